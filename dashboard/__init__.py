@@ -1,0 +1,1 @@
+"""Pages and control API. Reads facts, sends wishes."""

@@ -1,0 +1,1 @@
+"""The engine makes pixels. Importing this package never imports torch."""

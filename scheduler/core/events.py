@@ -1,0 +1,172 @@
+"""Everything that can happen to the core. `at` is the only clock (seconds); ids are handed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base: something happened at a time."""
+
+    at: float
+
+
+# ---- wishes of people -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSubmitted(Event):
+    """A checked request for one video."""
+
+    job_id: str
+    ordinal: int
+    user: str
+    team: str
+    role: str
+    priority: int
+    total_blocks: int
+    context_bytes: int
+    degrade: str = "ask"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested(Event):
+    """Somebody wants the job to end."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRequested(Event):
+    """Somebody wants the job to stop at its next block and wait."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRequested(Event):
+    """Somebody lets a paused job go on."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityChanged(Event):
+    """Somebody gave the job another priority."""
+
+    job_id: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentAnswered(Event):
+    """The requester of a job held as `awaiting_consent` agreed or not."""
+
+    job_id: str
+    is_agreed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePaused(Event):
+    """Start nothing new; what runs goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueResumed(Event):
+    """Start jobs again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleChanged(Event):
+    """A role became available or unavailable (removed, assets damaged); running jobs of it are not touched."""
+
+    role: str
+    is_available: bool
+    never_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotDrained(Event):
+    """The slot takes no new work (or takes work again)."""
+
+    slot: int
+    is_drained: bool
+
+
+# ---- reports from below ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerBecameReady(Event):
+    """A warm worker now serves this slot."""
+
+    slot: int
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerWasLost(Event):
+    """The slot's worker died, hung or was stopped."""
+
+    slot: int
+    worker_id: str
+    cause: str  # "exited", "killed", "heartbeat_lost", "hung_step", "protocol", "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWasStarted(Event):
+    """The worker has attached the context and begins."""
+
+    lease_id: str
+    resume: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockWasDone(Event):
+    """A block is durable. Renews the lease."""
+
+    lease_id: str
+    block: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWasPreempted(Event):
+    """The worker stopped the job at a block boundary."""
+
+    lease_id: str
+    blocks_done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWasCancelled(Event):
+    """The worker stopped the job because it was told to cancel."""
+
+    lease_id: str
+    blocks_done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobHasSucceeded(Event):
+    """The finished video was checked by the daemon."""
+
+    lease_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobHasFailed(Event):
+    """The worker gave the job up."""
+
+    lease_id: str
+    code: str
+    can_retry: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimePassed(Event):
+    """A tick, at least once per second: expires leases, back-offs and consents."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted(Event):
+    """The daemon started: every job that a worker held is queued again as `recovering`."""

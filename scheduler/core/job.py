@@ -1,0 +1,81 @@
+"""What the core knows of a job, and the one table of legal moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """States of a job; the last four are final."""
+
+    SUBMITTED = "SUBMITTED"
+    QUEUED = "QUEUED"
+    LEASED = "LEASED"
+    RUNNING = "RUNNING"
+    PREEMPTING = "PREEMPTING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+
+
+S = JobState
+FINAL_STATES = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.REJECTED})
+OWNED_STATES = frozenset({S.LEASED, S.RUNNING, S.PREEMPTING})  # a worker holds a lease
+
+# from → the states it may move to. Everything else is illegal, changes nothing and says so.
+LEGAL_MOVES: dict[JobState, frozenset[JobState]] = {
+    S.SUBMITTED: frozenset({S.QUEUED, S.REJECTED}),
+    S.QUEUED: frozenset({S.LEASED, S.CANCELLED, S.FAILED}),
+    S.LEASED: frozenset({S.RUNNING, S.PREEMPTING, S.QUEUED, S.CANCELLED, S.FAILED}),
+    S.RUNNING: frozenset({S.PREEMPTING, S.QUEUED, S.SUCCEEDED, S.FAILED, S.CANCELLED}),
+    S.PREEMPTING: frozenset({S.QUEUED, S.SUCCEEDED, S.FAILED, S.CANCELLED}),
+    S.SUCCEEDED: frozenset(),
+    S.FAILED: frozenset(),
+    S.CANCELLED: frozenset(),
+    S.REJECTED: frozenset(),
+}
+
+
+class HoldReason(StrEnum):
+    """Why a queued job is not running; a person reads the sentence made from it."""
+
+    WAITING_FOR_SLOT = "waiting_for_slot"  # everything ready, others are ahead or slots are busy
+    NO_WORKER = "no_worker"  # no worker is ready (starting, restarting, quarantined)
+    PREEMPTED = "preempted"  # gave way; resumes from its last block
+    RECOVERING = "recovering"  # its worker or the daemon was lost; resumes from its last block
+    PAUSED = "paused"  # a person paused it
+    AWAITING_CONSENT = "awaiting_consent"  # would fit at a lower rung; the requester is asked
+    ROLE_UNAVAILABLE = "role_unavailable"  # its role was removed or its assets are damaged
+    QUEUE_PAUSED = "queue_paused"  # a person paused the queue
+    SLOT_DRAINED = "slot_drained"  # every slot is drained
+    EXCLUDED = "excluded"  # a running role may not share with its role
+    RETRYING = "retrying"  # failed with a cause that a retry can help; back-off runs
+
+
+@dataclass(slots=True)
+class Job:
+    """A job as the core sees it. Fields after `state` change; all others are fixed at submission."""
+
+    id: str
+    ordinal: int  # order of acceptance, unique, ascending
+    user: str
+    team: str
+    role: str
+    priority: int
+    submitted_at: float  # seconds, the daemon's clock
+    total_blocks: int
+    context_bytes: int  # predicted size of the job's context on its slot
+    degrade: str  # "allow", "ask" or "never"
+    state: JobState = JobState.SUBMITTED
+    hold: HoldReason | None = None
+    blocks_done: int = 0
+    slot: int | None = None
+    lease_id: str | None = None
+    lease_until: float = 0.0
+    is_cancel_requested: bool = False
+    is_paused: bool = False
+    preemptions: int = 0
+    crashes: int = 0
+    not_before: float = 0.0  # back-off after a retry

@@ -1,0 +1,297 @@
+"""The one door to the scheduler: the Unix socket on this machine, HTTP with a token from another.
+
+>>> from scheduler.client import Scheduler
+>>> Scheduler().request_role("market-team", "presenter", priority=100)   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any, Protocol
+
+from scheduler.door import LENGTH, Actor, DoorError, frame_length, pack_request, socket_path, unpack
+from scheduler.errors import DaemonUnreachable, SchedulerError
+
+__all__ = ["Actor", "DaemonUnreachable", "Scheduler", "SchedulerError"]
+
+DEFAULT_TIMEOUT_S = 30.0
+# Commands that change nothing, or that an idempotency key protects: safe to send again on a fresh connection.
+_REPEATABLE = frozenset({"status"})
+
+
+def default_data_dir() -> Path:
+    """`$GREENROOM_DATA`, else `./var`."""
+    return Path(os.environ.get("GREENROOM_DATA", "var"))
+
+
+class Transport(Protocol):
+    """How a command reaches the daemon."""
+
+    def call(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
+        """The command's result. Raises SchedulerError."""
+        ...
+
+
+class Scheduler:
+    """Wishes to the scheduler. Every method returns plain data and raises SchedulerError. Threads may share one.
+
+    `address`: None for the daemon of `$GREENROOM_DATA` (default `./var`), a data directory, or `http://host:port` of the
+    web, then with a `token`.
+    """
+
+    def __init__(
+        self, address: str | Path | None = None, *, token: str | None = None, actor: Actor | None = None
+    ) -> None:
+        self._actor = actor or Actor()
+        if isinstance(address, str) and address.startswith(("http://", "https://")):
+            self._transport: Transport = _Http(address.rstrip("/"), token)
+        else:
+            self._transport = _UnixSocket(socket_path(Path(address) if address else default_data_dir()))
+
+    def as_actor(self, name: str, address: str = "", request_id: str = "") -> Scheduler:
+        """The same door, used in the name of somebody else (the web does this after it knows who is calling)."""
+        other = object.__new__(Scheduler)
+        other._actor = Actor(name, address, request_id)
+        other._transport = self._transport
+        return other
+
+    def _call(self, command: str, **args: Any) -> dict[str, Any]:
+        return self._transport.call(command, self._actor, {k: v for k, v in args.items() if v is not None})
+
+    def request_role(
+        self, user: str, role: str, duration_sec: float | None = None, priority: int | None = None, **overrides: Any
+    ) -> dict[str, Any]:
+        """Ask for a video of a role. Without a duration the voice decides; without a priority the role does.
+
+        `overrides`: context, preset, size, steps, seed, num_clip, infer_frames, fill, degrade, idempotency_key.
+        Returns `{"id", "state", "place", "estimate", "decision"}`.
+        """
+        key = overrides.pop("idempotency_key", None)
+        request = {"user": user, "role": role, "duration_sec": duration_sec, "priority": priority, **overrides}
+        return self.submit({k: v for k, v in request.items() if v is not None}, idempotency_key=key)
+
+    def submit(self, request: dict[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
+        """Submit a job; the same key with the same request gives the same job back."""
+        return self._call("submit_job", request=request, idempotency_key=idempotency_key)
+
+    def again(self, job_id: str) -> dict[str, Any]:
+        """Submit a job that repeats another's recipe exactly."""
+        return self._call("again", job_id=job_id)
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """End a job; a running one stops at its next block."""
+        return self._call("cancel_job", job_id=job_id)
+
+    def pause(self, job_id: str) -> dict[str, Any]:
+        """Let a job wait; a running one stops at its next block and keeps its place in the film."""
+        return self._call("pause_job", job_id=job_id)
+
+    def resume(self, job_id: str) -> dict[str, Any]:
+        """Let a paused job go on."""
+        return self._call("resume_job", job_id=job_id)
+
+    def set_priority(self, job_id: str, priority: int, reason: str = "") -> dict[str, Any]:
+        """Give a job another priority (0 to 100)."""
+        return self._call("set_priority", job_id=job_id, priority=priority, reason=reason)
+
+    def consent(self, job_id: str, is_agreed: bool) -> dict[str, Any]:
+        """Answer a job that waits as `awaiting_consent`."""
+        return self._call("consent", job_id=job_id, is_agreed=is_agreed)
+
+    def switch_role(
+        self, role: str, context: dict[str, Any] | None = None, slot: int | None = None
+    ) -> dict[str, Any]:
+        """Make a role ready on a slot and the default of its stage (requirements A2). Touches no running job."""
+        return self._call("switch_role", role=role, context=context or {}, slot=slot)
+
+    def put_roles(self, text: str, base_dir: str | Path | None = None) -> dict[str, Any]:
+        """Replace the registry by this YAML text; file names in it are relative to `base_dir`."""
+        return self._call("put_roles", text=text, base_dir=None if base_dir is None else str(Path(base_dir).resolve()))
+
+    def status(self) -> dict[str, Any]:
+        """What runs now: daemon, slots, standbys, vault, queue, disk."""
+        return self._call("status")
+
+    def pause_queue(self, reason: str = "") -> dict[str, Any]:
+        """Start nothing new."""
+        return self._call("pause_queue", reason=reason)
+
+    def resume_queue(self) -> dict[str, Any]:
+        """Start jobs again."""
+        return self._call("resume_queue")
+
+    def drain_slot(self, slot: int, is_drained: bool = True) -> dict[str, Any]:
+        """Give a slot no new work, or work again."""
+        return self._call("drain_slot", slot=slot, is_drained=is_drained)
+
+    def create_login_link(self, user: str, group: str, team: str = "") -> dict[str, Any]:
+        """A one-time sign-in token for a person: `{"token", "path", "expires_at"}`."""
+        return self._call("create_login_link", user=user, group=group, team=team)
+
+    def redeem_login_link(self, token: str) -> dict[str, Any]:
+        """Use a one-time token up: `{"user", "group", "team", "session_version"}`."""
+        return self._call("redeem_login_link", token=token)
+
+    def create_token(self, user: str, label: str) -> dict[str, Any]:
+        """An API token of a person; shown once: `{"token", "label"}`."""
+        return self._call("create_token", user=user, label=label)
+
+    def revoke_token(self, label: str) -> dict[str, Any]:
+        """Make every API token with this label worthless."""
+        return self._call("revoke_token", label=label)
+
+    def end_sessions(self, user: str) -> dict[str, Any]:
+        """Sign a person out everywhere."""
+        return self._call("end_sessions", user=user)
+
+    def record(self, action: str, object: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Write a deed that changes no state (an export, a verification) into the audit."""
+        return self._call("record", action=action, object=object, body=body or {})
+
+
+class _UnixSocket:
+    """One connection per thread; a connection that the daemon closed is made anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+
+    def call(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
+        """Send and wait. An idle connection that a restarted daemon dropped is replaced before anything is sent."""
+        tries = 2 if command in _REPEATABLE or args.get("idempotency_key") else 1
+        while True:
+            tries -= 1
+            try:
+                return self._exchange(command, actor, args)
+            except (OSError, EOFError, DoorError) as error:
+                self._close()
+                if tries <= 0:
+                    raise DaemonUnreachable(str(self._path), str(error) or type(error).__name__) from error
+
+    def _exchange(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
+        sock = self._connection()
+        self._local.number += 1
+        number = self._local.number
+        sock.sendall(pack_request(number, command, actor, args))
+        answer = unpack(_read(sock, frame_length(_read(sock, LENGTH.size))))
+        if answer.get("id") != number:
+            raise DoorError("the answer belongs to another request")
+        if not answer.get("ok"):
+            raise SchedulerError.from_json(answer.get("error") or {})
+        result = answer.get("result")
+        assert isinstance(result, dict), "a result is a JSON object"
+        return result
+
+    def _connection(self) -> socket.socket:
+        sock: socket.socket | None = getattr(self._local, "sock", None)
+        if sock is not None and _is_closed_by_peer(sock):
+            self._close()
+            sock = None
+        if sock is None:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock.settimeout(DEFAULT_TIMEOUT_S)
+            try:
+                sock.connect(_short(self._path))
+            except OSError:
+                sock.close()
+                raise
+            self._local.sock, self._local.number = sock, 0
+        return sock
+
+    def _close(self) -> None:
+        sock = getattr(self._local, "sock", None)
+        self._local.sock = None
+        if sock is not None:
+            sock.close()
+
+
+class _Http:
+    """The same wishes over the web's control API, for another machine; only what the API offers."""
+
+    _ROUTES = {
+        "submit_job": ("POST", "/jobs"),
+        "again": ("POST", "/jobs/{job_id}/again"),
+        "cancel_job": ("POST", "/jobs/{job_id}/cancel"),
+        "pause_job": ("POST", "/jobs/{job_id}/pause"),
+        "resume_job": ("POST", "/jobs/{job_id}/resume"),
+        "set_priority": ("POST", "/jobs/{job_id}/priority"),
+        "consent": ("POST", "/jobs/{job_id}/consent"),
+        "switch_role": ("POST", "/switch_role"),
+        "status": ("GET", "/queue"),
+    }
+
+    def __init__(self, base: str, token: str | None) -> None:
+        self._base, self._token = base, token
+
+    def call(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
+        """One HTTP request; the token decides who the actor is."""
+        if command not in self._ROUTES:
+            raise SchedulerError(
+                400, "not_over_http", f"{command} is not offered over HTTP.", hint="Call it on the machine itself."
+            )
+        method, route = self._ROUTES[command]
+        body = dict(args)
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if key := body.pop("idempotency_key", None):
+            headers["Idempotency-Key"] = key
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        if "{job_id}" in route:
+            route = route.format(job_id=urllib.parse.quote(str(body.pop("job_id")), safe=""))
+        payload = json.dumps(body.pop("request", body)).encode() if method == "POST" else None
+        request = urllib.request.Request(self._base + route, data=payload, headers=headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=DEFAULT_TIMEOUT_S) as response:
+                result = json.load(response)
+        except urllib.error.HTTPError as error:
+            raise _http_error(error) from error
+        except (OSError, ValueError) as error:
+            raise DaemonUnreachable(self._base, str(error)) from error
+        assert isinstance(result, dict), "a result is a JSON object"
+        return result
+
+
+def _http_error(error: urllib.error.HTTPError) -> SchedulerError:
+    try:
+        body = json.loads(error.read())["error"]
+        return SchedulerError.from_json({**body, "status": error.code})
+    except (ValueError, KeyError, TypeError):
+        return SchedulerError(error.code, "http_error", f"HTTP {error.code} {error.reason}")
+
+
+def _read(sock: socket.socket, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        chunk = sock.recv(count - len(data))
+        if not chunk:
+            raise EOFError("the daemon closed the connection")
+        data += chunk
+    return bytes(data)
+
+
+def _is_closed_by_peer(sock: socket.socket) -> bool:
+    """True when the idle connection has been closed (or, never expected, has unread bytes)."""
+    try:
+        sock.setblocking(False)
+        return bool(sock.recv(1, socket.MSG_PEEK)) or True
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        sock.settimeout(DEFAULT_TIMEOUT_S)
+
+
+def _short(path: Path) -> str:
+    """A Unix socket's path has at most 107 bytes; a longer one is reached through its directory's descriptor."""
+    text = str(path)
+    if len(os.fsencode(text)) < 104:
+        return text
+    return os.path.relpath(text)

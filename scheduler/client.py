@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from scheduler.door import LENGTH, Actor, DoorError, frame_length, pack_request, socket_path, unpack
 from scheduler.errors import DaemonUnreachable, SchedulerError
@@ -42,8 +42,8 @@ class Transport(Protocol):
 class Scheduler:
     """Wishes to the scheduler. Every method returns plain data and raises SchedulerError. Threads may share one.
 
-    `address`: None for the daemon of `$GREENROOM_DATA` (default `./var`), a data directory, or `http://host:port` of the
-    web, then with a `token`.
+    `address`: None for the daemon of `$GREENROOM_DATA` (default `./var`), a data directory, or `http://host:port` of
+    the web, then with a `token`.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class _UnixSocket:
 class _Http:
     """The same wishes over the web's control API, for another machine; only what the API offers."""
 
-    _ROUTES = {
+    _ROUTES: ClassVar[dict[str, tuple[str, str]]] = {
         "submit_job": ("POST", "/jobs"),
         "again": ("POST", "/jobs/{job_id}/again"),
         "cancel_job": ("POST", "/jobs/{job_id}/cancel"),
@@ -280,7 +280,8 @@ def _is_closed_by_peer(sock: socket.socket) -> bool:
     """True when the idle connection has been closed (or, never expected, has unread bytes)."""
     try:
         sock.setblocking(False)
-        return bool(sock.recv(1, socket.MSG_PEEK)) or True
+        sock.recv(1, socket.MSG_PEEK)  # end of stream, or bytes that nobody asked for
+        return True
     except BlockingIOError:
         return False
     except OSError:

@@ -19,7 +19,7 @@ LENGTH = struct.Struct(">I")
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: `user:<name>` for a person, `local` for a call without token from this machine, `system` for the machine."""
+    """Who acts: `user:<name>` for a person, `local` for a call without token from this machine, `system` for itself."""
 
     name: str = "local"
     address: str = ""

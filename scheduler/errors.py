@@ -1,4 +1,4 @@
-"""Errors of the scheduler: a stable code for the wire, a status for HTTP, the field at fault, and the way out as a hint."""
+"""Errors of the scheduler: a stable code for the wire, a status for HTTP, the field at fault, the way out as a hint."""
 
 from __future__ import annotations
 

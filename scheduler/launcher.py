@@ -1,0 +1,285 @@
+"""The launcher: parent of vault, daemon and web. It owns the process tree and nothing else.
+
+A child that ends is started again with back-off; SIGINT, SIGTERM or SIGHUP end all in order (web, daemon with its workers,
+vault); a kill -9 of the launcher itself ends all at once through the kernel, and the next start sweeps what is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from scheduler.door import socket_path
+from scheduler.preflight import CannotStart, check_port, lock_data_dir, prepare_data_dir
+from scheduler.spawn import ProcessList, become_subreaper, python_module, spawn
+
+FIRST_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 10.0
+HEALTHY_AFTER_S = 20.0  # alive that long: the next failure starts with the first back-off again
+STOP_GRACE_S = 8.0
+EXIT_CHILD_FAILED = 71
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """What `role_scheduler serve` was asked for."""
+
+    data_dir: Path = Path("var")
+    preload_roles: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    engine: str = "real"  # or "fake": the scripted program, for tests of everything above the engine
+    model: str = "pocket"
+    slots: int = 1
+    standbys: int = 1
+    threads: int = 0  # CPU threads of one worker; 0: all cores
+    vault_limit_gib: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("real", "fake"):
+            raise ValueError(f"engine {self.engine!r} is unknown; use real or fake")
+
+    @property
+    def model_dir(self) -> Path:
+        """Where the model's files lie."""
+        return self.data_dir / "models" / self.model
+
+    @property
+    def vault_socket(self) -> Path:
+        """Where the vault listens."""
+        return self.data_dir / "run" / "vault-0.sock"
+
+
+@dataclass
+class Child:
+    """One kind of child: how to start it, how to know that it is up, and how often it failed."""
+
+    kind: str
+    argv: list[str]
+    is_up: Callable[[], bool]
+    env: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    restart_at: float | None = None
+
+    @property
+    def backoff_s(self) -> float:
+        """Wait before the next start."""
+        return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** max(0, self.failures - 1)) if self.failures else 0.0
+
+
+class Launcher:
+    """Starts the children in order and keeps them running until told to stop."""
+
+    def __init__(self, options: ServeOptions, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._say = say
+        self._processes = ProcessList(options.data_dir / "run")
+        self._lifeline_read, self._lifeline_write = os.pipe()
+        self._children = [self._vault(), self._daemon(), self._web()]
+        self._logs: list[IO[bytes]] = []
+
+    def _vault(self) -> Child:
+        options = self._options
+        argv = python_module(
+            "engine.vault", "--socket", str(options.vault_socket), "--limit-gib", str(options.vault_limit_gib),
+            "--lifeline-fd", str(self._lifeline_read),
+        )  # fmt: skip
+        return Child("vault", argv, is_up=options.vault_socket.exists)
+
+    def _daemon(self) -> Child:
+        options = self._options
+        argv = python_module(
+            "scheduler.daemon", "--data", str(options.data_dir), "--engine", options.engine, "--model", options.model,
+            "--slots", str(options.slots), "--standbys", str(options.standbys), "--threads", str(options.threads),
+            "--lifeline-fd", str(self._lifeline_read),
+            *(["--preload-roles", str(options.preload_roles)] if options.preload_roles else []),
+        )  # fmt: skip
+        return Child("daemon", argv, is_up=socket_path(options.data_dir).exists)
+
+    def _web(self) -> Child:
+        options = self._options
+        argv = python_module(
+            "gunicorn", "-c", "python:dashboard.serving", "-b", f"{options.host}:{options.port}", "--no-control-socket",
+            "wsgi:app",
+        )  # fmt: skip
+        url = f"http://{options.host}:{options.port}/healthz"
+        return Child("web", argv, is_up=lambda: _answers(url), env={"GREENROOM_DATA": str(options.data_dir)})
+
+    def start_all(self, timeout_s: float = 60.0) -> None:
+        """Start in order, each only when the one before is up. Raises CannotStart with the end of the log at fault."""
+        for child in self._children:
+            self._start(child)
+            deadline = time.monotonic() + timeout_s
+            while not child.is_up():
+                assert child.process is not None
+                if (code := child.process.poll()) is not None:
+                    raise CannotStart(f"The {child.kind} ended at once with code {code}. {self._log_tail(child)}", EXIT_CHILD_FAILED)
+                if time.monotonic() > deadline:
+                    raise CannotStart(f"The {child.kind} did not come up in {timeout_s:.0f} s. {self._log_tail(child)}", EXIT_CHILD_FAILED)
+                time.sleep(0.03)
+            self._say(f"{child.kind} is up (process {child.process.pid if child.process else '?'})")
+
+    def _start(self, child: Child) -> None:
+        for stale in (socket_path(self._options.data_dir),) if child.kind == "daemon" else ():
+            stale.unlink(missing_ok=True)
+        if child.kind == "vault":
+            self._options.vault_socket.unlink(missing_ok=True)
+        with (self._options.data_dir / "logs" / f"{child.kind}.jsonl").open("ab") as log:
+            child.process = spawn(
+                child.kind, child.argv, self._processes, pass_fds=(self._lifeline_read,), env=child.env, log=log
+            )
+        child.started_at, child.restart_at = time.monotonic(), None
+
+    def _log_tail(self, child: Child) -> str:
+        path = self._options.data_dir / "logs" / f"{child.kind}.jsonl"
+        lines = path.read_text(errors="replace").strip().splitlines()[-8:] if path.exists() else []
+        return f"The end of {path}:\n" + "\n".join(lines) if lines else f"{path} is empty."
+
+    def watch(self, should_stop: Callable[[], bool]) -> None:
+        """Restart whatever ends, until told to stop. Wakes when a child ends (SIGCHLD) or a restart is due."""
+        while not should_stop():
+            now = time.monotonic()
+            for child in self._children:
+                self._watch_one(child, now)
+            _reap_orphans({child.process.pid for child in self._children if child.process})
+            due = [child.restart_at for child in self._children if child.restart_at is not None]
+            yield_s = min([0.5, *(max(0.0, at - now) for at in due)])
+            self._wait(yield_s)
+
+    def _watch_one(self, child: Child, now: float) -> None:
+        if child.restart_at is not None:
+            if now >= child.restart_at:
+                self._start(child)
+            return
+        assert child.process is not None
+        code = child.process.poll()
+        if code is None:
+            return
+        child.failures = 1 if now - child.started_at > HEALTHY_AFTER_S else child.failures + 1
+        child.restart_at = now + child.backoff_s
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        self._say(f"{child.kind} {how}; starting it again in {child.backoff_s:.1f} s")
+
+    def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            with contextlib.suppress(InterruptedError):
+                select.select([self._wakeup_read], [], [], seconds)
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wakeup_read, 4096)
+
+    _wakeup_read: int = -1
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[Callable[[], bool]]:
+        """Collect the stop signals and wake at SIGCHLD; yields "was a stop asked for?"."""
+        self._wakeup_read, wakeup_write = os.pipe()
+        for descriptor in (self._wakeup_read, wakeup_write):
+            os.set_blocking(descriptor, False)
+        asked: list[int] = []
+        signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, _frame: asked.append(number))
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        try:
+            yield lambda: bool(asked)
+        finally:
+            signal.set_wakeup_fd(-1)
+            os.close(self._wakeup_read)
+            os.close(wakeup_write)
+
+    def stop_all(self) -> None:
+        """End all in reverse order: a word first, SIGKILL after the grace. Nothing is left."""
+        for child in reversed(self._children):
+            if child.process is None or child.process.poll() is not None:
+                continue
+            child.process.terminate()
+            try:
+                child.process.wait(STOP_GRACE_S)
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+        os.close(self._lifeline_write)
+        os.close(self._lifeline_read)
+        self._processes.sweep()
+        for path in (socket_path(self._options.data_dir), self._options.vault_socket):
+            path.unlink(missing_ok=True)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (OSError, urllib.error.HTTPError):
+        return False
+
+
+def _reap_orphans(own: set[int]) -> None:
+    """Collect grandchildren that became ours when the daemon died; our own children are left to Popen."""
+    while True:
+        try:
+            info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if info is None or info.si_pid in own:
+            return
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(info.si_pid, os.WNOHANG)
+
+
+def ensure_model(options: ServeOptions, say: Callable[[str], None]) -> None:
+    """Make the pocket model's directory on the first start: random weights until trained ones ship, and say so."""
+    if options.engine != "real" or (options.model_dir / "model.json").exists():
+        return
+    if options.model != "pocket":
+        raise CannotStart(f"No model in {options.model_dir}. Put the model's directory there.", EXIT_CHILD_FAILED)
+    say("making the pocket model's weights: they are random, so expect moving noise instead of a face")
+    made = subprocess.run(python_module("engine.model.pocket", str(options.model_dir)), capture_output=True, text=True)
+    if made.returncode:
+        raise CannotStart(f"The pocket model could not be made:\n{made.stderr.strip()[-2000:]}", EXIT_CHILD_FAILED)
+
+
+@contextlib.contextmanager
+def running(options: ServeOptions, say: Callable[[str], None]) -> Iterator[tuple[Launcher, Callable[[], bool]]]:
+    """The whole system, started and, in the end, gone. Call from the main thread. Raises CannotStart."""
+    prepare_data_dir(options.data_dir)
+    lock = lock_data_dir(options.data_dir)
+    try:
+        for record in ProcessList(options.data_dir / "run").sweep():
+            say(f"ended a leftover of the run before: {record.kind} (process {record.pid})")
+        check_port(options.host, options.port)
+        ensure_model(options, say)
+        become_subreaper()
+        launcher = Launcher(options, say)
+        with launcher.signals() as should_stop:
+            try:
+                launcher.start_all()
+                yield launcher, should_stop
+            finally:
+                launcher.stop_all()
+    finally:
+        lock.close()
+
+
+def serve(options: ServeOptions, say: Callable[[str], None] = print) -> int:
+    """Run until a signal; returns the exit code."""
+    try:
+        with running(options, say) as (launcher, should_stop):
+            say(f"Greenroom is at http://{options.host}:{options.port}/dashboard; data in {options.data_dir}")
+            launcher.watch(should_stop)
+            say("stopping")
+    except CannotStart as error:
+        say(str(error))
+        return error.exit_code
+    return 0

@@ -1,0 +1,154 @@
+"""Starting children so that none outlives its parent, and ending those that a dead run left behind.
+
+Three lines of defence: the kernel kills a child when its parent ends (PR_SET_PDEATHSIG; it fires when the forking *thread*
+ends, so spawn from the main thread only); a child exits on the end of its lifeline or control socket; the next boot kills
+every recorded process whose pid, start time and boot id still match.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> None:
+    """Grandchildren whose parent dies become ours, so that they can be reaped."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends. Runs in the child, between fork and exec."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def boot_id() -> str:
+    """Identity of this boot of the machine: a pid means nothing after a reboot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks since boot at which the process started; None when it is gone (or only its corpse is left)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessRecord:
+    """Enough to recognise a process of ours again, and not to mistake another for it."""
+
+    kind: str  # vault, daemon, web, worker
+    pid: int
+    start_time: int
+    boot_id: str
+    parent: int
+
+    @property
+    def is_alive(self) -> bool:
+        """True while exactly this process runs."""
+        return self.boot_id == boot_id() and start_time(self.pid) == self.start_time
+
+
+class ProcessList:
+    """`run/processes.jsonl`: appended at every start, swept at boot."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._path = run_dir / "processes.jsonl"
+
+    def add(self, record: ProcessRecord) -> None:
+        """Remember a started process. One small append: several parents may write."""
+        with self._path.open("a") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
+
+    def alive(self) -> list[ProcessRecord]:
+        """Recorded processes that still run."""
+        try:
+            lines = self._path.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        records = []
+        for line in lines:
+            try:
+                record = ProcessRecord(**json.loads(line))
+            except (ValueError, TypeError):
+                continue  # a torn line of a process that died while writing: it started nothing after that
+            if record.is_alive:
+                records.append(record)
+        return records
+
+    def sweep(self) -> list[ProcessRecord]:
+        """Kill everything recorded that still runs, wait until it is gone, start a new list. Returns what was killed."""
+        leftovers = self.alive()
+        for record in leftovers:
+            _kill_one(record)
+        deadline = time.monotonic() + 5
+        while any(record.is_alive for record in leftovers) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        still = [record for record in leftovers if record.is_alive]
+        assert not still, f"these processes cannot be killed: {still}"
+        self._path.unlink(missing_ok=True)
+        return leftovers
+
+
+def _kill_one(record: ProcessRecord) -> None:
+    try:
+        descriptor = os.pidfd_open(record.pid)
+    except ProcessLookupError:
+        return
+    try:
+        if record.is_alive:  # checked again under the descriptor: the pid can no longer be another's
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def spawn(
+    kind: str,
+    argv: Sequence[str],
+    processes: ProcessList,
+    *,
+    pass_fds: Sequence[int] = (),
+    env: Mapping[str, str] | None = None,
+    log: IO[bytes] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a child that dies with this process. Call from the main thread."""
+    assert threading.current_thread() is threading.main_thread(), "the child would die with this thread"
+    child = subprocess.Popen(
+        list(argv),
+        pass_fds=tuple(pass_fds),
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=log if log is not None else subprocess.DEVNULL,
+        stderr=log if log is not None else None,
+        preexec_fn=die_with_parent,
+        start_new_session=True,  # Ctrl-C reaches the launcher alone, which then ends the others in order
+    )
+    started = start_time(child.pid)
+    if started is not None:
+        processes.add(
+            ProcessRecord(kind=kind, pid=child.pid, start_time=started, boot_id=boot_id(), parent=os.getpid())
+        )
+    return child
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    """Command line of one of our own programs, in this interpreter."""
+    return [sys.executable, "-m", module, *arguments]

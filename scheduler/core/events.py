@@ -28,6 +28,7 @@ class JobSubmitted(Event):
     total_blocks: int
     context_bytes: int
     degrade: str = "ask"
+    alternatives: tuple[tuple[str, int], ...] = ()  # (rung, context_bytes), best first: what it could be degraded to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,14 @@ class SlotDrained(Event):
 
 
 # ---- reports from below ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerWasStarted(Event):
+    """A worker process was started for this slot and warms up. Optional: readiness alone is enough."""
+
+    slot: int
+    worker_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,13 @@ class HoldReason(StrEnum):
     RETRYING = "retrying"  # failed with a cause that a retry can help; back-off runs
 
 
+# Holds that are a fact about the job itself: it stands in no line until they end. The other reasons follow from the
+# situation (see `explain.hold_of`) or only say how the job came back to the line.
+OWN_HOLDS = frozenset(
+    {HoldReason.PAUSED, HoldReason.AWAITING_CONSENT, HoldReason.ROLE_UNAVAILABLE, HoldReason.RETRYING}
+)
+
+
 @dataclass(slots=True)
 class Job:
     """A job as the core sees it. Fields after `state` change; all others are fixed at submission."""
@@ -77,5 +84,8 @@ class Job:
     is_cancel_requested: bool = False
     is_paused: bool = False
     preemptions: int = 0
-    crashes: int = 0
+    crashes: int = 0  # workers lost in a row without a new block
     not_before: float = 0.0  # back-off after a retry
+    leases: int = 0  # leases ever granted; makes lease ids that are never issued twice
+    retries: int = 0  # failures in a row, without a new block, that were tried again
+    started_at: float | None = None  # seconds; when it first began

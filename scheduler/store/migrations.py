@@ -30,6 +30,8 @@ CREATE TABLE jobs (
   lease_id TEXT,
   lease_until REAL NOT NULL DEFAULT 0,
   not_before REAL NOT NULL DEFAULT 0,
+  leases INTEGER NOT NULL DEFAULT 0, -- leases ever granted
+  retries INTEGER NOT NULL DEFAULT 0, -- failures in a row that were tried again
   submitted_at REAL NOT NULL,        -- seconds since 1970, the daemon's clock
   started_at REAL,
   finished_at REAL,

@@ -1,0 +1,92 @@
+"""May it ever run, may it wait: Admitted, Held or Rejected, with the reason in words and the terms in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from scheduler.core.events import JobSubmitted
+from scheduler.core.job import HoldReason, Job
+from scheduler.core.sentences import in_gib, sentence
+from scheduler.core.state import State
+
+ADMITTED, HELD, REJECTED = "admitted", "held", "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Answer to a submission. `reason` is a hold reason or the code of a rejection; `rung` names a degraded setting."""
+
+    verdict: str
+    reason: str
+    text: dict[str, str]
+    rung: str | None = None
+    context_bytes: int = 0  # of what was decided: the rung's, if there is one
+    hint: str = ""
+    terms: dict[str, Any] = field(default_factory=dict)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """As it stands in the audit row and in the answer of the control API."""
+        return {
+            "verdict": self.verdict, "reason": self.reason, "text": self.text, "rung": self.rung, "terms": self.terms,
+        }  # fmt: skip
+
+
+def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
+    """Decide on a job that is not queued yet. Quotas first, then memory, then what the role allows."""
+    policy = state.policy
+    mine = state.queued_by_user.get(job.user, 0)
+    terms: dict[str, Any] = {
+        "context_bytes": job.context_bytes, "slot_memory_bytes": policy.slot_memory_bytes,
+        "queued": state.queued, "max_queued": policy.max_queued,
+        "queued_by_user": mine, "max_queued_per_user": policy.max_queued_per_user,
+    }  # fmt: skip
+    if mine >= policy.max_queued_per_user:
+        return Decision(
+            verdict=REJECTED, reason="queue_full", terms=terms, hint="Try again when one of your jobs has started.",
+            text=sentence("queue_full_user", user=job.user, queued=mine, limit=policy.max_queued_per_user),
+        )  # fmt: skip
+    if state.queued >= policy.max_queued:
+        return Decision(
+            verdict=REJECTED, reason="queue_full", terms=terms, hint="Try again later.",
+            text=sentence("queue_full", queued=state.queued, limit=policy.max_queued),
+        )  # fmt: skip
+    if policy.slot_memory_bytes is not None and job.context_bytes > policy.slot_memory_bytes:
+        return _too_large(job, event, policy.slot_memory_bytes, terms)
+    hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
+    if hold is HoldReason.WAITING_FOR_SLOT:
+        return Decision(
+            verdict=ADMITTED, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
+            text=sentence("admitted", ahead=len(state.line)),
+        )  # fmt: skip
+    return Decision(
+        verdict=HELD, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
+        text=sentence(hold.value, role=job.role),
+    )  # fmt: skip
+
+
+def _too_large(job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any]) -> Decision:
+    """The context does not fit: the best rung that does, by consent where the submission says so."""
+    fitting = [(rung, size) for rung, size in event.alternatives if size <= limit]
+    need, have = in_gib(job.context_bytes), in_gib(limit)
+    if not fitting or job.degrade == "never":
+        fits = {
+            "en": "what would fit: " + ", ".join(rung for rung, _ in fitting) if fitting else "no smaller setting is known",
+            "zh": "可用的设置：" + "、".join(rung for rung, _ in fitting) if fitting else "没有已知的更小设置",
+        }
+        text = {
+            language: sentence("context_too_large", need_gib=need, have_gib=have, fits=words)[language]
+            for language, words in fits.items()
+        }
+        hint = f"Choose {fitting[0][0]}." if fitting else "Choose a smaller size."
+        return Decision(verdict=REJECTED, reason="context_too_large", text=text, hint=hint, terms=terms)
+    rung, size = fitting[0]
+    if job.degrade == "allow":
+        return Decision(
+            verdict=ADMITTED, reason=HoldReason.WAITING_FOR_SLOT.value, rung=rung, context_bytes=size, terms=terms,
+            text=sentence("admitted_degraded", rung=rung, need_gib=need, have_gib=have),
+        )  # fmt: skip
+    return Decision(
+        verdict=HELD, reason=HoldReason.AWAITING_CONSENT.value, rung=rung, context_bytes=size, terms=terms,
+        text=sentence("awaiting_consent", rung=rung),
+    )  # fmt: skip

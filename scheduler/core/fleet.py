@@ -1,0 +1,87 @@
+"""What the core knows of slots and their workers, and the one table of legal worker moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class WorkerState(StrEnum):
+    """States of the worker that serves a slot."""
+
+    STOPPED = "STOPPED"  # none there
+    STARTING = "STARTING"  # imports and warms up
+    READY = "READY"  # warm, without a job
+    BUSY = "BUSY"  # holds a lease
+    STOPPING = "STOPPING"  # its kill is ordered; its loss comes back as an event
+    QUARANTINED = "QUARANTINED"  # lost too many workers in a row; takes no work for a while
+
+
+W = WorkerState
+
+LEGAL_WORKER_MOVES: dict[WorkerState, frozenset[WorkerState]] = {
+    W.STOPPED: frozenset({W.STARTING, W.READY, W.QUARANTINED}),
+    W.STARTING: frozenset({W.READY, W.STOPPED}),
+    W.READY: frozenset({W.BUSY, W.STOPPED}),
+    W.BUSY: frozenset({W.READY, W.STOPPING, W.STOPPED}),
+    W.STOPPING: frozenset({W.STOPPED}),
+    W.QUARANTINED: frozenset({W.READY, W.STOPPED}),
+}
+
+
+@dataclass(slots=True)
+class Slot:
+    """A slot, its worker and the lease it holds. Times are seconds on the events' clock."""
+
+    number: int
+    worker: WorkerState = WorkerState.STOPPED
+    worker_id: str | None = None
+    is_drained: bool = False
+    strikes: int = 0  # workers lost in a row without a finished block
+    quarantined_until: float = 0.0
+    # the lease
+    job_id: str | None = None
+    role: str | None = None
+    lease_id: str | None = None
+    lease_until: float = 0.0
+    is_started: bool = False  # the worker said that it has begun
+    leased_blocks: int = 0  # new blocks under this lease
+    stop_cause: str | None = None  # "preempted", "paused" or "cancelled" once it was asked to stop
+    stop_by: float = 0.0  # end of the grace, when it was asked to stop
+    kill_cause: str | None = None  # why the worker's kill was ordered
+
+    def move(self, target: WorkerState) -> None:
+        """Change the worker's state along the table; anything else is a broken invariant."""
+        assert target in LEGAL_WORKER_MOVES[self.worker], f"slot {self.number}: {self.worker} → {target} is not legal"
+        self.worker = target
+
+    @property
+    def is_idle(self) -> bool:
+        """May it be given a job now?"""
+        return self.worker is WorkerState.READY and not self.is_drained
+
+    @property
+    def is_vacating(self) -> bool:
+        """Will it be free at the next block boundary, without any further decision?"""
+        return self.stop_cause is not None and self.worker is WorkerState.BUSY and not self.is_drained
+
+    def take(self, job_id: str, role: str, lease_id: str, lease_until: float) -> None:
+        """Hold a lease."""
+        self.move(WorkerState.BUSY)
+        self.job_id, self.role, self.lease_id, self.lease_until = job_id, role, lease_id, lease_until
+        self.is_started, self.leased_blocks = False, 0
+        self.stop_cause, self.stop_by = None, 0.0
+
+    def free(self) -> None:
+        """Hold no lease any more; the worker stays (READY), or is on its way out."""
+        self.job_id = self.role = self.lease_id = None
+        self.stop_cause, self.stop_by, self.is_started = None, 0.0, False
+        if self.worker is WorkerState.BUSY:
+            self.move(WorkerState.READY)
+
+    def lose_worker(self) -> None:
+        """The worker is gone; the lease must have been freed before."""
+        assert self.job_id is None, f"slot {self.number} still holds {self.job_id}"
+        self.worker_id = self.kill_cause = None
+        if self.worker not in (WorkerState.STOPPED, WorkerState.QUARANTINED):
+            self.move(WorkerState.STOPPED)

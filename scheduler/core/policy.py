@@ -1,0 +1,92 @@
+"""The rules' numbers: a frozen model, checked once, units in the names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
+from typing import Any
+
+
+class PolicyError(ValueError):
+    """This policy cannot be used."""
+
+    code = "bad_policy"
+
+    def __init__(self, message: str, *, field: str, hint: str = "") -> None:
+        self.message = message
+        self.field = field
+        self.hint = hint
+        super().__init__(f"{message} {hint}".strip())
+
+
+def _number(default: float | None, *, least: float, says: str) -> Any:
+    return field(default=default, metadata={"least": least, "says": says})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How the queue decides. Every field is a number; whole-number fields take no fractions."""
+
+    ageing_per_s: float = _number(0.05, least=0, says="priority points that a job gains per second since submission")
+    ageing_ceiling: int = _number(99, least=0, says="ageing lifts a job up to this effective priority, no further")
+    urgent_priority: int = _number(100, least=1, says="jobs of at least this priority may always preempt others")
+    preempt_margin: float = _number(10.0, least=0.001, says="points by which a waiting job must lead to preempt")
+    min_run_blocks: int = _number(2, least=0, says="new blocks a job makes per lease before it may be preempted")
+    max_preemptions: int = _number(5, least=0, says="after so many preemptions only an urgent job may stop it again")
+    lease_s: float = _number(60.0, least=0.05, says="a worker that reports nothing for so long is killed")
+    grace_s: float = _number(30.0, least=0.05, says="time to reach the block's end after preempt, pause or cancel")
+    retry_backoff_s: float = _number(2.0, least=0, says="wait before the first retry; doubles with each")
+    retry_backoff_max_s: float = _number(60.0, least=0, says="longest wait before a retry")
+    max_retries: int = _number(3, least=0, says="failures in a row, without a new block, that are tried again")
+    max_crashes: int = _number(3, least=1, says="workers a job may lose in a row, without a new block, before it fails")
+    max_strikes: int = _number(10, least=1, says="workers a slot may lose in a row, without a block, before quarantine")
+    quarantine_s: float = _number(30.0, least=0, says="how long a slot stays in quarantine")
+    max_queued_per_user: int = _number(100, least=1, says="queued jobs that one user may have")
+    max_queued: int = _number(10_000, least=1, says="queued jobs altogether")
+    slot_memory_bytes: int | None = _number(None, least=1, says="memory of a slot for one job's context; none: no limit")
+    exclusion_patience_s: float = _number(
+        300.0, least=0, says="an excluded job that waited so long keeps further jobs of the excluding roles from starting"
+    )
+    consent_timeout_s: float = _number(3600.0, least=1, says="a job that nobody agrees to degrade is cancelled after it")
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check_number(item.name, getattr(self, item.name), str(item.type), item.metadata)
+        if self.ageing_ceiling >= self.urgent_priority:
+            raise PolicyError(
+                f"ageing_ceiling {self.ageing_ceiling} reaches urgent_priority {self.urgent_priority}: "
+                "waiting alone would make a job urgent.",
+                field="ageing_ceiling",
+                hint=f"Use at most {self.urgent_priority - 1}.",
+            )
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> Policy:
+        """A policy from plain data (YAML, JSON); absent fields take their defaults. Raises PolicyError."""
+        known = {item.name for item in fields(cls)}
+        for name in data:
+            if name not in known:
+                raise PolicyError(f"policy field {name!r} is unknown.", field=str(name), hint=_nearest(str(name), known))
+        return cls(**data)
+
+    def to_mapping(self) -> dict[str, float | int | None]:
+        """Plain data; `from_mapping` is its inverse."""
+        return asdict(self)
+
+
+def _check_number(name: str, value: object, kind: str, limits: Mapping[str, Any]) -> None:
+    if value is None and "None" in kind:
+        return
+    wanted = "a whole number" if kind.startswith("int") else "a number"
+    is_number = isinstance(value, int if kind.startswith("int") else (int, float)) and not isinstance(value, bool)
+    if not is_number or not isinstance(value, (int, float)) or not isfinite(value):
+        raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {wanted}.")
+    if value < limits["least"]:
+        raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {wanted} of at least {limits['least']:g}.")
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    words = set(name.split("_"))
+    close = sorted((candidate for candidate in known if words & set(candidate.split("_"))), key=lambda c: (len(c), c))
+    return f"Did you mean {close[0]}?" if close else f"Known fields: {', '.join(sorted(known))}."

@@ -1,0 +1,34 @@
+"""Which roles may not play at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class Relations:
+    """Symmetric `never_with` relation between roles: one side naming the other is enough."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, tuple[str, ...]] = {}
+        self._excluded: dict[str, frozenset[str]] = {}
+
+    def put(self, role: str, never_with: Iterable[str]) -> None:
+        """Replace what `role` says; a role does not exclude itself."""
+        self._named[role] = tuple(sorted({other for other in never_with if other != role}))
+        both: dict[str, set[str]] = {}
+        for name, others in self._named.items():
+            for other in others:
+                both.setdefault(name, set()).add(other)
+                both.setdefault(other, set()).add(name)
+        self._excluded = {name: frozenset(others) for name, others in both.items()}
+
+    def excluded_by(self, role: str) -> frozenset[str]:
+        """Roles that may not play while `role` plays."""
+        return self._excluded.get(role, _NONE)
+
+    def to_mapping(self) -> dict[str, list[str]]:
+        """What each role says, for facts and pages."""
+        return {role: list(others) for role, others in sorted(self._named.items()) if others}
+
+
+_NONE: frozenset[str] = frozenset()

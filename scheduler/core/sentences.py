@@ -1,0 +1,90 @@
+"""What people read, in English and Chinese, by code. Data goes in by name; both languages use the same names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+GIB = 1 << 30
+
+SENTENCES: dict[str, dict[str, str]] = {
+    # verdicts of admission
+    "admitted": {
+        "en": "Accepted; {ahead} job(s) in line before it.",
+        "zh": "已接受；前面还有 {ahead} 个任务。",
+    },
+    "admitted_degraded": {
+        "en": "Accepted at {rung}: as asked it needs {need_gib} GiB per slot, {have_gib} GiB are there.",
+        "zh": "已降级接受（{rung}）：按原要求每个槽位需要 {need_gib} GiB，实际只有 {have_gib} GiB。",
+    },
+    "context_too_large": {
+        "en": "This video needs {need_gib} GiB on its slot, {have_gib} GiB are there; {fits}.",
+        "zh": "该视频在槽位上需要 {need_gib} GiB，实际只有 {have_gib} GiB；{fits}。",
+    },
+    "queue_full_user": {
+        "en": "{user} has {queued} queued jobs; at most {limit} are allowed. Try again when one of them has started.",
+        "zh": "{user} 已有 {queued} 个排队任务，上限为 {limit}。请等其中一个开始后再提交。",
+    },
+    "queue_full": {
+        "en": "The queue holds {queued} jobs; at most {limit} are allowed. Try again later.",
+        "zh": "队列中已有 {queued} 个任务，上限为 {limit}。请稍后再试。",
+    },
+    # reasons of a queued job
+    "next_in_line": {
+        "en": "First in line; it starts when a slot becomes free.",
+        "zh": "排在第一位；有空闲槽位即可开始。",
+    },
+    "waiting_for_slot": {
+        "en": "Number {place} of {total} in line; the next one is {first_ahead}.",
+        "zh": "排在第 {place} 位（共 {total} 个）；下一个是 {first_ahead}。",
+    },
+    "no_worker": {
+        "en": "No worker is ready; one is starting or its slot rests after failures.",
+        "zh": "当前没有就绪的工作进程；正在启动，或其槽位因故障暂停使用。",
+    },
+    "preempted": {
+        "en": "It gave way to a more urgent job and goes on from block {blocks_done}; number {place} of {total} in line.",
+        "zh": "已让位给更紧急的任务，将从第 {blocks_done} 块继续；排在第 {place} 位（共 {total} 个）。",
+    },
+    "recovering": {
+        "en": "Its worker was lost; it goes on from block {blocks_done}; number {place} of {total} in line.",
+        "zh": "其工作进程已丢失，将从第 {blocks_done} 块继续；排在第 {place} 位（共 {total} 个）。",
+    },
+    "paused": {
+        "en": "Paused by a person; it goes on from block {blocks_done} when it is resumed.",
+        "zh": "已被人工暂停；恢复后从第 {blocks_done} 块继续。",
+    },
+    "awaiting_consent": {
+        "en": "It fits at a lower setting only ({rung}); it waits for the requester's consent.",
+        "zh": "只能以较低设置（{rung}）运行；等待提交者同意。",
+    },
+    "role_unavailable": {
+        "en": "Role {role} is not available; it waits until the role is back.",
+        "zh": "角色 {role} 当前不可用；等待其恢复。",
+    },
+    "queue_paused": {
+        "en": "The queue is paused by a person; nothing new starts.",
+        "zh": "队列已被人工暂停，不会开始新的任务。",
+    },
+    "slot_drained": {
+        "en": "Every slot is drained; none takes new work.",
+        "zh": "所有槽位都已停止接收新任务。",
+    },
+    "excluded": {
+        "en": "Role {role} may not play together with {other_role}; it waits for {other_job} on slot {slot}.",
+        "zh": "角色 {role} 不能与 {other_role} 同时运行；等待槽位 {slot} 上的 {other_job}。",
+    },
+    "retrying": {
+        "en": "A failure that another try can help; the next try is in {wait_s} s, from block {blocks_done}.",
+        "zh": "发生可重试的故障；{wait_s} 秒后从第 {blocks_done} 块重试。",
+    },
+}
+
+
+def sentence(code: str, **data: Any) -> dict[str, str]:
+    """The sentence of a code in both languages: `{"en": …, "zh": …}`."""
+    return {language: text.format(**data) for language, text in SENTENCES[code].items()}
+
+
+def in_gib(count: int) -> str:
+    """Bytes as GiB with two digits."""
+    return f"{count / GIB:.2f}"

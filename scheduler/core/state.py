@@ -1,0 +1,225 @@
+"""The core's whole knowledge, and the only places where it changes: `move`, `grant`, `free`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from heapq import heappush
+from typing import Any
+
+from scheduler.core.actions import Action, DropContext, MoveJob, Record, Refuse
+from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWN_HOLDS, OWNED_STATES, HoldReason, Job, JobState
+from scheduler.core.ordering import WaitingLine
+from scheduler.core.policy import Policy
+from scheduler.core.relations import Relations
+from scheduler.core.tags import Tag
+
+STORY_LENGTH = 12  # recent moves kept per job, for error messages
+ENDED_LENGTH = 1_000  # ended jobs whose story is kept
+
+_JOB_FIELDS = frozenset(item.name for item in fields(Job)) - {"state"}
+_Story = tuple[tuple[float, str], ...]
+
+
+class Turn:
+    """What one event leads to: facts (committed together) before effects (done after the commit)."""
+
+    __slots__ = ("at", "effects", "facts")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.facts: list[Action] = []
+        self.effects: list[Action] = []
+
+    def record(self, tag: Tag, subject: str, body: dict[str, Any] | None = None, outcome: str = "success") -> None:
+        """An audit row without a change of a job."""
+        self.facts.append(Record(tag, subject, outcome, body or {}))
+
+    def refuse(self, code: str, message: str, hint: str = "", story: tuple[str, ...] = ()) -> None:
+        """Turn a wish down; the caller must not have changed anything."""
+        self.facts.append(Refuse(code, message, hint, story))
+
+
+class State:
+    """All jobs that have not ended, the slots, and what follows from both. Mutated by `machine.step` only."""
+
+    def __init__(self, policy: Policy, slots: int) -> None:
+        if slots < 1:
+            raise ValueError(f"slots is {slots}; at least 1 is needed")
+        self.policy = policy
+        self.now = 0.0
+        self.slots = [Slot(number) for number in range(slots)]
+        self.jobs: dict[str, Job] = {}
+        self.line = WaitingLine(policy)
+        self.held: dict[str, Job] = {}  # queued, but held back by something of their own
+        self.leases: dict[str, Slot] = {}
+        self.queued_by_user: dict[str, int] = {}
+        self.alarms: list[tuple[float, int, str]] = []  # heap: back-offs and consents that end
+        self.relations = Relations()
+        self.unavailable_roles: set[str] = set()
+        self.is_queue_paused = False
+        self.is_booted = True  # False between a restore and the event `Booted`
+        self.last_ordinal = -1
+        self.accepted = 0  # jobs ever taken up by this state, rejected ones included
+        self.ended = dict.fromkeys(sorted(FINAL_STATES), 0)
+        self.stories: dict[str, _Story] = {}
+        self.ended_stories: dict[str, _Story] = {}
+
+    @classmethod
+    def restore(
+        cls,
+        policy: Policy,
+        slots: int,
+        jobs: Iterable[Job],
+        unavailable_roles: Iterable[str] = (),
+        is_queue_paused: bool = False,
+        never_with: Mapping[str, Iterable[str]] | None = None,
+        drained_slots: Iterable[int] = (),
+    ) -> State:
+        """The state after a restart, from the rows of the jobs that have not ended (others are ignored).
+
+        Slots have no workers yet. The first event must be `Booted`: it queues again what a worker held.
+        """
+        state = cls(policy, slots)
+        state.is_booted = False
+        state.unavailable_roles.update(unavailable_roles)
+        state.is_queue_paused = is_queue_paused
+        for role, others in (never_with or {}).items():
+            state.relations.put(role, others)
+        for number in drained_slots:
+            if 0 <= number < slots:
+                state.slots[number].is_drained = True
+        for job in sorted(jobs, key=lambda job: job.ordinal):
+            if job.state in FINAL_STATES:
+                continue
+            if job.state is JobState.SUBMITTED or job.id in state.jobs or job.ordinal <= state.last_ordinal:
+                raise ValueError(f"{job.id} cannot be restored: {job.state}, ordinal {job.ordinal}")
+            state.jobs[job.id] = job
+            state.last_ordinal = job.ordinal
+            state.accepted += 1
+            state.stories[job.id] = ((job.submitted_at, f"found as {job.state}"),)
+            if job.state is JobState.QUEUED:
+                state._enqueue(job)
+        return state
+
+    # ---- the only changes -------------------------------------------------------------------------------------------
+
+    def move(
+        self, turn: Turn, job: Job, target: JobState, tag: Tag,
+        fields: dict[str, Any] | None = None, body: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Change a job's state, or only columns of it (target == its state). An illegal move is a broken invariant."""
+        source = job.state
+        fields = fields if fields is not None else {}
+        assert target is source or target in LEGAL_MOVES[source], (job.id, source, target, self.story(job.id))
+        if source is JobState.QUEUED:
+            self._dequeue(job)
+        for name, value in fields.items():
+            if name in _JOB_FIELDS:
+                setattr(job, name, value)
+        job.state = target
+        turn.facts.append(MoveJob(job.id, source, target, tag, fields, body if body is not None else {}))
+        story = (*self.stories.get(job.id, ())[1 - STORY_LENGTH :], (turn.at, f"{tag} → {target}"))
+        self.stories[job.id] = story
+        if target is JobState.QUEUED:
+            self._enqueue(job)
+        elif target in FINAL_STATES:
+            self._end(turn, job)
+
+    def progress(self, turn: Turn, job: Job, tag: Tag, fields: dict[str, Any], body: dict[str, Any]) -> None:
+        """Change columns of a job that a worker holds, apart from its story: the frequent, small case of `move`."""
+        assert job.state in OWNED_STATES
+        for name, value in fields.items():
+            setattr(job, name, value)
+        turn.facts.append(MoveJob(job.id, job.state, job.state, tag, fields, body))
+
+    def accept(self, job: Job) -> None:
+        """Take up a job just submitted; `move` decides what becomes of it."""
+        assert job.id not in self.jobs and job.ordinal > self.last_ordinal, job.id
+        self.jobs[job.id] = job
+        self.last_ordinal = job.ordinal
+        self.accepted += 1
+
+    def grant(self, turn: Turn, slot: Slot, job: Job, body: dict[str, Any]) -> None:
+        """Give the slot's worker a lease on a queued job."""
+        leases = job.leases + 1
+        lease_id = f"{job.id}-{leases}"
+        lease_until = turn.at + self.policy.lease_s
+        self.move(
+            turn, job, JobState.LEASED, Tag.JOB_LEASED,
+            {"slot": slot.number, "lease_id": lease_id, "lease_until": lease_until, "leases": leases, "hold": None},
+            body,
+        )  # fmt: skip
+        slot.take(job.id, job.role, lease_id, lease_until)
+        self.leases[lease_id] = slot
+
+    def free(
+        self, turn: Turn, slot: Slot, target: JobState, tag: Tag, fields: dict[str, Any], body: dict[str, Any]
+    ) -> None:
+        """Take the lease back and move its job on (queued again, or ended)."""
+        assert slot.job_id is not None and slot.lease_id is not None
+        job = self.jobs[slot.job_id]
+        body = {"slot": slot.number, "lease_id": slot.lease_id, "blocks_done": job.blocks_done, **body}
+        del self.leases[slot.lease_id]
+        slot.free()
+        self.move(turn, job, target, tag, {"slot": None, "lease_id": None, "lease_until": 0.0, **fields}, body)
+
+    # ---- looking ----------------------------------------------------------------------------------------------------
+
+    @property
+    def queued(self) -> int:
+        """Jobs queued, in line or held back."""
+        return len(self.line) + len(self.held)
+
+    def hold_for(self, job: Job, at: float, otherwise: HoldReason) -> HoldReason:
+        """The job's own reason to stand outside the line, or `otherwise`."""
+        if job.is_paused:
+            return HoldReason.PAUSED
+        if job.role in self.unavailable_roles:
+            return HoldReason.ROLE_UNAVAILABLE
+        if job.not_before > at:
+            return HoldReason.RETRYING
+        return otherwise
+
+    def story(self, job_id: str) -> tuple[str, ...]:
+        """The job's recent moves, oldest first, as `<seconds> <tag> → <state>`."""
+        moves = self.stories.get(job_id) or self.ended_stories.get(job_id, ())
+        return tuple(f"{at:.3f} {what}" for at, what in moves)
+
+    def idle_slots(self) -> list[Slot]:
+        """Slots that may be given a job now, in order."""
+        return [slot for slot in self.slots if slot.worker is WorkerState.READY and not slot.is_drained]
+
+    # ---- inside -----------------------------------------------------------------------------------------------------
+
+    def _enqueue(self, job: Job) -> None:
+        self.queued_by_user[job.user] = self.queued_by_user.get(job.user, 0) + 1
+        if job.hold not in OWN_HOLDS:
+            self.line.add(job)
+            return
+        self.held[job.id] = job
+        if job.hold is HoldReason.RETRYING:
+            heappush(self.alarms, (job.not_before, job.ordinal, job.id))
+        elif job.hold is HoldReason.AWAITING_CONSENT:
+            heappush(self.alarms, (job.submitted_at + self.policy.consent_timeout_s, job.ordinal, job.id))
+
+    def _dequeue(self, job: Job) -> None:
+        if job.id in self.line:
+            self.line.remove(job)
+        else:
+            del self.held[job.id]
+        left = self.queued_by_user[job.user] - 1
+        if left:
+            self.queued_by_user[job.user] = left
+        else:
+            del self.queued_by_user[job.user]
+
+    def _end(self, turn: Turn, job: Job) -> None:
+        self.ended[job.state] += 1
+        del self.jobs[job.id]
+        self.ended_stories[job.id] = self.stories.pop(job.id)
+        if len(self.ended_stories) > ENDED_LENGTH:
+            del self.ended_stories[next(iter(self.ended_stories))]
+        if job.state is not JobState.REJECTED:
+            turn.effects.append(DropContext(job.id))

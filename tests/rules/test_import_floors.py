@@ -1,0 +1,85 @@
+"""Who may import whom. The contracts stand in pyproject.toml; these tests run them and add what they cannot say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.rules.sources import ROOT, files, imports_of, name_of, product_files
+
+CORE_MAY_IMPORT = {
+    "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "typing",
+}  # fmt: skip
+HOMES = {  # library → where it may be imported
+    "flask": ("dashboard/", "wsgi.py"),
+    "flask_socketio": ("dashboard/",),
+    "spectree": ("dashboard/",),
+    "werkzeug": ("dashboard/",),
+    "pynvml": ("scheduler/probe",),
+    "sqlite3": ("scheduler/store/", "scheduler/audit"),
+    "sqlite_utils": ("scheduler/store/", "scheduler/audit"),
+    "torch": tuple(f"engine/{part}" for part in ("vault", "worker", "model", "adapters", "precision", "parallel", "training")),
+}
+
+
+def test_import_contracts_hold() -> None:
+    tool = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([tool, "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+
+
+def test_decision_core_imports_no_world() -> None:
+    bad = [
+        f"{name_of(path)}:{line} imports {module}"
+        for path in files(".py", under=("scheduler/core",))
+        for line, module in imports_of(path)
+        if module.split(".")[0] not in CORE_MAY_IMPORT and not f"{module}.".startswith("scheduler.core.")
+    ]
+    assert not bad, "\n".join(bad)
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_library_is_imported_only_where_it_belongs(library: str) -> None:
+    bad = [
+        f"{name_of(path)}:{line} imports {module}"
+        for path in product_files()
+        for line, module in imports_of(path)
+        if module.split(".")[0] == library and not name_of(path).startswith(HOMES[library])
+    ]
+    assert not bad, "\n".join(bad)
+
+
+@pytest.mark.parametrize("module", ["engine", "scheduler", "scheduler.client", "scheduler.cli.app", "dashboard", "wsgi"])
+def test_import_brings_no_torch(module: str, tmp_path: Path) -> None:
+    code = (
+        f"import {module}, sys\n"
+        "heavy = {'torch', 'transformers', 'diffusers'} & set(sys.modules)\n"
+        "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_engine_works_without_the_web_and_database_packages() -> None:
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in files(".py", under=("engine",))
+        if path.name != "__main__.py"
+    ]
+    code = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in {'flask', 'flask_socketio', 'sqlite_utils', 'apscheduler', 'pydantic', 'spectree',\n"
+        "                                  'gunicorn', 'typer', 'dashboard', 'scheduler'}:\n"
+        "            raise ModuleNotFoundError(f'{name} is not installed here', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "import importlib\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]

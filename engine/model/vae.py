@@ -1,0 +1,152 @@
+"""The video autoencoder, causal in time: 4 video frames x 8 x 8 pixels <-> one latent of 16 channels.
+
+Parameter names are those of the public file. Work goes on channels-last frames [frames, height, width, channels]: a causal
+3x3x3 convolution is one 2-D convolution per frame over the three temporal taps side by side in the channel axis, which is
+the same sum and on a CPU ten times as fast as a 3-D convolution with few channels. Every convolution with a temporal
+extent remembers its last two input frames in a `Stream`, so a video may be fed in pieces: the result is the same.
+
+The first latent frame stands for one video frame, every further one for four.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.model.vae_parts import AttentionBlock, CausalConv, ResidualBlock, Resample, RMSNorm, Stream
+
+# Normalisation of latents, the public values.
+LATENTS_MEAN = (
+    -0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508,
+    0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921,
+)  # fmt: skip
+LATENTS_STD = (
+    2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
+    3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeConfig:
+    """Shape of the autoencoder, in the field names of the public configuration (misspelling included)."""
+
+    dim: int = 96
+    z_dim: int = 16
+    dim_mult: tuple[int, ...] = (1, 2, 4, 4)
+    num_res_blocks: int = 2
+    temperal_downsample: tuple[bool, ...] = (False, True, True)
+    latents_mean: tuple[float, ...] = field(default=LATENTS_MEAN)
+    latents_std: tuple[float, ...] = field(default=LATENTS_STD)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> VaeConfig:
+        """From plain data; unknown fields are ignored."""
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+
+
+class Encoder(nn.Module):
+    """Frames to latent statistics."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        widths = [config.dim * mult for mult in (1, *config.dim_mult)]
+        self.conv1 = CausalConv(3, widths[0])
+        layers: list[nn.Module] = []
+        for level, (width, out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            layers += [ResidualBlock(width if i == 0 else out, out) for i in range(config.num_res_blocks)]
+            if level < len(config.temperal_downsample):
+                layers.append(Resample(out, "down", is_temporal=config.temperal_downsample[level]))
+        self.downsamples = nn.ModuleList(layers)
+        self.middle = nn.ModuleList([ResidualBlock(out, out), AttentionBlock(out), ResidualBlock(out, out)])
+        self.head = nn.ModuleList([RMSNorm(out, 3), nn.SiLU(), CausalConv(out, 2 * config.z_dim)])
+
+    def forward(self, x: Tensor, stream: Stream) -> Tensor:
+        """[1 or 4n, H, W, 3] -> [1 or n, H/8, W/8, 32]"""
+        return _through(self.conv1, [*self.downsamples, *self.middle], self.head, x, stream)
+
+
+class Decoder(nn.Module):
+    """Latents to frames."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        widths = [config.dim * mult for mult in (config.dim_mult[-1], *config.dim_mult[::-1])]
+        self.conv1 = CausalConv(config.z_dim, widths[0])
+        self.middle = nn.ModuleList(
+            [ResidualBlock(widths[0], widths[0]), AttentionBlock(widths[0]), ResidualBlock(widths[0], widths[0])]
+        )
+        layers: list[nn.Module] = []
+        upsample = config.temperal_downsample[::-1]
+        for level, (width, out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            entering = width if level == 0 else width // 2  # the upsampler before it halved the channels
+            layers += [ResidualBlock(entering if i == 0 else out, out) for i in range(config.num_res_blocks + 1)]
+            if level < len(upsample):
+                layers.append(Resample(out, "up", is_temporal=upsample[level]))
+        self.upsamples = nn.ModuleList(layers)
+        self.head = nn.ModuleList([RMSNorm(out, 3), nn.SiLU(), CausalConv(out, 3)])
+
+    def forward(self, x: Tensor, stream: Stream) -> Tensor:
+        """[n, h, w, 16] -> [4n (1 for the very first), 8h, 8w, 3]"""
+        return _through(self.conv1, [*self.middle, *self.upsamples], self.head, x, stream)
+
+
+class VideoAutoencoder(nn.Module):
+    """Encoder, decoder and the normalisation of latents."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.conv1 = CausalConv(2 * config.z_dim, 2 * config.z_dim, kernel=(1, 1, 1))
+        self.conv2 = CausalConv(config.z_dim, config.z_dim, kernel=(1, 1, 1))
+        self.decoder = Decoder(config)
+
+    def encode(self, video: Tensor, chunk: int = 12) -> Tensor:
+        """Frames [3, 1 + 4n, H, W] in [-1, 1] -> normalised latents [16, 1 + n, H/8, W/8] (posterior mean)."""
+        frames = video.permute(1, 2, 3, 0)
+        stream = Stream(before=None)
+        moments = [self.encoder(frames[:1], stream)]
+        for first in range(1, frames.shape[0], chunk):
+            stream = stream.next()
+            moments.append(self.encoder(frames[first : first + chunk], stream))
+        mean, _ = self.conv1(torch.cat(moments), None).chunk(2, dim=-1)
+        centre, scale = self._normalisation(video)
+        return ((mean - centre) * scale).permute(3, 0, 1, 2).contiguous()
+
+    def decode(self, latents: Tensor, stream: Stream, chunk: int = 3) -> tuple[Tensor, Stream]:
+        """Normalised latents [16, n, h, w] -> frames [3, 4n, 8h, 8w] in [-1, 1], and the stream to go on with.
+
+        A stream that is at its beginning gives one frame for its first latent.
+        """
+        centre, scale = self._normalisation(latents)
+        z = self.conv2(latents.permute(1, 2, 3, 0) / scale + centre, None)
+        pieces = [z[:1]] if stream.is_first else []
+        pieces += list(z[len(pieces) :].split(chunk)) if z.shape[0] > len(pieces) else []
+        frames = []
+        for piece in pieces:
+            frames.append(self.decoder(piece, stream))
+            stream = stream.next()
+        return torch.cat(frames).clamp_(-1.0, 1.0).permute(3, 0, 1, 2), stream
+
+    def decode_block(self, latents: Tensor, before: list[Tensor], after: list[Tensor]) -> Tensor:
+        """One block [16, 3, h, w] -> frames [3, 12, 8h, 8w], reading a warm decoder's state and writing the next one's."""
+        centre, scale = self._normalisation(latents)
+        z = self.conv2(latents.permute(1, 2, 3, 0) / scale + centre, None)
+        stream = Stream(before=before, into=after)
+        return self.decoder(z, stream).clamp_(-1.0, 1.0).permute(3, 0, 1, 2)
+
+    def _normalisation(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        centre = torch.tensor(self.config.latents_mean, dtype=like.dtype, device=like.device)
+        return centre, 1.0 / torch.tensor(self.config.latents_std, dtype=like.dtype, device=like.device)
+
+
+def _through(first: nn.Module, layers: list[nn.Module], head: nn.ModuleList, x: Tensor, stream: Stream) -> Tensor:
+    x = first(x, stream)
+    for layer in layers:
+        x = layer(x, stream)
+    return head[2](F.silu(head[0](x)), stream)

@@ -70,10 +70,10 @@ def _too_large(job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any])
     fitting = [(rung, size) for rung, size in event.alternatives if size <= limit]
     need, have = in_gib(job.context_bytes), in_gib(limit)
     if not fitting or job.degrade == "never":
-        fits = {
-            "en": "what would fit: " + ", ".join(rung for rung, _ in fitting) if fitting else "no smaller setting is known",
-            "zh": "可用的设置：" + "、".join(rung for rung, _ in fitting) if fitting else "没有已知的更小设置",
-        }
+        fits = {"en": "no smaller setting is known", "zh": "没有已知的更小设置"}
+        if fitting:
+            names = [rung for rung, _ in fitting]
+            fits = {"en": f"what would fit: {', '.join(names)}", "zh": f"可用的设置：{'、'.join(names)}"}
         text = {
             language: sentence("context_too_large", need_gib=need, have_gib=have, fits=words)[language]
             for language, words in fits.items()

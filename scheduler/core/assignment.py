@@ -1,4 +1,4 @@
-"""After every change: give free slots to the best jobs that may run, and ask running ones to give way where rules say so.
+"""After every change: free slots go to the best jobs that may run, running jobs give way where the rules say so.
 
 One pass over the line, best first. Each candidate takes an idle slot, else counts on a slot that becomes free anyway,
 else finds a victim. The pass ends with the first candidate for whom there is neither: those behind it lead by less.
@@ -6,6 +6,8 @@ Only a role that may not play together with what plays now is passed over.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from scheduler.core.actions import SendPreempt, SendRun
 from scheduler.core.fleet import Slot
@@ -38,13 +40,13 @@ def assign(state: State, turn: Turn) -> None:
         slot = _first_allowed(vacating, others)
         if slot is not None:
             vacating.remove(slot)
+            left_out |= state.relations.excluded_by(job.role)  # nobody may spoil the slot it counts on
             continue
-        taken = {slot.number for slot, _ in granted}
-        candidates = [slot for slot in state.slots if slot.number not in taken and _is_allowed(slot, others)]
-        found = choose_victim(state, job, candidates, turn.at)
+        found = choose_victim(state, job, [slot for slot in state.slots if _is_allowed(slot, others)], turn.at)
         if found is not None:
             slot, victim, terms = found
             ask_to_stop(state, turn, slot, "preempted", victim, terms)
+            left_out |= state.relations.excluded_by(job.role)
             continue
         if not others:
             break
@@ -56,11 +58,11 @@ def assign(state: State, turn: Turn) -> None:
 
 
 def ask_to_stop(
-    state: State, turn: Turn, slot: Slot, cause: str, victim: Job, terms: dict[str, object], tag: Tag = Tag.JOB_PREEMPTING
+    state: State, turn: Turn, slot: Slot, cause: str, victim: Job, terms: dict[str, Any], tag: Tag = Tag.JOB_PREEMPTING
 ) -> None:
     """Tell the worker to stop at the next block boundary and keep the context."""
     assert slot.worker_id is not None and slot.lease_id is not None
-    fields: dict[str, object] = {"preemptions": victim.preemptions + 1} if cause == "preempted" else {"is_paused": True}
+    fields: dict[str, Any] = {"preemptions": victim.preemptions + 1} if cause == "preempted" else {"is_paused": True}
     slot.stop_cause, slot.stop_by = cause, turn.at + state.policy.grace_s
     state.move(turn, victim, JobState.PREEMPTING, tag, fields, {"cause": cause, "slot": slot.number, **terms})
     turn.effects.append(SendPreempt(slot.number, slot.worker_id, slot.lease_id))
@@ -71,7 +73,8 @@ def _grant(state: State, turn: Turn, slot: Slot, job: Job) -> None:
     body = {
         "slot": slot.number, "worker_id": slot.worker_id, "from_block": job.blocks_done,
         "priority": job.priority, "effective_priority": round(effective_priority(job, turn.at, state.policy), 3),
-        "waited_s": round(turn.at - job.submitted_at, 3), "place": place[0] if place else None, "queued": len(state.line),
+        "waited_s": round(turn.at - job.submitted_at, 3), "place": place[0] if place else None,
+        "queued": len(state.line),
     }  # fmt: skip
     state.grant(turn, slot, job, body)
     assert slot.worker_id is not None and slot.lease_id is not None

@@ -1,8 +1,8 @@
 """Who is next: a static order by priority and ageing, and the waiting line that keeps it.
 
-All jobs age at the same rate, so their order never changes while they wait: `priority + ageing · (now - submitted)` and
-`priority - ageing · submitted` sort alike. The ceiling of ageing keeps that order too (a minimum is monotone); it matters
-where a waiting job is compared with a running one, and it keeps waiting alone from making a job urgent.
+All jobs age at the same rate, so their order never changes while they wait: `priority + ageing · (now - submitted)`
+and `priority - ageing · submitted` sort alike. The ceiling of ageing keeps that order too (a minimum is monotone); it
+matters where a waiting job is compared with a running one, and keeps waiting alone from making a job urgent.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heapreplace
+from typing import Protocol
 
 from scheduler.core.job import OWN_HOLDS, Job, JobState
 from scheduler.core.job import HoldReason as Hold
@@ -40,7 +41,7 @@ def is_in_line(job: Job, at: float) -> bool:
 
 
 def queue_order(jobs: Iterable[Job], at: float, policy: Policy) -> list[Job]:
-    """The queued jobs, best first: those in line, then those held back by something of their own. Pure; for pages too."""
+    """The queued jobs, best first: those in line, then those held back by something of their own. For pages too."""
     queued = [job for job in jobs if job.state is JobState.QUEUED]
     return sorted(queued, key=lambda job: (not is_in_line(job, at), sort_key(job, policy)))
 
@@ -48,8 +49,8 @@ def queue_order(jobs: Iterable[Job], at: float, policy: Policy) -> list[Job]:
 class WaitingLine:
     """Jobs in line, by role and altogether: `best_first` can leave whole roles out, `place` is a binary search.
 
-    Inserting shifts a plain list of references: at 100,000 jobs some ten microseconds. Fair share would replace this class
-    by one with the same methods.
+    Inserting shifts a plain list of references: some ten microseconds at 100,000 jobs. Fair share would replace this
+    class by one with the same methods.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -127,3 +128,14 @@ class WaitingLine:
         index = bisect_left(self._heads, (key, role))
         assert self._heads[index] == (key, role)
         del self._heads[index]
+
+
+class HasLine(Protocol):
+    """Anything with a waiting line (the core's state)."""
+
+    line: WaitingLine
+
+
+def place_of(state: HasLine, job_id: str) -> tuple[int, int] | None:
+    """(place from 1, length of the line) in O(log n); None for a job that is not in line."""
+    return state.line.place(job_id)

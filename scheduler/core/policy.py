@@ -44,11 +44,13 @@ class Policy:
     quarantine_s: float = _number(30.0, least=0, says="how long a slot stays in quarantine")
     max_queued_per_user: int = _number(100, least=1, says="queued jobs that one user may have")
     max_queued: int = _number(10_000, least=1, says="queued jobs altogether")
-    slot_memory_bytes: int | None = _number(None, least=1, says="memory of a slot for one job's context; none: no limit")
-    exclusion_patience_s: float = _number(
-        300.0, least=0, says="an excluded job that waited so long keeps further jobs of the excluding roles from starting"
+    slot_memory_bytes: int | None = _number(
+        None, least=1, says="memory of a slot for one job's context; none: no limit"
     )
-    consent_timeout_s: float = _number(3600.0, least=1, says="a job that nobody agrees to degrade is cancelled after it")
+    exclusion_patience_s: float = _number(
+        300.0, least=0, says="an excluded job that waited so long lets no further job of an excluding role start"
+    )
+    consent_timeout_s: float = _number(3600.0, least=1, says="a job that nobody agrees to degrade ends after it")
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -67,7 +69,8 @@ class Policy:
         known = {item.name for item in fields(cls)}
         for name in data:
             if name not in known:
-                raise PolicyError(f"policy field {name!r} is unknown.", field=str(name), hint=_nearest(str(name), known))
+                hint = _nearest(str(name), known)
+                raise PolicyError(f"policy field {name!r} is unknown.", field=str(name), hint=hint)
         return cls(**data)
 
     def to_mapping(self) -> dict[str, float | int | None]:

@@ -11,6 +11,7 @@ class Relations:
     def __init__(self) -> None:
         self._named: dict[str, tuple[str, ...]] = {}
         self._excluded: dict[str, frozenset[str]] = {}
+        self._pairs: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def put(self, role: str, never_with: Iterable[str]) -> None:
         """Replace what `role` says; a role does not exclude itself."""
@@ -21,14 +22,15 @@ class Relations:
                 both.setdefault(name, set()).add(other)
                 both.setdefault(other, set()).add(name)
         self._excluded = {name: frozenset(others) for name, others in both.items()}
+        self._pairs = tuple((name, tuple(sorted(others))) for name, others in sorted(both.items()))
 
     def excluded_by(self, role: str) -> frozenset[str]:
         """Roles that may not play while `role` plays."""
         return self._excluded.get(role, _NONE)
 
-    def to_mapping(self) -> dict[str, list[str]]:
-        """What each role says, for facts and pages."""
-        return {role: list(others) for role, others in sorted(self._named.items()) if others}
+    def pairs(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Each role with those it may not play with, both ways, sorted."""
+        return self._pairs
 
 
 _NONE: frozenset[str] = frozenset()

@@ -42,7 +42,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "当前没有就绪的工作进程；正在启动，或其槽位因故障暂停使用。",
     },
     "preempted": {
-        "en": "It gave way to a more urgent job and goes on from block {blocks_done}; number {place} of {total} in line.",
+        "en": "It gave way and goes on from block {blocks_done}; number {place} of {total} in line.",
         "zh": "已让位给更紧急的任务，将从第 {blocks_done} 块继续；排在第 {place} 位（共 {total} 个）。",
     },
     "recovering": {

@@ -1,0 +1,188 @@
+"""What must hold after every event, looked at from outside: `check_cheap` in O(slots), `check_invariants` in full.
+
+The checks do not use the code that decides; they state the rules again. A breach raises BrokenInvariant.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.job import FINAL_STATES, OWN_HOLDS, OWNED_STATES, HoldReason, Job, JobState
+from scheduler.core.state import State
+
+
+class BrokenInvariant(AssertionError):
+    """The core's state contradicts itself or its rules."""
+
+    def __init__(self, findings: list[str]) -> None:
+        self.findings = findings
+        super().__init__("; ".join(findings))
+
+
+def check_cheap(state: State) -> None:
+    """Counts, owners, leases, idle slots and inversions, in O(slots). Raises BrokenInvariant."""
+    findings: list[str] = []
+    owned = 0
+    for slot in state.slots:
+        if slot.job_id is not None:
+            owned += 1
+            _check_owner(state, slot, findings)
+        elif slot.worker is WorkerState.BUSY or slot.lease_id is not None:
+            findings.append(f"slot {slot.number} is busy without a job")
+    if owned != len(state.leases):
+        findings.append(f"{len(state.leases)} leases for {owned} slots with a job")
+    if len(state.jobs) != len(state.line) + len(state.held) + owned:
+        findings.append(f"{len(state.jobs)} jobs, but {len(state.line)} + {len(state.held)} queued and {owned} owned")
+    if state.accepted != len(state.jobs) + sum(state.ended.values()):
+        findings.append(f"{state.accepted} jobs accepted, {len(state.jobs)} open, {sum(state.ended.values())} ended")
+    if not state.is_queue_paused:
+        best = state.line.best()
+        if best is not None and not _excluders(state, best):
+            _check_waiting(state, best, findings)
+    if findings:
+        raise BrokenInvariant(findings)
+
+
+def check_invariants(state: State) -> None:
+    """Everything, by counting again in O(n log n). Raises BrokenInvariant."""
+    check_cheap(state)
+    findings: list[str] = []
+    users: dict[str, int] = {}
+    line: list[Job] = []
+    lease_ids: set[str] = set()
+    for job_id, job in state.jobs.items():
+        if job_id != job.id or job.state in FINAL_STATES or job.state is JobState.SUBMITTED:
+            findings.append(f"{job_id} is kept as open but is {job.state}")
+        if not 0 <= job.blocks_done <= job.total_blocks:
+            findings.append(f"{job_id} has {job.blocks_done} of {job.total_blocks} blocks")
+        if job.crashes >= state.policy.max_crashes or job.retries > state.policy.max_retries:
+            findings.append(f"{job_id} should have failed: {job.crashes} crashes, {job.retries} retries")
+        if job.state is JobState.QUEUED:
+            users[job.user] = users.get(job.user, 0) + 1
+            _check_queued(state, job, findings)
+            if job.hold not in OWN_HOLDS:
+                line.append(job)
+        elif job.state in OWNED_STATES:
+            _check_owned(state, job, lease_ids, findings)
+    if users != state.queued_by_user:
+        findings.append("queued jobs per user are counted wrong")
+    _check_line(state, line, findings)
+    if findings:
+        raise BrokenInvariant(findings)
+
+
+def linear_points(state: State, job: Job) -> tuple[bool, float]:
+    """The order's meaning, stated again: above ageing by own priority, else own priority plus age."""
+    if job.priority > state.policy.ageing_ceiling:
+        return (True, float(job.priority))
+    return (False, job.priority + state.policy.ageing_per_s * (state.now - job.submitted_at))
+
+
+def _points(state: State, job: Job) -> float:
+    is_above, points = linear_points(state, job)
+    return points if is_above else min(points, float(state.policy.ageing_ceiling))
+
+
+def _check_owner(state: State, slot: Slot, findings: list[str]) -> None:
+    job = state.jobs.get(slot.job_id or "")
+    if job is None or job.state not in OWNED_STATES:
+        findings.append(f"slot {slot.number} holds {slot.job_id}, which is not owned")
+        return
+    if job.slot != slot.number or job.lease_id != slot.lease_id or job.role != slot.role:
+        findings.append(f"slot {slot.number} and {job.id} disagree: slot {job.slot}, lease {job.lease_id}")
+    if slot.lease_id is None or state.leases.get(slot.lease_id) is not slot:
+        findings.append(f"lease {slot.lease_id} of slot {slot.number} is not registered")
+    if slot.worker not in (WorkerState.BUSY, WorkerState.STOPPING) or slot.worker_id is None:
+        findings.append(f"slot {slot.number} holds {job.id} with a worker that is {slot.worker}")
+    if (job.state is JobState.PREEMPTING or job.is_cancel_requested) != (slot.stop_cause is not None):
+        findings.append(f"{job.id} is {job.state}, its slot was asked to stop: {slot.stop_cause}")
+    if (slot.worker is WorkerState.STOPPING) != (slot.kill_cause is not None):
+        findings.append(f"slot {slot.number} is {slot.worker} with kill cause {slot.kill_cause}")
+    if job.is_paused and job.state is not JobState.PREEMPTING and not job.is_cancel_requested:
+        findings.append(f"{job.id} is paused but {job.state}")
+    for other in state.slots:
+        if other is not slot and other.role is not None and other.role in state.relations.excluded_by(job.role):
+            findings.append(f"{job.role} on slot {slot.number} plays with {other.role} on slot {other.number}")
+
+
+def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
+    """Work conserving, and no inversion beyond the hysteresis: `best` is first in line and nothing excludes it."""
+    policy = state.policy
+    if any(slot.worker is WorkerState.READY and not slot.is_drained for slot in state.slots):
+        findings.append(f"a slot idles while {best.id} waits")
+        return
+    running = [
+        (slot, state.jobs[slot.job_id])
+        for slot in state.slots
+        if slot.job_id is not None and slot.worker is WorkerState.BUSY and not slot.is_drained
+    ]
+    if any(slot.stop_cause is not None for slot, _ in running):
+        return  # a slot becomes free at its next block
+    for slot, job in running:
+        if best.priority >= policy.urgent_priority > job.priority:
+            findings.append(f"urgent {best.id} waits for {job.id} on slot {slot.number}")
+        elif (
+            slot.leased_blocks >= policy.min_run_blocks
+            and job.preemptions < policy.max_preemptions
+            and _points(state, best) - _points(state, job) >= policy.preempt_margin + 1e-6
+        ):
+            findings.append(f"{best.id} waits for {job.id} on slot {slot.number}, which it leads by the margin")
+
+
+def _check_queued(state: State, job: Job, findings: list[str]) -> None:
+    if job.slot is not None or job.lease_id is not None or job.is_cancel_requested or job.hold is None:
+        findings.append(f"{job.id} is queued with slot {job.slot}, lease {job.lease_id}, hold {job.hold}")
+    if (job.id in state.line) == (job.hold in OWN_HOLDS) or (job.id in state.held) != (job.hold in OWN_HOLDS):
+        findings.append(f"{job.id} with hold {job.hold} stands in the wrong place")
+    if job.hold is HoldReason.AWAITING_CONSENT:
+        return
+    if job.is_paused != (job.hold is HoldReason.PAUSED):
+        findings.append(f"{job.id} has hold {job.hold}, paused is {job.is_paused}")
+    is_role_missing = job.role in state.unavailable_roles and not job.is_paused
+    if is_role_missing != (job.hold is HoldReason.ROLE_UNAVAILABLE):
+        findings.append(f"{job.id} has hold {job.hold}, its role is {'missing' if is_role_missing else 'there'}")
+    if job.hold not in OWN_HOLDS and job.not_before > state.now:
+        findings.append(f"{job.id} is in line before its back-off is over")
+    if job.hold is HoldReason.RETRYING and not any(alarm[2] == job.id for alarm in state.alarms):
+        findings.append(f"nothing ends the back-off of {job.id}")
+
+
+def _check_owned(state: State, job: Job, lease_ids: set[str], findings: list[str]) -> None:
+    if job.lease_id is None or job.lease_id in lease_ids or job.hold is not None or job.slot is None:
+        findings.append(f"{job.id} is {job.state} with slot {job.slot}, lease {job.lease_id}, hold {job.hold}")
+        return
+    lease_ids.add(job.lease_id)
+    if job.lease_id != f"{job.id}-{job.leases}":
+        findings.append(f"{job.id} holds lease {job.lease_id}, but the last one granted is number {job.leases}")
+    if state.slots[job.slot].job_id != job.id:
+        findings.append(f"{job.id} claims slot {job.slot}, which holds {state.slots[job.slot].job_id}")
+
+
+def _check_line(state: State, line: list[Job], findings: list[str]) -> None:
+    """The line holds exactly the jobs in line, best first, and no idle slot is refused to one that may have it."""
+    line.sort(key=lambda job: job.ordinal)
+    line.sort(key=lambda job: linear_points(state, job), reverse=True)
+    kept = list(state.line.best_first())
+    if {job.id for job in kept} != {job.id for job in line} or len(kept) != len(line):
+        findings.append("the line does not hold the jobs in line")
+        return
+    for better, worse in pairwise(kept):
+        (above, points), (other_above, other_points) = linear_points(state, better), linear_points(state, worse)
+        if (above, points + 1e-6) < (other_above, other_points):
+            findings.append(f"{better.id} stands before {worse.id}")
+    if kept and state.line.place(kept[-1].id) != (len(kept), len(kept)):
+        findings.append("the last place is counted wrong")
+    if state.is_queue_paused or not any(slot.is_idle for slot in state.slots):
+        return
+    passed: set[str] = set()  # roles that a better job waits for
+    for job in kept:
+        if job.role not in passed and not _excluders(state, job):
+            findings.append(f"a slot idles while {job.id} may have it")
+            return
+        passed |= state.relations.excluded_by(job.role)
+
+
+def _excluders(state: State, job: Job) -> list[Slot]:
+    excluded = state.relations.excluded_by(job.role)
+    return [slot for slot in state.slots if slot.role is not None and slot.role in excluded] if excluded else []

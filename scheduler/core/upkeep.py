@@ -1,0 +1,82 @@
+"""What time and a restart do: leases, graces, back-offs and questions run out; what a worker held is queued again."""
+
+from __future__ import annotations
+
+from heapq import heappop
+from typing import Any
+
+from scheduler.core import events
+from scheduler.core.actions import KillWorker
+from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.job import OWNED_STATES, HoldReason, Job, JobState
+from scheduler.core.state import State, Turn
+from scheduler.core.tags import Tag
+
+
+def pass_time(state: State, event: events.TimePassed, turn: Turn) -> bool:
+    """Order the kill of workers that do not answer, once; end back-offs, quarantines and unanswered questions."""
+    is_changed = False
+    for slot in state.slots:
+        if slot.worker is WorkerState.BUSY:
+            _check_lease(slot, turn)
+        elif slot.worker is WorkerState.QUARANTINED and turn.at >= slot.quarantined_until:
+            slot.strikes = 0
+            slot.move(WorkerState.READY if slot.worker_id is not None else WorkerState.STOPPED)
+            turn.record(Tag.WORKER_RELEASED, f"slot:{slot.number}", {"worker_id": slot.worker_id})
+            is_changed = True
+    while state.alarms and state.alarms[0][0] <= turn.at:
+        job = state.jobs.get(heappop(state.alarms)[2])
+        if job is not None and job.state is JobState.QUEUED:
+            is_changed |= _ring(state, turn, job)
+    return is_changed
+
+
+def boot(state: State, event: events.Booted, turn: Turn) -> bool:
+    """Queue again, as `recovering`, what a worker held before the restart; bring the holds up to date."""
+    turn.record(Tag.DAEMON_BOOTED, "queue", {"open_jobs": len(state.jobs), "slots": len(state.slots)})
+    state.is_booted = True
+    for job in list(state.jobs.values()):
+        if job.state in OWNED_STATES and job.lease_id not in state.leases:
+            _recover_orphan(state, turn, job)
+        elif job.state is JobState.QUEUED and job.hold is not HoldReason.AWAITING_CONSENT:
+            own = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT)
+            if own is not job.hold and (own is not HoldReason.WAITING_FOR_SLOT or job.id in state.held):
+                state.move(turn, job, JobState.QUEUED, Tag.JOB_QUEUED, {"hold": own}, {"cause": "booted"})
+    return True
+
+
+def _check_lease(slot: Slot, turn: Turn) -> None:
+    assert slot.worker_id is not None
+    if slot.stop_cause is not None and turn.at >= slot.stop_by:
+        cause = "grace_over"
+    elif turn.at >= slot.lease_until:
+        cause = "lease_expired"
+    else:
+        return
+    slot.move(WorkerState.STOPPING)
+    slot.kill_cause = cause
+    body = {"worker_id": slot.worker_id, "cause": cause, "job_id": slot.job_id, "lease_id": slot.lease_id}
+    turn.record(Tag.WORKER_KILL_ORDERED, f"slot:{slot.number}", body)
+    turn.effects.append(KillWorker(slot.number, slot.worker_id, cause))
+
+
+def _ring(state: State, turn: Turn, job: Job) -> bool:
+    """A back-off or a question of a queued job may have run out; an alarm that means nothing any more does nothing."""
+    if job.hold is HoldReason.RETRYING and job.not_before <= turn.at:
+        hold = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT)
+        state.move(turn, job, JobState.QUEUED, Tag.JOB_QUEUED, {"hold": hold}, {"cause": "backoff_over"})
+        return True
+    if job.hold is HoldReason.AWAITING_CONSENT and turn.at >= job.submitted_at + state.policy.consent_timeout_s:
+        fields: dict[str, Any] = {"hold": None, "finished_at": turn.at}
+        state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, fields, {"cause": "consent_timed_out"})
+    return False
+
+
+def _recover_orphan(state: State, turn: Turn, job: Job) -> None:
+    fields: dict[str, Any] = {"slot": None, "lease_id": None, "lease_until": 0.0}
+    body = {"cause": "booted", "lease_id": job.lease_id, "blocks_done": job.blocks_done}
+    if job.is_cancel_requested:
+        state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, {**fields, "finished_at": turn.at}, body)
+        return
+    fields["hold"] = state.hold_for(job, turn.at, HoldReason.RECOVERING)
+    state.move(turn, job, JobState.QUEUED, Tag.JOB_RECOVERED, fields, body)

@@ -1,0 +1,61 @@
+"""Workers that come and go: a lost one costs its job nothing but the block it was making."""
+
+from __future__ import annotations
+
+from scheduler.core import events
+from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.recovery import recover
+from scheduler.core.state import State, Turn
+from scheduler.core.tags import Tag
+
+
+def started(state: State, event: events.WorkerWasStarted, turn: Turn) -> bool:
+    """A worker warms up for a slot that has none."""
+    slot = state.slots[event.slot]
+    if slot.worker is WorkerState.STOPPED:
+        slot.move(WorkerState.STARTING)
+        slot.worker_id = event.worker_id
+        turn.record(Tag.WORKER_STARTED, f"slot:{slot.number}", {"worker_id": event.worker_id})
+    return False
+
+
+def ready(state: State, event: events.WorkerBecameReady, turn: Turn) -> bool:
+    """A warm worker serves the slot. Another one that was there counts as lost; a slot in quarantine stays there."""
+    slot = state.slots[event.slot]
+    if slot.worker_id == event.worker_id and slot.worker is not WorkerState.STARTING:
+        return False
+    is_other_there = slot.worker in (WorkerState.READY, WorkerState.BUSY, WorkerState.STOPPING)
+    if is_other_there:
+        _lose(state, turn, slot, "replaced", is_crash=slot.kill_cause != "grace_over")
+    slot.worker_id = event.worker_id
+    turn.record(Tag.WORKER_READY, f"slot:{slot.number}", {"worker_id": event.worker_id})
+    if slot.worker is WorkerState.QUARANTINED:
+        return is_other_there
+    slot.move(WorkerState.READY)
+    return True
+
+
+def lost(state: State, event: events.WorkerWasLost, turn: Turn) -> bool:
+    """The slot's worker is gone; its job is queued again. News of a worker that is not there is refused."""
+    slot = state.slots[event.slot]
+    if slot.worker_id != event.worker_id:
+        body = {"report": "WorkerWasLost", "worker_id": event.worker_id, "reason": "unknown_worker"}
+        turn.record(Tag.REPORT_REFUSED, f"slot:{slot.number}", body, outcome="refused")
+        return False
+    _lose(state, turn, slot, event.cause, is_crash=event.cause != "stopped" and slot.kill_cause != "grace_over")
+    return True
+
+
+def _lose(state: State, turn: Turn, slot: Slot, cause: str, *, is_crash: bool) -> None:
+    body = {"worker_id": slot.worker_id, "cause": cause, "kill_cause": slot.kill_cause, "job_id": slot.job_id}
+    turn.record(Tag.WORKER_LOST, f"slot:{slot.number}", body, outcome="failure" if is_crash else "success")
+    if is_crash:
+        slot.strikes += 1
+    if slot.job_id is not None:
+        recover(state, turn, slot, cause=slot.kill_cause or cause, is_crash=is_crash)
+    slot.lose_worker()
+    if slot.strikes >= state.policy.max_strikes and slot.worker is WorkerState.STOPPED:
+        slot.move(WorkerState.QUARANTINED)
+        slot.quarantined_until = turn.at + state.policy.quarantine_s
+        terms = {"strikes": slot.strikes, "until": slot.quarantined_until}
+        turn.record(Tag.WORKER_QUARANTINED, f"slot:{slot.number}", terms, outcome="failure")

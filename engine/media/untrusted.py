@@ -1,0 +1,35 @@
+"""Opening files from people: regular files only, never a pipe or a device, never by a name inside another file."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import MediaError
+
+
+@contextmanager
+def opened_file(path: Path, max_bytes: int) -> Iterator[tuple[io.BufferedReader, int]]:
+    """The open file and its size. Raises MediaError: missing, no regular file, empty, larger than `max_bytes`."""
+    try:
+        # O_NONBLOCK: opening a pipe must not wait for a writer
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "the name is not possible"
+        raise MediaError(f"{path} cannot be opened: {reason}.", hint="Check the path and its rights.") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise MediaError(f"{path} is not a file.", hint="Name a picture or a recording, no folder or device.")
+    with os.fdopen(descriptor, "rb") as file:
+        if status.st_size == 0:
+            raise MediaError(f"{path} is empty.", hint="Upload or export it again.")
+        if status.st_size > max_bytes:
+            raise MediaError(
+                f"{path} has {status.st_size} bytes; at most {max_bytes} are read.", hint="Bring a smaller file."
+            )
+        yield file, status.st_size

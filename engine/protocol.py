@@ -341,6 +341,7 @@ class VaultStatus(Message):
     contexts: dict[str, int]
     conditions: dict[str, int]
     limit_bytes: int
+    owners: dict[str, int] = field(default_factory=dict)  # all of it, by the owner that asked for it first
 
 
 # ---- the wire -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,63 @@
+"""Reading a model file into memory in small steps, hashed on the way, so that other clients need not wait for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+from engine.vault import memory_file
+
+STEP_BYTES = 8 << 20
+
+
+class FileLoad:
+    """One file on its way into the vault: `begin`, then `step` until it says True, then `finish`; or `abandon`.
+
+    Raises OSError when the file cannot be read.
+    """
+
+    def __init__(self, path: str, owner: str) -> None:
+        self.path = path
+        self.owner = owner
+        # O_NONBLOCK: opening a pipe without a writer must not block
+        self._source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        status = os.fstat(self._source)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(self._source)
+            raise OSError(0, "not a regular file")
+        self.bytes = status.st_size
+        self.identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        self._target = -1
+        self._hash = hashlib.sha256()
+        self._done = 0
+
+    def begin(self) -> None:
+        """Take the memory. Raises OSError when there is none."""
+        self._target = memory_file.create_open(f"file-{os.path.basename(self.path)}", self.bytes)  # noqa: PTH119
+
+    def step(self) -> bool:
+        """Read a little more; True when the file is complete. Raises OSError, also when the file changed its length."""
+        data = os.read(self._source, STEP_BYTES)
+        if data:
+            if self._done + len(data) > self.bytes:
+                raise OSError(0, "the file grew while it was read")
+            self._hash.update(data)
+            memory_file.write_all(self._target, memoryview(data))
+            self._done += len(data)
+            return False
+        if self._done != self.bytes:
+            raise OSError(0, "the file became shorter while it was read")
+        return True
+
+    def finish(self) -> tuple[int, str]:
+        """The sealed memory file (now the caller's) and the sha256 of what is in it."""
+        os.close(self._source)
+        memory_file.seal_for_good(self._target)
+        return self._target, self._hash.hexdigest()
+
+    def abandon(self) -> None:
+        """Free everything."""
+        os.close(self._source)
+        if self._target >= 0:
+            memory_file.close(self._target)

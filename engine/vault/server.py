@@ -1,0 +1,227 @@
+"""The vault's loop: one thread, many clients on a Unix socket.
+
+A client that misbehaves loses its connection; nobody else loses anything.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import time
+
+from engine.errors import ProtocolError
+from engine.protocol import (
+    PROTOCOL_VERSION,
+    AdoptContext,
+    AskVaultStatus,
+    DropContext,
+    GetConditions,
+    Mapped,
+    Message,
+    Missing,
+    OpenContext,
+    OpenFile,
+    PutConditions,
+    VaultDone,
+    VaultHello,
+    VaultRefused,
+    VaultStatus,
+)  # fmt: skip
+from engine.vault import memory_file
+from engine.vault.connection import Client
+from engine.vault.file_load import FileLoad
+from engine.vault.holdings import Holding, Holdings, Refusal
+from engine.vault.log import log
+
+
+class VaultServer:
+    """Serves until SIGTERM or until the lifeline's other end is closed."""
+
+    def __init__(self, listener: socket.socket, limit_bytes: int, lifeline_fd: int | None = None) -> None:
+        self._listener = listener
+        self._clients: set[Client] = set()
+        self._holdings = Holdings(limit_bytes, self._files_in_use)
+        self._selector = selectors.DefaultSelector()
+        self._is_over = False
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_sender.setblocking(False)
+        signal.set_wakeup_fd(self._wake_sender.fileno())
+        signal.signal(signal.SIGTERM, self._stop)
+        self._selector.register(wake_receiver, selectors.EVENT_READ, lambda: wake_receiver.recv(64))
+        if lifeline_fd is not None:
+            os.set_blocking(lifeline_fd, False)
+            self._selector.register(lifeline_fd, selectors.EVENT_READ, lambda: self._feel_lifeline(lifeline_fd))
+
+    def _files_in_use(self) -> set[str]:
+        return set().union(*(client.files for client in self._clients))
+
+    def _stop(self, *_: object) -> None:
+        self._is_over = True
+
+    def _feel_lifeline(self, descriptor: int) -> None:
+        try:
+            self._is_over = not os.read(descriptor, 64)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._is_over = True
+
+    def run(self) -> None:
+        """Serve."""
+        while not self._is_over:
+            for key, events in self._selector.select(0 if self._holdings.loads else None):
+                if isinstance(key.data, Client):
+                    self._serve(key.data, events)
+                else:
+                    key.data()
+            for load in list(self._holdings.loads.values()):
+                self._step(load)
+
+    # ---- connections -----------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError as error:  # gone again, or no descriptor is free: the next client finds out
+            log("accept failed", level="error", error=str(error))
+            time.sleep(0.01)
+            return
+        client = Client(sock)
+        self._clients.add(client)
+        self._selector.register(sock, selectors.EVENT_READ, client)
+
+    def _serve(self, client: Client, events: int) -> None:
+        try:
+            if events & selectors.EVENT_READ:
+                client.read()
+            self._work(client)
+        except (OSError, EOFError, ProtocolError) as error:
+            if not isinstance(error, EOFError):
+                log("client dropped", level="warning", owner=client.owner, error=str(error))
+            self._hang_up(client)
+
+    def _work(self, client: Client) -> None:
+        """Answer what can be answered, in order, and send. Raises as the client's methods do."""
+        while client.inbox and client.load is None and not client.is_ending:
+            message = client.inbox.popleft()
+            descriptor = client.claim(message)
+            try:
+                self._answer(client, message, descriptor)
+            except Refusal as refusal:
+                if descriptor is not None:
+                    memory_file.close(descriptor)
+                self._refuse(client, refusal)
+        client.send()
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.has_unsent else 0)
+        if self._selector.get_key(client.socket).events != wanted:
+            self._selector.modify(client.socket, wanted, client)
+
+    def _hang_up(self, client: Client) -> None:
+        self._selector.unregister(client.socket)
+        self._clients.discard(client)
+        client.close()
+
+    # ---- requests --------------------------------------------------------------------------------------------------
+
+    def _answer(self, client: Client, message: Message, descriptor: int | None) -> None:
+        if client.owner is None:
+            self._greet(client, message)
+            return
+        held = self._holdings
+        match message:
+            case OpenFile():
+                found = held.find_file(message.path, message.sha256, client.owner)
+                client.files.add(message.path)
+                if isinstance(found, FileLoad):
+                    client.load = (found, message)
+                else:
+                    self._hand_out(client, found, was_there=True)
+            case OpenContext():
+                job_id, layout = message.job_id, message.layout_sha256
+                self._hand_out(client, *held.open_context(job_id, message.bytes, layout, client.owner))
+            case AdoptContext():
+                assert descriptor is not None
+                held.adopt_context(message.job_id, message.bytes, message.layout_sha256, client.owner, descriptor)
+                log("context adopted", job=message.job_id, owner=client.owner)
+                client.put(VaultDone())
+            case PutConditions():
+                assert descriptor is not None
+                held.put_conditions(message.key, message.bytes, client.owner, descriptor)
+                client.put(VaultDone())
+            case GetConditions():
+                conditions = held.get_conditions(message.key)
+                if conditions is None:
+                    client.put(Missing(key=message.key))
+                else:
+                    self._hand_out(client, conditions, was_there=True)
+            case DropContext():
+                held.drop_context(message.job_id)
+                client.put(VaultDone())
+            case AskVaultStatus():
+                client.put(self._status())
+            case _:
+                raise ProtocolError(f"{type(message).__name__} is not for the vault")
+
+    def _greet(self, client: Client, message: Message) -> None:
+        if not isinstance(message, VaultHello):
+            raise ProtocolError(f"{type(message).__name__} before VaultHello")
+        if message.version != PROTOCOL_VERSION:
+            text = f"this vault speaks version {PROTOCOL_VERSION}, not {message.version}."
+            self._refuse(client, Refusal("version", text))
+            client.is_ending = True
+            return
+        client.owner = message.owner
+        client.put(VaultDone())
+
+    def _status(self) -> VaultStatus:
+        held = self._holdings
+        return VaultStatus(
+            pid=os.getpid(),
+            files={path: h.bytes for path, h in held.files.items()},
+            contexts={job: h.bytes for job, h in held.contexts.items()},
+            conditions={key: h.bytes for key, h in held.conditions.items()},
+            limit_bytes=held.limit_bytes,
+            owners=held.by_owner(),
+        )
+
+    def _refuse(self, client: Client, refusal: Refusal) -> None:
+        log("refused", level="warning", owner=client.owner, code=refusal.code, error=str(refusal))
+        client.put(VaultRefused(code=refusal.code, message=str(refusal), can_retry=refusal.can_retry))
+
+    def _hand_out(self, client: Client, holding: Holding, was_there: bool) -> None:
+        answer = Mapped(bytes=holding.bytes, sha256=holding.fingerprint, was_there=was_there)
+        client.put(answer, holding.descriptor)
+
+    # ---- reading files ---------------------------------------------------------------------------------------------
+
+    def _step(self, load: FileLoad) -> None:
+        """Read a little; when the file is complete (or cannot be read) everybody who waits for it hears so."""
+        refusal: Refusal | None = None
+        try:
+            if not load.step():
+                return
+            held = self._holdings.keep_load(load)
+        except OSError as error:
+            self._holdings.drop_load(load)
+            refusal = Refusal("bad_weights", f"{load.path} cannot be read: {error.strerror}.")
+        is_good = False
+        for client in [c for c in self._clients if c.load is not None and c.load[0] is load]:
+            assert client.load is not None
+            _, request = client.load
+            client.load = None
+            try:
+                if refusal is not None:
+                    raise refusal
+                self._holdings.check_hash(load.path, held, request.sha256)
+                self._hand_out(client, held, was_there=False)
+                is_good = True
+            except Refusal as error:
+                client.files.discard(load.path)
+                self._refuse(client, error)
+            self._serve(client, 0)
+        if refusal is None and not is_good:
+            self._holdings.drop_file(load.path)  # damaged, or nobody waits for it any more

@@ -1,0 +1,76 @@
+"""A real vault process for tests."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+from pathlib import Path
+
+from engine.protocol import VaultStatus
+from engine.vault.client import VaultClient
+
+
+class VaultProcess:
+    """`python -m engine.vault`; `start` returns when it listens, `kill` is SIGKILL."""
+
+    def __init__(self, socket_path: Path, limit_gib: float = 1.0) -> None:
+        self.socket_path = socket_path
+        self._limit_gib = limit_gib
+        self.process: subprocess.Popen[bytes] | None = None
+        self.lifeline = -1
+
+    def start(self) -> VaultProcess:
+        theirs, self.lifeline = os.pipe()
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "engine.vault",
+                "--socket",
+                str(self.socket_path),
+                "--limit-gib",
+                str(self._limit_gib),
+            ]
+            + ["--lifeline-fd", str(theirs)],
+            pass_fds=(theirs,),
+            stderr=subprocess.PIPE,
+        )
+        os.close(theirs)
+        assert self.process.stderr is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stderr, selectors.EVENT_READ)
+            assert selector.select(20), "the vault does not start"
+        line = self.process.stderr.readline()
+        assert b"listening" in line, line
+        return self
+
+    def client(self, owner: str = "test", patience_s: float = 10.0) -> VaultClient:
+        return VaultClient(str(self.socket_path), owner, patience_s=patience_s)
+
+    def status(self) -> VaultStatus:
+        client = self.client("looker")
+        try:
+            return client.status()
+        finally:
+            client.close()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end and clean up; the exit code."""
+        assert self.process is not None and self.process.stderr is not None
+        code = self.process.wait(20)
+        self.process.stderr.close()
+        os.close(self.lifeline)
+        self.process = None
+        return code
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.wait()

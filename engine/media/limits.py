@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import signal
 
@@ -10,6 +11,7 @@ PROBE_CPU_S = 60
 PROBE_WALL_S = 120
 PROBE_FILE_BYTES = 2**20  # no more than the answer, should stdout be a file
 PROBE_OPEN_FILES = 64
+_PR_SET_PDEATHSIG = 1
 
 
 def limit_probe() -> None:
@@ -20,6 +22,7 @@ def limit_probe() -> None:
     _limit(resource.RLIMIT_NOFILE, PROBE_OPEN_FILES)
     limit_core()
     signal.alarm(PROBE_WALL_S)  # nobody catches it: it ends the process
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # nobody waits for an orphan's answer
 
 
 def limit_core() -> None:

@@ -52,7 +52,7 @@ class TransformerConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TransformerConfig:
-        """From the checkpoint's field names. Unknown fields are ignored; one that selects another network is refused."""
+        """From the checkpoint's field names. Unknown fields are ignored, those that select another network refused."""
         for name, value in _FIXED.items():
             if data.get(name, value) != value:
                 raise WeightsError(f"config.json: {name} is {data[name]!r}; only {value!r} is supported.")

@@ -1,8 +1,8 @@
 """Rotary positions in three axes (frame, row, column), rounded the way the model was trained.
 
 A head of width d splits into three parts of complex pairs: d - 4*(d//6) numbers for the frame, 2*(d//6) each for row
-and column (128 = 44 + 42 + 42). cos and sin are rounded to half precision before use; the rotation itself runs in float64.
-Phases are computed from the positions, not looked up: there is no table that a long video could run out of.
+and column (128 = 44 + 42 + 42). cos and sin are rounded to half precision before use; the rotation itself runs in
+float64. Phases are computed from the positions, not looked up: there is no table that a long video could run out of.
 
 Shapes: n tokens, d head width, h heads; latent grid of `rows` x `columns` tokens.
 """

@@ -1,15 +1,17 @@
 """The video autoencoder, causal in time: 4 video frames x 8 x 8 pixels <-> one latent of 16 channels.
 
-Parameter names are those of the public file. Work goes on channels-last frames [frames, height, width, channels]: a causal
-3x3x3 convolution is one 2-D convolution per frame over the three temporal taps side by side in the channel axis, which is
-the same sum and on a CPU ten times as fast as a 3-D convolution with few channels. Every convolution with a temporal
-extent remembers its last two input frames in a `Stream`, so a video may be fed in pieces: the result is the same.
+Parameter names are those of the public file. Work goes on channels-last frames [frames, height, width, channels]: a
+causal 3x3x3 convolution is one 2-D convolution per frame over the three temporal taps side by side in the channel axis,
+which is the same sum and, on a CPU with few channels, several times as fast as a 3-D convolution. Every convolution with
+a temporal extent remembers its last two input frames in a `Stream`, so a video may be fed in pieces: the result is the
+same.
 
 The first latent frame stands for one video frame, every further one for four.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.model.vae_parts import AttentionBlock, CausalConv, ResidualBlock, Resample, RMSNorm, Stream
+from engine.model.vae_parts import AttentionBlock, CausalConv, Resample, ResidualBlock, RMSNorm, Stream
 
 # Normalisation of latents, the public values.
 LATENTS_MEAN = (
@@ -57,7 +59,7 @@ class Encoder(nn.Module):
         widths = [config.dim * mult for mult in (1, *config.dim_mult)]
         self.conv1 = CausalConv(3, widths[0])
         layers: list[nn.Module] = []
-        for level, (width, out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for level, (width, out) in enumerate(itertools.pairwise(widths)):
             layers += [ResidualBlock(width if i == 0 else out, out) for i in range(config.num_res_blocks)]
             if level < len(config.temperal_downsample):
                 layers.append(Resample(out, "down", is_temporal=config.temperal_downsample[level]))
@@ -82,7 +84,7 @@ class Decoder(nn.Module):
         )
         layers: list[nn.Module] = []
         upsample = config.temperal_downsample[::-1]
-        for level, (width, out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for level, (width, out) in enumerate(itertools.pairwise(widths)):
             entering = width if level == 0 else width // 2  # the upsampler before it halved the channels
             layers += [ResidualBlock(entering if i == 0 else out, out) for i in range(config.num_res_blocks + 1)]
             if level < len(upsample):
@@ -134,7 +136,7 @@ class VideoAutoencoder(nn.Module):
         return torch.cat(frames).clamp_(-1.0, 1.0).permute(3, 0, 1, 2), stream
 
     def decode_block(self, latents: Tensor, before: list[Tensor], after: list[Tensor]) -> Tensor:
-        """One block [16, 3, h, w] -> frames [3, 12, 8h, 8w], reading a warm decoder's state and writing the next one's."""
+        """One block [16, 3, h, w] -> frames [3, 12, 8h, 8w]; reads a warm decoder's state, writes the next one's."""
         centre, scale = self._normalisation(latents)
         z = self.conv2(latents.permute(1, 2, 3, 0) / scale + centre, None)
         stream = Stream(before=before, into=after)

@@ -18,8 +18,8 @@ MEMORY_FRAMES = 2  # a temporal kernel of 3 looks two frames back
 class Stream:
     """The last two input frames of every causal convolution, in the order of use.
 
-    `before` is what the previous piece of video left behind (None at the very beginning); `after` collects what this piece
-    leaves, copied into the tensors of `into` where these are given. `before` is only read.
+    `before` is what the previous piece of video left behind (None at the very beginning); `after` collects what this
+    piece leaves, copied into the tensors of `into` where these are given. `before` is only read.
     """
 
     before: list[Tensor] | None
@@ -37,10 +37,7 @@ class Stream:
 
     def extend(self, x: Tensor) -> Tensor:
         """[T, H, W, C] -> [2 + T, H, W, C] with the two frames before; zeros stand for frames before the first."""
-        if self.before is None:
-            past = x.new_zeros(MEMORY_FRAMES, *x.shape[1:])
-        else:
-            past = self.before[len(self.after)]
+        past = x.new_zeros(MEMORY_FRAMES, *x.shape[1:]) if self.before is None else self.before[len(self.after)]
         extended = torch.cat([past, x])
         self._leave(extended[-MEMORY_FRAMES:])
         return extended
@@ -87,7 +84,9 @@ class CausalConv(nn.Module):
         """The weight with temporal taps in the channel axis: [out, taps*C, kh, kw]; made once."""
         if self._flat is None or self._flat.device != self.weight.device:
             flat = self.weight.transpose(1, 2).flatten(1, 2)
-            self._flat = flat.contiguous(memory_format=torch.channels_last if self.is_spatial else torch.contiguous_format)
+            self._flat = flat.contiguous(
+                memory_format=torch.channels_last if self.is_spatial else torch.contiguous_format
+            )
         return self._flat
 
 

@@ -52,7 +52,9 @@ def assign(module: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
     for key, tensor in tensors.items():
         if tensor.shape != wanted[key].shape:
             shapes = f"{list(tensor.shape)}, not {list(wanted[key].shape)}"
-            raise WeightsError(f"{name}: {key} has shape {shapes}.", hint="The file belongs to a model of another shape.")
+            raise WeightsError(
+                f"{name}: {key} has shape {shapes}.", hint="The file belongs to a model of another shape."
+            )
     module.load_state_dict(tensors, assign=True)
     module.requires_grad_(False)
     module.eval()

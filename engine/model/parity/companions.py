@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import torch
 
+from engine.model import speech
 from engine.model.parity.case import Case
+from engine.model.speech import build_speech_encoder
+from engine.model.text import TextConfig, build_text_encoder, encode_ids
 from engine.model.vae import VaeConfig, VideoAutoencoder
 from engine.model.vae_parts import Stream
-from engine.model.weights import assign
+from engine.model.weights import assign, load_tensors
 
 
 def build_vae(case: Case, model: str = "model", file: str = "weights.safetensors") -> VideoAutoencoder:
@@ -31,3 +36,39 @@ def vae(case: Case) -> None:
     for index, chunk in enumerate(latents.split(case.run["stream_chunks"], dim=1)):
         frames, stream = model.decode(chunk, stream)
         case.check(f"stream_decoded.chunk{index}", frames[None])
+
+
+def t5(case: Case) -> None:
+    """Each text in a batch of one; the reference's batch with padding differs by rounding only."""
+    model, shape = case.config["model"], TextConfig.from_json(case.config["model"])
+    assert model["shared_pos"] is False
+    encoder = build_text_encoder(shape, case.weights(), "weights.safetensors")
+    for index, length in enumerate(case.run["true_lengths"]):
+        rows = encode_ids(encoder, case.inputs["ids"][index, :length].tolist())
+        case.check(f"text{index}.context", rows)
+        case.check(f"text{index}.context_alone", rows)
+
+
+def build_speech(case: Case, folder: str) -> torch.nn.Module:
+    """The speech encoder of a folder as the transformers library lays it out."""
+    path = case.path / folder
+    config = json.loads((path / "config.json").read_text())
+    return build_speech_encoder(config, load_tensors(path / "model.safetensors"), "model.safetensors")
+
+
+def wav2vec(case: Case) -> None:
+    """Normalised waveform, hidden states, the 30 Hz grid, and frames picked from the given grid."""
+    model = build_speech(case, case.config["model_dir"])
+    waveform = speech.normalise(case.inputs["waveform"])
+    states = speech.hidden_states(model, waveform)
+    case.check("normalised_waveform", waveform[None])
+    case.check("hidden_states_50hz", states)
+    case.check("features_30hz", speech.to_grid(states))
+    given = case.outputs["features_30hz"]
+    for clip_frames in case.run["buckets_by_infer_frames"]:
+        frames = (int(given.shape[1] / (int(clip_frames) * 1.2)) + 1) * int(clip_frames)
+        name = f"bucket{clip_frames}"
+        index = speech.grid_index(frames)
+        case.check(f"{name}.index", index, demand="index")
+        case.check(f"{name}.is_padding", (index >= given.shape[1]).to(torch.uint8), demand="index")
+        case.check(f"{name}.embeddings", speech.pick_frames(given, frames)[None], demand="index")

@@ -11,7 +11,7 @@ from engine.model.audio import PUBLISHED_COPIES, AudioProjector
 from engine.model.injector import AudioInjector
 from engine.model.parity.case import Case
 from engine.model.rings import KeyStore, RingReader, SinkWriter
-from engine.model.rope import Phases, block_positions, phases, rotate, sink_positions, sink_shift
+from engine.model.rope import block_positions, phases, rotate, sink_positions, sink_shift
 from engine.model.sampler import euler_step, schedule
 from engine.model.transformer import Transformer, sink_rows
 from engine.model.weights import assign

@@ -1,0 +1,82 @@
+"""Merging a low-rank adapter into a model's weights, strictly.
+
+An adapter holds pairs `<module>.lora_A.weight` [rank, in] and `<module>.lora_B.weight` [out, rank]; prefixes and the
+adapter name inside a key vary between tools and are accepted. Rank follows from the tensors, alpha is handed in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from engine.errors import WeightsError
+
+TARGETS = ("q", "k", "v", "o", "ffn.0", "ffn.2")  # modules that the published adapter trains
+_PREFIX = re.compile(r"^(base_model\.model\.|model\.|diffusion_model\.)+")
+_KEY = re.compile(r"^(?P<module>.+)\.(?P<side>lora_A|lora_B|lora_down|lora_up)(\.[^.]+)?\.weight$")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`down` [rank, in] and `up` [out, rank] of one module."""
+
+    down: Tensor
+    up: Tensor
+
+    def delta(self, scale: float) -> Tensor:
+        """What is added to the weight, float32."""
+        return (self.up.float() @ self.down.float()) * scale
+
+
+def adapter_pairs(tensors: dict[str, Tensor]) -> dict[str, Pair]:
+    """Pairs by module. Raises WeightsError for a key that is no adapter key and for half a pair."""
+    sides: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        match = _KEY.match(_PREFIX.sub("", key))
+        if match is None:
+            raise WeightsError(f"adapter key {key} is not one of a low-rank adapter.")
+        side = "down" if match["side"] in ("lora_A", "lora_down") else "up"
+        sides.setdefault(match["module"], {})[side] = tensor
+    halves = [module for module, pair in sides.items() if len(pair) != 2]
+    if halves:
+        raise WeightsError(f"the adapter has only one half for {halves[0]}.", modules=halves)
+    return {module: Pair(**pair) for module, pair in sides.items()}
+
+
+def target_modules(names: list[str]) -> list[str]:
+    """Of a model's parameter names, the modules that a full adapter covers."""
+    modules = {name.removesuffix(".weight") for name in names if name.endswith(".weight")}
+    inside = ("blocks.", "audio_injector.injector.")
+    return sorted(m for m in modules if m.startswith(inside) and any(m.endswith(f".{target}") for target in TARGETS))
+
+
+def merge(
+    weights: dict[str, Tensor], adapter: dict[str, Tensor], *, alpha: float, compat: str = "greenroom"
+) -> dict[str, Tensor]:
+    """The weights that change, merged: product, scaling and sum in float32, rounded once.
+
+    Every pair must fit a module, and every module that a full adapter covers must have its pair, else WeightsError.
+    `compat="reference"` ignores what does not match, as the published loader does silently.
+    """
+    pairs = adapter_pairs(adapter)
+    expected = set(target_modules(list(weights)))
+    if compat == "reference":
+        pairs = {module: pair for module, pair in pairs.items() if module in expected}
+    elif pairs.keys() != expected:
+        unknown, missing = sorted(pairs.keys() - expected), sorted(expected - pairs.keys())
+        what = f"has a pair for {unknown[0]}, which is no target" if unknown else f"misses {missing[0]}"
+        raise WeightsError(
+            f"the adapter {what}: {len(pairs)} pairs, {len(expected)} wanted.", unknown=unknown, missing=missing
+        )
+    return {f"{module}.weight": _merged(weights, module, pair, alpha) for module, pair in pairs.items()}
+
+
+def _merged(weights: dict[str, Tensor], module: str, pair: Pair, alpha: float) -> Tensor:
+    weight = weights[f"{module}.weight"]
+    rank = pair.down.shape[0]
+    if pair.up.shape[1] != rank or (pair.up.shape[0], pair.down.shape[1]) != tuple(weight.shape):
+        shapes = f"{list(pair.up.shape)} x {list(pair.down.shape)}"
+        raise WeightsError(f"the adapter's {shapes} does not fit {module} {list(weight.shape)}.")
+    return (weight.float() + pair.delta(alpha / rank)).to(weight.dtype)

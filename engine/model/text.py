@@ -1,0 +1,142 @@
+"""Prompt to text rows: cleaning, tokens, UMT5 encoder. Rows are cut to the text's true length, padded later."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import WeightsError
+from engine.model.weights import assign
+
+PAD, END = 0, 1  # token ids of the public tokenizer, kept by the byte tokenizer
+_BYTE_OFFSET = 3  # ids 0, 1, 2 are padding, end and unknown
+
+# Names of the public file -> names of the transformers class, inside one layer.
+_LAYER_NAMES = {
+    "norm1.weight": "layer.0.layer_norm.weight",
+    "attn.q.weight": "layer.0.SelfAttention.q.weight",
+    "attn.k.weight": "layer.0.SelfAttention.k.weight",
+    "attn.v.weight": "layer.0.SelfAttention.v.weight",
+    "attn.o.weight": "layer.0.SelfAttention.o.weight",
+    "pos_embedding.embedding.weight": "layer.0.SelfAttention.relative_attention_bias.weight",
+    "norm2.weight": "layer.1.layer_norm.weight",
+    "ffn.gate.0.weight": "layer.1.DenseReluDense.wi_0.weight",
+    "ffn.fc1.weight": "layer.1.DenseReluDense.wi_1.weight",
+    "ffn.fc2.weight": "layer.1.DenseReluDense.wo.weight",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """Shape of the text encoder, in the published class's names. `tokenizer`: "bytes", or a folder beside it."""
+
+    vocab_size: int
+    dim: int
+    dim_attn: int
+    dim_ffn: int
+    num_heads: int
+    encoder_layers: int
+    num_buckets: int = 32
+    max_distance: int = 128
+    tokenizer: str = "bytes"
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> TextConfig:
+        """From plain data; unknown fields are ignored. Raises WeightsError naming a missing one."""
+        try:
+            return cls(**{name: data[name] for name in cls.__dataclass_fields__ if name in data})
+        except TypeError as error:
+            raise WeightsError(f"text encoder: {error}") from error
+
+
+class Tokenizer(Protocol):
+    """Text to token ids, the end token included."""
+
+    def ids(self, text: str, limit: int) -> list[int]:
+        """At most `limit` ids."""
+        ...
+
+
+class ByteTokenizer:
+    """One token per UTF-8 byte: for small models, so that no vocabulary file is needed."""
+
+    def ids(self, text: str, limit: int) -> list[int]:
+        """At most `limit` ids, the last one the end token."""
+        return [byte + _BYTE_OFFSET for byte in text.encode()[: limit - 1]] + [END]
+
+
+class VocabularyTokenizer:
+    """The public tokenizer, from its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoTokenizer  # heavy: only where a vocabulary is used
+
+        if not folder.is_dir():
+            raise WeightsError(f"the tokenizer folder {folder} is missing.", hint="Copy it from the checkpoint.")
+        self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+
+    def ids(self, text: str, limit: int) -> list[int]:
+        """At most `limit` ids, the last one the end token."""
+        return list(self._tokenizer(text, truncation=True, max_length=limit, add_special_tokens=True)["input_ids"])
+
+
+def load_tokenizer(config: TextConfig, model_dir: Path) -> Tokenizer:
+    """The tokenizer that the configuration names."""
+    return ByteTokenizer() if config.tokenizer == "bytes" else VocabularyTokenizer(model_dir / config.tokenizer)
+
+
+def clean(prompt: str) -> str:
+    """Prompt as the encoder was trained to see it: mended Unicode, no HTML entities, single spaces."""
+    import ftfy
+
+    text = html.unescape(html.unescape(ftfy.fix_text(prompt)))
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def build_text_encoder(config: TextConfig, tensors: dict[str, Tensor], name: str) -> nn.Module:
+    """The transformers class with weights under the public file's names, without copying."""
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    shape = UMT5Config(
+        vocab_size=config.vocab_size, d_model=config.dim, d_kv=config.dim_attn // config.num_heads, d_ff=config.dim_ffn,
+        num_heads=config.num_heads, num_layers=config.encoder_layers, layer_norm_epsilon=1e-6, dropout_rate=0.0,
+        relative_attention_num_buckets=config.num_buckets, relative_attention_max_distance=config.max_distance,
+        feed_forward_proj="gated-gelu", pad_token_id=PAD, eos_token_id=END,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = UMT5EncoderModel(shape)
+    assign(model, {_library_name(key): value for key, value in tensors.items()} | _twin(tensors), name)
+    return model
+
+
+def encode_ids(model: nn.Module, ids: list[int]) -> Tensor:
+    """Rows [len(ids), dim] of one text, without padding (padding would be masked and cut away)."""
+    device = next(model.parameters()).device
+    tokens = torch.tensor([ids], device=device)
+    return model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).last_hidden_state[0]
+
+
+def _library_name(key: str) -> str:
+    if key == "token_embedding.weight":
+        return "shared.weight"
+    if key == "norm.weight":
+        return "encoder.final_layer_norm.weight"
+    parts = key.split(".", 2)
+    if len(parts) == 3 and parts[0] == "blocks" and parts[2] in _LAYER_NAMES:
+        return f"encoder.block.{parts[1]}.{_LAYER_NAMES[parts[2]]}"
+    return key  # refused by name when the weights are assigned
+
+
+def _twin(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The library spells the embedding twice."""
+    return (
+        {"encoder.embed_tokens.weight": tensors["token_embedding.weight"]}
+        if "token_embedding.weight" in tensors
+        else {}
+    )

@@ -156,6 +156,23 @@ class Scheduler:
         return self._call("record", action=action, object=object, body=body or {})
 
 
+class _Line:
+    """A connection that is closed with its last reference: when its thread ends, or the client is forgotten."""
+
+    def __init__(self, path: Path) -> None:
+        self.number = 0
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(DEFAULT_TIMEOUT_S)
+            self.sock.connect(_short(path))
+        except OSError:
+            self.sock.close()
+            raise
+
+    def __del__(self) -> None:
+        self.sock.close()
+
+
 class _UnixSocket:
     """One connection per thread; a connection that the daemon closed is made anew."""
 
@@ -171,17 +188,16 @@ class _UnixSocket:
             try:
                 return self._exchange(command, actor, args)
             except (OSError, EOFError, DoorError) as error:
-                self._close()
+                self._local.line = None
                 if tries <= 0:
                     raise DaemonUnreachable(str(self._path), str(error) or type(error).__name__) from error
 
     def _exchange(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
-        sock = self._connection()
-        self._local.number += 1
-        number = self._local.number
-        sock.sendall(pack_request(number, command, actor, args))
-        answer = unpack(_read(sock, frame_length(_read(sock, LENGTH.size))))
-        if answer.get("id") != number:
+        line = self._connected()
+        line.number += 1
+        line.sock.sendall(pack_request(line.number, command, actor, args))
+        answer = unpack(_read(line.sock, frame_length(_read(line.sock, LENGTH.size))))
+        if answer.get("id") != line.number:
             raise DoorError("the answer belongs to another request")
         if not answer.get("ok"):
             raise SchedulerError.from_json(answer.get("error") or {})
@@ -189,27 +205,11 @@ class _UnixSocket:
         assert isinstance(result, dict), "a result is a JSON object"
         return result
 
-    def _connection(self) -> socket.socket:
-        sock: socket.socket | None = getattr(self._local, "sock", None)
-        if sock is not None and _is_closed_by_peer(sock):
-            self._close()
-            sock = None
-        if sock is None:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(DEFAULT_TIMEOUT_S)
-            try:
-                sock.connect(_short(self._path))
-            except OSError:
-                sock.close()
-                raise
-            self._local.sock, self._local.number = sock, 0
-        return sock
-
-    def _close(self) -> None:
-        sock = getattr(self._local, "sock", None)
-        self._local.sock = None
-        if sock is not None:
-            sock.close()
+    def _connected(self) -> _Line:
+        line: _Line | None = getattr(self._local, "line", None)
+        if line is None or _is_closed_by_peer(line.sock):
+            line = self._local.line = _Line(self._path)
+        return line
 
 
 class _Http:

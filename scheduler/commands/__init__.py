@@ -1,0 +1,27 @@
+"""The commands of the door, by name. Each handler is `async (house, actor, args) -> result`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scheduler.commands.arguments import Arguments
+from scheduler.commands.house import House
+from scheduler.commands.jobs import JOB_COMMANDS
+from scheduler.commands.people import PEOPLE_COMMANDS
+from scheduler.commands.queue import QUEUE_COMMANDS
+from scheduler.commands.roles import ROLE_COMMANDS
+from scheduler.door import Actor
+from scheduler.errors import SchedulerError
+
+COMMANDS = {**JOB_COMMANDS, **ROLE_COMMANDS, **QUEUE_COMMANDS, **PEOPLE_COMMANDS}
+
+__all__ = ["COMMANDS", "House", "handle"]
+
+
+async def handle(house: House, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
+    """Run one command. Raises SchedulerError."""
+    handler = COMMANDS.get(command)
+    if handler is None:
+        raise SchedulerError(404, "unknown_command", f"There is no command {command!r}.", hint=f"Known: {', '.join(COMMANDS)}.")
+    arguments = Arguments(command, args)
+    return await handler(house, actor, arguments)

@@ -1,0 +1,180 @@
+"""Commands about jobs: submit, again, cancel, pause, resume, priority, consent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from typing import Any
+
+from engine import memory
+from engine.catalog import SHAPES
+from engine.config import Recipe
+from scheduler import submission
+from scheduler.commands.arguments import Arguments
+from scheduler.commands.house import Handler, House
+from scheduler.core import events
+from scheduler.core.actions import Action, MoveJob
+from scheduler.core.job import JobState
+from scheduler.core.ordering import place_of
+from scheduler.door import Actor
+from scheduler.errors import SchedulerError
+from scheduler.ledger import Turn
+from scheduler.store import NewJob
+from scheduler.submission import Submission
+
+MAX_KEY = 200
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: these ids are read aloud
+
+
+def new_job_id(at: float) -> str:
+    """A short id that sorts by time: 8 characters of milliseconds, 4 of chance."""
+    milliseconds = int(at * 1000)
+    time_part = "".join(_BASE32[(milliseconds >> shift) & 31] for shift in range(35, -5, -5))
+    return "j" + time_part + "".join(secrets.choice(_BASE32) for _ in range(4))
+
+
+async def submit_job(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
+    """Check, store and queue a request; the same idempotency key gives the same job back."""
+    request, key = args.take("request", dict), args.maybe("idempotency_key", str)
+    args.done()
+    request = {name: value for name, value in request.items() if value is not None}
+    submission.check_fields(request)
+    _check_key(key)
+    role = house.roles.get(request["role"])
+    made = submission.work_out(request, role, house.model, house.weights_sha256())
+    fingerprint = _fingerprint(request)
+    return await house.ledger.do(lambda turn: _accept(turn, made, key, fingerprint), actor)
+
+
+async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
+    """Submit a job with another job's recipe, unchanged: same assets, seed, settings and prompt."""
+    job_id = args.take("job_id", str)
+    args.done()
+    row = house.ledger.store.job(job_id)
+    if row is None:
+        raise _unknown_job(job_id)
+    recipe = Recipe.from_json(json.loads(row["recipe"]))
+    if recipe.model not in SHAPES:
+        raise SchedulerError(409, "unknown_model", f"{job_id} was made with {recipe.model}, which is not here.")
+    role = house.roles.version(recipe.role, recipe.role_version)
+    width, height = row["width"], row["height"]
+    settings = recipe.checked_settings()
+    if width is None:
+        raise SchedulerError(409, "never_started", f"{job_id} was never started, so there is nothing to make again.",
+                             hint="Wait until it has finished.")  # fmt: skip
+    made = Submission(
+        user=row["user"], role=role, priority=row["priority"], degrade="never", total_blocks=row["total_blocks"],
+        context_bytes=memory.context_bytes(SHAPES[recipe.model], width, height, settings.steps),
+        width=width, height=height, recipe=recipe,
+    )  # fmt: skip
+    return await house.ledger.do(lambda turn: _accept(turn, made, None, "", again_of=job_id), actor)
+
+
+def _accept(turn: Turn, made: Submission, key: str | None, fingerprint: str, again_of: str | None = None) -> dict[str, Any]:
+    """In the transaction: job row, the core's decision, idempotency key."""
+    if key is not None and (earlier := turn.store.job_of_key(turn.actor.name, key)) is not None:
+        return _same_again(turn, earlier, key, fingerprint)
+    job_id = new_job_id(turn.at)
+    ordinal = turn.store.next_ordinal()
+    role = made.role
+    job = NewJob(
+        id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name, role_version=role.version,
+        priority=made.priority, degrade=made.degrade, total_blocks=made.total_blocks, context_bytes=made.context_bytes,
+        submitted_at=turn.at, recipe=made.recipe.to_json(), width=made.width, height=made.height, again_of=again_of,
+    )  # fmt: skip
+    turn.has_changed = True
+    turn.store.insert_job(job, turn.actor, turn.at, idempotency_key=key, request_sha256=fingerprint)
+    actions = turn.apply(
+        events.JobSubmitted(
+            at=turn.at, job_id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name,
+            priority=made.priority, total_blocks=made.total_blocks, context_bytes=made.context_bytes, degrade=made.degrade,
+        )
+    )  # fmt: skip
+    return {**_answer(turn, job_id, actions), "warnings": list(made.warnings)}
+
+
+def _same_again(turn: Turn, earlier: dict[str, Any], key: str, fingerprint: str) -> dict[str, Any]:
+    if earlier["request_sha256"] != fingerprint:
+        raise SchedulerError(409, "key_reused", f"The idempotency key {key!r} was used for another request.",
+                             field="Idempotency-Key", hint="Use a new key for a new request.")  # fmt: skip
+    return {**_answer(turn, earlier["job_id"], []), "warnings": []}
+
+
+def _answer(turn: Turn, job_id: str, actions: list[Action]) -> dict[str, Any]:
+    row = turn.store.job(job_id)
+    assert row is not None
+    decisions = [a.body["decision"] for a in actions if isinstance(a, MoveJob) and a.job_id == job_id and "decision" in a.body]
+    decision = decisions[0] if decisions else _first_decision(turn, job_id)
+    place = place_of(turn.state, job_id) if row["state"] == JobState.QUEUED else None
+    return {
+        "id": job_id,
+        "state": row["state"],
+        "place": None if place is None else {"place": place[0], "of": place[1]},
+        "estimate": None,  # honest ranges come from the forecaster, which does not exist yet
+        "decision": decision,
+    }
+
+
+def _first_decision(turn: Turn, job_id: str) -> dict[str, Any] | None:
+    """What admission said when the job was submitted."""
+    for entry in turn.store.story(f"job:{job_id}"):
+        if "decision" in entry["body"]:
+            decision: dict[str, Any] = entry["body"]["decision"]
+            return decision
+    return None
+
+
+def _fingerprint(request: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and not 0 < len(key) <= MAX_KEY:
+        raise SchedulerError(422, "bad_request", f"An idempotency key has 1 to {MAX_KEY} characters.", field="Idempotency-Key")
+
+
+def _unknown_job(job_id: str) -> SchedulerError:
+    return SchedulerError(404, "unknown_job", f"There is no job {job_id!r}.", field="id", hint="See: role_scheduler jobs.")
+
+
+def _wish(make: Any) -> Handler:
+    """A handler for a wish about one job that is nothing but an event for the core."""
+
+    async def handler(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
+        job_id = args.take("job_id", str)
+        event = make(job_id, args)
+        args.done()
+
+        def act(turn: Turn) -> dict[str, Any]:
+            if turn.store.job(job_id) is None:
+                raise _unknown_job(job_id)
+            return _answer(turn, job_id, turn.apply(event(turn.at)))
+
+        return await house.ledger.do(act, actor)
+
+    return handler
+
+
+def _priority(job_id: str, args: Arguments) -> Any:
+    priority = args.take("priority", int)
+    args.maybe("reason", str)
+    if not 0 <= priority <= 100:
+        raise SchedulerError(422, "bad_request", f"priority {priority} is outside 0 … 100.", field="priority")
+    return lambda at: events.PriorityChanged(at=at, job_id=job_id, priority=priority)
+
+
+def _consent(job_id: str, args: Arguments) -> Any:
+    is_agreed = args.take("is_agreed", bool)
+    return lambda at: events.ConsentAnswered(at=at, job_id=job_id, is_agreed=is_agreed)
+
+
+JOB_COMMANDS: dict[str, Handler] = {
+    "submit_job": submit_job,
+    "again": again,
+    "cancel_job": _wish(lambda job_id, _: lambda at: events.CancelRequested(at=at, job_id=job_id)),
+    "pause_job": _wish(lambda job_id, _: lambda at: events.PauseRequested(at=at, job_id=job_id)),
+    "resume_job": _wish(lambda job_id, _: lambda at: events.ResumeRequested(at=at, job_id=job_id)),
+    "set_priority": _wish(_priority),
+    "consent": _wish(_consent),
+}

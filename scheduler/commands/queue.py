@@ -1,0 +1,126 @@
+"""Commands about the whole: status of now, pause and resume of the queue, draining of slots."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from scheduler.commands.arguments import Arguments
+from scheduler.commands.house import Handler, House
+from scheduler.core import events
+from scheduler.core.job import OWNED_STATES, Job
+from scheduler.door import Actor
+from scheduler.errors import SchedulerError
+from scheduler.ledger import Turn
+from scheduler.supervisor import Slot
+
+
+async def status(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
+    """What runs now. Reads memory only: no transaction, no lists longer than the slots."""
+    args.done()
+    state = house.ledger.state
+    by_slot = {job.slot: job for job in state.jobs.values() if job.state in OWNED_STATES}
+    disk = shutil.disk_usage(house.data_dir)
+    vault = house.vault.status
+    trouble = house.ledger.trouble
+    return {
+        "daemon": {
+            "pid": os.getpid(),
+            "started_at": house.started_at,
+            "now": house.ledger.clock.now(),
+            "model": house.model,
+            "weights_trained": _is_trained(house),
+            "trouble": None if trouble is None else trouble.to_json(),
+        },
+        "slots": [_slot(slot, by_slot.get(slot.number), state.slots[slot.number].is_drained) for slot in house.supervisor.slots],
+        "standby": [
+            {"worker": link.worker_id, "slot": slot.number, "pid": link.pid, "is_warm": link.ready is not None}
+            for slot in house.supervisor.slots for link in slot.standbys
+        ],
+        "vault": None if vault is None else {
+            "pid": vault.pid, "limit_bytes": vault.limit_bytes,
+            "files_bytes": sum(vault.files.values()), "contexts_bytes": sum(vault.contexts.values()),
+            "conditions_bytes": sum(vault.conditions.values()), "contexts": vault.contexts,
+        },
+        "queue": {"length": state.queued, "paused": state.is_queue_paused},
+        "disk": {"free_bytes": disk.free, "total_bytes": disk.total},
+    }  # fmt: skip
+
+
+def _is_trained(house: House) -> bool | None:
+    for slot in house.supervisor.slots:
+        if slot.active is not None and slot.active.ready is not None:
+            return slot.active.ready.weights_trained
+    return None
+
+
+def _slot(slot: Slot, job: Job | None, is_drained: bool) -> dict[str, Any]:
+    link = slot.active
+    beat = link.heartbeat if link is not None else None
+    return {
+        "slot": slot.number,
+        "worker": None if link is None else link.worker_id,
+        "pid": None if link is None else link.pid,
+        "state": "starting" if link is None else "busy" if job is not None else "ready",
+        "drained": is_drained,
+        "device": None if link is None or link.ready is None else link.ready.device,
+        "role": None if job is None else job.role,
+        "job_id": None if job is None else job.id,
+        "block": None if job is None else job.blocks_done,
+        "total_blocks": None if job is None else job.total_blocks,
+        "phase": None if beat is None else beat.phase,
+        "step": None if beat is None else beat.step,
+        "failures": slot.failures,
+        "last_error": slot.last_error,
+    }
+
+
+async def pause_queue(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
+    """Start nothing new; what runs goes on."""
+    reason = args.maybe("reason", str) or ""
+    args.done()
+
+    def act(turn: Turn) -> dict[str, Any]:
+        turn.apply(events.QueuePaused(at=turn.at))
+        turn.store.set_fact("queue_paused", {"is_paused": True, "reason": reason, "by": actor.name}, turn.at)
+        return {"paused": True, "reason": reason}
+
+    return await house.ledger.do(act, actor)
+
+
+async def resume_queue(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
+    """Start jobs again."""
+    args.done()
+
+    def act(turn: Turn) -> dict[str, Any]:
+        turn.apply(events.QueueResumed(at=turn.at))
+        turn.store.set_fact("queue_paused", {"is_paused": False, "reason": "", "by": actor.name}, turn.at)
+        return {"paused": False}
+
+    return await house.ledger.do(act, actor)
+
+
+async def drain_slot(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
+    """Give a slot no new work, or work again."""
+    slot, is_drained = args.take("slot", int), args.maybe("is_drained", bool)
+    args.done()
+    if not 0 <= slot < len(house.supervisor.slots):
+        raise SchedulerError(404, "unknown_slot", f"There is no slot {slot}.", field="slot",
+                             hint=f"Slots are 0 to {len(house.supervisor.slots) - 1}.")  # fmt: skip
+    wanted = True if is_drained is None else is_drained
+
+    def act(turn: Turn) -> dict[str, Any]:
+        turn.apply(events.SlotDrained(at=turn.at, slot=slot, is_drained=wanted))
+        turn.store.set_fact(f"slot_drained:{slot}", wanted, turn.at)
+        return {"slot": slot, "drained": wanted}
+
+    return await house.ledger.do(act, actor)
+
+
+QUEUE_COMMANDS: dict[str, Handler] = {
+    "status": status,
+    "pause_queue": pause_queue,
+    "resume_queue": resume_queue,
+    "drain_slot": drain_slot,
+}

@@ -1,0 +1,253 @@
+"""The daemon: inbox → core.step → commit → effects. The only writer of the store; one thread decides."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime
+import fcntl
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from scheduler.clock import SteadyClock
+from scheduler.commands import House, handle
+from scheduler.core import events
+from scheduler.core.machine import State
+from scheduler.core.policy import Policy
+from scheduler.door import Actor, socket_path
+from scheduler.door_server import DoorServer
+from scheduler.effects import Hands, perform
+from scheduler.errors import SchedulerError
+from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
+from scheduler.logs import log_as_json
+from scheduler.reports import Reports
+from scheduler.role_book import RoleBook
+from scheduler.spawn import ProcessList
+from scheduler.store import Store, open_writer
+from scheduler.supervisor import Supervisor, Watchdog
+from scheduler.timetable import Timetable
+from scheduler.vault_link import VaultLink
+from scheduler.worker_link import WorkerPlace
+
+TICK_S = 0.1
+PROGRAMS = {"real": "engine.worker", "fake": "engine.fake"}
+EXIT_LOCKED = 75
+EXIT_STORE = 76
+_log = logging.getLogger("greenroom.daemon")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaemonOptions:
+    """What the launcher asks for."""
+
+    data_dir: Path
+    engine: str
+    model: str
+    slots: int
+    standbys: int
+    threads: int
+    preload_roles: Path | None
+    lifeline_fd: int | None
+
+
+class Daemon:
+    """The parts, put together; `run` until a stop signal or the end of the lifeline."""
+
+    def __init__(self, options: DaemonOptions, store: Store) -> None:
+        self._options = options
+        self._store = store
+        data_dir = options.data_dir
+        self._processes = ProcessList(data_dir / "run")
+        clock = SteadyClock(_last_time(store))
+        self.roles = RoleBook(data_dir, store)
+        self.vault = VaultLink(data_dir / "run" / "vault-0.sock", self._vault_changed)
+        self.ledger = Ledger(store, self._restore, clock, self._perform, self._store_is_back)
+        self.reports = Reports(self.ledger, data_dir)
+        self.supervisor = Supervisor(
+            WorkerPlace(
+                program=PROGRAMS[options.engine],
+                vault_socket=data_dir / "run" / "vault-0.sock",
+                model_dir=data_dir / "models" / options.model,
+                log_dir=data_dir / "logs",
+                threads=options.threads or len(os.sched_getaffinity(0)),
+                heartbeat_s=0.25,
+            ),
+            self._processes,
+            slots=options.slots,
+            standbys=options.standbys,
+            watchdog=Watchdog(),
+            boot_number=self._count_boot(clock),
+            on_ready=self._worker_ready,
+            on_lost=self._worker_lost,
+            on_report=self.reports.receive,
+        )
+        self._hands = Hands(store, self.supervisor, self.vault, data_dir)
+        self._house = House(
+            data_dir=data_dir, model=options.model, ledger=self.ledger, supervisor=self.supervisor, vault=self.vault,
+            reports=self.reports, roles=self.roles, started_at=clock.now(),
+        )  # fmt: skip
+        self._door = DoorServer(socket_path(data_dir), lambda command, actor, args: handle(self._house, command, actor, args))
+        self._timetable = Timetable(self.ledger, data_dir)
+        self._boot()
+
+    # ---- memory from the store ---------------------------------------------------------------------------------------
+
+    def _restore(self) -> State:
+        """The core's state as the store tells it; its first event must be `Booted`. Raises SchedulerError."""
+        store = self._store
+        paused = store.fact("queue_paused")
+        state = State.restore(
+            Policy(),
+            self._options.slots,
+            store.load_open_jobs(),
+            unavailable_roles=self.roles.unavailable(),
+            is_queue_paused=bool(paused and paused["is_paused"]),
+            never_with=self.roles.never_with(),
+            drained_slots=[n for n in range(self._options.slots) if store.fact(f"slot_drained:{n}")],
+        )
+        return state
+
+    def _boot(self) -> None:
+        def act(turn: Turn) -> None:
+            turn.apply(events.Booted(at=turn.at))
+
+        assert self.ledger.turn([Deed(act, SYSTEM, None)]), "the store failed at boot"
+
+    def _count_boot(self, clock: SteadyClock) -> int:
+        """1, 2, …: worker ids of different runs must differ."""
+        number = int(self._store.fact("boots", 0)) + 1
+        with self._store.transaction():
+            self._store.set_fact("boots", number, clock.now())
+        return number
+
+    def _perform(self, effect: Any) -> None:
+        perform(self._hands, effect)
+
+    def _store_is_back(self) -> None:
+        """After a failed commit memory was rebuilt: what runs below belongs to a past nobody wrote down. Start it anew."""
+        self.ledger.post(lambda turn: turn.apply(events.Booted(at=turn.at)))
+        for slot in self.supervisor.slots:
+            if slot.active is not None:
+                slot.active.kill("stopped")
+
+    # ---- what happens below -------------------------------------------------------------------------------------------
+
+    def _worker_ready(self, slot: int, worker_id: str) -> None:
+        self.ledger.post(lambda turn: turn.apply(events.WorkerBecameReady(at=turn.at, slot=slot, worker_id=worker_id)))
+
+    def _worker_lost(self, slot: int, worker_id: str, cause: str) -> None:
+        self.ledger.post(lambda turn: turn.apply(events.WorkerWasLost(at=turn.at, slot=slot, worker_id=worker_id, cause=cause)))
+
+    def _vault_changed(self, is_there: bool) -> None:
+        tag = "vault:ready" if is_there else "vault:lost"
+        pid = self.vault.status.pid if self.vault.status is not None else None
+        outcome = "success" if is_there else "failure"
+        self.ledger.post(lambda turn: turn.record(tag, "vault:0", {} if pid is None else {"pid": pid}, outcome))
+
+    # ---- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until told to stop; then end the workers and close the door."""
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        if self._options.lifeline_fd is not None:
+            loop.add_reader(self._options.lifeline_fd, stop.set)  # readable only at its end: the launcher is gone
+        async with asyncio.TaskGroup() as tasks:
+            own = [tasks.create_task(work) for work in (self.ledger.run(), self.vault.run(), self._tick())]
+            await self._preload()
+            self._timetable.start()
+            await self._door.start()
+            _log.info("ready")
+            await stop.wait()
+            _log.info("stopping")
+            await self._door.stop()
+            self._timetable.stop()
+            await self.supervisor.stop()
+            for task in own:
+                task.cancel()
+
+    async def _tick(self) -> None:
+        last = 0.0
+        while True:
+            await self.supervisor.keep()
+            if (now := time.monotonic()) - last >= 1.0:
+                last = now
+                self.ledger.post(lambda turn: turn.apply(events.TimePassed(at=turn.at)))
+            await asyncio.sleep(TICK_S)
+
+    async def _preload(self) -> None:
+        path = self._options.preload_roles
+        if path is None:
+            return
+        try:
+            text = await asyncio.to_thread(path.read_text, encoding="utf-8")
+            loaded = await self.roles.load(text, path.parent, self.ledger, Actor("system"))
+        except (OSError, UnicodeDecodeError, SchedulerError) as error:
+            # The roles of the last good registry stay: a typing mistake must not empty the stage.
+            message = error.message if isinstance(error, SchedulerError) else str(error)
+            _log.error("roles of %s were not loaded: %s", path, message)
+            self.ledger.post(lambda turn: turn.record("role:refused", f"file:{path.name}", {"message": message[:2000]}, "failure"))
+            return
+        _log.info("%d roles loaded from %s", len(loaded.names), path)
+
+
+def _last_time(store: Store) -> float:
+    """The latest time in the log: the clock must not go back behind it."""
+    entry = store.audit_entry(store.last_seq())
+    return 0.0 if entry is None else datetime.datetime.fromisoformat(entry["at_utc"]).timestamp()
+
+
+def _lock(data_dir: Path) -> IO[str]:
+    file = (data_dir / "run" / "daemon.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print(json.dumps({"level": "error", "message": f"another daemon runs on {data_dir}"}), file=sys.stderr)
+        raise SystemExit(EXIT_LOCKED) from None
+    return file
+
+
+def _options() -> DaemonOptions:
+    parser = argparse.ArgumentParser(prog="scheduler.daemon", description="Greenroom's scheduler; started by the launcher.")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--engine", choices=sorted(PROGRAMS), default="real")
+    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--standbys", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--preload-roles", type=Path)
+    parser.add_argument("--lifeline-fd", type=int)
+    args = parser.parse_args()
+    return DaemonOptions(
+        data_dir=args.data, engine=args.engine, model=args.model, slots=args.slots, standbys=args.standbys,
+        threads=args.threads, preload_roles=args.preload_roles, lifeline_fd=args.lifeline_fd,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Entry of `python -m scheduler.daemon`."""
+    options = _options()
+    log_as_json("daemon")
+    lock = _lock(options.data_dir)
+    try:
+        store = open_writer(options.data_dir)
+    except SchedulerError as error:
+        _log.error("%s %s", error.message, error.hint)
+        raise SystemExit(EXIT_STORE) from error
+    with contextlib.closing(lock):
+        asyncio.run(Daemon(options, store).run())
+        store.close()
+
+
+if __name__ == "__main__":
+    main()

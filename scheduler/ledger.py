@@ -1,0 +1,185 @@
+"""Where the pure core meets the store: deeds go in, one transaction per batch, effects only after the commit.
+
+A deed is a function of a `Turn`: it feeds events to the core, and the facts that come out are written at once in the open
+transaction. Everything that waits is taken into one transaction (one fsync for many), then callers get their answers and
+effects are performed. A commit that fails leaves memory ahead of the disk: then nothing is answered, memory is rebuilt from
+the store, and until that succeeds every wish is refused with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from scheduler.clock import SteadyClock
+from scheduler.core.actions import Action, MoveJob, Record, Refuse
+from scheduler.core.events import Event
+from scheduler.core.job import Job
+from scheduler.core.machine import State, step
+from scheduler.door import Actor
+from scheduler.errors import SchedulerError
+from scheduler.store import Store
+
+T = TypeVar("T")
+SYSTEM = Actor("system")
+MAX_BATCH = 256
+RECOVERY_RETRY_S = 1.0
+_log = logging.getLogger("greenroom.ledger")
+
+
+def job_of(state: State, lease_id: str) -> Job | None:
+    """The job that runs under this lease, while it is the valid one."""
+    slot = state.leases.get(lease_id)
+    return None if slot is None or slot.job_id is None else state.jobs[slot.job_id]
+
+
+class Turn:
+    """What a deed may use: the store inside its transaction, the core, and the time."""
+
+    def __init__(self, ledger: Ledger, actor: Actor) -> None:
+        self.store = ledger.store
+        self.state = ledger.state
+        self.at = ledger.clock.now()
+        self.actor = actor
+        self._ledger = ledger
+        self.has_changed = False
+
+    def apply(self, event: Event) -> list[Action]:
+        """Feed the core; write the facts; keep the effects for after the commit. Raises SchedulerError on a refusal."""
+        actions = step(self.state, event)
+        if actions and isinstance(refusal := actions[0], Refuse):
+            status = 404 if refusal.code.startswith("unknown_") else 409
+            raise SchedulerError(status, refusal.code, refusal.message, hint=refusal.hint, story=list(refusal.story))
+        for action in actions:
+            self.has_changed = True
+            if isinstance(action, MoveJob):
+                self.store.move_job(action, self.actor, self.at)
+            elif isinstance(action, Record):
+                self.store.record(action.tag, action.subject, action.body, self.actor, self.at, outcome=action.outcome)
+            else:
+                self._ledger.keep_effect(action)
+        return actions
+
+    def job_of(self, lease_id: str) -> Job | None:
+        """The job that runs under this lease, while it is the valid one."""
+        return job_of(self.state, lease_id)
+
+    def record(self, tag: str, subject: str, body: dict[str, Any] | None = None, outcome: str = "success") -> int:
+        """Write a deed that is no change of a job's state; returns its audit seq."""
+        self.has_changed = True
+        return self.store.record(tag, subject, body or {}, self.actor, self.at, outcome=outcome)
+
+
+@dataclass
+class Deed(Generic[T]):
+    """Something to do in a transaction, and who waits for its result."""
+
+    act: Callable[[Turn], T]
+    actor: Actor
+    answer: asyncio.Future[T] | None
+
+
+class Ledger:
+    """The daemon's single thread of decisions."""
+
+    def __init__(
+        self,
+        store: Store,
+        restore: Callable[[], State],
+        clock: SteadyClock,
+        perform: Callable[[Action], None],
+        on_recovered: Callable[[], None],
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.state = restore()
+        self.trouble: SchedulerError | None = None  # why every wish is refused just now
+        self._restore, self._perform, self._on_recovered = restore, perform, on_recovered
+        self._waiting: asyncio.Queue[Deed[Any]] = asyncio.Queue()
+        self._effects: list[Action] = []
+
+    def keep_effect(self, action: Action) -> None:
+        """Remember an effect until the commit."""
+        self._effects.append(action)
+
+    def post(self, act: Callable[[Turn], Any], actor: Actor = SYSTEM) -> None:
+        """Do it soon; nobody waits."""
+        self._waiting.put_nowait(Deed(act, actor, None))
+
+    async def do(self, act: Callable[[Turn], T], actor: Actor) -> T:
+        """Do it and wait until it is committed. Raises SchedulerError."""
+        if self.trouble is not None:
+            raise self.trouble
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait(Deed(act, actor, answer))
+        return await answer
+
+    async def run(self) -> None:
+        """Take what waits, for ever."""
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < MAX_BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            if not self.turn(batch):
+                await self._recover()
+            await asyncio.sleep(0)  # let answers and sockets move before the next batch
+
+    def turn(self, batch: list[Deed[Any]]) -> bool:
+        """One transaction; False when the store failed. Answers and effects come after the commit."""
+        outcomes: list[tuple[Deed[Any], Any, SchedulerError | None]] = []
+        try:
+            with self.store.transaction():
+                for deed in batch:
+                    outcomes.append(self._one(deed))
+        except SchedulerError as error:
+            self._fail(batch, error)
+            return False
+        except Exception:
+            _log.exception("a deed failed; memory is rebuilt from the store")
+            self._fail(batch, SchedulerError(500, "internal_error", "The scheduler failed here; nothing was changed.",
+                                             hint="The daemon's log has the details."))  # fmt: skip
+            return False
+        for deed, result, error in outcomes:
+            if deed.answer is not None and not deed.answer.done():
+                if error is not None:
+                    deed.answer.set_exception(error)
+                else:
+                    deed.answer.set_result(result)
+        effects, self._effects = self._effects, []
+        for effect in effects:
+            self._perform(effect)
+        return True
+
+    def _one(self, deed: Deed[Any]) -> tuple[Deed[Any], Any, SchedulerError | None]:
+        turn = Turn(self, deed.actor)
+        try:
+            return deed, deed.act(turn), None
+        except SchedulerError as error:
+            if turn.has_changed or error.code in ("disk_full", "store_failed"):
+                raise  # half a deed must not be committed
+            return deed, None, error
+
+    def _fail(self, batch: list[Deed[Any]], error: SchedulerError) -> None:
+        self.trouble = error
+        self._effects.clear()
+        for deed in batch:
+            if deed.answer is not None and not deed.answer.done():
+                deed.answer.set_exception(error)
+
+    async def _recover(self) -> None:
+        """Rebuild memory from the store, which proves that it can be written again; refuse wishes meanwhile."""
+        while True:
+            while not self._waiting.empty():
+                self._fail([self._waiting.get_nowait()], self.trouble or SchedulerError(503, "store_failed", "No store."))
+            try:
+                self.state = self._restore()
+                break
+            except SchedulerError as error:
+                self.trouble = error
+                _log.error("the store still fails: %s", error)
+                await asyncio.sleep(RECOVERY_RETRY_S)
+        self.trouble = None
+        self._on_recovered()

@@ -1,0 +1,113 @@
+"""Readings of the devices, with units in the names. A sensor that is missing is a missing key, never a made-up number.
+
+NVML lives only here. A machine without an NVIDIA driver has one device, `cpu`, read from /proc.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pynvml
+
+CSV_COLUMNS = (
+    "timestamp", "name", "temperature.gpu", "utilization.gpu [%]", "memory.used [MiB]", "memory.total [MiB]",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One device at one moment: `memory_used_bytes`, `memory_total_bytes`, `utilization_percent`, `temperature_c`, …"""
+
+    device: str
+    body: dict[str, Any]
+
+
+class Probe:
+    """Reads every device. Make it once: NVML is opened here, and load is measured between two calls."""
+
+    def __init__(self) -> None:
+        self._cpu_before: tuple[int, int] | None = None
+        try:
+            pynvml.nvmlInit()
+            self._gpus = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        except pynvml.NVMLError:
+            self._gpus = []
+
+    def read(self) -> list[Reading]:
+        """One reading per GPU, or the one of the CPU."""
+        if not self._gpus:
+            return [Reading("cpu", self._cpu())]
+        return [Reading(f"gpu{index}", _gpu(handle)) for index, handle in enumerate(self._gpus)]
+
+    def _cpu(self) -> dict[str, Any]:
+        memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        total = int(memory["MemTotal"].split()[0]) << 10
+        available = int(memory["MemAvailable"].split()[0]) << 10
+        body: dict[str, Any] = {
+            "name": "CPU",
+            "cores": len(os.sched_getaffinity(0)),
+            "memory_total_bytes": total,
+            "memory_used_bytes": total - available,
+        }
+        ticks = [int(part) for part in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        now = (sum(ticks), ticks[3] + ticks[4])
+        if self._cpu_before is not None and now[0] > self._cpu_before[0]:
+            all_ticks, idle_ticks = now[0] - self._cpu_before[0], now[1] - self._cpu_before[1]
+            body["utilization_percent"] = round(100 * (1 - idle_ticks / all_ticks), 1)
+        self._cpu_before = now
+        return body
+
+
+def _gpu(handle: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+
+    def add(name: str, read: Callable[[], Any]) -> None:
+        with contextlib.suppress(pynvml.NVMLError):  # this sensor does not exist here
+            body[name] = read()
+
+    add("name", lambda: pynvml.nvmlDeviceGetName(handle))
+    add("memory_used_bytes", lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).used)
+    add("memory_total_bytes", lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+    add("utilization_percent", lambda: pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+    add("temperature_c", lambda: pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+    add("sm_clock_mhz", lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM))
+    add("power_w", lambda: pynvml.nvmlDeviceGetPowerUsage(handle) / 1000)
+    add("throttle_reasons", lambda: pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
+    return body
+
+
+class MonitorCsv:
+    """`gpu_monitor.csv`: one line per device and second, the columns of nvidia-smi; a new file begins at 20 MB."""
+
+    MAX_BYTES = 20 << 20
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, readings: list[Reading], at: float) -> None:
+        """Append the readings; a missing sensor is nvidia-smi's `[N/A]`."""
+        if self._path.exists() and self._path.stat().st_size > self.MAX_BYTES:
+            self._path.replace(self._path.with_suffix(".1.csv"))
+        is_new = not self._path.exists()
+        stamp = datetime.datetime.fromtimestamp(at).strftime("%Y/%m/%d %H:%M:%S.%f")[:-3]
+        with self._path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if is_new:
+                writer.writerow(CSV_COLUMNS)
+            for reading in readings:
+                body = reading.body
+                writer.writerow([
+                    stamp, body.get("name", "[N/A]"), body.get("temperature_c", "[N/A]"),
+                    body.get("utilization_percent", "[N/A]"), _mib(body, "memory_used_bytes"), _mib(body, "memory_total_bytes"),
+                ])  # fmt: skip
+
+
+def _mib(body: dict[str, Any], name: str) -> Any:
+    return body[name] >> 20 if name in body else "[N/A]"

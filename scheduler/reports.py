@@ -1,0 +1,155 @@
+"""What workers say, made into events and rows. Every report is fenced by its lease: the core decides, extras follow it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine import protocol
+from engine.catalog import BLOCK_FRAMES
+from scheduler.core import events
+from scheduler.core.actions import Action, MoveJob
+from scheduler.ledger import Ledger, Turn, job_of
+from scheduler.worker_link import WorkerLink
+
+_log = logging.getLogger("greenroom.reports")
+
+
+class Reports:
+    """Receives the workers' reports on the event loop's thread."""
+
+    def __init__(self, ledger: Ledger, data_dir: Path) -> None:
+        self._ledger = ledger
+        self._data_dir = data_dir
+        self._prepared: dict[str, asyncio.Future[protocol.RolePrepared | protocol.RoleRefused]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def expect_role(self, request_id: str) -> asyncio.Future[protocol.RolePrepared | protocol.RoleRefused]:
+        """A future for the answer to PrepareRole."""
+        future: asyncio.Future[protocol.RolePrepared | protocol.RoleRefused] = asyncio.get_running_loop().create_future()
+        self._prepared[request_id] = future
+        future.add_done_callback(lambda _: self._prepared.pop(request_id, None))
+        return future
+
+    def receive(self, link: WorkerLink, message: protocol.Message) -> None:
+        """Take one report."""
+        match message:
+            case protocol.JobStarted():
+                self._ledger.post(lambda turn: self._started(turn, link, message))
+            case protocol.BlockDone():
+                self._ledger.post(lambda turn: _block_done(turn, message))
+            case protocol.SegmentDone():
+                self._ledger.post(lambda turn: self._segment_done(turn, message))
+            case protocol.JobPreempted():
+                self._post(lambda at: events.JobWasPreempted(at=at, lease_id=message.lease_id, blocks_done=message.blocks_done))
+            case protocol.JobCancelled():
+                self._post(lambda at: events.JobWasCancelled(at=at, lease_id=message.lease_id, blocks_done=message.blocks_done))
+            case protocol.JobFailed():
+                self._ledger.post(lambda turn: _failed(turn, message))
+            case protocol.JobSucceeded():
+                task = asyncio.get_running_loop().create_task(self._succeeded(message))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            case protocol.RolePrepared() | protocol.RoleRefused():
+                if (future := self._prepared.get(message.request_id)) is not None and not future.done():
+                    future.set_result(message)
+            case protocol.BlockStarted():
+                pass  # the heartbeat carries the same; measured by benchmarks from the wire
+            case _:
+                _log.warning("worker %s sent %s, which no daemon expects", link.worker_id, type(message).__name__)
+
+    def _post(self, event: Callable[[float], events.Event]) -> None:
+        self._ledger.post(lambda turn: turn.apply(event(turn.at)))
+
+    def _started(self, turn: Turn, link: WorkerLink, message: protocol.JobStarted) -> None:
+        actions = turn.apply(events.JobWasStarted(at=turn.at, lease_id=message.lease_id, resume=message.resume))
+        if (job_id := _moved(actions)) is None:
+            return
+        row = turn.store.job(job_id)
+        assert row is not None
+        recipe = json.loads(row["recipe"])
+        if link.ready is not None:
+            made_with = {**link.ready.software, "device": link.ready.device}
+            recipe["made_with"] = made_with
+            recipe["weights_sha256"] = link.ready.weights_sha256
+        turn.store.note_job(
+            job_id, resume=message.resume, width=message.width, height=message.height,
+            started_at=row["started_at"] or turn.at, recipe=json.dumps(recipe, ensure_ascii=False),
+        )  # fmt: skip
+
+    def _segment_done(self, turn: Turn, message: protocol.SegmentDone) -> None:
+        job = turn.job_of(message.lease_id)
+        if job is not None:
+            path = self._inside(message.path)
+            turn.store.insert_segment(
+                {"job_id": job.id, "segment": message.segment, "path": path, "sha256": message.sha256,
+                 "frames": message.frames, "bytes": message.bytes}
+            )  # fmt: skip
+
+    async def _succeeded(self, message: protocol.JobSucceeded) -> None:
+        """Believe the file, not the word: hash it (outside the loop's thread) before the job counts as done."""
+        job = job_of(self._ledger.state, message.lease_id)
+        problem = None
+        if job is not None:
+            problem = await asyncio.to_thread(_problem_with, message, job.total_blocks * BLOCK_FRAMES)
+
+        def commit(turn: Turn) -> None:
+            if problem is not None:
+                _log.error("lease %s: %s", message.lease_id, problem)
+                turn.apply(events.JobHasFailed(at=turn.at, lease_id=message.lease_id, code="bad_artifact", can_retry=True))
+                return
+            job_id = _moved(turn.apply(events.JobHasSucceeded(at=turn.at, lease_id=message.lease_id)))
+            if job_id is not None:
+                turn.store.note_job(
+                    job_id, video_path=self._inside(message.path), video_sha256=message.sha256, frames=message.frames,
+                    video_bytes=message.bytes,
+                )  # fmt: skip
+
+        self._ledger.post(commit)
+
+    def _inside(self, path: str) -> str:
+        """The path relative to the data directory, so that the directory can be moved."""
+        return str(Path(path).resolve().relative_to(self._data_dir.resolve()))
+
+
+def _block_done(turn: Turn, message: protocol.BlockDone) -> None:
+    job = turn.job_of(message.lease_id)
+    if _moved(turn.apply(events.BlockWasDone(at=turn.at, lease_id=message.lease_id, block=message.block))) is None:
+        return
+    assert job is not None
+    turn.store.insert_block({
+        "job_id": job.id, "block": message.block, "lease_id": message.lease_id, "frames": message.frames,
+        "seconds": message.seconds, "latents_sha256": message.latents_sha256, "frames_sha256": message.frames_sha256,
+        "fragment_sha256": message.fragment_sha256, "fragment_bytes": message.fragment_bytes,
+        "stage_ms": json.dumps(message.stage_ms), "peak_bytes": message.peak_bytes, "made_at": turn.at,
+    })  # fmt: skip
+
+
+def _failed(turn: Turn, message: protocol.JobFailed) -> None:
+    event = events.JobHasFailed(at=turn.at, lease_id=message.lease_id, code=message.code, can_retry=message.can_retry)
+    job_id = _moved(turn.apply(event))
+    if job_id is not None:
+        turn.store.note_job(job_id, error_code=message.code, error_message=message.message, error_hint=message.hint)
+
+
+def _moved(actions: list[Action]) -> str | None:
+    """The job that moved first, if any: a refused (fenced) report moves none."""
+    return next((action.job_id for action in actions if isinstance(action, MoveJob)), None)
+
+
+def _problem_with(message: protocol.JobSucceeded, frames: int) -> str | None:
+    try:
+        with Path(message.path).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"the video cannot be read: {error}"
+    if found != message.sha256:
+        return "the video on disk is not the one reported"
+    if message.frames != frames:
+        return f"the video has {message.frames} frames instead of {frames}"
+    return None

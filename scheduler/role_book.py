@@ -1,0 +1,130 @@
+"""The roles as the daemon knows them now, and how a new registry is taken up without touching running jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from scheduler.assets import AssetKind, AssetLibrary, Checked, Refused
+from scheduler.core import events
+from scheduler.door import Actor
+from scheduler.errors import SchedulerError
+from scheduler.ledger import Ledger, Turn
+from scheduler.registry import Role, RoleDraft, RolesError, load_roles
+from scheduler.store import Store
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did."""
+
+    names: list[str]
+    changed: list[str]
+    removed: list[str]
+    warnings: list[str]
+
+
+class RoleBook:
+    """Current roles by name. Filled from the store at the start; every version stays in the store."""
+
+    def __init__(self, data_dir: Path, store: Store) -> None:
+        self._store = store
+        self._library = AssetLibrary(data_dir)
+        self._roles: dict[str, Role] = {}
+        self._problems: dict[str, str] = {}
+        self._read()
+
+    def _read(self) -> None:
+        rows = self._store.roles()
+        roles = {row["name"]: self._store.load_role(row["name"]) for row in rows}
+        self._roles = {name: role for name, role in roles.items() if role is not None}
+        self._problems = {row["name"]: row["problem"] or "The role is not available." for row in rows if not row["is_available"]}
+
+    def get(self, name: str) -> Role:
+        """A role that takes new jobs. SchedulerError: 404 unknown, 409 not available."""
+        role = self._roles.get(name)
+        if role is None or self._problems.get(name) == "The role was removed.":
+            known = ", ".join(sorted(set(self._roles) - set(self._problems))) or "none is loaded"
+            raise SchedulerError(404, "unknown_role", f"There is no role {name!r}.", field="role", hint=f"Roles: {known}.")
+        if name in self._problems:
+            raise SchedulerError(409, "role_unavailable", f"The role {name} cannot be used: {self._problems[name]}", field="role")
+        return role
+
+    def find(self, name: str) -> Role | None:
+        """The role's current version, available or not."""
+        return self._roles.get(name)
+
+    def version(self, name: str, version: int) -> Role:
+        """A version of a role, also an old one or one of a removed role. SchedulerError 404."""
+        role = self._store.load_role(name, version)
+        if role is None:
+            raise SchedulerError(404, "unknown_role", f"There is no version {version} of the role {name!r}.", field="role")
+        return role
+
+    def unavailable(self) -> list[str]:
+        """Roles that take no new jobs."""
+        return sorted(self._problems)
+
+    def never_with(self) -> dict[str, tuple[str, ...]]:
+        """Which roles exclude which."""
+        return {name: role.never_with for name, role in self._roles.items()}
+
+    async def load(self, text: str, base_dir: Path | None, ledger: Ledger, actor: Actor) -> Loaded:
+        """Take up a registry: parse, check its files in a throw-away process, keep them, commit. All or nothing.
+
+        `base_dir`: the folder of the file names in it; None for that of the registry loaded last.
+        SchedulerError 422 `bad_roles` names line and way out of every problem found.
+        """
+        if base_dir is None:
+            known = self._store.fact("roles_base_dir")
+            base_dir = Path(known) if known else None
+        drafts = _parse(text, base_dir)
+        roles, warnings = await self._complete(drafts)
+
+        def act(turn: Turn) -> Loaded:
+            turn.has_changed = True
+            for role, checked in roles:
+                for asset in checked:
+                    turn.store.insert_asset(asset.sha256, asset.kind, asset.bytes, asset.verdict, turn.at)
+            change = turn.store.replace_roles([role for role, _ in roles], turn.actor, turn.at)
+            for role, _ in roles:
+                turn.apply(events.RoleChanged(at=turn.at, role=role.name, is_available=True, never_with=role.never_with))
+            for name in change.removed:
+                turn.apply(events.RoleChanged(at=turn.at, role=name, is_available=False))
+            turn.store.set_fact("roles_base_dir", str(base_dir), turn.at)
+            return Loaded(sorted(change.versions), [*change.added, *change.changed], list(change.removed), warnings)
+
+        loaded = await ledger.do(act, actor)
+        self._read()
+        return loaded
+
+    async def _complete(self, drafts: list[RoleDraft]) -> tuple[list[tuple[Role, list[Checked]]], list[str]]:
+        files: list[tuple[AssetKind, Path]] = []
+        for draft in drafts:
+            files += [("portrait", draft.image_path), ("voice", draft.audio_path)]
+        answers = await self._library.check(files)
+        refused = [answer for answer in answers if isinstance(answer, Refused)]
+        if refused:
+            lines = [f"{answer.path.name}: {answer.message} {answer.hint}".strip() for answer in refused]
+            raise SchedulerError(422, "bad_asset", " ".join(lines), field=refused[0].kind, hint="Nothing was changed.")
+        checked = [answer for answer in answers if isinstance(answer, Checked)]
+        for asset in checked:
+            self._library.keep(asset.path, asset.sha256)
+        roles, warnings = [], []
+        for index, draft in enumerate(drafts):
+            portrait, voice = checked[2 * index], checked[2 * index + 1]
+            role = draft.complete(portrait, voice)
+            roles.append((role, [portrait, voice]))
+            warnings += [f"{role.name}: {warning}" for warning in role.warnings]
+        return roles, warnings
+
+
+def _parse(text: str, base_dir: Path | None) -> list[RoleDraft]:
+    if base_dir is None:
+        raise SchedulerError(422, "bad_request", "The folder that the file names are relative to is not known.", field="base_dir")
+    try:
+        return load_roles(text, base_dir)
+    except RolesError as error:
+        problems = [f"line {p.line}: {p.message} {p.hint}".strip() for p in error.problems]
+        raise SchedulerError(422, "bad_roles", " ".join(problems), field="roles", hint="Nothing was changed.",
+                             problems=problems) from error  # fmt: skip

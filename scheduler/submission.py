@@ -1,0 +1,157 @@
+"""From a person's request to a job: everything is checked here, and everything needed to make the video is in the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine import config, memory
+from engine.catalog import BLOCK_SECONDS, SHAPES
+from engine.errors import SettingsError
+from scheduler.errors import SchedulerError
+from scheduler.prompts import PromptError, render
+from scheduler.registry import Role
+
+# Spelling of the request → spelling of engine.config.Settings.
+_SETTINGS = {"size": "size", "steps": "steps", "seed": "seed", "num_clip": "clips", "infer_frames": "infer_frames"}
+_KNOWN: dict[str, tuple[type, ...]] = {
+    "user": (str,), "role": (str,), "duration_sec": (int, float), "priority": (int,), "context": (dict,),
+    "preset": (str,), "fill": (str,), "degrade": (str,), "size": (str,), "steps": (int,), "seed": (int,),
+    "num_clip": (int,), "infer_frames": (int,),
+}  # fmt: skip
+_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", dict: "an object"}
+MAX_DURATION_S = 36_000.0
+MAX_SLACK_S = BLOCK_SECONDS  # a duration this much beyond the voice is the same length in blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A checked request: what the core must know, and the recipe for the worker."""
+
+    user: str
+    role: Role
+    priority: int
+    degrade: str
+    total_blocks: int
+    context_bytes: int
+    width: int
+    height: int
+    recipe: config.Recipe
+    warnings: tuple[str, ...] = ()
+
+
+def bad_request(message: str, field: str, hint: str = "", code: str = "bad_request") -> SchedulerError:
+    """A 422 that names the field."""
+    return SchedulerError(422, code, message, field=field, hint=hint)
+
+
+def check_fields(request: Mapping[str, Any]) -> None:
+    """Every field known and of the right type, the needed ones there. Raises SchedulerError naming the first at fault."""
+    for name, value in request.items():
+        if name not in _KNOWN:
+            raise bad_request(f"Unknown field {name!r}.", name, f"Known fields: {', '.join(sorted(_KNOWN))}.")
+        types = _KNOWN[name]
+        if isinstance(value, bool) or not isinstance(value, types):
+            raise bad_request(f"{name} must be {_TYPE_NAMES[types[-1]]}, not {value!r:.60}.", name)
+    for name in ("user", "role"):
+        if not request.get(name):
+            raise bad_request(f"{name} is missing.", name)
+    if not _is_name(request["user"]):
+        raise bad_request("user may have letters, digits and . _ - @, at most 64.", "user")
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= 64 and all(c.isalnum() or c in "._-@" for c in text)
+
+
+def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256: str) -> Submission:
+    """The submission for a request of an existing role. Raises SchedulerError naming the field and the way out."""
+    priority = request.get("priority", role.priority)
+    if not 0 <= priority <= 100:
+        raise bad_request(f"priority {priority} is outside 0 … 100.", "priority")
+    degrade = request.get("degrade", "ask")
+    if degrade not in ("allow", "ask", "never"):
+        raise bad_request(f"degrade {degrade!r} is unknown.", "degrade", "Use allow, ask or never.")
+    try:
+        rendered = render(role, request.get("context", {}))
+    except PromptError as error:
+        raise bad_request(error.message, error.field, error.hint, code=error.code) from error
+    settings, warnings = _settings(request, role)
+    seconds, blocks = _length(request, role, settings)
+    try:
+        width, height = config.fit_size(settings.size, role.image_width, role.image_height)
+    except SettingsError as error:
+        raise bad_request(str(error), error.field or "size", error.hint, code=error.code) from error
+    recipe = config.Recipe(
+        settings={name: getattr(settings, name) for name in settings.__dataclass_fields__},
+        role=role.name,
+        role_version=role.version,
+        prompt=rendered.prompt,
+        context=dict(rendered.used),
+        style=role.style,
+        portrait_sha256=role.portrait_sha256,
+        voice_sha256=role.voice_sha256,
+        voice_seconds=seconds,
+        fill=request.get("fill"),
+        model=model,
+        weights_sha256=weights_sha256,
+    )
+    return Submission(
+        user=request["user"],
+        role=role,
+        priority=priority,
+        degrade=degrade,
+        total_blocks=blocks,
+        context_bytes=memory.context_bytes(SHAPES[model], width, height, settings.steps),
+        width=width,
+        height=height,
+        recipe=recipe,
+        warnings=(*warnings, *rendered.warnings),
+    )
+
+
+def _settings(request: Mapping[str, Any], role: Role) -> tuple[config.Settings, tuple[str, ...]]:
+    warnings: tuple[str, ...] = ()
+    chosen = {ours: request[theirs] for theirs, ours in _SETTINGS.items() if theirs in request}
+    frames = chosen.get("infer_frames")
+    if frames is not None and frames > 0 and frames % 12:
+        chosen["infer_frames"] = config.round_up_infer_frames(frames)
+        warnings = (f"infer_frames {frames} was rounded up to {chosen['infer_frames']}, a multiple of 12",)
+    try:
+        return config.Settings.from_preset(request.get("preset", role.preset), **chosen), warnings
+    except SettingsError as error:
+        spelled = {ours: theirs for theirs, ours in _SETTINGS.items()}
+        field = spelled.get(error.field or "", error.field or "preset")
+        raise bad_request(str(error), field, error.hint, code=error.code) from error
+
+
+def _length(request: Mapping[str, Any], role: Role, settings: config.Settings) -> tuple[float, int]:
+    """(seconds of sound, blocks). The voice decides; longer needs `fill`, shorter is cut at a pause (requirements B1)."""
+    fill, asked = request.get("fill"), request.get("duration_sec")
+    if fill not in (None, "loop", "pad"):
+        raise bad_request(f"fill {fill!r} is unknown.", "fill", "Use loop or pad, or leave it out.")
+    seconds = role.voice_seconds
+    if asked is not None:
+        if not 0 < asked <= MAX_DURATION_S:
+            raise bad_request(
+                f"duration_sec {asked} is not possible.", "duration_sec", f"Use more than 0 and at most {MAX_DURATION_S:.0f}."
+            )
+        if asked > seconds + MAX_SLACK_S and fill is None:
+            raise bad_request(
+                f"{asked:g} s are asked for, but the voice of {role.name} lasts {seconds:.2f} s.", "duration_sec",
+                "Say fill: loop to repeat the voice, fill: pad to end in silence, or ask for at most the voice's length.",
+                code="voice_too_short",
+            )  # fmt: skip
+        seconds = float(asked) if asked > seconds else _cut(role.pauses, float(asked))
+    blocks = config.blocks_for_seconds(seconds)
+    if settings.max_blocks is not None and blocks > settings.max_blocks:
+        blocks = settings.max_blocks
+        seconds = min(seconds, blocks * BLOCK_SECONDS)
+    return seconds, blocks
+
+
+def _cut(pauses: tuple[tuple[float, float], ...], seconds: float) -> float:
+    """Where to end a voice that is longer than wanted: at the last pause that begins before, else right there."""
+    starts = [start for start, _ in pauses if 0 < start <= seconds]
+    return max(starts) if starts else seconds

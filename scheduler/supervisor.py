@@ -1,0 +1,189 @@
+"""Starts, watches and kills workers: one active worker per slot and warm standbys behind it.
+
+A standby is the same program, warm and without a slot's work; when the active worker is lost it is promoted at once and a
+new standby is started behind it. Judging is the daemon's (policy); here are only the processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine import protocol
+from scheduler.spawn import ProcessList
+from scheduler.worker_link import WorkerLink, WorkerPlace
+
+MAX_BACKOFF_S = 30.0
+HEALTHY_AFTER_S = 30.0
+
+
+@dataclass
+class Slot:
+    """A slot's workers and its recent failures (crash loop: each one doubles the wait before the next start)."""
+
+    number: int
+    active: WorkerLink | None = None
+    standbys: list[WorkerLink] = field(default_factory=list)  # starting or warm
+    failures: int = 0
+    not_before: float = 0.0  # monotonic: no start before
+    last_error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watchdog:
+    """When silence or standstill means death. Seconds of the monotonic clock."""
+
+    heartbeat_lost_s: float = 4.0
+    start_timeout_s: float = 120.0  # import, weights, warm-up
+    hung_step_s: float = 90.0  # a step, a decode, a preparation without any progress
+
+
+class Supervisor:
+    """The fleet of worker processes. Calls back on the event loop's thread."""
+
+    def __init__(
+        self,
+        place: WorkerPlace,
+        processes: ProcessList,
+        *,
+        slots: int,
+        standbys: int,
+        watchdog: Watchdog,
+        boot_number: int,
+        on_ready: Callable[[int, str], None],
+        on_lost: Callable[[int, str, str], None],
+        on_report: Callable[[WorkerLink, protocol.Message], None],
+    ) -> None:
+        self.slots = [Slot(number) for number in range(slots)]
+        self._place, self._processes = place, processes
+        self._standbys, self._watchdog = standbys, watchdog
+        self._on_ready, self._on_lost, self._on_report = on_ready, on_lost, on_report
+        self._boot_number = boot_number
+        self._count = 0
+        self._links: dict[str, WorkerLink] = {}
+        self._is_stopping = False
+
+    # ---- looking ------------------------------------------------------------------------------------------------------
+
+    def link(self, worker_id: str) -> WorkerLink | None:
+        """The worker of this id while it lives."""
+        return self._links.get(worker_id)
+
+    # ---- acting -------------------------------------------------------------------------------------------------------
+
+    async def keep(self) -> None:
+        """Start what is missing and kill what is silent. Call several times per second."""
+        if self._is_stopping:
+            return
+        now = time.monotonic()
+        for link in list(self._links.values()):
+            self._judge(link, now)
+        for slot in self.slots:
+            wanted = self._standbys + (slot.active is None)
+            if len(slot.standbys) < wanted and now >= slot.not_before:
+                # One at a time while none is ready: a broken program must not be started in pairs.
+                if slot.active is None and slot.standbys and slot.failures:
+                    continue
+                await self._start(slot)
+
+    def _judge(self, link: WorkerLink, now: float) -> None:
+        if link.ready is None:
+            if now - link.started_at > self._watchdog.start_timeout_s:
+                link.kill("start_timeout")
+        elif now - link.heard_at > self._watchdog.heartbeat_lost_s:
+            link.kill("heartbeat_lost")
+        elif link.heartbeat.lease_id is not None and now - link.moved_at > self._watchdog.hung_step_s:
+            link.kill("hung_step")
+
+    async def _start(self, slot: Slot) -> None:
+        self._count += 1
+        worker_id = f"w{self._boot_number}-{self._count}"
+        link = WorkerLink(worker_id, slot.number, self._place, self._message, self._ended)
+        slot.standbys.append(link)
+        self._links[worker_id] = link
+        await link.start(self._processes)
+
+    def kill(self, worker_id: str, cause: str) -> None:
+        """Kill a worker; its loss is reported as usual."""
+        if (link := self._links.get(worker_id)) is not None:
+            link.kill(cause)
+
+    def send(self, worker_id: str, message: protocol.Message) -> bool:
+        """Send to a worker; False when it is gone."""
+        link = self._links.get(worker_id)
+        if link is None:
+            return False
+        link.send(message)
+        return True
+
+    async def stop(self, grace_s: float = 3.0) -> None:
+        """End all workers: a word first, SIGKILL after the grace."""
+        self._is_stopping = True
+        for link in self._links.values():
+            link.send(protocol.StopWorker())
+        deadline = time.monotonic() + grace_s
+        while self._links and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        for link in list(self._links.values()):
+            link.kill("stopped")
+        while self._links:
+            await asyncio.sleep(0.01)
+
+    # ---- hearing ------------------------------------------------------------------------------------------------------
+
+    def _message(self, link: WorkerLink, message: protocol.Message) -> None:
+        if isinstance(message, protocol.WorkerHello):
+            self._welcome(link, message)
+        elif isinstance(message, protocol.WorkerReady):
+            self._promote(self.slots[link.slot])
+        elif not isinstance(message, protocol.Heartbeat):
+            self._on_report(link, message)
+
+    def _welcome(self, link: WorkerLink, hello: protocol.WorkerHello) -> None:
+        if hello.version != protocol.PROTOCOL_VERSION:
+            link.kill("protocol")
+            return
+        place = self._place
+        link.send(
+            protocol.Welcome(
+                version=protocol.PROTOCOL_VERSION,
+                worker_id=link.worker_id,
+                slot=link.slot,
+                vault_socket=str(place.vault_socket),
+                model_dir=str(place.model_dir),
+                heartbeat_s=place.heartbeat_s,
+                threads=place.threads,
+            )
+        )
+
+    def _promote(self, slot: Slot) -> None:
+        """Put the first warm standby on the empty slot."""
+        if slot.active is not None:
+            return
+        for link in slot.standbys:
+            if link.ready is not None:
+                slot.standbys.remove(link)
+                slot.active = link
+                self._on_ready(slot.number, link.worker_id)
+                return
+
+    def _ended(self, link: WorkerLink, cause: str) -> None:
+        del self._links[link.worker_id]
+        slot = self.slots[link.slot]
+        now = time.monotonic()
+        # A worker that lived long or was ended on purpose is no sign of a crash loop.
+        if now - link.started_at > HEALTHY_AFTER_S or cause == "stopped":
+            slot.failures = 0
+        else:
+            slot.failures += 1
+        backoff_s = min(MAX_BACKOFF_S, 0.25 * 2 ** (slot.failures - 2)) if slot.failures > 1 else 0.0
+        slot.not_before = now + backoff_s
+        slot.last_error = "" if cause == "stopped" else cause
+        if link is slot.active:
+            slot.active = None
+            self._on_lost(slot.number, link.worker_id, cause)
+            self._promote(slot)
+        else:
+            slot.standbys.remove(link)

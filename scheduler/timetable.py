@@ -1,0 +1,88 @@
+"""What happens by the clock: readings each second, thinning each hour, a full audit verification each night.
+
+APScheduler keeps the times. Jobs live in memory and are made anew at each start; a run that was missed (the machine slept, the
+daemon was stopped) is made up once, and a run that failed or was missed leaves an audit row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from scheduler.ledger import Ledger, Turn
+from scheduler.probe import MonitorCsv, Probe
+
+LOW_DISK_BYTES = 1 << 30
+_log = logging.getLogger("greenroom.timetable")
+
+
+class Timetable:
+    """Starts and stops the regular work. `time_zone`: an IANA name; local to the machine by default."""
+
+    def __init__(self, ledger: Ledger, data_dir: Path, time_zone: str | None = None) -> None:
+        self._ledger, self._data_dir = ledger, data_dir
+        self._probe, self._csv = Probe(), MonitorCsv(data_dir / "gpu_monitor.csv")
+        self._scheduler = AsyncIOScheduler(
+            timezone=time_zone,
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._is_disk_low = False
+
+    def start(self) -> None:
+        """Begin."""
+        add: Callable[..., Any] = self._scheduler.add_job
+        add(self._sample, "interval", seconds=1, id="sample")
+        add(self._check_disk, "interval", seconds=10, id="disk")
+        add(self._thin, "cron", minute=7, id="thin-samples")
+        add(self._verify, "cron", hour=3, minute=30, id="verify-audit")
+        self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """End; nothing is waited for."""
+        self._scheduler.shutdown(wait=False)
+
+    async def _sample(self) -> None:
+        readings = await asyncio.to_thread(self._probe.read)
+        self._csv.add(readings, self._ledger.clock.now())
+        self._ledger.post(lambda turn: [turn.store.insert_sample(turn.at, r.device, r.body) for r in readings])
+
+    async def _check_disk(self) -> None:
+        free = shutil.disk_usage(self._data_dir).free
+        is_low = free < LOW_DISK_BYTES
+        if is_low != self._is_disk_low:
+            self._is_disk_low = is_low
+            tag = "disk:low" if is_low else "disk:recovered"
+            self._ledger.post(lambda turn: turn.record(tag, "disk", {"free_bytes": free}))
+
+    async def _thin(self) -> None:
+        self._ledger.post(lambda turn: turn.store.thin_samples(turn.at - 86_400))
+
+    async def _verify(self) -> None:
+        """In a process of its own: a million rows would hold this one up for seconds."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "scheduler.audit", "verify", "--data", str(self._data_dir), "--json",
+            stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        verdict = json.loads(out) if out.strip() else {"message": "no answer"}
+        outcome = "success" if process.returncode == 0 else "failure"
+        self._ledger.post(lambda turn: turn.record("audit:verified", "audit", verdict, outcome))
+
+    def _failed(self, event: JobExecutionEvent) -> None:
+        what = "failed" if event.exception is not None else "missed"
+        _log.error("timetable: %s %s: %s", event.job_id, what, event.exception)
+
+        def note(turn: Turn) -> None:
+            turn.record(f"timetable:{what}", f"timetable:{event.job_id}", {"error": str(event.exception or "")}, "failure")
+
+        self._ledger.post(note)

@@ -1,0 +1,74 @@
+"""The daemon's line to the vault: frees contexts of ended jobs and reads what the vault holds. Survives a vault restart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from engine import protocol
+from engine.errors import ProtocolError
+
+RETRY_S = 0.5
+STATUS_EVERY_S = 1.0
+
+
+class VaultLink:
+    """Keeps one connection; what is to be dropped waits while the vault is away (a new vault holds nothing anyway)."""
+
+    def __init__(self, socket_path: Path, on_change: Callable[[bool], None]) -> None:
+        self.status: protocol.VaultStatus | None = None
+        self._path = socket_path
+        self._on_change = on_change
+        self._to_drop: asyncio.Queue[str] = asyncio.Queue()
+
+    def drop_context(self, job_id: str) -> None:
+        """Free a job's context, now or when the vault is back."""
+        self._to_drop.put_nowait(job_id)
+
+    async def run(self) -> None:
+        """Connect, serve, reconnect; for ever."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(str(self._path))
+            except OSError:
+                await asyncio.sleep(RETRY_S)
+                continue
+            try:
+                await self._serve(reader, writer)
+            except (OSError, EOFError, ProtocolError, asyncio.IncompleteReadError):
+                pass  # the vault went away: that is what the change below says
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+                if self.status is not None:
+                    self.status = None
+                    self._on_change(False)
+            await asyncio.sleep(RETRY_S)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello = protocol.VaultHello(version=protocol.PROTOCOL_VERSION, owner="daemon")
+        await self._ask(reader, writer, hello)
+        while True:
+            answer = await self._ask(reader, writer, protocol.AskVaultStatus())
+            if not isinstance(answer, protocol.VaultStatus):
+                raise ProtocolError(f"the vault answered {type(answer).__name__} to AskVaultStatus")
+            is_new = self.status is None or self.status.pid != answer.pid
+            self.status = answer
+            if is_new:
+                self._on_change(True)
+            try:
+                job_id = await asyncio.wait_for(self._to_drop.get(), STATUS_EVERY_S)
+            except TimeoutError:
+                continue
+            await self._ask(reader, writer, protocol.DropContext(job_id=job_id))
+
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: protocol.Message
+    ) -> protocol.Message:
+        writer.write(protocol.encode(message))
+        await writer.drain()
+        head = await reader.readexactly(4)
+        return protocol.decode(await reader.readexactly(int.from_bytes(head, "big")))

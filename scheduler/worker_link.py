@@ -1,0 +1,147 @@
+"""One worker process as the daemon sees it: its process, its socket, and what it last said it was doing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine import protocol
+from engine.errors import ProtocolError
+from scheduler.spawn import ProcessList, python_module, spawn
+
+
+@dataclass(frozen=True)
+class WorkerPlace:
+    """Everything a new worker needs to be told or started with."""
+
+    program: str  # "engine.worker" or "engine.fake"
+    vault_socket: Path
+    model_dir: Path
+    log_dir: Path
+    threads: int
+    heartbeat_s: float
+    env: dict[str, str] = field(default_factory=dict)
+
+
+class WorkerLink(asyncio.Protocol):
+    """A started worker. Messages arrive through `on_message`, its end (once) through `on_end(cause)`."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        slot: int,
+        place: WorkerPlace,
+        on_message: Callable[[WorkerLink, protocol.Message], None],
+        on_end: Callable[[WorkerLink, str], None],
+    ) -> None:
+        self.worker_id = worker_id
+        self.slot = slot
+        self.ready: protocol.WorkerReady | None = None
+        self.heartbeat = protocol.Heartbeat(phase="starting")
+        self.started_at = time.monotonic()
+        self.heard_at = self.started_at  # last sign of life
+        self.moved_at = self.started_at  # last change of block, step or phase
+        self._place = place
+        self._on_message = on_message
+        self._on_end = on_end
+        self._reader = protocol.FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        self._is_over = False
+        self._kill_cause: str | None = None
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self, processes: ProcessList) -> None:
+        """Start the program and listen to it. Must run on the main thread (see `scheduler.spawn`)."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with (self._place.log_dir / f"worker-{self.slot}.jsonl").open("ab") as log:
+                self._process = spawn(
+                    "worker",
+                    python_module(self._place.program, "--control-fd", str(theirs.fileno())),
+                    processes,
+                    pass_fds=(theirs.fileno(),),
+                    env={"OMP_NUM_THREADS": str(self._place.threads), **self._place.env},
+                    log=log,
+                )
+        finally:
+            theirs.close()
+        loop = asyncio.get_running_loop()
+        self._pidfd = os.pidfd_open(self._process.pid)
+        loop.add_reader(self._pidfd, self._exited)
+        await loop.create_connection(lambda: self, sock=ours)
+
+    def send(self, message: protocol.Message) -> None:
+        """Queue a message; never blocks, also when the worker is stopped. Lost when the worker is gone."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(protocol.encode(message))
+
+    def kill(self, cause: str) -> None:
+        """SIGKILL the worker's process group; its end arrives as `on_end(cause)`."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._kill_cause = self._kill_cause or cause
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            self._process.kill()
+
+    # ---- asyncio.Protocol --------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the worker; a worker that talks nonsense is killed."""
+        try:
+            messages = self._reader.feed(data)
+        except ProtocolError:
+            self.kill("protocol")
+            return
+        for message in messages:
+            self._note(message)
+            self._on_message(self, message)
+
+    def _note(self, message: protocol.Message) -> None:
+        now = time.monotonic()
+        self.heard_at = now
+        if isinstance(message, protocol.Heartbeat):
+            if message != self.heartbeat:
+                self.moved_at = now
+            self.heartbeat = message
+        else:
+            self.moved_at = now
+        if isinstance(message, protocol.WorkerReady):
+            self.ready = message
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The worker closed its socket: it is ending, or must end now."""
+        self.kill("exited")
+
+    def _exited(self) -> None:
+        """The process is gone (its pidfd became readable)."""
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        assert self._process is not None
+        code = self._process.wait()
+        if self._transport is not None:
+            self._transport.abort()
+        if not self._is_over:
+            self._is_over = True
+            cause = self._kill_cause or ("killed" if code < 0 else "stopped" if code == 0 else "exited")
+            self._on_end(self, cause)

@@ -1,0 +1,77 @@
+"""kill -9 of every kind of process in the middle of a job: the job ends with the right frames, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.catalog import BLOCK_FRAMES
+from scheduler import audit
+from tests.acceptance.studio import Studio
+
+Make = Callable[..., Studio]
+
+
+def check_story(studio: Studio, job_id: str) -> None:
+    """Each block once and in order, the promised frames, one finished video, an audit that verifies."""
+    job = studio.job(job_id)
+    assert job["state"] == "SUCCEEDED", job["error_message"]
+    assert [row["block"] for row in studio.reader.blocks(job_id)] == list(range(job["total_blocks"]))
+    assert job["frames"] == job["total_blocks"] * BLOCK_FRAMES
+    assert (studio.data_dir / job["video_path"]).stat().st_size == job["video_bytes"]
+    assert audit.verify(studio.data_dir).code == 0
+
+
+@pytest.fixture
+def slow_script(tmp_path: Path) -> dict[str, str]:
+    """Blocks long enough to be killed in the middle of one."""
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps({"block_s": 0.15}))
+    return {"GREENROOM_FAKE_SCRIPT": str(path)}
+
+
+@pytest.mark.parametrize("kind", ["worker", "vault", "daemon", "web", "launcher"])
+def test_job_survives_kill_9_of(kind: str, make_studio: Make, slow_script: dict[str, str]) -> None:
+    studio = make_studio("fake", slow_script)
+    job_id = studio.door.request_role("education-team", "teacher")["id"]
+    studio.wait_for_blocks(job_id, 2)
+    studio.kill(kind)
+    if kind == "launcher":
+        studio.start()
+    studio.wait_for_end(job_id)
+    check_story(studio, job_id)
+    assert studio.stop() == 0
+
+
+def test_real_engine_makes_the_same_frames_whatever_is_killed(make_studio: Make) -> None:
+    studio = make_studio("real")
+    whole = studio.door.request_role("education-team", "teacher")["id"]
+    studio.wait_for_end(whole)
+    check_story(studio, whole)
+    for kind in ("worker", "vault", "daemon"):
+        job_id = studio.door.again(whole)["id"]
+        studio.wait_for_blocks(job_id, 3)
+        studio.kill(kind)
+        studio.wait_for_end(job_id)
+        check_story(studio, job_id)
+        assert studio.hashes(job_id) == studio.hashes(whole), f"other frames after kill -9 of the {kind}"
+        assert studio.job(job_id)["resume"] in ("exact", "fresh")
+    assert studio.stop() == 0
+
+
+def test_preempted_job_resumes_with_the_same_frames(make_studio: Make) -> None:
+    studio = make_studio("real")
+    whole = studio.door.request_role("education-team", "teacher")["id"]
+    studio.wait_for_end(whole)
+    low = studio.door.again(whole)["id"]
+    studio.wait_for_blocks(low, 2)
+    urgent = studio.door.request_role("market-team", "presenter", priority=100)["id"]
+    studio.wait_for_end(low)
+    assert studio.job(low)["preemptions"] == 1
+    assert studio.job(urgent)["finished_at"] < studio.job(low)["finished_at"]
+    assert studio.hashes(low) == studio.hashes(whole)
+    check_story(studio, low)
+    check_story(studio, urgent)

@@ -1,0 +1,134 @@
+"""Reading checked fields out of a YAML map: each complaint with its line, all complaints at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from scheduler.yaml_lines import Node, Problem
+
+
+class Fields:
+    """A map's entries. Problems are collected in the list handed in; a bad value reads as the default."""
+
+    def __init__(self, node: Node, path: str, known: Iterable[str], problems: list[Problem]) -> None:
+        self.node = node
+        self.path = path
+        self.problems = problems
+        self._known = tuple(known)
+        if not isinstance(node.value, dict):
+            self.complain(node, "this must be a map of names to values.", f"Known names: {', '.join(self._known)}.")
+            self._entries: dict[str, Node] = {}
+            return
+        self._entries = node.value
+        for name, (line, column) in node.keys.items():
+            if name not in self._known:
+                problems.append(Problem(line, column, self._at(name), f"the key {name!r} is unknown.", self._nearest(name)))
+
+    def get(self, name: str) -> Node | None:
+        """The entry, or None when it is absent or null."""
+        node = self._entries.get(name)
+        return None if node is None or node.value is None else node
+
+    def key_place(self, name: str) -> tuple[int, int]:
+        """Line and column of a key; of the map where the key is absent."""
+        return self.node.keys.get(name, (self.node.line, self.node.column))
+
+    def complain(self, node: Node, message: str, hint: str = "", name: str = "") -> None:
+        """Add a problem at a node."""
+        self.problems.append(Problem(node.line, node.column, self._at(name), message, hint))
+
+    def need(self, name: str, hint: str) -> bool:
+        """Complain when the entry is absent."""
+        if self.get(name) is not None:
+            return True
+        self.complain(self.node, f"{name} is missing.", hint, name)
+        return False
+
+    def text(self, name: str, default: str = "", max_length: int = 500) -> str:
+        """Text of at most so many characters."""
+        node = self.get(name)
+        if node is None:
+            return default
+        if not isinstance(node.value, str):
+            self.complain(node, f"{name} must be text, not {_kind(node.value)}.", "Put it in quotes.", name)
+            return default
+        if not 0 < len(node.value) <= max_length:
+            self.complain(node, f"{name} must have 1 to {max_length} characters.", "", name)
+            return default
+        return node.value
+
+    def number(self, name: str, default: float | None, low: float, high: float) -> float | None:
+        """A number from low to high."""
+        node = self.get(name)
+        if node is None:
+            return default
+        is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        if not is_number or not low <= node.value <= high:
+            self.complain(node, f"{name} is {_shown(node.value)}.", f"Use a number from {low:g} to {high:g}.", name)
+            return default
+        return float(node.value)
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number from low to high."""
+        node = self.get(name)
+        if node is None:
+            return default
+        if type(node.value) is not int or not low <= node.value <= high:
+            self.complain(node, f"{name} is {_shown(node.value)}.", f"Use a whole number from {low} to {high}.", name)
+            return default
+        return node.value
+
+    def flag(self, name: str) -> bool:
+        """true or false; absent is false."""
+        node = self.get(name)
+        if node is not None and not isinstance(node.value, bool):
+            self.complain(node, f"{name} is {_shown(node.value)}.", "Use true or false.", name)
+            return False
+        return bool(node and node.value)
+
+    def words(self, name: str) -> list[Node]:
+        """A list of texts, as nodes."""
+        node = self.get(name)
+        if node is None:
+            return []
+        if not isinstance(node.value, list):
+            self.complain(node, f"{name} must be a list.", f"Write {name}: [one, two].", name)
+            return []
+        good = [item for item in node.value if isinstance(item.value, str) and item.value]
+        for item in node.value:
+            if item not in good:
+                self.complain(item, f"{name} must hold texts, not {_kind(item.value)}.", "Put it in quotes.", name)
+        return good
+
+    def entries(self, name: str) -> dict[str, Node]:
+        """A map's entries."""
+        node = self.get(name)
+        if node is None:
+            return {}
+        if not isinstance(node.value, dict):
+            self.complain(node, f"{name} must be a map.", f"Write {name}: {{a: …, b: …}}.", name)
+            return {}
+        return dict(node.value)
+
+    def _nearest(self, name: str) -> str:
+        special = {"lora": "adapter", "voice": "audio", "portrait": "image", "prompt": "prompt_template"}
+        close = difflib.get_close_matches(name, self._known, n=1, cutoff=0.6)
+        near = special.get(name) if special.get(name) in self._known else None
+        guess = near or (close[0] if close else None)
+        return f"Did you mean {guess!r}?" if guess else f"Known keys: {', '.join(self._known)}."
+
+    def _at(self, name: str) -> str:
+        return f"{self.path}.{name}".strip(".") if name else self.path
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    names = {bool: "true/false", int: "a number", float: "a number", str: "text", dict: "a map", list: "a list"}
+    return names[type(value)]
+
+
+def _shown(value: Any) -> str:
+    return _kind(value) if isinstance(value, dict | list) else f"{str(value)[:40]!r}" if isinstance(value, str) else str(value)

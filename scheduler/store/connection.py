@@ -1,0 +1,89 @@
+"""Opening the database: one connection writes and checkpoints, every other one is read-only.
+
+SQLite up to 3.51.2 can damage a WAL when two connections write or checkpoint at the same moment; one writer and
+`mode=ro` readers keep clear of that whatever the version. Two SQLite libraries in one process break each other's
+file locks: sqlite-utils would silently take pysqlite3 where it is installed, which `assert_one_sqlite` refuses.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sqlite_utils import Database
+from sqlite_utils.utils import sqlite3 as library_of_sqlite_utils
+
+from scheduler.audit.guards import authorize
+from scheduler.audit.snapshot import DATABASE_NAME
+from scheduler.store.errors import StoreFailed, translated
+
+BUSY_TIMEOUT_MS = 5000
+CHECKPOINT_PAGES = 1000
+FIXED_WAL = (3, 51, 3)
+
+
+def assert_one_sqlite() -> None:
+    """Raise StoreFailed `two_sqlites` when this process would use two SQLite libraries on one file."""
+    if library_of_sqlite_utils is not sqlite3:
+        raise StoreFailed(
+            "sqlite-utils uses another SQLite library than this program.", code="two_sqlites",
+            hint="Uninstall pysqlite3: two SQLite libraries in one process break each other's locks.",
+        )  # fmt: skip
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        lines = maps.read_text(encoding="utf-8", errors="replace").splitlines()
+        found = {line.split(maxsplit=5)[5] for line in lines if "libsqlite3" in line}
+        if len(found) > 1:
+            raise StoreFailed(f"Two SQLite libraries are loaded: {', '.join(sorted(found))}.", code="two_sqlites")
+
+
+def has_wal_reset_fault() -> bool:
+    """Whether this SQLite has the fault that one single writer avoids."""
+    return sqlite3.sqlite_version_info < FIXED_WAL
+
+
+def open_for_writing(data_dir: Path) -> Database:
+    """The writer's connection: WAL, synchronous=FULL, explicit transactions only. Raises StoreFailed.
+
+    The authorizer is not set yet: migrations come first, then `guard`.
+    """
+    assert_one_sqlite()
+    path = data_dir / DATABASE_NAME
+    try:
+        path.touch(mode=0o600)  # the WAL takes its rights from the database file
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        database = Database(connection, recursive_triggers=True, execute_plugins=False)
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=1",
+            "recursive_triggers=1", f"wal_autocheckpoint={CHECKPOINT_PAGES}", "trusted_schema=0",
+        ):  # fmt: skip
+            connection.execute(f"PRAGMA {pragma}")
+    except OSError as error:
+        raise StoreFailed(f"{path} cannot be written: {error.strerror}.", code="store_failed") from error
+    except sqlite3.Error as error:
+        raise translated(error) from error
+    return database
+
+
+def guard(database: Database) -> None:
+    """From here on this connection can change neither the schema nor a written audit row."""
+    database.conn.set_authorizer(authorize)
+
+
+def open_for_reading(data_dir: Path) -> Database:
+    """A read-only connection for the calling thread. Raises StoreFailed `no_store` when there is no database."""
+    assert_one_sqlite()
+    path = data_dir / DATABASE_NAME
+    if not path.is_file():
+        raise StoreFailed(
+            f"There is no {DATABASE_NAME} in {data_dir}.", status=404, code="no_store",
+            hint="Start the studio there first: role_scheduler serve.",
+        )  # fmt: skip
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA query_only=1")
+        connection.row_factory = sqlite3.Row
+        return Database(connection, recursive_triggers=False, execute_plugins=False)
+    except sqlite3.Error as error:
+        raise translated(error) from error

@@ -1,0 +1,42 @@
+"""Writing single facts and device readings: measurements with their own time, no log rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler.canonical import canonical_json
+from scheduler.store.sql import devices as sql
+from scheduler.store.transaction import Transactional
+
+FULL_RATE_S = 86_400.0  # readings stay at 1 Hz for a day, then one per minute stays
+MINUTE_S = 60.0
+THINNED_UNTIL = "samples_thinned_until"
+
+
+class DeviceWrites(Transactional):
+    """Facts and samples."""
+
+    def set_fact(self, name: str, value: Any, at: float) -> None:
+        """Overwrite a single fact. `value`: anything JSON can say. A fact that people decide on needs its own `record`."""
+        self._write(sql.SET_FACT, (name, canonical_json(value), at))
+
+    def insert_sample(self, at: float, device: str, body: Mapping[str, Any]) -> None:
+        """Keep a reading. Leave out what was not measured; a second reading of the same moment is dropped."""
+        self._write(sql.INSERT_SAMPLE, (at, device, canonical_json(dict(body))))
+
+    def thin_samples(self, now: float) -> int:
+        """Of readings older than a day keep the first of each minute and device; returns how many went.
+
+        Looks only at whole minutes that it has not thinned before.
+        """
+        row = self._connection.execute(sql.SELECT_FACT, (THINNED_UNTIL,)).fetchone()
+        since = float(json.loads(row["value"])) if row else 0.0
+        before = (now - FULL_RATE_S) // MINUTE_S * MINUTE_S
+        if before <= since:
+            self._need_transaction()
+            return 0
+        gone = self._write(sql.THIN_SAMPLES, (since, before, since, before)).rowcount
+        self.set_fact(THINNED_UNTIL, before, now)
+        return gone

@@ -1,0 +1,54 @@
+"""The read-only door to the store, for the web and the command line."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scheduler.store.connection import open_for_reading
+from scheduler.store.device_reads import DeviceReads
+from scheduler.store.job_reads import JobReads
+from scheduler.store.people_reads import PeopleReads
+from scheduler.store.role_reads import RoleReads
+
+
+class Reader(JobReads, RoleReads, PeopleReads, DeviceReads):
+    """All named reads. One Reader serves any number of threads: each gets its own read-only connection."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._local = threading.local()
+        self._connected()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[int]:
+        """Reads of this thread inside the block see one moment; gives the log's last seq of that moment."""
+        connection = self._connected()
+        assert not connection.in_transaction, "a snapshot is open already"
+        connection.execute("BEGIN")
+        try:
+            yield self.last_seq()
+        finally:
+            connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close this thread's connection; a later read opens another. Connections of ended threads close by themselves."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def _connected(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = open_for_reading(self.data_dir).conn
+            self._local.connection = connection
+        return connection
+
+
+def open_reader(data_dir: Path) -> Reader:
+    """A Reader of this data directory. Raises StoreFailed: `no_store`, `store_damaged`, `two_sqlites`."""
+    return Reader(Path(data_dir))

@@ -1,0 +1,102 @@
+"""The typed variables of prompts: text, number or one of several choices, each with its limits."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Value = str | int | float
+MAX_VALUE_BYTES = 4096
+KINDS = ("string", "number", "choice")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,15})?")
+
+
+class ValueRefused(ValueError):
+    """A value does not fit its variable. The message names neither; the caller does. `hint` says what fits."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One variable. `maximum`/`minimum`: of a number; `max_length`: characters of a string; `is_slot`: may stay empty.
+
+    An empty slot is flagged, not refused. `hint` is shown beside the input.
+    """
+
+    name: str
+    kind: str = "string"
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    max_length: int = 500
+    is_slot: bool = False
+    hint: str = ""
+
+    def checked(self, value: Any) -> Value:
+        """The value in the variable's type; text is trimmed. Raises ValueRefused."""
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueRefused(f"must be {self.wanted}, not {type(value).__name__}.", f"Give {self.wanted}.")
+        if self.kind == "number":
+            return self._number(value)
+        text = clean_text(str(value))
+        if self.kind == "choice":
+            if text not in self.choices:
+                raise ValueRefused(f"is {text[:40]!r}, which is not offered.", f"Choose one of {', '.join(self.choices)}.")
+            return text
+        if len(text) > self.max_length:
+            raise ValueRefused(f"has {len(text)} characters.", f"Use at most {self.max_length}.")
+        return text
+
+    @property
+    def wanted(self) -> str:
+        """What fits, in words."""
+        if self.kind == "choice":
+            return f"one of {', '.join(self.choices)}"
+        return "a number" if self.kind == "number" else "text"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, defaults left out."""
+        data: dict[str, Any] = {"kind": self.kind, "max_length": self.max_length}
+        for name in ("choices", "minimum", "maximum", "hint"):
+            value = getattr(self, name)
+            if value not in (None, "", ()):
+                data[name] = list(value) if isinstance(value, tuple) else value
+        return {**data, "is_slot": True} if self.is_slot else data
+
+    @classmethod
+    def from_json(cls, name: str, data: Mapping[str, Any]) -> Variable:
+        """Inverse of `to_json`."""
+        return cls(name=name, **{**data, "choices": tuple(data.get("choices", ()))})
+
+    def _number(self, value: str | int | float) -> Value:
+        if isinstance(value, str):
+            text = value.strip()
+            if not _NUMBER.fullmatch(text):
+                raise ValueRefused(f"is {text[:40]!r}, which is not a number.", "Give a number such as 3 or 2.5.")
+            value = float(text) if "." in text else int(text)
+        if not math.isfinite(value) or abs(value) > 1e15:
+            raise ValueRefused("is not a usable number.", "Give a number below 10^15.")
+        if self.minimum is not None and value < self.minimum:
+            raise ValueRefused(f"is {value:g}.", f"Use at least {self.minimum:g}.")
+        if self.maximum is not None and value > self.maximum:
+            raise ValueRefused(f"is {value:g}.", f"Use at most {self.maximum:g}.")
+        return value
+
+
+def clean_text(text: str) -> str:
+    """Text as a prompt may hold it: trimmed, at most 4 kB, without control characters. Raises ValueRefused."""
+    if len(text) > MAX_VALUE_BYTES or len(text.encode(errors="replace")) > MAX_VALUE_BYTES:
+        raise ValueRefused("is too long.", f"Use at most {MAX_VALUE_BYTES} bytes.")
+    for char in text:
+        if char not in "\n\t" and unicodedata.category(char) in ("Cc", "Cs"):
+            raise ValueRefused(f"holds the control character U+{ord(char):04X}.", "Remove it.")
+    return text.strip()

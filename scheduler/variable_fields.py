@@ -48,8 +48,7 @@ def checked_default(variable: Variable, node: Node, fields: Fields) -> Value | N
 def _variable(name: str, fields: Fields) -> Variable:
     kind = fields.text("type", "string")
     if kind not in KINDS:
-        node = fields.get("type") or fields.node
-        fields.complain(node, f"the type {kind!r} is unknown.", f"Use {', '.join(KINDS)}.", "type")
+        fields.complain(fields.get("type") or fields.node, f"the type {kind!r} is unknown.", f"Use {', '.join(KINDS)}.", "type")
         kind = "string"
     choices = tuple(str(node.value) for node in fields.words("choices"))
     if kind == "choice" and len(set(choices)) < 2:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import sqlite_utils.utils
 from sqlite_utils import Database
-from sqlite_utils.utils import sqlite3 as library_of_sqlite_utils
 
 from scheduler.audit.guards import authorize
 from scheduler.audit.snapshot import DATABASE_NAME
@@ -24,7 +24,7 @@ FIXED_WAL = (3, 51, 3)
 
 def assert_one_sqlite() -> None:
     """Raise StoreFailed `two_sqlites` when this process would use two SQLite libraries on one file."""
-    if library_of_sqlite_utils is not sqlite3:
+    if getattr(sqlite_utils.utils, "sqlite3", None) is not sqlite3:
         raise StoreFailed(
             "sqlite-utils uses another SQLite library than this program.", code="two_sqlites",
             hint="Uninstall pysqlite3: two SQLite libraries in one process break each other's locks.",

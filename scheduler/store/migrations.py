@@ -32,8 +32,6 @@ CREATE TABLE jobs (
   lease_id TEXT,
   lease_until REAL NOT NULL DEFAULT 0,
   not_before REAL NOT NULL DEFAULT 0,
-  leases INTEGER NOT NULL DEFAULT 0, -- leases ever granted
-  retries INTEGER NOT NULL DEFAULT 0, -- failures in a row that were tried again
   submitted_at REAL NOT NULL,        -- seconds since 1970, the daemon's clock
   started_at REAL,
   finished_at REAL,
@@ -113,8 +111,10 @@ CREATE TABLE assets (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE samples (               -- device readings, 1 Hz, thinned after a day
-  at REAL NOT NULL, device TEXT NOT NULL, body TEXT NOT NULL,                -- JSON: memory_used_bytes,
-  memory_total_bytes, utilization_percent, temperature_c … missing = not measured PRIMARY KEY (at, device)
+  at REAL NOT NULL,
+  device TEXT NOT NULL,
+  body TEXT NOT NULL,                -- JSON: memory_used_bytes, memory_total_bytes, utilization_percent, temperature_c … missing = not measured
+  PRIMARY KEY (at, device)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE users (

@@ -18,7 +18,7 @@ def pass_time(state: State, event: events.TimePassed, turn: Turn) -> bool:
     is_changed = False
     for slot in state.slots:
         if slot.worker is WorkerState.BUSY:
-            _check_lease(slot, turn)
+            is_changed |= _is_kill_ordered(slot, turn)  # whoever counted on that slot may need another
         elif slot.worker is WorkerState.QUARANTINED and turn.at >= slot.quarantined_until:
             slot.strikes = 0
             slot.move(WorkerState.READY if slot.worker_id is not None else WorkerState.STOPPED)
@@ -45,19 +45,21 @@ def boot(state: State, event: events.Booted, turn: Turn) -> bool:
     return True
 
 
-def _check_lease(slot: Slot, turn: Turn) -> None:
+def _is_kill_ordered(slot: Slot, turn: Turn) -> bool:
+    """Order the kill of a worker whose lease or grace ran out."""
     assert slot.worker_id is not None
     if slot.stop_cause is not None and turn.at >= slot.stop_by:
         cause = "grace_over"
     elif turn.at >= slot.lease_until:
         cause = "lease_expired"
     else:
-        return
+        return False
     slot.move(WorkerState.STOPPING)
     slot.kill_cause = cause
     body = {"worker_id": slot.worker_id, "cause": cause, "job_id": slot.job_id, "lease_id": slot.lease_id}
     turn.record(Tag.WORKER_KILL_ORDERED, f"slot:{slot.number}", body)
     turn.effects.append(KillWorker(slot.number, slot.worker_id, cause))
+    return True
 
 
 def _ring(state: State, turn: Turn, job: Job) -> bool:

@@ -1,0 +1,132 @@
+"""What an outsider can see of the core: its actions. The ledger keeps the jobs table they describe and judges them.
+
+It knows no code of the core but the contracts (job, actions): a fault of the core shows here even where the core's own
+picture is consistent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from scheduler.core.actions import (
+    Action,
+    DropContext,
+    KillWorker,
+    MoveJob,
+    Record,
+    Refuse,
+    SendCancel,
+    SendPreempt,
+    SendRun,
+)
+from scheduler.core.events import JobSubmitted
+from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWNED_STATES, Job, JobState
+from scheduler.core.policy import Policy
+from scheduler.core.state import State
+
+COLUMNS = tuple(item.name for item in fields(Job))
+_FACTS = (MoveJob, Record, Refuse)
+
+
+class Unfaithful(AssertionError):
+    """The core's actions break a promise."""
+
+
+class Ledger:
+    """The jobs table as the daemon would write it, and the promises that every action is held to."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.leases: set[str] = set()
+        self.holders: dict[int, str] = {}  # slot → job that its worker was told to run
+        self.killed: set[str] = set()  # workers whose kill was ordered
+        self.contexts: set[str] = set()  # jobs that may have a context
+        self.drained: set[int] = set()
+        self.away: set[str] = set()  # roles that are not available
+        self.excluded: set[tuple[str, str]] = set()
+        self.is_queue_paused = False
+
+    def submit(self, event: JobSubmitted) -> None:
+        """The row that the daemon inserts before the step."""
+        known = {name: getattr(event, name) for name in COLUMNS if hasattr(event, name)}
+        row = {item.name: known.get(item.name, item.default) for item in fields(Job)}
+        self.rows[event.job_id] = row | {"id": event.job_id, "submitted_at": event.at, "state": JobState.SUBMITTED}
+
+    def take(self, actions: list[Action], at: float) -> None:
+        """Apply one step's actions. Raises Unfaithful."""
+        is_in_effects = False
+        for action in actions:
+            if isinstance(action, _FACTS):
+                self._demand(not is_in_effects, f"a fact comes after an effect: {action}")
+            else:
+                is_in_effects = True
+            if isinstance(action, MoveJob):
+                self._move(action)
+            elif isinstance(action, SendRun):
+                self._run(action, at)
+            elif isinstance(action, (SendPreempt, SendCancel)):
+                self._demand(action.slot in self.holders, f"nothing to stop: {action}")
+            elif isinstance(action, KillWorker):
+                self._demand(action.worker_id not in self.killed, f"killed twice: {action}")
+                self.killed.add(action.worker_id)
+            elif isinstance(action, DropContext):
+                self._demand(self.rows[action.job_id]["state"] in FINAL_STATES, f"context of an open job: {action}")
+                self.contexts.discard(action.job_id)
+
+    def open_jobs(self) -> list[Job]:
+        """The rows of jobs that have not ended, as the daemon reads them after a restart."""
+        rows = [row for row in self.rows.values() if row["state"] not in FINAL_STATES]
+        return [Job(**{name: row[name] for name in COLUMNS}) for row in sorted(rows, key=lambda row: row["ordinal"])]
+
+    def compare(self, state: State) -> None:
+        """The core's jobs are the rows of the table, and no ended job has a context."""
+        kept = {job.id: job for job in self.open_jobs()}
+        self._demand(kept == state.jobs, "the table and the core's jobs differ")
+        stale = [job_id for job_id in self.contexts if self.rows[job_id]["state"] in FINAL_STATES]
+        self._demand(not stale, f"contexts of ended jobs were kept: {stale[:3]}")
+
+    def forget_ended(self) -> None:
+        """Drop rows of ended jobs, so that a long run stays small."""
+        self.rows = {job_id: row for job_id, row in self.rows.items() if row["state"] not in FINAL_STATES}
+
+    def _move(self, action: MoveJob) -> None:
+        row = self.rows[action.job_id]
+        self._demand(row["state"] is action.source, f"{action.job_id} is {row['state']}, not {action.source}")
+        is_legal = action.source is action.target or action.target in LEGAL_MOVES[action.source]
+        self._demand(is_legal, f"{action.job_id}: {action.source} → {action.target} is not legal")
+        done = action.fields.get("blocks_done")
+        if done is not None:
+            self._demand(done == row["blocks_done"] + 1, f"{action.job_id}: block {done} after {row['blocks_done']}")
+        is_leaving = action.source in OWNED_STATES and action.target not in OWNED_STATES
+        row.update({name: value for name, value in action.fields.items() if name in row})
+        row["state"] = action.target
+        if is_leaving:
+            self.holders = {slot: job_id for slot, job_id in self.holders.items() if job_id != action.job_id}
+        is_wanted = row["is_cancel_requested"] and action.target is JobState.QUEUED
+        self._demand(not is_wanted, f"{action.job_id} was cancelled and is queued again")
+
+    def _run(self, action: SendRun, at: float) -> None:
+        row = self.rows[action.job_id]
+        self._demand(action.lease_id not in self.leases, f"lease {action.lease_id} was issued before")
+        self.leases.add(action.lease_id)
+        self._demand(action.job_id not in self.holders.values(), f"{action.job_id} runs on two slots")
+        self._demand(action.slot not in self.holders, f"slot {action.slot} runs two jobs")
+        self._demand(action.slot not in self.drained, f"slot {action.slot} is drained: {action}")
+        self._demand(not self.is_queue_paused, f"the queue is paused: {action}")
+        self._demand(not row["is_paused"], f"{action.job_id} is paused and runs")
+        self._demand(row["role"] not in self.away, f"role {row['role']} is not available: {action}")
+        self._demand(row["not_before"] <= at, f"{action.job_id} runs before its back-off is over")
+        self._demand(row["state"] is JobState.LEASED, f"{action.job_id} runs but is {row['state']}")
+        self._demand(action.from_block == row["blocks_done"], f"{action.job_id} starts at {action.from_block}")
+        for slot, other in self.holders.items():
+            pair = (row["role"], self.rows[other]["role"])
+            self._demand(pair not in self.excluded, f"{pair} play together on slots {action.slot} and {slot}")
+        self.holders[action.slot] = action.job_id
+        self.contexts.add(action.job_id)
+
+    @staticmethod
+    def _demand(is_true: bool, finding: str) -> None:
+        if not is_true:
+            raise Unfaithful(finding)

@@ -1,0 +1,205 @@
+"""Free slots go to the best jobs that may run; running jobs give way where the rules say so."""
+
+from __future__ import annotations
+
+from scheduler.core import events
+from scheduler.core.actions import MoveJob, SendPreempt, SendRun
+from scheduler.core.job import HoldReason, JobState
+from tests.unit.scheduler.core.studio import Studio
+
+
+def test_freed_slot_goes_to_the_best_queued_job() -> None:
+    studio = Studio()
+    studio.submit("j0")
+    studio.submit("j1", priority=11)
+    studio.submit("j2", priority=19)
+    studio.finish("j0")
+    assert studio.tags() == ["job:succeeded", "job:leased"]
+    assert studio.running() == ["j2"]
+    assert studio.all(MoveJob)[1].body["effective_priority"] == 19.0
+
+
+def test_urgent_job_stops_a_lower_one_at_its_next_block() -> None:
+    studio = Studio()
+    studio.submit("j0", priority=5)
+    studio.start("j0")
+    studio.submit("j1", priority=100)
+    assert studio.tags() == ["job:queued", "job:preempting"]
+    terms = studio.all(MoveJob)[1].body
+    assert (terms["rule"], terms["preemptor"], terms["gain"]) == ("urgent", "j1", 95.0)
+    assert studio.only(SendPreempt).lease_id == "j0-1"
+    studio.make("j0", 1)
+    studio.stop("j0")
+    assert studio.tags() == ["job:preempted", "job:leased"]
+    assert studio.running() == ["j1"]
+    assert studio.job("j0").hold is HoldReason.PREEMPTED and studio.job("j0").preemptions == 1
+
+
+def test_preempted_job_resumes_from_its_last_block() -> None:
+    studio = Studio()
+    studio.submit("j0", priority=5)
+    studio.start("j0", blocks=3)
+    studio.submit("j1", priority=100)
+    studio.stop("j0")
+    studio.finish("j1")
+    run = studio.only(SendRun)
+    assert (run.job_id, run.from_block, run.lease_id) == ("j0", 3, "j0-2")
+
+
+def test_urgent_job_stops_even_a_job_that_has_not_begun() -> None:
+    studio = Studio()
+    studio.submit("j0")
+    studio.submit("j1", priority=100)
+    assert studio.job("j0").state is JobState.PREEMPTING
+    studio.stop("j0")
+    assert studio.running() == ["j1"]
+
+
+def test_one_waiting_job_stops_only_one_running_job() -> None:
+    studio = Studio(slots=3)
+    for name in ("j0", "j1", "j2"):
+        studio.submit(name, priority=5)
+        studio.start(name, blocks=2)
+    studio.submit("j3", priority=100)
+    assert len(studio.all(SendPreempt)) == 1
+    studio.make("j0", 1)
+    studio.tick(1)
+    assert not studio.all(SendPreempt)
+    studio.submit("j4", priority=100)
+    assert len(studio.all(SendPreempt)) == 1
+
+
+def test_margin_minimum_run_and_cap_protect_a_running_job() -> None:
+    studio = Studio(preempt_margin=10.0, min_run_blocks=2, max_preemptions=1, ageing_per_s=0.0)
+    studio.submit("j0", priority=10)
+    studio.start("j0", blocks=1)
+    studio.submit("j1", priority=19)
+    assert not studio.all(SendPreempt)  # below the margin
+    studio.submit("j2", priority=20)
+    assert not studio.all(SendPreempt)  # has not run long enough
+    studio.make("j0", 1)
+    assert studio.only(SendPreempt).lease_id == "j0-1"
+    studio.stop("j0")
+    studio.finish("j2")
+    studio.finish("j1")
+    studio.start("j0", blocks=2)
+    studio.submit("j3", priority=99)
+    assert not studio.all(SendPreempt)  # was preempted often enough
+    studio.submit("j4", priority=100)
+    assert studio.all(SendPreempt)  # but not for an urgent one
+
+
+def test_minimum_run_lets_the_margin_apply_at_the_right_block() -> None:
+    studio = Studio(min_run_blocks=3)
+    studio.submit("j0")
+    studio.start("j0", blocks=2)
+    studio.submit("j1", priority=50)
+    assert studio.job("j0").state is JobState.RUNNING
+    studio.make("j0", 1)
+    assert studio.job("j0").state is JobState.PREEMPTING
+
+
+def test_victim_is_the_one_that_loses_least() -> None:
+    studio = Studio(slots=3)
+    studio.submit("j0", priority=20)
+    studio.submit("j1", priority=5, total_blocks=4)
+    studio.submit("j2", priority=5, total_blocks=40)
+    for name in ("j0", "j1", "j2"):
+        studio.start(name, blocks=3)
+    studio.submit("j3", priority=100)
+    assert studio.job("j2").state is JobState.PREEMPTING  # lowest priority, most blocks left
+    assert studio.all(MoveJob)[1].body["considered"] == 3
+
+
+def test_waiting_job_counts_on_a_slot_that_becomes_free_anyway() -> None:
+    studio = Studio(slots=2)
+    for name in ("j0", "j1"):
+        studio.submit(name)
+        studio.start(name, blocks=3)
+    studio.cancel("j0")
+    studio.submit("j2", priority=100)
+    assert not studio.all(SendPreempt)
+
+
+def test_priority_change_decides_anew() -> None:
+    studio = Studio()
+    studio.submit("j0")
+    studio.start("j0", blocks=3)
+    studio.submit("j1")
+    studio.feed(events.PriorityChanged(at=studio.at, job_id="j1", priority=60))
+    assert studio.tags() == ["job:reprioritised", "job:preempting"]
+    studio.stop("j0")
+    studio.submit("j2", priority=15)
+    studio.start("j1", blocks=2)
+    studio.feed(events.PriorityChanged(at=studio.at, job_id="j1", priority=1))
+    assert studio.tags() == ["job:reprioritised", "job:preempting"]
+
+
+def test_paused_queue_starts_nothing_and_stops_nothing() -> None:
+    studio = Studio(slots=2)
+    studio.submit("j0")
+    studio.start("j0", blocks=3)
+    studio.feed(events.QueuePaused(at=studio.at))
+    studio.submit("j1", priority=100)
+    assert studio.running() == ["j0", "-"]
+    studio.feed(events.QueuePaused(at=studio.at))
+    assert not studio.actions
+    studio.feed(events.QueueResumed(at=studio.at))
+    assert studio.running() == ["j0", "j1"]
+
+
+def test_drained_slot_finishes_its_job_and_takes_no_other() -> None:
+    studio = Studio()
+    studio.submit("j0")
+    studio.feed(events.SlotDrained(at=studio.at, slot=0, is_drained=True))
+    studio.submit("j1", priority=100)
+    assert studio.job("j0").state is JobState.LEASED
+    studio.finish("j0")
+    assert studio.running() == ["-"]
+    studio.feed(events.SlotDrained(at=studio.at, slot=0, is_drained=False))
+    assert studio.tags() == ["slot:returned", "job:leased"]
+    studio.feed(events.SlotDrained(at=studio.at, slot=7, is_drained=True))
+    assert studio.refusal().code == "unknown_slot"
+
+
+def test_excluded_role_waits_and_lets_others_pass() -> None:
+    studio = Studio(slots=2)
+    studio.role("teacher", never_with=("presenter",))
+    studio.submit("j0", role="teacher")
+    studio.submit("j1", role="presenter")
+    studio.submit("j2", role="student")
+    assert studio.running() == ["j0", "j2"]
+    studio.finish("j2")
+    assert studio.running() == ["j0", "-"]
+    studio.finish("j0")
+    assert studio.running() == ["j1", "-"]
+
+
+def test_excluded_urgent_job_takes_the_place_of_the_very_job_that_excludes_it() -> None:
+    studio = Studio(slots=2)
+    studio.role("presenter", never_with=("teacher",))
+    studio.submit("j0", role="teacher")
+    studio.start("j0", blocks=1)
+    studio.submit("j1", role="presenter", priority=100)
+    assert studio.job("j0").state is JobState.PREEMPTING
+    studio.submit("j2", role="teacher")  # would spoil it on the idle slot
+    assert studio.running() == ["j0", "-"]
+    studio.stop("j0")
+    assert studio.running() == ["j1", "-"]
+
+
+def test_patience_ends_and_the_excluding_role_may_not_pass_any_more() -> None:
+    studio = Studio(slots=2, exclusion_patience_s=100.0, lease_s=1e6, ageing_per_s=0.0)
+    studio.role("teacher", never_with=("presenter",))
+    studio.submit("j0", role="teacher")
+    studio.submit("j1", role="presenter")
+    studio.submit("j2", role="teacher")
+    assert studio.running() == ["j0", "j2"]
+    studio.submit("j3", role="teacher")
+    studio.at += 101
+    studio.finish("j0")
+    assert studio.running() == ["-", "j2"]
+    studio.finish("j2")
+    assert studio.running() == ["j1", "-"]
+    studio.finish("j1")
+    assert "j3" in studio.running()

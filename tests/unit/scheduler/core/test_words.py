@@ -1,0 +1,54 @@
+"""Tags and policy: the words and numbers of the core."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from scheduler.core.policy import Policy, PolicyError
+from scheduler.core.tags import Tag
+
+PAST = re.compile(r"ed$|en$")
+STATES = {"ready", "low", "lost", "preempting"}  # a condition that began, or (preempting) one that has an end
+
+
+def test_tags_are_subject_and_past_verb() -> None:
+    for tag in Tag:
+        subject, _, verb = tag.value.partition(":")
+        assert re.fullmatch(r"[a-z]+", subject), tag
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", verb), tag
+        assert PAST.search(verb) or verb in STATES, tag
+        assert tag.name == f"{subject}_{verb}".upper().replace("-", "_"), tag
+
+
+def test_policy_takes_plain_data_and_gives_it_back() -> None:
+    policy = Policy.from_mapping({"lease_s": 5, "max_crashes": 2})
+    assert (policy.lease_s, policy.max_crashes, policy.min_run_blocks) == (5, 2, Policy().min_run_blocks)
+    assert Policy.from_mapping(policy.to_mapping()) == policy
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "words"),
+    [
+        ({"lease": 5}, "lease", "Did you mean lease_s"),
+        ({"colour": 5}, "colour", "Known fields"),
+        ({"max_crashes": 0}, "max_crashes", "at least 1"),
+        ({"max_crashes": 2.5}, "max_crashes", "whole number"),
+        ({"max_crashes": True}, "max_crashes", "whole number"),
+        ({"grace_s": "soon"}, "grace_s", "a number"),
+        ({"grace_s": float("nan")}, "grace_s", "a number"),
+        ({"ageing_per_s": -1}, "ageing_per_s", "at least 0"),
+        ({"lease_s": None}, "lease_s", "a number"),
+        ({"ageing_ceiling": 100}, "ageing_ceiling", "at most 99"),
+    ],
+)
+def test_policy_error_names_the_field(data: dict[str, object], field: str, words: str) -> None:
+    with pytest.raises(PolicyError, match=words) as caught:
+        Policy.from_mapping(data)
+    assert caught.value.field == field
+
+
+def test_policy_cannot_be_changed_after() -> None:
+    with pytest.raises(AttributeError):
+        Policy().lease_s = 1.0  # type: ignore[misc]

@@ -24,7 +24,9 @@ class Fields:
         self._entries = node.value
         for name, (line, column) in node.keys.items():
             if name not in self._known:
-                problems.append(Problem(line, column, self._at(name), f"the key {name!r} is unknown.", self._nearest(name)))
+                problems.append(
+                    Problem(line, column, self._at(name), f"the key {name!r} is unknown.", self._nearest(name))
+                )
 
     def get(self, name: str) -> Node | None:
         """The entry, or None when it is absent or null."""
@@ -131,4 +133,10 @@ def _kind(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return _kind(value) if isinstance(value, dict | list) else f"{str(value)[:40]!r}" if isinstance(value, str) else str(value)
+    return (
+        _kind(value)
+        if isinstance(value, dict | list)
+        else f"{str(value)[:40]!r}"
+        if isinstance(value, str)
+        else str(value)
+    )

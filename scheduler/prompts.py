@@ -57,7 +57,10 @@ class PromptSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A prompt. `used`: every variable's value, defaults included; `warnings`: sentences for the person who wrote it."""
+    """A prompt.
+
+    `used`: every variable's value, defaults included; `warnings`: sentences for the person who wrote it.
+    """
 
     prompt: str
     used: Mapping[str, Value]
@@ -107,7 +110,9 @@ def prompt_plan(role: PromptSource, style: str | None) -> PromptPlan:
 
 
 @functools.lru_cache(maxsize=512)
-def _plan(role_text: str, style_text: str | None, base_text: str, declared: tuple[tuple[str, Variable], ...]) -> PromptPlan:
+def _plan(
+    role_text: str, style_text: str | None, base_text: str, declared: tuple[tuple[str, Variable], ...]
+) -> PromptPlan:
     try:
         role = compile_template(role_text)
         style = None if style_text is None else compile_template(style_text)
@@ -151,7 +156,11 @@ def _checked_context(plan: PromptPlan, role: PromptSource, context: Mapping[str,
 
 
 def _joined(plan: PromptPlan, values: Mapping[str, Value]) -> str:
-    """The role's text and the style's text, rendered first, as values of the base: they are not read as templates again."""
+    """
+
+    He role's text and the style's text, rendered first, as values of the base: they are not read as templates
+    again.
+    """
     try:
         role_prompt = plan.role.code.render(values).strip().rstrip(".")
         style_text = plan.style.code.render(values).strip() if plan.style else ""

@@ -81,8 +81,8 @@ class Role:
         names = {item.name for item in dataclasses.fields(cls)} & {item.name for item in dataclasses.fields(draft)}
         return cls(
             **{name: getattr(draft, name) for name in names},
-            portrait_sha256=portrait_sha256, voice_sha256=voice_sha256, voice_seconds=voice_seconds, image_width=image_width,
-            image_height=image_height, pauses=tuple((start, end) for start, end in pauses), warnings=tuple(warnings),
+            portrait_sha256=portrait_sha256, voice_sha256=voice_sha256, voice_seconds=voice_seconds,
+            image_width=image_width, image_height=image_height, pauses=tuple((start, end) for start, end in pauses), warnings=tuple(warnings),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -122,7 +122,9 @@ def load_roles(text: str, base_dir: Path, *, style_dir: Path = STYLE_DIR) -> lis
     except YamlError as error:
         raise RolesError([error.problem]) from error
     if not isinstance(root.value, dict) or not root.value:
-        raise RolesError([Problem(root.line, root.column, "", "the file names no role.", "Write teacher: and its keys below.")])
+        raise RolesError(
+            [Problem(root.line, root.column, "", "the file names no role.", "Write teacher: and its keys below.")]
+        )
     if len(root.value) > MAX_ROLES:
         raise RolesError([Problem(1, 1, "", f"the file has {len(root.value)} roles.", f"Use at most {MAX_ROLES}.")])
     problems: list[Problem] = []

@@ -55,12 +55,16 @@ def read_role(name: str, node: Node, base_dir: Path, problems: list[Problem], st
     """One entry of the file as a draft. With problems added, the draft is only good for finding more of them."""
     fields = Fields(node, name, KNOWN_KEYS, problems)
     if (adapter := fields.get("adapter")) is not None:
-        fields.complain(adapter, "adapters are not built yet; remove the line.", "The generic character is used.", "adapter")
+        fields.complain(
+            adapter, "adapters are not built yet; remove the line.", "The generic character is used.", "adapter"
+        )
     book = _style_book(fields, style_dir)
     style = _style(fields, book)
     preset = fields.text("preset", "standard")
     if preset not in PRESETS:
-        fields.complain(fields.get("preset") or node, f"preset {preset[:40]!r} is unknown.", f"Use {_list(PRESETS)}.", "preset")
+        fields.complain(
+            fields.get("preset") or node, f"preset {preset[:40]!r} is unknown.", f"Use {_list(PRESETS)}.", "preset"
+        )
     variables, defaults = read_variables(fields)
     template = _template(fields)
     known = {**{name: Variable(name=name) for name in template[1]}, **_book_variables(book), **variables}
@@ -145,7 +149,9 @@ def _defaults(fields: Fields, known: dict[str, Variable], declared: dict[str, Va
     found: dict[str, Value] = {}
     for name, node in fields.entries("defaults").items():
         if name not in known:
-            fields.complain(node, f"{name!r} is no variable of this role.", f"Its variables: {_list(known) or 'none'}.", "defaults")
+            fields.complain(
+                node, f"{name!r} is no variable of this role.", f"Its variables: {_list(known) or 'none'}.", "defaults"
+            )
         elif name in declared:
             fields.complain(node, f"{name!r} has a default under variables already.", "Remove one.", "defaults")
         elif (value := checked_default(known[name], node, fields)) is not None:

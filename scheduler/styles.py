@@ -1,4 +1,4 @@
-"""Style files, `templates/prompts/*.yaml`: a base that frames every prompt, named styles, slots, and words that clash."""
+"""Style files, `templates/prompts/*.yaml`: a base for every prompt, named styles, slots, and words that clash."""
 
 from __future__ import annotations
 
@@ -137,7 +137,9 @@ def template_names(fields: Fields, name: str, node: Node, text: str) -> tuple[st
         return compile_template(text).names
     except TemplateError as error:
         line = node.line + error.line - 1 + (1 if node.is_block else 0)
-        fields.problems.append(Problem(line, node.column, f"{fields.path}.{name}".strip("."), error.message, error.hint))
+        fields.problems.append(
+            Problem(line, node.column, f"{fields.path}.{name}".strip("."), error.message, error.hint)
+        )
         return None
 
 
@@ -147,7 +149,9 @@ def _contradictions(fields: Fields) -> tuple[tuple[tuple[str, ...], tuple[str, .
     for item in node.value if node is not None and isinstance(node.value, list) else []:
         sides = item.plain
         if not (isinstance(sides, list) and len(sides) == 2 and all(_is_words(side) for side in sides)):
-            fields.complain(item, "a contradiction is a pair of lists of words.", "Write [[a, b], [c]].", "contradictions")
+            fields.complain(
+                item, "a contradiction is a pair of lists of words.", "Write [[a, b], [c]].", "contradictions"
+            )
             continue
         pairs.append((tuple(sides[0]), tuple(sides[1])))
     return tuple(pairs)

@@ -159,7 +159,9 @@ class _Checker:
 
     def _name(self, node: nodes.Name, line: int) -> None:
         if node.name.startswith("_") or node.name in JINJA_NAMES or node.ctx != "load":
-            raise TemplateError(line, f"the name {node.name!r} is not allowed.", "Choose another, starting with a letter.")
+            raise TemplateError(
+                line, f"the name {node.name!r} is not allowed.", "Choose another, starting with a letter."
+            )
         self.names[node.name] = None
 
     def _filter(self, node: nodes.Filter, line: int) -> None:

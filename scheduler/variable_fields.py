@@ -48,11 +48,15 @@ def checked_default(variable: Variable, node: Node, fields: Fields) -> Value | N
 def _variable(name: str, fields: Fields) -> Variable:
     kind = fields.text("type", "string")
     if kind not in KINDS:
-        fields.complain(fields.get("type") or fields.node, f"the type {kind!r} is unknown.", f"Use {', '.join(KINDS)}.", "type")
+        fields.complain(
+            fields.get("type") or fields.node, f"the type {kind!r} is unknown.", f"Use {', '.join(KINDS)}.", "type"
+        )
         kind = "string"
     choices = tuple(str(node.value) for node in fields.words("choices"))
     if kind == "choice" and len(set(choices)) < 2:
-        fields.complain(fields.node, "a choice needs at least two different choices.", "Write choices: [a, b].", "choices")
+        fields.complain(
+            fields.node, "a choice needs at least two different choices.", "Write choices: [a, b].", "choices"
+        )
     minimum = fields.number("min", None, -1e15, 1e15)
     maximum = fields.number("max", None, -1e15, 1e15)
     if minimum is not None and maximum is not None and minimum > maximum:
@@ -60,7 +64,9 @@ def _variable(name: str, fields: Fields) -> Variable:
     for key, needed in (("choices", "choice"), ("min", "number"), ("max", "number"), ("max_length", "string")):
         node = fields.get(key)
         if node is not None and kind != needed:
-            fields.complain(node, f"{key} belongs to a {needed}, not to a {kind}.", f"Remove it or use type: {needed}.", key)
+            fields.complain(
+                node, f"{key} belongs to a {needed}, not to a {kind}.", f"Remove it or use type: {needed}.", key
+            )
     return Variable(
         name=name, kind=kind, choices=choices, minimum=minimum, maximum=maximum,
         max_length=fields.whole("max_length", 500, 1, 4000), is_slot=fields.flag("slot"), hint=fields.text("hint"),

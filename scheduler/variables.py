@@ -50,7 +50,9 @@ class Variable:
         text = clean_text(str(value))
         if self.kind == "choice":
             if text not in self.choices:
-                raise ValueRefused(f"is {text[:40]!r}, which is not offered.", f"Choose one of {', '.join(self.choices)}.")
+                raise ValueRefused(
+                    f"is {text[:40]!r}, which is not offered.", f"Choose one of {', '.join(self.choices)}."
+                )
             return text
         if len(text) > self.max_length:
             raise ValueRefused(f"has {len(text)} characters.", f"Use at most {self.max_length}.")

@@ -70,7 +70,9 @@ class Node:
 def read_yaml(text: str) -> Node:
     """The document in `text`; an empty one is a Node of None. Raises YamlError."""
     if len(text) > MAX_BYTES or len(text.encode(errors="surrogatepass")) > MAX_BYTES:
-        raise _error(1, 1, f"the file is larger than {MAX_BYTES // 1024} kB.", "Split it, or move long texts out of it.")
+        raise _error(
+            1, 1, f"the file is larger than {MAX_BYTES // 1024} kB.", "Split it, or move long texts out of it."
+        )
     events = _events(text)
     try:
         return _document(events)
@@ -85,7 +87,9 @@ def _events(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _error(line, column, f"this is not YAML: {error.problem or error.context}.", _syntax_hint(error)) from error
+        raise _error(
+            line, column, f"this is not YAML: {error.problem or error.context}.", _syntax_hint(error)
+        ) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
@@ -111,7 +115,9 @@ def _document(events: Iterator[Any]) -> Node:
         line, column = _place(event)
         if isinstance(event, yaml.DocumentStartEvent):
             if root is not None:
-                raise _error(line, column, "a second document starts here.", "Keep one document per file; remove the ---.")
+                raise _error(
+                    line, column, "a second document starts here.", "Keep one document per file; remove the ---."
+                )
             continue
         root = _node(event, events, 1)
     return root if root is not None else Node(None, 1, 1)

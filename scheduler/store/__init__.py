@@ -9,5 +9,14 @@ from scheduler.store.reads import Page
 from scheduler.store.role_writes import RolesChange
 from scheduler.store.writer import Store, open_writer
 
-__all__ = ["NewJob", "Page", "Reader", "RolesChange", "Store", "StoreConflict", "StoreFailed", "open_reader",
-"open_writer"]
+__all__ = [
+    "NewJob",
+    "Page",
+    "Reader",
+    "RolesChange",
+    "Store",
+    "StoreConflict",
+    "StoreFailed",
+    "open_reader",
+    "open_writer",
+]

@@ -33,7 +33,7 @@ class AuditReads(Reads):
 
     def story(self, subject: str) -> list[AuditEntry]:
         """All rows of one object, oldest first. A job's id may stand without its "job:"."""
-        return [_entry(row) for row in self._rows(sql.SELECT_STORY, (subject if ":" in subject else f"job:{subject}",))]
+        return [_entry(row) for row in self._rows(sql.SELECT_STORY, (subject, subject))]
 
     def audit(
         self,
@@ -62,7 +62,10 @@ class AuditReads(Reads):
         return [_entry(row) for row in self._rows(statement, {**params, "limit": limit})]
 
     def export_audit(self, format: str = "jsonl", **filters: Any) -> Iterator[str]:
-        """The lines of an export; filters as in `audit`, without any the export is complete and can be verified alone."""
+        """The lines of an export.
+
+        Filters as in `audit`, without any the export is complete and can be verified alone.
+        """
         names = ("actor", "action", "object", "outcome", "since", "until", "text", "before_seq", "after_seq")
         unknown = set(filters) - set(names)
         if unknown:
@@ -109,5 +112,3 @@ def _params(
 
 def _time(value: float | str | None) -> str | None:
     return utc_text(value) if isinstance(value, int | float) else value
-
-

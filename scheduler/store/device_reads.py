@@ -21,7 +21,11 @@ class DeviceReads(Reads):
 
     def facts(self) -> dict[str, Any]:
         """All facts: name → value."""
-        return {row["name"]: json.loads(row["value"]) for row in self._rows(sql.SELECT_FACTS) if row["name"] != sql.PERSONAL_KEY}
+        return {
+            row["name"]: json.loads(row["value"])
+            for row in self._rows(sql.SELECT_FACTS)
+            if row["name"] != sql.PERSONAL_KEY
+        }
 
     def samples(self, since: float, device: str | None = None, limit: int = 100_000) -> list[Row]:
         """Readings from `since` on, oldest first, of one device or all."""

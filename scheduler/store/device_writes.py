@@ -19,7 +19,10 @@ class DeviceWrites(Transactional):
     """Facts and samples."""
 
     def set_fact(self, name: str, value: Any, at: float) -> None:
-        """Overwrite a single fact. `value`: anything JSON can say. A fact that people decide on needs its own `record`."""
+        """Overwrite a single fact.
+
+        `value`: anything JSON can say. A fact that people decide on needs its own `record`.
+        """
         self._write(sql.SET_FACT, (name, canonical_json(value), at))
 
     def insert_sample(self, at: float, device: str, body: Mapping[str, Any]) -> None:

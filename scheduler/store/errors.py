@@ -11,7 +11,9 @@ from scheduler.errors import SchedulerError
 class StoreFailed(SchedulerError):
     """The store cannot do this now; nothing was changed."""
 
-    def __init__(self, reason: str, *, status: int = 500, code: str = "store_failed", hint: str = "", **data: Any) -> None:
+    def __init__(
+        self, reason: str, *, status: int = 500, code: str = "store_failed", hint: str = "", **data: Any
+    ) -> None:
         super().__init__(status, code, reason, hint=hint, **data)
 
 

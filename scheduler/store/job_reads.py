@@ -41,7 +41,9 @@ class JobReads(Reads):
         page: int = 1,
         per_page: int = 50,
     ) -> Page:
-        """A page of jobs that meet all the filters. `state`: one, several, "open" or "final"; `text`: in id, user, team or role.
+        """A page of jobs that meet all the filters.
+
+        `state`: one, several, "open" or "final"; `text`: in id, user, team or role.
 
         `sort`: a key of `SORTS`, with "-" in front for descending. BadQuery names the argument at fault.
         """
@@ -69,7 +71,9 @@ class JobReads(Reads):
     def running(self) -> list[Row]:
         """Jobs that a worker holds (LEASED, RUNNING, PREEMPTING), by slot."""
         rows = self._rows(sql.SELECT_BY_STATES, (_json_list(OWNED_STATES),))
-        return sorted((_flagged(row) for row in rows), key=lambda row: (row["slot"] is None, row["slot"], row["ordinal"]))
+        return sorted(
+            (_flagged(row) for row in rows), key=lambda row: (row["slot"] is None, row["slot"], row["ordinal"])
+        )
 
     def load_open_jobs(self) -> list[Job]:
         """All jobs that have not ended, as the core knows them, in order of acceptance."""

@@ -19,7 +19,10 @@ _SAME_SEGMENT = ("path", "sha256", "frames", "bytes")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """What is fixed when a job is accepted. `recipe`: plain data of engine.config.Recipe; times in seconds since 1970."""
+    """What is fixed when a job is accepted.
+
+    `recipe`: plain data of engine.config.Recipe; times in seconds since 1970.
+    """
 
     id: str
     ordinal: int
@@ -57,8 +60,9 @@ class JobWrites(Transactional):
         StoreConflict `duplicate_key` when the actor has used the idempotency key before: look it up first.
         """
         about = {
-            "user": job.user, "team": job.team, "role": job.role, "role_version": job.role_version, "priority": job.priority,
-            "degrade": job.degrade, "total_blocks": job.total_blocks, "recipe_sha256": canonical_sha256(dict(job.recipe)),
+            "user": job.user, "team": job.team, "role": job.role, "role_version": job.role_version,
+            "priority": job.priority, "degrade": job.degrade, "total_blocks": job.total_blocks,
+            "recipe_sha256": canonical_sha256(dict(job.recipe)),
             **({"again_of": job.again_of} if job.again_of else {}),
         }  # fmt: skip
         if idempotency_key is not None:
@@ -102,7 +106,10 @@ class JobWrites(Transactional):
         return seq
 
     def apply(self, actions: Iterable[Action], actor: ActorLike, at: float) -> list[int]:
-        """Write the facts among the actions, in order; returns the seqs of their rows. Effects are left to the caller."""
+        """Write the facts among the actions, in order; returns the seqs of their rows.
+
+        Effects are left to the caller.
+        """
         seqs = []
         for action in actions:
             if isinstance(action, MoveJob):
@@ -112,7 +119,9 @@ class JobWrites(Transactional):
         return seqs
 
     def note_job(self, job_id: str, **columns: Any) -> None:
-        """Overwrite columns that people read and no decision does (progress, results, error texts). No log row of its own.
+        """Overwrite columns that people read and no decision does (progress, results, error texts).
+
+        No log row of its own.
 
         ValueError for any other column, StoreConflict `unknown_job`.
         """
@@ -138,7 +147,10 @@ class JobWrites(Transactional):
         return False
 
     def insert_segment(self, segment: Mapping[str, Any]) -> bool:
-        """Keep a closed segment (keys: columns of `segments`); False when it was there, StoreConflict `segment_differs`."""
+        """Keep a closed segment (keys: columns of `segments`).
+
+        False when it was there, StoreConflict `segment_differs`.
+        """
         key = (segment["job_id"], segment["segment"])
         stored = self._connection.execute(sql.SELECT_SEGMENT, key).fetchone()
         if stored is None:

@@ -113,7 +113,7 @@ CREATE TABLE assets (
 CREATE TABLE samples (               -- device readings, 1 Hz, thinned after a day
   at REAL NOT NULL,
   device TEXT NOT NULL,
-  body TEXT NOT NULL,                -- JSON: memory_used_bytes, memory_total_bytes, utilization_percent, temperature_c … missing = not measured
+  body TEXT NOT NULL,                -- JSON: memory_used_bytes, temperature_c …; missing = not measured
   PRIMARY KEY (at, device)
 ) STRICT, WITHOUT ROWID;
 
@@ -215,7 +215,8 @@ CREATE TRIGGER blocks_are_added_up AFTER INSERT ON blocks
 BEGIN INSERT INTO role_totals (role, blocks, block_seconds, frames)
   SELECT role, 1, NEW.seconds, NEW.frames FROM jobs WHERE id = NEW.job_id
   ON CONFLICT (role) DO UPDATE SET
-    blocks = blocks + 1, block_seconds = block_seconds + excluded.block_seconds, frames = frames + excluded.frames; END""",
+    blocks = blocks + 1, block_seconds = block_seconds + excluded.block_seconds,
+    frames = frames + excluded.frames; END""",
 )
 
 

@@ -12,7 +12,10 @@ class PeopleWrites(Transactional):
     """Who may come in."""
 
     def put_user(self, name: str, group: str, team: str, actor: ActorLike, at: float) -> int:
-        """Create a user or change group and team; a change of group ends the user's sessions. Returns the log row's seq."""
+        """Create a user or change group and team; a change of group ends the user's sessions.
+
+        Returns the log row's seq.
+        """
         stored = self._connection.execute(sql.SELECT_USER, (name,)).fetchone()
         tag = "user:created" if stored is None else "user:changed"
         seq = self.record(tag, f"user:{name}", {"group": group, "team": team}, actor, at)

@@ -35,7 +35,10 @@ class Reader(JobReads, RoleReads, PeopleReads, DeviceReads):
             connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close this thread's connection; a later read opens another. Connections of ended threads close by themselves."""
+        """Close this thread's connection; a later read opens another.
+
+        Connections of ended threads close by themselves.
+        """
         connection = getattr(self._local, "connection", None)
         if connection is not None:
             connection.close()

@@ -27,7 +27,10 @@ class RoleReads(AuditReads):
         return None if row is None else _parsed(row)
 
     def load_role(self, name: str, version: int | None = None) -> Role | None:
-        """The role as an object, the current version or a given one; None when there is none. Says nothing of availability."""
+        """The role as an object, the current version or a given one; None when there is none.
+
+        Says nothing of availability.
+        """
         if version is None:
             row = self._row(sql.SELECT_CURRENT_BY_NAME, (name,))
         else:
@@ -39,7 +42,10 @@ class RoleReads(AuditReads):
         return [{**row, "body": json.loads(row["body"])} for row in self._rows(sql.SELECT_VERSIONS, (name,))]
 
     def role_stats(self, name: str) -> Row:
-        """What a role has done: `jobs` (all), `by_state`, `blocks`, `block_seconds` (computing), `frames`, `last_switch`.
+        """
+
+        hat a role has done: `jobs` (all), `by_state`, `blocks`, `block_seconds` (computing), `frames`,
+        `last_switch`.
 
         `last_switch` is the newest `role:switched` row of the log, or None.
         """

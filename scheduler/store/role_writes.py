@@ -29,7 +29,10 @@ class RoleWrites(Transactional):
     """Roles, their versions and availability, and the assets they use."""
 
     def put_role(self, role: Role, actor: ActorLike, at: float) -> int:
-        """Make this the current version, available; returns its number. An equal body makes no new version and no log row."""
+        """Make this the current version, available; returns its number.
+
+        An equal body makes no new version and no log row.
+        """
         body = role.to_json()
         digest = canonical_sha256(body)
         subject = f"role:{role.name}"
@@ -81,14 +84,19 @@ class RoleWrites(Transactional):
         return seq
 
     def insert_asset(self, sha256: str, kind: str, bytes: int, verdict: Mapping[str, Any], at: float) -> bool:
-        """Remember a checked asset by its content hash; False when it is known. StoreConflict `asset_differs` for another kind."""
+        """Remember a checked asset by its content hash; False when it is known.
+
+        StoreConflict `asset_differs` for another kind.
+        """
         self._need_transaction()
         stored = self._connection.execute(sql.SELECT_ASSET, (sha256,)).fetchone()
         if stored is None:
             self._write(sql.INSERT_ASSET, (sha256, kind, bytes, canonical_json(dict(verdict)), at))
             return True
         if (stored["kind"], stored["bytes"]) != (kind, bytes):
-            raise StoreConflict("asset_differs", f"Asset {sha256} is known as a {stored['kind']} of {stored['bytes']} bytes.")
+            raise StoreConflict(
+                "asset_differs", f"Asset {sha256} is known as a {stored['kind']} of {stored['bytes']} bytes."
+            )
         return False
 
     def _availability(self, name: str, is_available: bool, problem: str | None) -> None:

@@ -34,7 +34,9 @@ class Transactional:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. Any exception rolls back and passes on; SQLite's errors become StoreFailed (`disk_full` and others).
+        """All or nothing.
+
+        Any exception rolls back and passes on; SQLite's errors become StoreFailed (`disk_full` and others).
 
         Not nestable: a part of a transaction that may fail on its own would hide half-done work.
         """
@@ -66,13 +68,16 @@ class Transactional:
         *,
         outcome: str = "success",
     ) -> int:
-        """Append an audit row and return its seq. Values under personal keys (prompt, context, …) are stored as keyed hashes."""
+        """Append an audit row and return its seq.
+
+        Values under personal keys (prompt, context, …) are stored as keyed hashes.
+        """
         self._need_transaction()
         return self._chain.append(str(tag), subject, actor, at, outcome=outcome, body=dict(body))
 
     def story_lines(self, subject: str) -> tuple[str, ...]:
         """The object's audit rows as short lines, for errors."""
-        rows = self._connection.execute(sql.SELECT_STORY, (subject,)).fetchall()
+        rows = self._connection.execute(sql.SELECT_STORY, (subject, subject)).fetchall()
         return tuple(_line(dict(row)) for row in rows)
 
     def conflict(self, code: str, message: str, subject: str) -> StoreConflict:
@@ -96,7 +101,10 @@ class Transactional:
             _log.error("rollback failed: %s", error)
 
     def _publish_head(self) -> None:
-        """Bring `audit.head` up to date. The commit stands even when the disk refuses: an older head proves less, not wrongly."""
+        """Bring `audit.head` up to date.
+
+        The commit stands even when the disk refuses: an older head proves less, not wrongly.
+        """
         try:
             write_head(self.data_dir, self._chain.last)
             self.head_problem = None

@@ -16,7 +16,7 @@ from scheduler.audit.chain import Link
 from scheduler.audit.entry import SYSTEM
 from scheduler.audit.guards import missing_guards
 from scheduler.audit.head import Head, read_head, write_head
-from scheduler.audit.verdict import Verdict, VerdictCode, broken_row
+from scheduler.audit.verdict import VerdictCode, broken_row
 from scheduler.audit.verification import compare_with_head, verify_connection
 from scheduler.store.connection import guard, has_wal_reset_fault, open_for_writing
 from scheduler.store.device_reads import DeviceReads
@@ -50,7 +50,9 @@ class Store(JobWrites, RoleWrites, PeopleWrites, DeviceWrites, JobReads, RoleRea
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _connected(self) -> sqlite3.Connection:
@@ -109,11 +111,8 @@ def _checked_log(connection: sqlite3.Connection, head: Head | None) -> Link:
     if last.seq == 0 and head is None:
         return last
     result = verify_connection(connection, max(1, last.seq - ROWS_CHECKED_AT_START + 1))
-    verdict: Verdict
-    if result.broken_seq is not None:
-        verdict = broken_row(result)
-    else:
-        verdict = compare_with_head(connection, result, head)
+    is_broken = result.broken_seq is not None
+    verdict = broken_row(result) if is_broken else compare_with_head(connection, result, head)
     if verdict.is_ok or (head is None and verdict.code is VerdictCode.HEAD_MISMATCH):
         return last
     raise AuditDamaged(verdict.to_json())

@@ -10,7 +10,7 @@ _ALL = ", ".join(COLUMNS)
 SELECT_LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM audit"
 SELECT_ENTRY = f"SELECT {_ALL} FROM audit WHERE seq = ?"
 SELECT_AFTER = f"SELECT {_ALL} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
-SELECT_STORY = f"SELECT {_ALL} FROM audit WHERE object = ? ORDER BY seq"
+SELECT_STORY = f"SELECT {_ALL} FROM audit WHERE object IN (?, 'job:' || ?) ORDER BY seq"
 SELECT_LAST_OF = f"SELECT {_ALL} FROM audit WHERE object = ? AND action = ? ORDER BY seq DESC LIMIT 1"
 SELECT_RECENT_ERRORS = """
 SELECT a.seq, a.at_utc, a.action, a.object, a.actor, a.body, j.error_code, j.error_message, j.error_hint, j.role, j.user

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 PERSONAL_KEY = "audit_personal_key"  # a fact that is no reader's business
 SET_FACT = """
-INSERT INTO facts (name, value, at) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at"""
+INSERT INTO facts (name, value, at) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, at = excluded.at"""
 SELECT_FACT = "SELECT name, value, at FROM facts WHERE name = ?"
 SELECT_FACTS = "SELECT name, value, at FROM facts ORDER BY name"
 

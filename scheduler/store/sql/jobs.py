@@ -7,12 +7,14 @@ from collections.abc import Iterable
 MOVABLE_COLUMNS = frozenset({
     "priority", "hold", "hold_detail", "is_cancel_requested", "is_paused", "degrade", "blocks_done", "context_bytes",
     "total_blocks", "preemptions", "crashes", "leases", "retries", "slot", "lease_id", "lease_until", "not_before",
-    "started_at", "finished_at", "resume", "width", "height", "frames", "video_path", "video_sha256", "video_bytes", "recipe",
+    "started_at", "finished_at", "resume", "width", "height", "frames", "video_path", "video_sha256",
+    "video_bytes", "recipe",
     "error_code", "error_message", "error_hint",
 })  # fmt: skip
 # What a report adds beside a move: shown to people, decided on by nobody.
 NOTE_COLUMNS = frozenset({
-    "resume", "width", "height", "started_at", "finished_at", "frames", "video_path", "video_sha256", "video_bytes", "recipe",
+    "resume", "width", "height", "started_at", "finished_at", "frames", "video_path", "video_sha256",
+    "video_bytes", "recipe",
     "error_code", "error_message", "error_hint", "hold_detail",
 })  # fmt: skip
 NEW_COLUMNS = (
@@ -64,7 +66,10 @@ def note_job(columns: Iterable[str]) -> str:
 
 
 def where_jobs(user: bool, role: bool, states: bool, text: bool) -> str:
-    """The condition for the filters given; parameters are :user, :role, :states (JSON list) and :text (a LIKE pattern)."""
+    """The condition for the filters given.
+
+    Parameters are :user, :role, :states (JSON list) and :text (a LIKE pattern).
+    """
     parts = []
     if user:
         parts.append("user = :user")

@@ -5,7 +5,8 @@ from __future__ import annotations
 INSERT_VERSION = "INSERT INTO roles (name, version, sha256, body, created_at) VALUES (?, ?, ?, ?, ?)"
 SET_CURRENT = """
 INSERT INTO current_roles (name, version, is_available, problem) VALUES (?, ?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET version = excluded.version, is_available = excluded.is_available, problem = excluded.problem"""
+ON CONFLICT (name) DO UPDATE SET
+  version = excluded.version, is_available = excluded.is_available, problem = excluded.problem"""
 SET_AVAILABILITY = "UPDATE current_roles SET is_available = ?, problem = ? WHERE name = ?"
 
 _CURRENT = """

@@ -23,17 +23,10 @@ class VaultProcess:
 
     def start(self) -> VaultProcess:
         theirs, self.lifeline = os.pipe()
+        options = {"--socket": self.socket_path, "--limit-gib": self._limit_gib, "--lifeline-fd": theirs}
+        arguments = [str(part) for option in options.items() for part in option]
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "engine.vault",
-                "--socket",
-                str(self.socket_path),
-                "--limit-gib",
-                str(self._limit_gib),
-            ]
-            + ["--lifeline-fd", str(theirs)],
+            [sys.executable, "-m", "engine.vault", *arguments],
             pass_fds=(theirs,),
             stderr=subprocess.PIPE,
         )

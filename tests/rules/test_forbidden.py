@@ -27,9 +27,7 @@ TEXT_ENDINGS = (
 
 
 def _calls(path: Path) -> list[tuple[int, str, ast.Call]]:
-    return [
-        (node.lineno, ast.unparse(node.func), node) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)
-    ]
+    return [(node.lineno, ast.unparse(node.func), node) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
 
 
 def test_no_module_that_runs_what_it_reads() -> None:

@@ -11,7 +11,8 @@ import pytest
 from tests.rules.sources import ROOT, files, imports_of, name_of, product_files
 
 CORE_MAY_IMPORT = {
-    "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "typing",
+    "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math",
+    "typing",
 }  # fmt: skip
 HOMES = {  # library → where it may be imported
     "flask": ("dashboard/", "wsgi.py"),
@@ -21,7 +22,9 @@ HOMES = {  # library → where it may be imported
     "pynvml": ("scheduler/probe",),
     "sqlite3": ("scheduler/store/", "scheduler/audit"),
     "sqlite_utils": ("scheduler/store/", "scheduler/audit"),
-    "torch": tuple(f"engine/{part}" for part in ("vault", "worker", "model", "adapters", "precision", "parallel", "training")),
+    "torch": tuple(
+        f"engine/{part}" for part in ("vault", "worker", "model", "adapters", "precision", "parallel", "training")
+    ),
 }
 
 
@@ -52,7 +55,9 @@ def test_library_is_imported_only_where_it_belongs(library: str) -> None:
     assert not bad, "\n".join(bad)
 
 
-@pytest.mark.parametrize("module", ["engine", "scheduler", "scheduler.client", "scheduler.cli.app", "dashboard", "wsgi"])
+@pytest.mark.parametrize(
+    "module", ["engine", "scheduler", "scheduler.client", "scheduler.cli.app", "dashboard", "wsgi"]
+)
 def test_import_brings_no_torch(module: str, tmp_path: Path) -> None:
     code = (
         f"import {module}, sys\n"
@@ -73,8 +78,8 @@ def test_engine_works_without_the_web_and_database_packages() -> None:
         "import sys\n"
         "class Absent:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in {'flask', 'flask_socketio', 'sqlite_utils', 'apscheduler', 'pydantic', 'spectree',\n"
-        "                                  'gunicorn', 'typer', 'dashboard', 'scheduler'}:\n"
+        "        if name.split('.')[0] in {'flask', 'flask_socketio', 'sqlite_utils', 'apscheduler', 'pydantic',\n"
+        "                                  'spectree', 'gunicorn', 'typer', 'dashboard', 'scheduler'}:\n"
         "            raise ModuleNotFoundError(f'{name} is not installed here', name=name)\n"
         "sys.meta_path.insert(0, Absent())\n"
         "import importlib\n"

@@ -1,0 +1,5 @@
+"""`python -m scheduler.cli` is `role_scheduler`."""
+
+from scheduler.cli import main
+
+main()

@@ -1,0 +1,192 @@
+"""The watermark's checks: each looks at one thing and says ok, attention, bad or unknown, with the figure it saw."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from scheduler.assets import AssetLibrary
+from scheduler.cli.exits import ExitCode
+from scheduler.cli.output import bytes_text
+from scheduler.client import Scheduler
+from scheduler.core.policy import Policy
+from scheduler.errors import DaemonUnreachable, SchedulerError
+from scheduler.preflight import MIN_FREE_BYTES
+from scheduler.store import Reader, open_reader
+
+OK, ATTENTION, BAD, UNKNOWN = "ok", "attention", "bad", "unknown"
+HIGH_MEMORY_RATIO = 0.95  # above it the memory ladder begins
+WARN_MEMORY_RATIO = 0.85
+WARN_FREE_BYTES = 2 << 30
+STALE_SAMPLE_S = 12.0
+LONG_WAIT_S = 3600.0
+_PACKAGES = ("greenroom", "torch", "av", "flask", "sqlite-utils")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One line of the watermark. `data` holds the figures, with units in their names."""
+
+    name: str
+    state: str
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def verdict_of(checks: list[Check]) -> ExitCode:
+    """Does not fit when one is bad; cannot tell when one is unknown; degraded when one needs attention; else fits."""
+    states = {check.state for check in checks}
+    if BAD in states:
+        return ExitCode.DOES_NOT_FIT
+    if UNKNOWN in states:
+        return ExitCode.CANNOT_TELL
+    return ExitCode.FITS_DEGRADED if ATTENTION in states else ExitCode.OK
+
+
+VERDICTS = {
+    ExitCode.OK: "fits", ExitCode.FITS_DEGRADED: "fits_degraded", ExitCode.DOES_NOT_FIT: "does_not_fit",
+    ExitCode.CANNOT_TELL: "cannot_tell",
+}  # fmt: skip
+
+
+def watermark(data: Path, now: float) -> dict[str, Any]:
+    """The state of the house at this moment: `{"verdict", "exit_code", "at", "data_dir", "checks"}`."""
+    checks = list(_all_checks(data, now))
+    code = verdict_of(checks)
+    return {
+        "verdict": VERDICTS[code], "exit_code": int(code), "at": now, "data_dir": str(data),
+        "checks": [asdict(check) for check in checks],
+    }  # fmt: skip
+
+
+def _all_checks(data: Path, now: float) -> Iterator[Check]:
+    status, why_not = _ask_daemon(data)
+    if status is None:
+        yield Check(name="daemon", state=UNKNOWN, text=why_not)
+    else:
+        yield from _daemon_checks(status)
+    yield disk_check(data)
+    try:
+        reader = open_reader(data)
+    except SchedulerError as error:
+        for name in ("device memory", "roles", "queue"):
+            yield Check(name=name, state=UNKNOWN, text=error.message)
+    else:
+        yield from memory_checks(reader.latest_samples(), now)
+        yield from role_checks(reader, AssetLibrary(data))
+        yield queue_check(reader, status, now)
+        reader.close()
+    yield versions_check(status)
+
+
+def _ask_daemon(data: Path) -> tuple[dict[str, Any] | None, str]:
+    try:
+        return Scheduler(data).status(), ""
+    except DaemonUnreachable as error:
+        return None, error.message
+
+
+def _daemon_checks(status: dict[str, Any]) -> Iterator[Check]:
+    trouble = status["daemon"].get("trouble")
+    if trouble:
+        yield Check(name="daemon", state=BAD, text=str(trouble.get("message")), data=trouble)
+    else:
+        yield Check(name="daemon", state=OK, text=f"answers (process {status['daemon']['pid']})")
+    slots = status["slots"]
+    ready = [slot for slot in slots if slot["worker"] is not None and not slot["drained"]]
+    figures = {"slots": len(slots), "ready": len(ready), "standbys": len(status["standby"])}
+    if not ready:
+        why = next((slot["last_error"] for slot in slots if slot["last_error"]), "they are starting or drained")
+        yield Check(name="workers", state=BAD, text=f"no slot of {len(slots)} takes work: {why}", data=figures)
+        return
+    state = OK if len(ready) == len(slots) else ATTENTION
+    text = f"{len(ready)} of {len(slots)} slots take work, {len(status['standby'])} standby"
+    yield Check(name="workers", state=state, text=text, data=figures)
+
+
+def disk_check(data: Path) -> Check:
+    """Free space where the data lies (or would lie)."""
+    place = next(folder for folder in (data, *data.resolve().parents) if folder.exists())
+    usage = shutil.disk_usage(place)
+    state = BAD if usage.free < MIN_FREE_BYTES else ATTENTION if usage.free < WARN_FREE_BYTES else OK
+    text = f"{bytes_text(usage.free)} of {bytes_text(usage.total)} free"
+    return Check(name="disk", state=state, text=text, data={"free_bytes": usage.free, "total_bytes": usage.total})
+
+
+def memory_checks(samples: list[dict[str, Any]], now: float) -> Iterator[Check]:
+    """Memory of every device, by its newest reading; an old reading says nothing of now."""
+    if not samples:
+        yield Check(name="device memory", state=UNKNOWN, text="no device has been read")
+    for sample in samples:
+        name = f"device memory {sample['device']}"
+        used, total = sample.get("memory_used_bytes"), sample.get("memory_total_bytes")
+        age = now - sample["at"]
+        if age > STALE_SAMPLE_S:
+            yield Check(name=name, state=UNKNOWN, text=f"the newest reading is {age:.0f} s old", data={"age_s": age})
+        elif used is None or not total:
+            yield Check(name=name, state=UNKNOWN, text="the device does not tell its memory")
+        else:
+            ratio = used / total
+            state = BAD if ratio > HIGH_MEMORY_RATIO else ATTENTION if ratio > WARN_MEMORY_RATIO else OK
+            text = f"{bytes_text(used)} of {bytes_text(total)} used ({ratio:.0%})"
+            figures = {"memory_used_bytes": used, "memory_total_bytes": total, "age_s": age}
+            yield Check(name=name, state=state, text=text, data=figures)
+
+
+def role_checks(reader: Reader, library: AssetLibrary) -> Iterator[Check]:
+    """Every role that was not removed: available, and its portrait and voice still what they were (hashed again)."""
+    rows = [row for row in reader.roles() if row["is_available"] or row["problem"] != "The role was removed."]
+    if not rows:
+        yield Check(name="roles", state=ATTENTION, text="no role is loaded")
+    for row in rows:
+        role = reader.load_role(row["name"])
+        assert role is not None, row["name"]
+        health = {"portrait": library.verify(role.portrait_sha256), "voice": library.verify(role.voice_sha256)}
+        broken = [f"{kind} {state}" for kind, state in health.items() if state != "healthy"]
+        if broken:
+            yield Check(name=f"role {role.name}", state=BAD, text=", ".join(broken), data=dict(health))
+        elif not row["is_available"]:
+            yield Check(name=f"role {role.name}", state=BAD, text=row["problem"] or "not available", data=dict(health))
+        else:
+            text = f"version {row['version']}, portrait and voice healthy"
+            yield Check(name=f"role {role.name}", state=OK, text=text, data=dict(health))
+
+
+def queue_check(reader: Reader, status: dict[str, Any] | None, now: float) -> Check:
+    """How many wait, for how long, and whether the queue moves."""
+    page = reader.queue(now, limit=500)
+    longest_s = max((now - row["submitted_at"] for row in page.rows), default=0.0)
+    is_paused = bool(status and status["queue"]["paused"])
+    figures = {"length": page.total, "longest_wait_s": longest_s, "is_paused": is_paused if status else None}
+    text = f"{page.total} waiting, the longest for {longest_s:.0f} s" + (", paused" if is_paused else "")
+    if page.total >= Policy().max_queued:
+        return Check(name="queue", state=BAD, text=f"full: {text}", data=figures)
+    state = ATTENTION if is_paused or longest_s > LONG_WAIT_S else OK
+    return Check(name="queue", state=state, text=text, data=figures)
+
+
+def versions_check(status: dict[str, Any] | None) -> Check:
+    """What runs here; random weights are named, so that nobody takes noise for a fault."""
+    found: dict[str, Any] = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    if status is not None:
+        daemon = status["daemon"]
+        found["model"], found["weights_trained"] = daemon["model"], daemon["weights_trained"]
+    words = [f"{name} {value}" for name, value in found.items() if isinstance(value, str)]
+    if found.get("weights_trained") is False:
+        words.append("weights random (not trained)")
+    return Check(name="versions", state=OK, text=", ".join(words), data=found)
+
+
+def current_time() -> float:
+    """Seconds since 1970."""
+    return time.time()

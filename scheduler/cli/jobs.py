@@ -1,0 +1,102 @@
+"""`jobs` and `watch`: what was asked for and how far it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from scheduler.cli.follow import state_text, wait_for
+from scheduler.cli.output import AsJson, bytes_text, print_fields, print_json, print_table, say
+from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, job_of
+
+_TIMES = ("submitted_at", "started_at", "finished_at")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command(name="jobs")(jobs)
+    app.command(name="watch")(watch)
+
+
+def jobs(
+    job: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="One job: all that is known of it, and its story.")
+    ] = None,
+    user: Annotated[str | None, typer.Option("--user", help="Only this person's.")] = None,
+    role: Annotated[str | None, typer.Option("--role", help="Only this role's.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="A state, or open, or final.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many at most, newest first.")] = 20,
+    data: DataDir = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first, or show one of them."""
+    with facts(data) as reader:
+        if job is not None:
+            row = job_of(reader, job)
+            _show_job(row, [dict(entry) for entry in reader.story(job)], as_json)
+            return
+        page = reader.jobs(user=user, role=role, state=state, per_page=limit)
+        places = {row["id"]: row["place"] for row in reader.queue(time.time(), limit=500).rows}
+    if as_json:
+        print_json(
+            {"jobs": [{**_plain(row), "place": places.get(row["id"])} for row in page.rows], "total": page.total}
+        )
+        return
+    columns = ("job", "state", "place", "role", "user", "priority", "blocks", "submitted")
+    print_table(columns, [_cells(row, places.get(row["id"])) for row in page.rows])
+    if page.total > len(page.rows):
+        say(f"{len(page.rows)} of {page.total} jobs")
+
+
+def _cells(row: dict[str, Any], place: int | None) -> tuple[object, ...]:
+    blocks = f"{row['blocks_done']}/{row['total_blocks']}"
+    return (
+        row["id"],
+        state_text(row),
+        place,
+        row["role"],
+        row["user"],
+        row["priority"],
+        blocks,
+        _time(row["submitted_at"]),
+    )
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its JSON columns as data."""
+    detail = json.loads(row["hold_detail"]) if row["hold_detail"] else None
+    return {**row, "recipe": json.loads(row["recipe"]), "hold_detail": detail}
+
+
+def _show_job(row: dict[str, Any], story: list[dict[str, Any]], as_json: bool) -> None:
+    plain = _plain(row)
+    if as_json:
+        print_json({**plain, "story": story})
+        return
+    recipe = plain.pop("recipe")
+    shown = {name: value for name, value in plain.items() if value not in (None, "", False, 0)}
+    for name in _TIMES:
+        if name in shown:
+            shown[name] = _time(shown[name])
+    if "video_bytes" in shown:
+        shown["video_bytes"] = bytes_text(shown["video_bytes"])
+    print_fields({**shown, "prompt": recipe["prompt"], "settings": recipe["settings"]})
+    say("story:")
+    for entry in story:
+        say(f"  {entry['seq']:>6}  {entry['at_utc']}  {entry['actor']}  {entry['action']}  {entry['outcome']}")
+
+
+def watch(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    data: DataDir = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a job until it ends; exit 0 when it succeeded. With --json one object per change."""
+    raise typer.Exit(wait_for(data, job, as_json=as_json))

@@ -1,0 +1,63 @@
+"""Who may come in: one-time login links for the browser, tokens for programs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scheduler.cli.output import AsJson, print_json, say
+from scheduler.cli.place import DEFAULT_DATA, DataDir, door
+
+app = typer.Typer(help="Tokens for programs that call the API.", no_args_is_help=True)
+
+
+def add_to(parent: typer.Typer) -> None:
+    """Register the command that stands alone."""
+    parent.command(name="login-link")(login_link)
+
+
+def login_link(
+    user: Annotated[str, typer.Option("--user", help="The person's name.")] = "admin",
+    group: Annotated[str, typer.Option("--group", help="Set of rights, a name in rights.yaml.")] = "admin",
+    team: Annotated[str, typer.Option("--team", help="Whose share their jobs count against.")] = "",
+    base: Annotated[str, typer.Option("--base", help="Where people reach the dashboard.")] = "http://127.0.0.1:8000",
+    data: DataDir = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Print a link that signs a person in once."""
+    answer = door(data).create_login_link(user, group, team)
+    link = base.rstrip("/") + str(answer["path"])
+    if as_json:
+        print_json({**answer, "link": link})
+        return
+    say(link)
+
+
+@app.command()
+def create(
+    label: Annotated[str, typer.Argument(help="A name for the token, to revoke it by.")],
+    user: Annotated[str, typer.Option("--user", help="Whose rights the token has.")],
+    data: DataDir = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API token; it is shown this once."""
+    answer = door(data).create_token(user, label)
+    if as_json:
+        print_json(answer)
+        return
+    say(str(answer["token"]))
+
+
+@app.command()
+def revoke(
+    label: Annotated[str, typer.Argument(help="The token's name.")],
+    data: DataDir = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Make every token with this name worthless."""
+    answer = door(data).revoke_token(label)
+    if as_json:
+        print_json(answer)
+        return
+    say(f"tokens named {label} are revoked")

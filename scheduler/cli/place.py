@@ -1,0 +1,61 @@
+"""Where the system lies: the data directory and the door to its daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scheduler.client import Scheduler
+from scheduler.errors import SchedulerError
+from scheduler.store import Reader, open_reader
+
+DataDir = Annotated[
+    Path,
+    typer.Option("--data", metavar="DIR", envvar="GREENROOM_DATA", show_default="./var", help="Data directory."),
+]
+DEFAULT_DATA = Path("var")
+
+
+def door(data: Path) -> Scheduler:
+    """The door to the daemon of this data directory."""
+    return Scheduler(data)
+
+
+def bad_usage(message: str, *, field: str | None = None, hint: str = "") -> SchedulerError:
+    """A refusal that the command line itself makes."""
+    return SchedulerError(400, "wrong_usage", message, field=field, hint=hint)
+
+
+def parse_pairs(pairs: list[str] | None, field: str = "context") -> dict[str, str]:
+    """`["topic=LLM", "audience=all"]` as a dict. Raises a refusal naming the pair at fault."""
+    parsed: dict[str, str] = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise bad_usage(f"{pair!r} is not key=value.", field=field, hint="For example: topic='LLM architecture'")
+        parsed[key.strip()] = value
+    return parsed
+
+
+@contextmanager
+def facts(data: Path) -> Iterator[Reader]:
+    """The store, read-only. Raises a refusal when this data directory has none."""
+    reader = open_reader(data)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def job_of(reader: Reader, job_id: str) -> dict[str, Any]:
+    """The job's row. Raises a refusal when there is no such job."""
+    row = reader.job(job_id)
+    if row is None:
+        raise SchedulerError(
+            404, "unknown_job", f"There is no job {job_id!r}.", field="job", hint="See: role_scheduler jobs"
+        )
+    return row

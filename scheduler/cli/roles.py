@@ -1,0 +1,157 @@
+"""`roles check | list | load` and `prompt preview`: the registry, before and after it is loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scheduler.assets import AssetKind, AssetLibrary, Refused
+from scheduler.cli.exits import ExitCode
+from scheduler.cli.output import AsJson, note, print_json, print_table, say
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, parse_pairs
+from scheduler.errors import SchedulerError
+from scheduler.prompts import PromptSource, render
+from scheduler.registry import Problem, RoleDraft, RolesError, load_roles
+
+roles_app = typer.Typer(help="The registry of roles: check a file, load it, list what is loaded.", no_args_is_help=True)
+prompt_app = typer.Typer(help="The prompts that roles make.", no_args_is_help=True)
+RolesFile = Annotated[Path, typer.Argument(metavar="FILE", help="A roles.yaml.")]
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise bad_usage(f"There is no file {path}.", field="file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise bad_usage(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.", field="file"
+        ) from error
+
+
+def read_roles(path: Path) -> list[RoleDraft]:
+    """The roles of a file as written, their files not yet looked into. Raises a refusal with line numbers."""
+    try:
+        return load_roles(_text_of(path), path.resolve().parent)
+    except RolesError as error:
+        lines = "\n".join(_located(path, problem) for problem in error.problems)
+        raise SchedulerError(422, "bad_roles", lines, field=error.field, problems=error.data["problems"]) from error
+
+
+@roles_app.command()
+def check(file: RolesFile, data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Check a roles.yaml and the portraits and voices it names; nothing is loaded. Exit 0 or 64."""
+    drafts = read_roles(file)
+    problems, warnings = check_files(drafts, data)
+    if as_json:
+        shown = [dataclasses.asdict(problem) for problem in problems]
+        print_json({"roles": [draft.name for draft in drafts], "problems": shown, "warnings": warnings})
+        raise typer.Exit(ExitCode.WRONG_USAGE if problems else ExitCode.OK)
+    for warning in warnings:
+        note(f"warning: {warning}")
+    if problems:
+        raise bad_usage("\n".join(_located(file, problem) for problem in problems))
+    say(f"{file}: {len(drafts)} roles are sound: {_names([draft.name for draft in drafts])}")
+
+
+def check_files(drafts: list[RoleDraft], data: Path) -> tuple[list[Problem], list[str]]:
+    """What is wrong with the portraits and voices that roles name, with the line of the role; and the warnings."""
+    files: list[tuple[AssetKind, Path]] = []
+    for draft in drafts:
+        files += [("portrait", draft.image_path), ("voice", draft.audio_path)]
+    answers = asyncio.run(AssetLibrary(data).check(files))
+    problems: list[Problem] = []
+    warnings: list[str] = []
+    for index, answer in enumerate(answers):
+        draft, key = drafts[index // 2], ("image", "audio")[index % 2]
+        if isinstance(answer, Refused):
+            problems.append(draft.problem(key, answer.message, answer.hint))
+        else:
+            warnings += [f"{draft.name}.{key}: {warning}" for warning in answer.verdict.get("warnings", ())]
+    return problems, warnings
+
+
+def _located(file: Path, problem: Problem) -> str:
+    where = f"{problem.path}: " if problem.path else ""
+    return f"{file}:{problem.line}: {where}{problem.message} {problem.hint}".rstrip()
+
+
+@roles_app.command()
+def load(file: RolesFile, data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Replace the registry of the running studio by this file; running jobs keep the version they started with."""
+    read_roles(file)
+    answer = door(data).put_roles(_text_of(file), file.resolve().parent)
+    if as_json:
+        print_json(answer)
+        return
+    for warning in answer.get("warnings", ()):
+        note(f"warning: {warning}")
+    changed, removed = _names(answer["changed"]), _names(answer["removed"])
+    say(f"loaded: {_names(answer['roles'])}; changed: {changed}; removed: {removed}")
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+@roles_app.command(name="list")
+def list_roles(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """The roles that are loaded."""
+    with facts(data) as reader:
+        rows = reader.roles()
+    if as_json:
+        print_json({"roles": rows})
+        return
+    print_table(
+        ("role", "version", "available", "priority", "preset", "style", "team"),
+        [_role_cells(row) for row in rows],
+    )
+
+
+def _role_cells(row: dict[str, Any]) -> tuple[object, ...]:
+    body = row["body"]
+    available = "yes" if row["is_available"] else f"no: {row['problem'] or 'no reason was given'}"
+    return (row["name"], row["version"], available, *(body.get(key) for key in ("priority", "preset", "style", "team")))
+
+
+@prompt_app.command()
+def preview(
+    role: Annotated[str, typer.Argument(help="The role.")],
+    context: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Variables of its prompt.")
+    ] = None,
+    roles: Annotated[
+        Path | None,
+        typer.Option("--roles", metavar="FILE", help="Take the role from this file, not from what is loaded."),
+    ] = None,
+    style: Annotated[str | None, typer.Option("--style", help="Another style than the role's own.")] = None,
+    data: DataDir = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Show the prompt that a role makes of a context, and what looks wrong in it. No daemon is needed."""
+    rendered = render(_source(role, roles, data), parse_pairs(context), style=style)
+    if as_json:
+        print_json({"prompt": rendered.prompt, "used": dict(rendered.used), "warnings": list(rendered.warnings)})
+        return
+    say(rendered.prompt)
+    for warning in rendered.warnings:
+        note(f"warning: {warning}")
+
+
+def _source(name: str, file: Path | None, data: Path) -> PromptSource:
+    if file is not None:
+        drafts = {draft.name: draft for draft in read_roles(file)}
+        if name in drafts:
+            return drafts[name]
+        known = sorted(drafts)
+    else:
+        with facts(data) as reader:
+            if (role := reader.load_role(name)) is not None:
+                return role
+            known = sorted(row["name"] for row in reader.roles())
+    hint = f"Roles: {_names(known)}."
+    raise SchedulerError(404, "unknown_role", f"There is no role {name!r}.", field="role", hint=hint)

@@ -1,0 +1,61 @@
+"""`serve` and `demo`: start the whole system in the foreground."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scheduler.cli.output import say
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
+from scheduler.cli.roles import read_roles
+
+Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of dashboard and API.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command(name="serve")(serve)
+    app.command(name="demo")(demo)
+
+
+def serve(
+    preload_roles: Annotated[
+        Path | None,
+        typer.Option("--preload_roles", metavar="FILE", help="roles.yaml to load at the start."),
+    ] = None,
+    data: DataDir = DEFAULT_DATA,
+    port: Port = 8000,
+    host: Host = "127.0.0.1",
+    engine: Annotated[str, typer.Option("--engine", help="real, or fake: the scripted program for tests.")] = "real",
+) -> None:
+    """Start vault, daemon, workers and dashboard; Ctrl-C ends them all."""
+    from scheduler.launcher import ServeOptions
+    from scheduler.launcher import serve as run
+
+    if engine not in ("real", "fake"):
+        raise bad_usage(f"--engine {engine!r} is unknown.", field="engine", hint="Use real or fake.")
+    if preload_roles is not None:
+        read_roles(preload_roles)  # a mistake is told here, before anything is started
+    options = ServeOptions(
+        data_dir=data.resolve(),
+        preload_roles=preload_roles.resolve() if preload_roles else None,
+        host=host,
+        port=port,
+        engine=engine,
+    )
+    raise typer.Exit(run(options, say))
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop when the video is there.")] = False,
+    data: DataDir = DEFAULT_DATA,
+    port: Port = 8000,
+    host: Host = "127.0.0.1",
+) -> None:
+    """Three roles take turns on one engine: starts everything, submits three scenes, shows them live."""
+    from scheduler.demo import run
+
+    raise typer.Exit(run(data_dir=data.resolve(), host=host, port=port, once=once))

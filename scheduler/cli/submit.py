@@ -1,0 +1,133 @@
+"""`submit`: ask the scheduler for one video of one role."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.catalog import PRESETS
+from scheduler.cli import flags as published
+from scheduler.cli.exits import ExitCode
+from scheduler.cli.follow import wait_for
+from scheduler.cli.output import AsJson, note, print_json, say
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, parse_pairs
+from scheduler.core.job import JobState
+
+_CONTENT = "Content"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(name="submit")(submit)
+
+
+def submit(
+    role: Annotated[str, typer.Argument(help="A role of the registry; `role_scheduler roles list` shows them.")],
+    user: Annotated[str | None, typer.Option("--user", help="For whom; without it your login name.")] = None,
+    duration: Annotated[
+        float | None, typer.Option("--duration", help="Seconds of video; without it the voice decides.")
+    ] = None,
+    priority: Annotated[int | None, typer.Option("--priority", help="0 to 100; without it the role's own.")] = None,
+    context: Annotated[
+        list[str] | None, typer.Option("--context", metavar="KEY=VALUE", help="A variable of the prompt; repeatable.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option("--preset", help=f"One of {', '.join(PRESETS)}.")] = None,
+    fill: Annotated[
+        str | None, typer.Option("--fill", help="loop or pad: when the video is longer than the voice.")
+    ] = None,
+    degrade: Annotated[
+        str | None, typer.Option("--degrade", help="allow, ask or never: may it be made at a lower rung?")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option("--idempotency-key", help="The same key with the same request gives the same job back."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Stay until the job has ended; exit 0 when it succeeded.")
+    ] = False,
+    size: published.Size = None,
+    sample_steps: published.SampleSteps = None,
+    num_clip: published.NumClip = None,
+    infer_frames: published.InferFrames = None,
+    base_seed: published.BaseSeed = None,
+    sample_solver: published.SampleSolver = None,
+    sample_guide_scale: published.SampleGuideScale = None,
+    enable_online_decode: published.OnlineDecode = False,
+    load_lora: published.LoadLora = False,
+    lora_path_dmd: published.LoraPathDmd = None,
+    offload_model: published.OffloadModel = None,
+    num_gpus_dit: published.NumGpusDit = None,
+    ulysses_size: published.UlyssesSize = None,
+    enable_vae_parallel: published.VaeParallel = False,
+    ckpt_dir: published.CkptDir = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="Refused: the role has the portrait.", rich_help_panel=_CONTENT)
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option("--audio", help="Refused: the role has the voice.", rich_help_panel=_CONTENT)
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help="Refused: the role has the prompt.", rich_help_panel=_CONTENT)
+    ] = None,
+    data: DataDir = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for one video; prints the job, its place in the queue and the decision."""
+    _refuse_content(image=image, audio=audio, prompt=prompt, ckpt_dir=ckpt_dir)
+    checked = published.check_flags(
+        published.ModelFlags(
+            size=size, num_clip=num_clip, infer_frames=infer_frames, sample_steps=sample_steps, base_seed=base_seed,
+            sample_solver=sample_solver, sample_guide_scale=sample_guide_scale,
+            enable_online_decode=enable_online_decode, load_lora=load_lora, lora_path_dmd=lora_path_dmd,
+            offload_model=offload_model, num_gpus_dit=num_gpus_dit, ulysses_size=ulysses_size,
+            enable_vae_parallel=enable_vae_parallel,
+        ),
+        preset,
+    )  # fmt: skip
+    request: dict[str, Any] = {
+        "user": user or getpass.getuser(), "role": role, "duration_sec": duration, "priority": priority,
+        "context": parse_pairs(context) or None, "preset": preset, "fill": fill, "degrade": degrade,
+        **checked.as_request(),
+    }  # fmt: skip
+    answer = door(data).submit({k: v for k, v in request.items() if v is not None}, idempotency_key=idempotency_key)
+    show_submitted(answer, checked.notes, as_json=as_json and not wait)
+    if answer["state"] == JobState.REJECTED:
+        raise typer.Exit(ExitCode.DOES_NOT_FIT)
+    if wait:
+        raise typer.Exit(wait_for(data, str(answer["id"]), as_json=as_json))
+
+
+def _refuse_content(**given: object) -> None:
+    """A job's picture, sound and words come from its role; the flags are known and refused, not ignored."""
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name == "ckpt_dir":
+            raise bad_usage(
+                "--ckpt_dir: the running engine already holds its model.", field=name,
+                hint="Use role_scheduler generate for a video with another model.",
+            )  # fmt: skip
+        raise bad_usage(
+            f"--{name}: a submitted job takes it from its role.", field=name,
+            hint="Put it into roles.yaml, or use role_scheduler generate for one video without a role.",
+        )  # fmt: skip
+
+
+def show_submitted(answer: dict[str, Any], notes: tuple[str, ...], *, as_json: bool) -> None:
+    """The scheduler's answer to a submission, with what the command line has to say to it."""
+    if as_json:
+        print_json({**answer, "notes": list(notes)})
+        return
+    for remark in dict.fromkeys((*notes, *answer.get("warnings", ()))):
+        note(remark)
+    place = answer.get("place")
+    where = f"  place {place['place']} of {place['of']}" if place else ""
+    say(f"{answer['id']}  {answer['state']}{where}")
+    decision = answer.get("decision") or {}
+    if sentence := (decision.get("text") or {}).get("en"):
+        say(sentence)
+    if decision.get("hint"):
+        say(decision["hint"])

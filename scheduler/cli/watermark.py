@@ -1,0 +1,74 @@
+"""`status` and `--validate`: what runs now, and whether the house is in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from scheduler.cli.checks import current_time
+from scheduler.cli.checks import watermark as take_watermark
+from scheduler.cli.exits import ExitCode
+from scheduler.cli.output import AsJson, bytes_text, print_json, print_table, say
+from scheduler.cli.place import DEFAULT_DATA, DataDir, door
+
+_SENTENCES = {
+    "fits": "Everything fits.",
+    "fits_degraded": "It works, but something needs attention.",
+    "does_not_fit": "It does not fit: see the lines marked bad.",
+    "cannot_tell": "Cannot tell: something could not be measured.",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(name="status")(status)
+
+
+def validate(data: Path, as_json: bool) -> ExitCode:
+    """Print the watermark of now and return its verdict's exit code."""
+    report = take_watermark(data, current_time())
+    if as_json:
+        print_json(report)
+    else:
+        print_table(("check", "state", "finding"), [(c["name"], c["state"], c["text"]) for c in report["checks"]])
+        say(_SENTENCES[report["verdict"]])
+    return ExitCode(report["exit_code"])
+
+
+def status(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """What runs now: daemon, slots, standbys, vault, queue, disk."""
+    answer = door(data).status()
+    if as_json:
+        print_json(answer)
+        return
+    daemon, queue, vault = answer["daemon"], answer["queue"], answer["vault"]
+    say(f"daemon   process {daemon['pid']}, model {daemon['model']}{_weights(daemon)}")
+    say(f"queue    {queue['length']} waiting{', paused' if queue['paused'] else ''}")
+    say(f"vault    {_vault(vault)}")
+    say(f"disk     {bytes_text(answer['disk']['free_bytes'])} free")
+    say(f"standby  {len(answer['standby'])} ({sum(1 for one in answer['standby'] if one['is_warm'])} warm)")
+    print_table(
+        ("slot", "state", "device", "role", "job", "blocks", "doing", "last error"),
+        [_slot(slot) for slot in answer["slots"]],
+    )
+
+
+def _weights(daemon: dict[str, Any]) -> str:
+    return ", random weights" if daemon["weights_trained"] is False else ""
+
+
+def _vault(vault: dict[str, Any] | None) -> str:
+    if vault is None:
+        return "not reached"
+    held = vault["files_bytes"] + vault["contexts_bytes"] + vault["conditions_bytes"]
+    return f"process {vault['pid']}, holds {bytes_text(held)} of {bytes_text(vault['limit_bytes'])}"
+
+
+def _slot(slot: dict[str, Any]) -> tuple[object, ...]:
+    state = f"{slot['state']}{', drained' if slot['drained'] else ''}"
+    blocks = f"{slot['block']}/{slot['total_blocks']}" if slot["job_id"] else None
+    return (
+        slot["slot"], state, slot["device"], slot["role"], slot["job_id"], blocks, slot["phase"], slot["last_error"],
+    )  # fmt: skip

@@ -82,7 +82,8 @@ class Role:
         return cls(
             **{name: getattr(draft, name) for name in names},
             portrait_sha256=portrait_sha256, voice_sha256=voice_sha256, voice_seconds=voice_seconds,
-            image_width=image_width, image_height=image_height, pauses=tuple((start, end) for start, end in pauses), warnings=tuple(warnings),
+            image_width=image_width, image_height=image_height, warnings=tuple(warnings),
+            pauses=tuple((start, end) for start, end in pauses),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:

@@ -55,7 +55,6 @@ def open_for_writing(data_dir: Path) -> Database:
         database = Database(connection, recursive_triggers=True, execute_plugins=False)
         for pragma in (
             f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=1",
-            "recursive_triggers=1", f"wal_autocheckpoint={CHECKPOINT_PAGES}", "trusted_schema=0",
         ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
     except OSError as error:
@@ -67,6 +66,8 @@ def open_for_writing(data_dir: Path) -> Database:
 
 def guard(database: Database) -> None:
     """From here on this connection can change neither the schema nor a written audit row."""
+    # Its first use declares a virtual table, which the authorizer would take for a change of the schema.
+    database.conn.execute("SELECT count(*) FROM json_each('[]')").fetchone()
     database.conn.set_authorizer(authorize)
 
 

@@ -57,13 +57,12 @@ class PeopleWrites(Transactional):
         self._write(sql.INSERT_TOKEN, (token_sha256, user, label, at))
         return seq
 
-    def revoke_token(self, token_sha256: str, actor: ActorLike, at: float) -> bool:
-        """End a token; False when there is no live token of this hash."""
-        rows = self._write(sql.REVOKE_TOKEN, (at, token_sha256)).fetchall()
-        if not rows:
-            return False
-        self.record("token:revoked", f"user:{rows[0]['user']}", {"label": rows[0]["label"]}, actor, at)
-        return True
+    def revoke_tokens(self, label: str, actor: ActorLike, at: float) -> int:
+        """End every live token of this label, each with its log row; returns how many there were."""
+        rows = self._write(sql.REVOKE_TOKENS, (at, label)).fetchall()
+        for row in rows:
+            self.record("token:revoked", f"user:{row['user']}", {"label": label}, actor, at)
+        return len(rows)
 
     def _need_user(self, name: str) -> None:
         if self._connection.execute(sql.SELECT_USER, (name,)).fetchone() is None:

@@ -14,7 +14,8 @@ UPDATE login_links SET used_at = ? WHERE token_sha256 = ? AND used_at IS NULL AN
 SELECT_LOGIN_LINK = "SELECT token_sha256, user, expires_at, used_at FROM login_links WHERE token_sha256 = ?"
 
 INSERT_TOKEN = "INSERT INTO tokens (token_sha256, user, label, created_at) VALUES (?, ?, ?, ?)"
-REVOKE_TOKEN = "UPDATE tokens SET revoked_at = ? WHERE token_sha256 = ? AND revoked_at IS NULL RETURNING user, label"
+REVOKE_TOKENS = "UPDATE tokens SET revoked_at = ? WHERE label = ? AND revoked_at IS NULL RETURNING user"
 _TOKEN = "SELECT token_sha256, user, label, created_at, revoked_at FROM tokens"
 SELECT_TOKEN = f"{_TOKEN} WHERE token_sha256 = ?"
 SELECT_TOKENS_OF = f"{_TOKEN} WHERE user = ? ORDER BY created_at"
+REVOKE_TOKENS = "UPDATE tokens SET revoked_at = ? WHERE label = ? AND revoked_at IS NULL RETURNING user"

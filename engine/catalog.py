@@ -67,6 +67,7 @@ class ModelShape:
     num_audio_token: int = 4
     vae_dim: int = 96
     vae_dim_mult: tuple[int, ...] = (1, 2, 4, 4)
+    dtype: str = "bfloat16"  # of weights, rings and latents
 
     @property
     def head_dim(self) -> int:
@@ -80,6 +81,6 @@ SHAPES: dict[str, ModelShape] = {
         ModelShape(name="live-avatar-14b", dim=5120, ffn_dim=13824, num_heads=40, num_layers=40,
                    audio_inject_layers=(0, 4, 8, 12, 16, 20, 24, 27, 30, 33, 36, 39), audio_dim=1024, text_dim=4096),
         ModelShape(name="pocket", dim=192, ffn_dim=512, num_heads=4, num_layers=6, audio_inject_layers=(0, 2, 4),
-                   audio_dim=64, text_dim=64, text_len=64, vae_dim=8, vae_dim_mult=(1, 2, 4, 4)),
+                   audio_dim=64, text_dim=64, text_len=64, vae_dim=8, vae_dim_mult=(1, 2, 4, 4), dtype="float32"),
     )
 }  # fmt: skip

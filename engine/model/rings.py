@@ -48,9 +48,13 @@ class SinkWriter:
 class RingReader:
     """Attention of a block at one denoise step: ring ++ sink, with the block's keys and values stored into its slot."""
 
-    def __init__(self, ring: KeyStore, sink: KeyStore, block: int, block_phases: Phases, sink_phases: Phases) -> None:
+    def __init__(
+        self, ring: KeyStore, sink: KeyStore, block: int, block_phases: Phases, sink_phases: Phases, *, oldest: int = 0
+    ) -> None:
+        """`oldest` is the first block that the ring knows; later than 0 only while a lost ring is being refilled."""
         self.ring, self.sink = ring, sink
         self.block, self.block_phases, self.sink_phases = block, block_phases, sink_phases
+        self.oldest = oldest
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """q, k, v [L, h, d] -> [L, h, d]"""
@@ -60,6 +64,13 @@ class RingReader:
         return attention(rotate(q, self.block_phases), *self._remembered(layer, q.shape[0]))
 
     def _remembered(self, layer: int, length: int) -> KeysValues:
-        filled = min((self.block + 1) * length, self.ring.rows)
-        k = torch.cat([self.ring.k[layer, :filled], rotate(self.sink.k[layer], self.sink_phases)])
-        return k, torch.cat([self.ring.v[layer, :filled], self.sink.v[layer]])
+        """Keys and values of all blocks that the ring knows, in the order of their slots, and the sink's."""
+        slots = self.ring.rows // length
+        known = sorted(block % slots for block in range(max(self.oldest, self.block + 1 - slots), self.block + 1))
+        if known == list(range(len(known))):
+            parts = [slice(0, len(known) * length)]
+        else:
+            parts = [slice(slot * length, (slot + 1) * length) for slot in known]
+        sink_k = rotate(self.sink.k[layer], self.sink_phases)
+        k = torch.cat([*(self.ring.k[layer, part] for part in parts), sink_k])
+        return k, torch.cat([*(self.ring.v[layer, part] for part in parts), self.sink.v[layer]])

@@ -2,8 +2,8 @@
 
 Parameter names are those of the public file. Work goes on channels-last frames [frames, height, width, channels]: a
 causal 3x3x3 convolution is one 2-D convolution per frame over the three temporal taps side by side in the channel axis,
-which is the same sum and, on a CPU with few channels, several times as fast as a 3-D convolution. Every convolution with
-a temporal extent remembers its last two input frames in a `Stream`, so a video may be fed in pieces: the result is the
+which is the same sum and, on a CPU with few channels, several times as fast as a 3-D convolution. Every one with a
+temporal extent remembers its last two input frames in a `Stream`, so a video may be fed in pieces: the result is the
 same.
 
 The first latent frame stands for one video frame, every further one for four.

@@ -1,0 +1,222 @@
+"""Prompt + portrait + voice -> blocks of video: the engine as a worker uses it.
+
+All state of a job is in its `Context`; the engine itself holds weights and caches of constants only. So any process
+with the same weights can make the next block, and a block made twice has the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.catalog import BLOCK_FRAMES, CLIP_FRAMES, ModelShape
+from engine.config import Settings
+from engine.errors import ContextLost, SettingsError
+from engine.model import conditions as roles
+from engine.model import speech, text
+from engine.model.context import SINK_HALF, Context, ContextLayout, layout_of
+from engine.model.denoise import Denoiser
+from engine.model.drawing import block_noise
+from engine.model.rings import KeyStore
+from engine.model.transformer import Transformer
+from engine.model.vae import VideoAutoencoder
+from engine.model.vae_parts import Stream
+
+OnStep = Callable[[str, int], None]  # (phase "step", "decode" or "sink", number of the step), before it begins
+Conditions = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class MadeBlock:
+    """`latents` [16, 3, h, w], `frames` uint8 [12, H, W, 3] RGB, milliseconds per stage."""
+
+    latents: Tensor
+    frames: np.ndarray
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+class BlockEngine:
+    """Weights in, blocks out. Encoders for text and voice are built when they are first needed."""
+
+    def __init__(
+        self, shape: ModelShape, transformer: Transformer, vae: VideoAutoencoder, *, tokenizer: text.Tokenizer,
+        text_encoder: Callable[[], nn.Module], speech_encoder: Callable[[], nn.Module], weights_sha256: str,
+        is_trained: bool,
+    ) -> None:  # fmt: skip
+        self.shape, self.transformer, self.vae = shape, transformer, vae
+        self.weights_sha256, self.is_trained = weights_sha256, is_trained
+        self.denoiser = Denoiser(transformer)
+        self._tokenizer, self._build_text, self._build_speech = tokenizer, text_encoder, speech_encoder
+        self._text_encoder: nn.Module | None = None
+        self._speech_encoder: nn.Module | None = None
+
+    # ---- conditions -------------------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def prepare(self, prompt: str, portrait_rgb: np.ndarray, width: int, height: int) -> Conditions:
+        """`text`, `reference`, `motion` for a prompt and a portrait uint8 [H0, W0, 3]. Raises MediaError."""
+        if self._text_encoder is None:
+            self._text_encoder = self._build_text()
+        ids = self._tokenizer.ids(text.clean(prompt), self.transformer.config.text_len)
+        image = roles.fit_portrait(portrait_rgb, width, height).to(self._like())
+        reference, motion = roles.portrait_latents(self.vae, image)
+        return {"text": text.encode_ids(self._text_encoder, ids), "reference": reference, "motion": motion}
+
+    @torch.inference_mode()
+    def hear(self, waveform: np.ndarray) -> Conditions:
+        """`speech` for a voice, float32 [N] at 16 kHz: one vector per layer and video frame."""
+        if self._speech_encoder is None:
+            self._speech_encoder = self._build_speech()
+        samples = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32)).to(self._like().device)
+        return {"speech": speech.hear(self._speech_encoder, samples).to(self._like().dtype)}
+
+    # ---- contexts ---------------------------------------------------------------------------------------------------
+
+    def layout(self, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES) -> ContextLayout:
+        """What a job's context looks like; `infer_frames` up to 48 fit the default."""
+        return layout_of(self.shape, width, height, steps, infer_frames)
+
+    @torch.inference_mode()
+    def begin(self, context: Context, conditions: Conditions, settings: Settings) -> None:
+        """Fill a context for block 0. May be killed at any point: the context counts as begun by the last store."""
+        self._check(context, conditions, settings)
+        context.forget()
+        self.denoiser.prefill(context.sink(0), conditions["reference"], conditions["motion"], self._text(conditions))
+        self._warm_up(context, 0, conditions["motion"][:, : roles.WARM_UP_LATENTS])
+        context.half(0)["state"].zero_()
+        context.half(0)["first_latent"].zero_()
+        context.mark_begun(0)
+
+    @torch.inference_mode()
+    def make_block(
+        self, context: Context, conditions: Conditions, settings: Settings, block: int, on_step: OnStep | None = None
+    ) -> MadeBlock:
+        """Make the context's next block, number `block`; `context.flip(block + 1)` accepts it."""
+        self._check(context, conditions, settings)
+        if block != context.blocks_done:
+            raise ContextLost(f"it is at block {context.blocks_done}, not {block}.")
+        report, stages = on_step or _ignore, _Stages()
+        audio = self._audio(conditions, block)
+        noise = self._noise(conditions, settings, block)
+        sink = context.sink(context.sink_half(block))
+        stages.done("audio")
+        latents = self.denoiser.denoise(
+            noise, block, settings, self._rings(context, settings), sink, self._text(conditions), audio, report
+        )
+        stages.done("denoise")
+        report("decode", 0)
+        video = self.vae.decode_block(latents, context.decoder(block), context.decoder(block + 1))
+        frames = to_rgb(video)
+        stages.done("decode")
+        self._carry_on(context, conditions, settings, block, latents, report)
+        stages.done("sink")
+        return MadeBlock(latents, frames, stages.milliseconds)
+
+    @torch.inference_mode()
+    def rebuild(self, context: Context, conditions: Conditions, settings: Settings, latents: list[Tensor]) -> None:
+        """Fill a lost context from the clean latents of all finished blocks: the video goes on smoothly, not the same.
+
+        The last clip is replayed into the rings with its own noise, the decoder sees it again, the sink is made anew.
+        """
+        self._check(context, conditions, settings)
+        done, slots = len(latents), settings.infer_frames // BLOCK_FRAMES
+        if done == 0:
+            return self.begin(context, conditions, settings)
+        context.forget()
+        words, motion = self._text(conditions), conditions["motion"]
+        is_renewed = settings.online_decode and done >= slots
+        self.denoiser.prefill(context.sink(0), conditions["reference"], motion, words)
+        if is_renewed:
+            self.denoiser.prefill(context.sink(1), latents[0][:, :1], motion, words)
+        oldest, rings = max(0, done - slots), self._rings(context, settings)
+        for block in range(oldest, done):
+            sink = context.sink(1 if is_renewed and block >= slots else 0)
+            noise, audio = self._noise(conditions, settings, block), self._audio(conditions, block)
+            self.denoiser.replay(latents[block], noise, block, settings, rings, sink, words, audio, oldest)
+        seen = torch.cat(latents[oldest:], dim=1)
+        before = motion[:, : roles.WARM_UP_LATENTS]
+        self._warm_up(context, done, torch.cat([before, seen], dim=1) if oldest == 0 else seen)
+        state = context.half(done)
+        state["state"].zero_()
+        state["state"][SINK_HALF] = int(is_renewed)
+        state["first_latent"].copy_(latents[0][:, 0])
+        return context.mark_begun(done)
+
+    # ---- parts ------------------------------------------------------------------------------------------------------
+
+    def _carry_on(
+        self, context: Context, conditions: Conditions, settings: Settings, block: int, latents: Tensor, report: OnStep
+    ) -> None:
+        """Write the small state of the next block. After the first clip, online decode renews the sink: the reference
+        becomes the first latent that was generated."""
+        now, then = context.half(block), context.half(block + 1)
+        then["state"].copy_(now["state"])
+        then["first_latent"].copy_(latents[:, 0] if block == 0 else now["first_latent"])
+        if settings.online_decode and block + 1 == settings.infer_frames // BLOCK_FRAMES:
+            report("sink", 0)
+            half = 1 - context.sink_half(block)
+            reference = then["first_latent"].unsqueeze(1)
+            self.denoiser.prefill(context.sink(half), reference, conditions["motion"], self._text(conditions))
+            then["state"][SINK_HALF] = half
+
+    def _warm_up(self, context: Context, block: int, latents: Tensor) -> None:
+        """Let the decoder see latents without keeping the frames; its memory becomes that before `block`."""
+        _, stream = self.vae.decode(latents, Stream(before=None))
+        for place, frames in zip(context.decoder(block), stream.before or [], strict=True):
+            place.copy_(frames)
+
+    def _audio(self, conditions: Conditions, block: int):  # type: ignore[no-untyped-def]
+        return self.transformer.encode_audio(speech.block_features(conditions["speech"], block))
+
+    def _text(self, conditions: Conditions):  # type: ignore[no-untyped-def]
+        return self.denoiser.text(conditions["text"])
+
+    def _noise(self, conditions: Conditions, settings: Settings, block: int) -> Tensor:
+        channels, _, height, width = conditions["reference"].shape
+        return block_noise(settings, block, (channels, height, width), self._like().dtype).to(self._like().device)
+
+    def _rings(self, context: Context, settings: Settings) -> list[KeyStore]:
+        """The rings, cut to one clip of these settings."""
+        layout = context.layout
+        rows = settings.infer_frames // 4 * (layout.width // 16) * (layout.height // 16)
+        return [KeyStore(ring.k[:, :rows], ring.v[:, :rows]) for ring in context.rings()]
+
+    def _check(self, context: Context, conditions: Conditions, settings: Settings) -> None:
+        layout = context.layout
+        roles.check(conditions, layout.width, layout.height)
+        if settings.steps != layout.steps:
+            raise SettingsError(f"the context is for {layout.steps} steps, not {settings.steps}.", field="steps")
+        if settings.infer_frames > layout.infer_frames:
+            held = f"the context holds clips of {layout.infer_frames} frames, not {settings.infer_frames}."
+            raise SettingsError(held, field="infer_frames")
+
+    def _like(self) -> Tensor:
+        return self.transformer.patch_embedding.weight
+
+
+class _Stages:
+    """Milliseconds from one call of `done` to the next."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def done(self, name: str) -> None:
+        now = time.perf_counter()
+        self.milliseconds[name] = round((now - self._last) * 1e3, 3)
+        self._last = now
+
+
+def to_rgb(video: Tensor) -> np.ndarray:
+    """Frames [3, n, H, W] in [-1, 1] -> uint8 [n, H, W, 3], truncated as the published code does."""
+    frames = ((video.permute(1, 2, 3, 0).float() + 1) / 2 * 255).to(torch.uint8)
+    return np.ascontiguousarray(frames.cpu().numpy())
+
+
+def _ignore(_phase: str, _step: int) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,136 @@
+"""A job's in-flight state in a buffer that outlives the worker.
+
+Header, then tensors. Rings exist once: a block rewrites its slot before it reads it. Everything else exists twice:
+block n reads half n % 2 and writes the other half; storing the block counter is what makes block n done. So a worker may
+be killed at any point, and the block is simply made again from what it began with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from engine.catalog import CLIP_FRAMES, ModelShape
+from engine.errors import ContextLost
+from engine.memory import HEADER_BYTES, TensorSpec, context_tensors
+from engine.model.rings import KeyStore
+
+MAGIC = 0x4752_4E52_4D43_5431  # "GRNRMCT1"
+_MAGIC, _BLOCKS_DONE, _LAYOUT = range(3)  # words of the header
+SINK_HALF = 0  # place in the `state` tensor: which half of the sink is in use
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int64": torch.int64}
+
+
+@dataclass(frozen=True)
+class ContextLayout:
+    """Where every tensor of a context lies; a function of the model's shape, the size and the steps."""
+
+    tensors: tuple[TensorSpec, ...]
+    width: int
+    height: int
+    steps: int
+    infer_frames: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the buffer."""
+        return HEADER_BYTES + sum(spec.total_bytes for spec in self.tensors)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the description: another layout is another context."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def layout_of(shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES) -> ContextLayout:
+    """The layout for a model's shape, a size in pixels, a number of steps and a clip's length."""
+    tensors = context_tensors(shape, width, height, steps, infer_frames)
+    return ContextLayout(tensors, width, height, steps, infer_frames)
+
+
+class Context:
+    """Tensors over a writable shared buffer of `layout.total_bytes`. A zero-filled buffer is a context not begun."""
+
+    def __init__(self, layout: ContextLayout, buffer: mmap.mmap | memoryview | bytearray) -> None:
+        size = len(buffer)
+        if size < layout.total_bytes:
+            raise ContextLost(f"the buffer has {size} bytes, the layout {layout.total_bytes}.")
+        self.layout = layout
+        self._header = torch.frombuffer(buffer, dtype=torch.int64, count=HEADER_BYTES // 8)
+        self._halves: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
+        self._map(buffer)
+        if self.is_begun and int(self._header[_LAYOUT]) != self._fingerprint():
+            raise ContextLost("the buffer holds a context of another layout.")
+
+    # ---- the counter ------------------------------------------------------------------------------------------------
+
+    @property
+    def is_begun(self) -> bool:
+        """`begin` has run to its end."""
+        return int(self._header[_MAGIC]) == MAGIC
+
+    @property
+    def blocks_done(self) -> int:
+        """Blocks that this context has behind it. Raises ContextLost when it was not begun."""
+        if not self.is_begun:
+            raise ContextLost("it was never begun.")
+        return int(self._header[_BLOCKS_DONE])
+
+    def flip(self, blocks_done: int) -> None:
+        """One aligned store: the state is now that after `blocks_done` blocks."""
+        self._header[_BLOCKS_DONE] = blocks_done
+
+    def forget(self) -> None:
+        """The context is not begun any more; first step of filling it."""
+        self._header[_MAGIC] = 0
+
+    def mark_begun(self, blocks_done: int) -> None:
+        """Last step of filling it."""
+        self._header[_LAYOUT] = self._fingerprint()
+        self._header[_BLOCKS_DONE] = blocks_done
+        self._header[_MAGIC] = MAGIC
+
+    # ---- the tensors ------------------------------------------------------------------------------------------------
+
+    def half(self, block: int) -> dict[str, Tensor]:
+        """All tensors as block number `block` finds them (rings are the same in both halves)."""
+        return self._halves[block % 2]
+
+    def rings(self) -> list[KeyStore]:
+        """One ring per denoise step."""
+        at = self._halves[0]
+        return [KeyStore(at[f"ring.{step}.k"], at[f"ring.{step}.v"]) for step in range(self.layout.steps)]
+
+    def sink(self, half: int) -> KeyStore:
+        """One of the two sinks."""
+        return KeyStore(self._halves[half]["sink.k"], self._halves[half]["sink.v"])
+
+    def sink_half(self, block: int) -> int:
+        """Which sink block number `block` uses."""
+        return int(self.half(block)["state"][SINK_HALF])
+
+    def decoder(self, block: int) -> list[Tensor]:
+        """What the decoder remembers before block number `block`, in the order of use."""
+        return [tensor for name, tensor in self.half(block).items() if name.startswith("decoder.")]
+
+    def _map(self, buffer: mmap.mmap | memoryview | bytearray) -> None:
+        offset = HEADER_BYTES
+        for spec in self.layout.tensors:
+            for half in self._halves:
+                half[spec.name] = _view(buffer, spec, offset)
+                offset += spec.item_bytes if spec.is_double or half is self._halves[1] else 0
+
+    def _fingerprint(self) -> int:
+        return int(self.layout.sha256[:15], 16)
+
+
+def _view(buffer: mmap.mmap | memoryview | bytearray, spec: TensorSpec, offset: int) -> Tensor:
+    dtype = _DTYPES[spec.dtype]
+    count = torch.Size(spec.shape).numel()
+    return torch.frombuffer(buffer, dtype=dtype, count=count, offset=offset).view(spec.shape)

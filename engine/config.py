@@ -108,8 +108,10 @@ class Recipe:
         if data.get("version") != RECIPE_VERSION:
             raise SettingsError(f"recipe version {data.get('version')!r} is not {RECIPE_VERSION}.", field="version")
         known = {f.name for f in fields(cls)}
+        values: dict[str, Any] = {name: value for name, value in data.items() if name in known}
+        values["degradations"] = tuple(values.get("degradations", ()))
         try:
-            return cls(**{k: tuple(v) if k == "degradations" else v for k, v in data.items() if k in known})
+            return cls(**values)
         except TypeError as error:
             raise SettingsError(f"recipe: {error}") from error
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +118,8 @@ def _submit_all(
     jobs: list[tuple[str, Scene]] = []
     for scene in SCENES:
         if scene.after_blocks:
-            first = jobs[0][0]
-            _until(
-                lambda first=first, blocks=scene.after_blocks: _job(reader, first)["blocks_done"] >= blocks,
-                SCENE_TIMEOUT_S, should_stop, f"{first} made no blocks",
-            )  # fmt: skip
+            has_made = partial(_has_made, reader, jobs[0][0], scene.after_blocks)
+            _until(has_made, SCENE_TIMEOUT_S, should_stop, f"{jobs[0][0]} made no blocks")
         answer = door.as_actor("local").request_role(scene.user, scene.role, context=scene.context)
         jobs.append((answer["id"], scene))
         show.say(f"{scene.user} asked for {scene.role}: job {answer['id']}, {answer['decision']['text']['en']}")
@@ -140,6 +138,10 @@ def _follow(reader: Reader, jobs: list[tuple[str, Scene]], show: Show, should_st
         row = _job(reader, job_id)
         if row["state"] != JobState.SUCCEEDED:
             raise DemoFailed(f"{scene.role}'s job {job_id} ended as {row['state']}: {row['error_message'] or 'no reason given'}")
+
+
+def _has_made(reader: Reader, job_id: str, blocks: int) -> bool:
+    return bool(_job(reader, job_id)["blocks_done"] >= blocks)
 
 
 def _job(reader: Reader, job_id: str) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from scheduler.errors import SchedulerError
 
 Handler = Callable[[str, Actor, dict[str, Any]], Awaitable[dict[str, Any]]]
 _log = logging.getLogger("greenroom.door")
+_INTERNAL = SchedulerError(
+    500, "internal_error", "The scheduler failed at this request; nothing was changed.", hint="The daemon's log has the details."
+)
 
 
 class DoorServer:
@@ -72,9 +75,7 @@ class DoorServer:
             return {"id": number, "ok": False, "error": error.to_json()}
         except Exception:
             _log.exception("request failed")
-            error = SchedulerError(500, "internal_error", "The scheduler failed at this request; nothing was changed.",
-                                   hint="The daemon's log has the details.")  # fmt: skip
-            return {"id": number, "ok": False, "error": error.to_json()}
+            return {"id": number, "ok": False, "error": _INTERNAL.to_json()}
 
 
 def _parse(request: dict[str, Any]) -> tuple[str, Actor, dict[str, Any]]:

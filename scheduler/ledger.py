@@ -142,10 +142,10 @@ class Ledger:
             self._fail(batch, SchedulerError(500, "internal_error", "The scheduler failed here; nothing was changed.",
                                              hint="The daemon's log has the details."))  # fmt: skip
             return False
-        for deed, result, error in outcomes:
+        for deed, result, refusal in outcomes:
             if deed.answer is not None and not deed.answer.done():
-                if error is not None:
-                    deed.answer.set_exception(error)
+                if refusal is not None:
+                    deed.answer.set_exception(refusal)
                 else:
                     deed.answer.set_result(result)
         effects, self._effects = self._effects, []

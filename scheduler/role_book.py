@@ -10,7 +10,7 @@ from scheduler.core import events
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Ledger, Turn
-from scheduler.registry import Role, RoleDraft, RolesError, load_roles
+from scheduler.registry import Problem, Role, RoleDraft, RolesError, load_roles
 from scheduler.store import Store
 
 
@@ -103,17 +103,15 @@ class RoleBook:
         for draft in drafts:
             files += [("portrait", draft.image_path), ("voice", draft.audio_path)]
         answers = await self._library.check(files)
-        refused = [answer for answer in answers if isinstance(answer, Refused)]
-        if refused:
-            lines = [f"{answer.path.name}: {answer.message} {answer.hint}".strip() for answer in refused]
-            raise SchedulerError(422, "bad_asset", " ".join(lines), field=refused[0].kind, hint="Nothing was changed.")
+        if problems := _problems(drafts, answers):
+            raise RolesError(problems)
         checked = [answer for answer in answers if isinstance(answer, Checked)]
         for asset in checked:
             self._library.keep(asset.path, asset.sha256)
         roles, warnings = [], []
         for index, draft in enumerate(drafts):
             portrait, voice = checked[2 * index], checked[2 * index + 1]
-            role = draft.complete(portrait, voice)
+            role = _role(draft, portrait, voice)
             roles.append((role, [portrait, voice]))
             warnings += [f"{role.name}: {warning}" for warning in role.warnings]
         return roles, warnings
@@ -122,9 +120,27 @@ class RoleBook:
 def _parse(text: str, base_dir: Path | None) -> list[RoleDraft]:
     if base_dir is None:
         raise SchedulerError(422, "bad_request", "The folder that the file names are relative to is not known.", field="base_dir")
-    try:
-        return load_roles(text, base_dir)
-    except RolesError as error:
-        problems = [f"line {p.line}: {p.message} {p.hint}".strip() for p in error.problems]
-        raise SchedulerError(422, "bad_roles", " ".join(problems), field="roles", hint="Nothing was changed.",
-                             problems=problems) from error  # fmt: skip
+    return load_roles(text, base_dir)
+
+
+def _problems(drafts: list[RoleDraft], answers: list[Checked | Refused]) -> list[Problem]:
+    """Refused files as problems at their line of the registry; answers come in pairs, portrait and voice per role."""
+    return [
+        drafts[index // 2].problem("audio" if index % 2 else "image", answer.message, answer.hint)
+        for index, answer in enumerate(answers)
+        if isinstance(answer, Refused)
+    ]
+
+
+def _role(draft: RoleDraft, portrait: Checked, voice: Checked) -> Role:
+    looks, sound = portrait.verdict, voice.verdict
+    return Role.from_draft(
+        draft,
+        portrait_sha256=portrait.sha256,
+        voice_sha256=voice.sha256,
+        voice_seconds=sound["seconds"],
+        image_width=looks["width"],
+        image_height=looks["height"],
+        pauses=tuple((start, end) for start, end in sound["pauses"]),
+        warnings=(*(f"portrait {w}" for w in looks["warnings"]), *(f"voice {w}" for w in sound["warnings"])),
+    )

@@ -10,7 +10,7 @@ from engine import config, memory
 from engine.catalog import BLOCK_SECONDS, SHAPES
 from engine.errors import SettingsError
 from scheduler.errors import SchedulerError
-from scheduler.prompts import PromptError, render
+from scheduler.prompts import render
 from scheduler.registry import Role
 
 # Spelling of the request → spelling of engine.config.Settings.
@@ -73,10 +73,7 @@ def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256:
     degrade = request.get("degrade", "ask")
     if degrade not in ("allow", "ask", "never"):
         raise bad_request(f"degrade {degrade!r} is unknown.", "degrade", "Use allow, ask or never.")
-    try:
-        rendered = render(role, request.get("context", {}))
-    except PromptError as error:
-        raise bad_request(error.message, error.field, error.hint, code=error.code) from error
+    rendered = render(role, request.get("context", {}))
     settings, warnings = _settings(request, role)
     seconds, blocks = _length(request, role, settings)
     try:

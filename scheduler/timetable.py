@@ -54,7 +54,12 @@ class Timetable:
     async def _sample(self) -> None:
         readings = await asyncio.to_thread(self._probe.read)
         self._csv.add(readings, self._ledger.clock.now())
-        self._ledger.post(lambda turn: [turn.store.insert_sample(turn.at, r.device, r.body) for r in readings])
+
+        def keep(turn: Turn) -> None:
+            for reading in readings:
+                turn.store.insert_sample(turn.at, reading.device, reading.body)
+
+        self._ledger.post(keep)
 
     async def _check_disk(self) -> None:
         free = shutil.disk_usage(self._data_dir).free

@@ -21,9 +21,10 @@ from scheduler.core.actions import (
     SendRun,
 )
 from scheduler.core.events import JobSubmitted
-from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWNED_STATES, Job, JobState
+from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWN_HOLDS, OWNED_STATES, Job, JobState
 from scheduler.core.policy import Policy
 from scheduler.core.state import State
+from scheduler.core.tags import Tag
 
 COLUMNS = tuple(item.name for item in fields(Job))
 _FACTS = (MoveJob, Record, Refuse)
@@ -47,6 +48,12 @@ class Ledger:
         self.away: set[str] = set()  # roles that are not available
         self.excluded: set[tuple[str, str]] = set()
         self.is_queue_paused = False
+        self.durable: dict[str, int] = {}  # blocks that the worker has really made, by job
+        self.queued_by_user: dict[str, int] = {}
+        self.vacating: set[str] = set()  # jobs whose workers were asked to stop
+        self.ended = dict.fromkeys(sorted(FINAL_STATES), 0)  # over all restarts
+        self.longest_wait_s: dict[int, float] = {}  # first start after submission, by priority
+        self.is_watching_order = False  # hold every start against everybody who waits: O(queue) per start
 
     def submit(self, event: JobSubmitted) -> None:
         """The row that the daemon inserts before the step."""
@@ -63,11 +70,14 @@ class Ledger:
             else:
                 is_in_effects = True
             if isinstance(action, MoveJob):
-                self._move(action)
+                self._move(action, at)
+            elif isinstance(action, Record) and action.tag == Tag.WORKER_KILL_ORDERED:
+                self.vacating.discard(action.body["job_id"])
             elif isinstance(action, SendRun):
                 self._run(action, at)
             elif isinstance(action, (SendPreempt, SendCancel)):
                 self._demand(action.slot in self.holders, f"nothing to stop: {action}")
+                self.vacating.add(self.holders[action.slot])
             elif isinstance(action, KillWorker):
                 self._demand(action.worker_id not in self.killed, f"killed twice: {action}")
                 self.killed.add(action.worker_id)
@@ -91,7 +101,7 @@ class Ledger:
         """Drop rows of ended jobs, so that a long run stays small."""
         self.rows = {job_id: row for job_id, row in self.rows.items() if row["state"] not in FINAL_STATES}
 
-    def _move(self, action: MoveJob) -> None:
+    def _move(self, action: MoveJob, at: float) -> None:
         row = self.rows[action.job_id]
         self._demand(row["state"] is action.source, f"{action.job_id} is {row['state']}, not {action.source}")
         is_legal = action.source is action.target or action.target in LEGAL_MOVES[action.source]
@@ -99,11 +109,18 @@ class Ledger:
         done = action.fields.get("blocks_done")
         if done is not None:
             self._demand(done == row["blocks_done"] + 1, f"{action.job_id}: block {done} after {row['blocks_done']}")
+            self._demand(done <= self.durable.get(action.job_id, 0), f"{action.job_id}: block {done} was not made")
+        if action.tag == Tag.JOB_PREEMPTING:
+            self._check_need(row, at)
         is_leaving = action.source in OWNED_STATES and action.target not in OWNED_STATES
         row.update({name: value for name, value in action.fields.items() if name in row})
         row["state"] = action.target
+        self._count(action, row)
+        if action.target in FINAL_STATES:
+            self.ended[action.target] += 1
         if is_leaving:
             self.holders = {slot: job_id for slot, job_id in self.holders.items() if job_id != action.job_id}
+            self.vacating.discard(action.job_id)
         is_wanted = row["is_cancel_requested"] and action.target is JobState.QUEUED
         self._demand(not is_wanted, f"{action.job_id} was cancelled and is queued again")
 
@@ -123,8 +140,58 @@ class Ledger:
         for slot, other in self.holders.items():
             pair = (row["role"], self.rows[other]["role"])
             self._demand(pair not in self.excluded, f"{pair} play together on slots {action.slot} and {slot}")
+        if action.lease_id.endswith("-1"):
+            wait_s = at - row["submitted_at"]
+            self.longest_wait_s[row["priority"]] = max(wait_s, self.longest_wait_s.get(row["priority"], 0.0))
+            if self.is_watching_order:
+                self._check_overtaking(row)
         self.holders[action.slot] = action.job_id
         self.contexts.add(action.job_id)
+
+    def _count(self, action: MoveJob, row: dict[str, Any]) -> None:
+        user = row["user"]
+        entered = (action.target is JobState.QUEUED) - (action.source is JobState.QUEUED)
+        self.queued_by_user[user] = queued = self.queued_by_user.get(user, 0) + entered
+        if action.source is JobState.SUBMITTED and action.target is JobState.QUEUED:
+            self._demand(queued <= self.policy.max_queued_per_user, f"{user} has {queued} queued jobs")
+
+    def _check_need(self, victim: dict[str, Any], at: float) -> None:
+        """More waiting jobs lead the victim than slots become free without it (excluded roles need theirs)."""
+        if self.excluded:
+            return
+        waiting = [r for r in self.rows.values() if r["state"] is JobState.QUEUED and r["hold"] not in OWN_HOLDS]
+        leading = sum(self._leads(row, victim, at) for row in waiting)
+        coming = sum(slot not in self.drained for slot, job_id in self.holders.items() if job_id in self.vacating)
+        self._demand(
+            leading > coming, f"{victim['id']} gives way to nobody: {leading} lead it, {coming} slots come free"
+        )
+
+    def _leads(self, row: dict[str, Any], victim: dict[str, Any], at: float) -> bool:
+        policy = self.policy
+        if row["priority"] >= policy.urgent_priority > victim["priority"]:
+            return True
+        points = [
+            max(
+                r["priority"],
+                min(policy.ageing_ceiling, r["priority"] + policy.ageing_per_s * (at - r["submitted_at"])),
+            )
+            for r in (row, victim)
+        ]
+        return bool(points[0] - points[1] >= policy.preempt_margin - 1e-6)
+
+    def _check_overtaking(self, row: dict[str, Any]) -> None:
+        """The bound of ageing: who came later than the difference in priority takes to wait off may not go first."""
+        policy = self.policy
+        if row["priority"] > policy.ageing_ceiling:
+            return
+        for other in self.rows.values():
+            if other["state"] is not JobState.QUEUED or other["hold"] in OWN_HOLDS or other is row:
+                continue
+            head_start_s = max(0, row["priority"] - other["priority"]) / policy.ageing_per_s
+            is_overtaken = row["submitted_at"] > other["submitted_at"] + head_start_s
+            self._demand(
+                not is_overtaken, f"{row['id']} goes before {other['id']}, which waited longer than ageing allows"
+            )
 
     @staticmethod
     def _demand(is_true: bool, finding: str) -> None:

@@ -91,6 +91,8 @@ class Simulator:
         assert not self.state.jobs, f"{len(self.state.jobs)} jobs never end: {sorted(self.state.jobs)[:3]}"
         if self.ledger is not None:
             self.ledger.compare(self.state)
+            ended = sum(self.ledger.ended.values())
+            assert ended == self.submissions, f"{self.submissions} jobs were submitted, {ended} have ended"
 
     def feed(self, event: events.Event) -> list[Action]:
         """Let the core take one event; check it; carry its effects to the simulated world."""
@@ -196,11 +198,12 @@ class Simulator:
         old = self.state
         self.state = State.restore(
             self.policy, self.workload.slots, self.ledger.open_jobs(), sorted(old.unavailable_roles),
-            old.is_queue_paused, {f"role{a}": [f"role{b}"] for a, b in self.workload.exclusions},
+            old.is_queue_paused, dict(old.relations.pairs()),
             [slot.number for slot in old.slots if slot.is_drained],
         )  # fmt: skip
         self.workers = [None] * self.workload.slots
         self.ledger.holders.clear()
+        self.ledger.vacating.clear()
         self.feed(events.Booted(at=self.now))
         for slot in range(self.workload.slots):
             self.plan(self.workload.respawn_s, "ready", slot)
@@ -248,6 +251,8 @@ class Simulator:
         if self.is_faulty:
             self._confuse(worker, lease_id)
         worker.block += 1
+        if self.ledger is not None:
+            self.ledger.durable[worker.job_id] = worker.block
         self.feed(events.BlockWasDone(at=self.now, lease_id=lease_id, block=worker.block - 1))
         self._go_on(slot, worker, lease_id)
 

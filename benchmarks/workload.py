@@ -10,7 +10,7 @@ class Workload:
     """Numbers of a simulated day. Probabilities are per block unless said otherwise."""
 
     slots: int = 4
-    arrivals_per_s: float = 0.55
+    arrivals_per_s: float = 0.8
     priorities: tuple[int, ...] = (0, 5, 5, 10, 10, 10, 20, 50, 100)
     roles: int = 8
     users: int = 20

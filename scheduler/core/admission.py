@@ -52,7 +52,7 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
             text=sentence("queue_full", queued=state.queued, limit=policy.max_queued),
         )  # fmt: skip
     if policy.slot_memory_bytes is not None and job.context_bytes > policy.slot_memory_bytes:
-        return _too_large(job, event, policy.slot_memory_bytes, terms)
+        return _too_large(state, job, event, policy.slot_memory_bytes, terms)
     hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
     if hold is HoldReason.WAITING_FOR_SLOT:
         return Decision(
@@ -65,7 +65,7 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
     )  # fmt: skip
 
 
-def _too_large(job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any]) -> Decision:
+def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any]) -> Decision:
     """The context does not fit: the best rung that does, by consent where the submission says so."""
     fitting = [(rung, size) for rung, size in event.alternatives if size <= limit]
     need, have = in_gib(job.context_bytes), in_gib(limit)
@@ -82,9 +82,11 @@ def _too_large(job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any])
         return Decision(verdict=REJECTED, reason="context_too_large", text=text, hint=hint, terms=terms)
     rung, size = fitting[0]
     if job.degrade == "allow":
+        hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
         return Decision(
-            verdict=ADMITTED, reason=HoldReason.WAITING_FOR_SLOT.value, rung=rung, context_bytes=size, terms=terms,
+            verdict=ADMITTED if hold is HoldReason.WAITING_FOR_SLOT else HELD, reason=hold.value, rung=rung,
             text=sentence("admitted_degraded", rung=rung, need_gib=need, have_gib=have),
+            context_bytes=size, terms=terms,
         )  # fmt: skip
     return Decision(
         verdict=HELD, reason=HoldReason.AWAITING_CONSENT.value, rung=rung, context_bytes=size, terms=terms,

@@ -46,7 +46,7 @@ def cancel(state: State, event: events.CancelRequested, turn: Turn) -> bool:
     if job.state is JobState.QUEUED:
         fields: dict[str, Any] = {"is_cancel_requested": True, "hold": None, "finished_at": turn.at}
         state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, fields, {"blocks_done": job.blocks_done})
-        return False
+        return True  # an excluding role may have been kept waiting for its sake
     slot = state.slots[job.slot] if job.slot is not None else None
     assert slot is not None and slot.worker_id is not None and slot.lease_id is not None, job.id
     if slot.stop_cause is None:
@@ -69,7 +69,7 @@ def pause(state: State, event: events.PauseRequested, turn: Turn) -> bool:
         if job.hold is not HoldReason.AWAITING_CONSENT:  # that question stays open
             fields["hold"] = HoldReason.PAUSED
         state.move(turn, job, JobState.QUEUED, Tag.JOB_PAUSED, fields)
-        return False
+        return True
     slot = state.slots[job.slot] if job.slot is not None else None
     assert slot is not None, job.id
     if job.state is JobState.PREEMPTING:  # it stops already

@@ -15,7 +15,7 @@ from engine.model.speech import build_speech_encoder
 from engine.model.text import build_text_encoder, load_tokenizer
 from engine.model.transformer import Transformer
 from engine.model.vae import VideoAutoencoder
-from engine.model.weights import assign, map_file, tensors_of
+from engine.model.weights import assign, empty_weights, map_file, tensors_of
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -31,7 +31,7 @@ def load_engine(
     manifest = Manifest.read(model_dir)
     buffers = {file: _read(model_dir / file, read_file, manifest.files[file], verify=verify) for file in FILES}
     tensors = {file: _on_device(tensors_of(buffers[file], str(model_dir / file)), device) for file in FILES}
-    with torch.device("meta"):
+    with empty_weights():
         transformer, vae = Transformer(manifest.transformer), VideoAutoencoder(manifest.vae)
     assign(transformer, tensors[TRANSFORMER], str(model_dir / TRANSFORMER))
     assign(vae, tensors[VAE], str(model_dir / VAE))

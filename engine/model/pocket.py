@@ -23,6 +23,7 @@ from engine.model.config import TransformerConfig
 from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
 from engine.model.transformer import Transformer
 from engine.model.vae import VaeConfig, VideoAutoencoder
+from engine.model.weights import empty_weights
 
 SHAPE = SHAPES["pocket"]
 VAE_SHAPE = {"dim": SHAPE.vae_dim, "dim_mult": list(SHAPE.vae_dim_mult)}
@@ -76,7 +77,7 @@ def draw(name: str, shape: tuple[int, ...], salt: str) -> Tensor:
 
 def _shapes() -> dict[str, dict[str, tuple[int, ...]]]:
     """File -> tensor name -> shape, under the public checkpoints' names."""
-    with torch.device("meta"):
+    with empty_weights():
         transformer = Transformer(TransformerConfig.from_shape(SHAPE))
         vae = VideoAutoencoder(VaeConfig.from_json(VAE_SHAPE))
     return {TRANSFORMER: _of(transformer), VAE: _of(vae), TEXT: _text_shapes(), SPEECH: _speech_shapes()}
@@ -103,7 +104,7 @@ def _text_shapes() -> dict[str, tuple[int, ...]]:
 def _speech_shapes() -> dict[str, tuple[int, ...]]:
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-    with torch.device("meta"):
+    with empty_weights():
         model = Wav2Vec2Model(Wav2Vec2Config(**SPEECH_SHAPE, apply_spec_augment=False, mask_time_prob=0.0))
     public = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
     shapes = {}

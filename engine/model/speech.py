@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from engine.catalog import BLOCK_FRAMES, FPS, SPEECH_RATE
 from engine.model.config import SPEECH_LAYERS
-from engine.model.weights import assign
+from engine.model.weights import assign, empty_weights
 
 FEATURE_RATE = 50  # frames per second of the encoder
 GRID_RATE = 30  # the published code resamples to 30 per second before it picks video frames
@@ -30,7 +30,7 @@ def build_speech_encoder(config: dict[str, Any], tensors: dict[str, Tensor], nam
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
     shape = Wav2Vec2Config(**{**config, "apply_spec_augment": False, "mask_time_prob": 0.0, "mask_feature_prob": 0.0})
-    with torch.device("meta"):
+    with empty_weights():
         model = Wav2Vec2Model(shape)
     used = {
         _library_name(key.removeprefix("wav2vec2.")): value

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import WeightsError
-from engine.model.weights import assign
+from engine.model.weights import assign, empty_weights
 
 PAD, END = 0, 1  # token ids of the public tokenizer, kept by the byte tokenizer
 _BYTE_OFFSET = 3  # ids 0, 1, 2 are padding, end and unknown
@@ -109,7 +109,7 @@ def build_text_encoder(config: TextConfig, tensors: dict[str, Tensor], name: str
         relative_attention_num_buckets=config.num_buckets, relative_attention_max_distance=config.max_distance,
         feed_forward_proj="gated-gelu", pad_token_id=PAD, eos_token_id=END,
     )  # fmt: skip
-    with torch.device("meta"):
+    with empty_weights():
         model = UMT5EncoderModel(shape)
     assign(model, {_library_name(key): value for key, value in tensors.items()} | _twin(tensors), name)
     return model

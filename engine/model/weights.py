@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import struct
 import warnings
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from engine.errors import WeightsError
 
@@ -40,6 +43,23 @@ def tensors_of(buffer: memoryview, name: str) -> dict[str, Tensor]:
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file, mapped read-only."""
     return tensors_of(map_file(path), path.name)
+
+
+class _NoDraws(TorchFunctionMode):
+    """Random initialisation does nothing: no generator is touched, and torch's compiler stays unimported."""
+
+    def __torch_function__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def empty_weights() -> Iterator[None]:
+    """Modules built inside have shapes but no memory, and draw no random numbers."""
+    with torch.device("meta"), _NoDraws():
+        yield
 
 
 def assign(module: nn.Module, tensors: dict[str, Tensor], name: str) -> None:

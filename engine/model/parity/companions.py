@@ -12,13 +12,13 @@ from engine.model.speech import build_speech_encoder
 from engine.model.text import TextConfig, build_text_encoder, encode_ids
 from engine.model.vae import VaeConfig, VideoAutoencoder
 from engine.model.vae_parts import Stream
-from engine.model.weights import assign, load_tensors
+from engine.model.weights import assign, empty_weights, load_tensors
 
 
 def build_vae(case: Case, model: str = "model", file: str = "weights.safetensors") -> VideoAutoencoder:
     """The case's autoencoder with its weights."""
     statistics = {name: case.config[name] for name in ("latents_mean", "latents_std")}
-    with torch.device("meta"):
+    with empty_weights():
         vae = VideoAutoencoder(VaeConfig.from_json({**case.config[model], **statistics}))
     assign(vae, case.weights(file=file), file)
     return vae

@@ -14,12 +14,12 @@ from engine.model.rings import KeyStore, RingReader, SinkWriter
 from engine.model.rope import block_positions, phases, rotate, sink_positions, sink_shift
 from engine.model.sampler import euler_step, schedule
 from engine.model.transformer import Transformer, sink_rows
-from engine.model.weights import assign
+from engine.model.weights import assign, empty_weights
 
 
 def build(case: Case, file: str = "weights.safetensors") -> Transformer:
     """The case's transformer with its weights."""
-    with torch.device("meta"):
+    with empty_weights():
         model = Transformer(case.transformer_config())
     assign(model, case.weights(file=file), file)
     return model
@@ -27,7 +27,7 @@ def build(case: Case, file: str = "weights.safetensors") -> Transformer:
 
 def part(case: Case, names: tuple[str, ...]) -> Transformer:
     """A transformer of which only the named parts have weights."""
-    with torch.device("meta"):
+    with empty_weights():
         model = Transformer(case.transformer_config())
     for name in names:
         assign(model.get_submodule(name), case.weights(f"{name}."), name)
@@ -44,7 +44,7 @@ def key_store(model: Transformer, rows: int) -> KeyStore:
 def audio_projector(case: Case) -> None:
     """The published 73 copies and our single one must both agree."""
     model = case.config["model"]
-    with torch.device("meta"):
+    with empty_weights():
         projector = AudioProjector(model["audio_dim"], model["dim"], model["num_audio_token"])
     assign(projector, case.weights("casual_audio_encoder."), "weights")
     for copies in (PUBLISHED_COPIES, 1):
@@ -56,7 +56,7 @@ def audio_projector(case: Case) -> None:
 def audio_injection(case: Case) -> None:
     """One injector on two token streams."""
     model = case.config["model"]
-    with torch.device("meta"):
+    with empty_weights():
         injector = AudioInjector(model["dim"], model["num_heads"], len(model["audio_inject_layers"]), 1e-6)
     assign(injector, case.weights("audio_injector."), "weights")
     index = case.run["injector_index"]

@@ -85,7 +85,7 @@ def test_job_killed_at_a_named_point_ends_as_if_nothing_had_been(
     quiet = start()
     quiet.say(kit.order(tmp_path / "quiet"))
     quiet.finish_job()
-    at = 1 if "video" in point else 8 if point is CrashPoint.BEFORE_STEP else 3  # in the third block, or at the end
+    at = 1 if point in ("before_video", "after_video", "before_sink") else 8 if point is CrashPoint.BEFORE_STEP else 3  # in the third block, or at the end
     dying = start(crash_at=f"{point}:{at}")
     dying.say(kit.order(tmp_path / "job"))
     dying.drain()

@@ -17,7 +17,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from scheduler.door import socket_path
 from scheduler.preflight import CannotStart, check_port, lock_data_dir, prepare_data_dir
@@ -27,7 +26,14 @@ FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
 HEALTHY_AFTER_S = 20.0  # alive that long: the next failure starts with the first back-off again
 STOP_GRACE_S = 8.0
+START_TIMEOUT_S = 60.0
+MAX_EARLY_KILLS = 3
 EXIT_CHILD_FAILED = 71
+EXIT_STOPPED = 130
+
+
+class Stopped(CannotStart):
+    """A stop was asked for before everything was up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,7 @@ class Child:
     kind: str
     argv: list[str]
     is_up: Callable[[], bool]
+    stale: Path | None = None  # what a dead one leaves behind
     env: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
@@ -88,7 +95,7 @@ class Launcher:
         self._processes = ProcessList(options.data_dir / "run")
         self._lifeline_read, self._lifeline_write = os.pipe()
         self._children = [self._vault(), self._daemon(), self._web()]
-        self._logs: list[IO[bytes]] = []
+        self._wakeup_read = -1
 
     def _vault(self) -> Child:
         options = self._options
@@ -96,7 +103,7 @@ class Launcher:
             "engine.vault", "--socket", str(options.vault_socket), "--limit-gib", str(options.vault_limit_gib),
             "--lifeline-fd", str(self._lifeline_read),
         )  # fmt: skip
-        return Child("vault", argv, is_up=options.vault_socket.exists)
+        return Child("vault", argv, is_up=options.vault_socket.exists, stale=options.vault_socket)
 
     def _daemon(self) -> Child:
         options = self._options
@@ -106,7 +113,8 @@ class Launcher:
             "--lifeline-fd", str(self._lifeline_read),
             *(["--preload-roles", str(options.preload_roles)] if options.preload_roles else []),
         )  # fmt: skip
-        return Child("daemon", argv, is_up=socket_path(options.data_dir).exists)
+        door = socket_path(options.data_dir)
+        return Child("daemon", argv, is_up=door.exists, stale=door)
 
     def _web(self) -> Child:
         options = self._options
@@ -117,25 +125,38 @@ class Launcher:
         url = f"http://{options.host}:{options.port}/healthz"
         return Child("web", argv, is_up=lambda: _answers(url), env={"GREENROOM_DATA": str(options.data_dir)})
 
-    def start_all(self, timeout_s: float = 60.0) -> None:
-        """Start in order, each only when the one before is up. Raises CannotStart with the end of the log at fault."""
+    def start_all(self, should_stop: Callable[[], bool]) -> None:
+        """Start in order, each only when the one before is up.
+
+        Raises CannotStart with the end of the log at fault, or Stopped when a stop was asked for meanwhile.
+        """
         for child in self._children:
             self._start(child)
-            deadline = time.monotonic() + timeout_s
-            while not child.is_up():
-                assert child.process is not None
-                if (code := child.process.poll()) is not None:
-                    raise CannotStart(f"The {child.kind} ended at once with code {code}. {self._log_tail(child)}", EXIT_CHILD_FAILED)
-                if time.monotonic() > deadline:
-                    raise CannotStart(f"The {child.kind} did not come up in {timeout_s:.0f} s. {self._log_tail(child)}", EXIT_CHILD_FAILED)
-                time.sleep(0.03)
-            self._say(f"{child.kind} is up (process {child.process.pid if child.process else '?'})")
+            self._wait_until_up(child, should_stop)
+            assert child.process is not None
+            self._say(f"{child.kind} is up (process {child.process.pid})")
+
+    def _wait_until_up(self, child: Child, should_stop: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not child.is_up():
+            assert child.process is not None
+            code = child.process.poll()
+            if should_stop():
+                raise Stopped("stopped before everything was up", EXIT_STOPPED)
+            if code is not None and (code >= 0 or child.failures >= MAX_EARLY_KILLS):
+                how = f"ended at once with code {code}"
+                raise CannotStart(f"The {child.kind} {how}. {self._log_tail(child)}", EXIT_CHILD_FAILED)
+            if code is not None:  # somebody killed it: no fault of its own
+                child.failures += 1
+                self._start(child)
+            if time.monotonic() > deadline:
+                how = f"did not come up in {START_TIMEOUT_S:.0f} s"
+                raise CannotStart(f"The {child.kind} {how}. {self._log_tail(child)}", EXIT_CHILD_FAILED)
+            time.sleep(0.03)
 
     def _start(self, child: Child) -> None:
-        for stale in (socket_path(self._options.data_dir),) if child.kind == "daemon" else ():
-            stale.unlink(missing_ok=True)
-        if child.kind == "vault":
-            self._options.vault_socket.unlink(missing_ok=True)
+        if child.stale is not None:
+            child.stale.unlink(missing_ok=True)
         with (self._options.data_dir / "logs" / f"{child.kind}.jsonl").open("ab") as log:
             child.process = spawn(
                 child.kind, child.argv, self._processes, pass_fds=(self._lifeline_read,), env=child.env, log=log
@@ -178,8 +199,6 @@ class Launcher:
                 select.select([self._wakeup_read], [], [], seconds)
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wakeup_read, 4096)
-
-    _wakeup_read: int = -1
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[Callable[[], bool]]:
@@ -264,7 +283,7 @@ def running(options: ServeOptions, say: Callable[[str], None]) -> Iterator[tuple
         launcher = Launcher(options, say)
         with launcher.signals() as should_stop:
             try:
-                launcher.start_all()
+                launcher.start_all(should_stop)
                 yield launcher, should_stop
             finally:
                 launcher.stop_all()

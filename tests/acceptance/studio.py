@@ -72,7 +72,7 @@ class Studio:
             sys.executable, "-m", "scheduler.cli", "serve", "--data", str(self.data_dir), "--port", str(self.port),
             "--engine", self._engine, "--preload_roles", str(ROLES),
         ]  # fmt: skip
-        with self._log.open("ab") as log:
+        with self._log.open("wb") as log:
             self.launcher = subprocess.Popen(command, cwd=ROOT, env=self._env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.wait_until_ready()
 
@@ -81,7 +81,9 @@ class Studio:
         def is_ready() -> bool:
             assert self.launcher is not None
             assert self.launcher.poll() is None, self._log.read_text()
-            return self.slot()["worker"] is not None if (self.data_dir / "run" / "daemon.sock").exists() else False
+            if not (self.data_dir / "run" / "daemon.sock").exists() or not self.slot()["worker"]:
+                return False
+            return "Greenroom is at" in self._log.read_text()
 
         until(lambda: _quiet(is_ready), f"a ready worker; {self._log}")
 

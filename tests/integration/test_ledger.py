@@ -1,0 +1,143 @@
+"""The ledger with a real store: one transaction per batch, and a store that fails and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scheduler.clock import SteadyClock
+from scheduler.core import events
+from scheduler.core.actions import Action, SendRun
+from scheduler.core.machine import State
+from scheduler.core.policy import Policy
+from scheduler.door import Actor
+from scheduler.errors import SchedulerError
+from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
+from scheduler.store import NewJob, Store, open_writer
+
+LOCAL = Actor("local")
+
+
+class Bench:
+    """A ledger on a real store, with a worker that is said to be ready and effects that are only listed."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.store: Store = open_writer(data_dir)
+        self.effects: list[Action] = []
+        self.recoveries = 0
+        self.ledger = Ledger(self.store, self.restore, SteadyClock(), self.effects.append, self.back)
+        assert self.ledger.turn([Deed(lambda turn: turn.apply(events.Booted(at=turn.at)), SYSTEM, None)])
+
+    def restore(self) -> State:
+        """Memory as the store tells it."""
+        return State.restore(Policy(), 1, self.store.load_open_jobs())
+
+    def back(self) -> None:
+        """The store works again: what the daemon does then."""
+        self.recoveries += 1
+        self.ledger.post(lambda turn: turn.apply(events.Booted(at=turn.at)))
+
+    def submit(self, number: int, padding: int = 0) -> Deed[str]:
+        """A deed that accepts a job, with a recipe of some size."""
+
+        def act(turn: Turn) -> str:
+            job_id = f"j{number}"
+            turn.has_changed = True
+            turn.store.insert_job(
+                NewJob(
+                    id=job_id, ordinal=turn.store.next_ordinal(), user="u", team="t", role="r", role_version=1, priority=1,
+                    degrade="ask", total_blocks=4, context_bytes=1, submitted_at=turn.at, recipe={"padding": "x" * padding},
+                ),
+                turn.actor, turn.at,
+            )  # fmt: skip
+            turn.apply(
+                events.JobSubmitted(
+                    at=turn.at, job_id=job_id, ordinal=turn.store.next_ordinal() - 1, user="u", team="t", role="r",
+                    priority=1, total_blocks=4, context_bytes=1,
+                )
+            )  # fmt: skip
+            return job_id
+
+        return Deed(act, LOCAL, None)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A ledger whose slot has a worker."""
+    made = Bench(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_effects_come_after_the_commit(bench: Bench) -> None:
+    ready = Deed(lambda turn: turn.apply(events.WorkerBecameReady(at=turn.at, slot=0, worker_id="w1")), SYSTEM, None)
+
+    def look(turn: Turn) -> None:
+        assert bench.effects == [], "an effect was performed inside the transaction"
+
+    assert bench.ledger.turn([ready, bench.submit(1), Deed(look, SYSTEM, None)])
+    assert [type(effect) for effect in bench.effects] == [SendRun]
+    job = bench.store.job("j1")
+    assert job is not None and job["state"] == "LEASED"
+
+
+def test_refused_wish_changes_nothing_and_its_neighbours_are_kept(bench: Bench) -> None:
+    async def scene() -> None:
+        answers = []
+        for deed in (bench.submit(1), _cancel("no-such-job"), bench.submit(2)):
+            deed.answer = asyncio.get_running_loop().create_future()
+            answers.append(deed)
+        assert bench.ledger.turn(answers)
+        first, refused, second = (deed.answer for deed in answers)
+        assert first is not None and second is not None and refused is not None
+        assert (await first, await second) == ("j1", "j2")
+        with pytest.raises(SchedulerError) as caught:
+            await refused
+        assert caught.value.status == 404
+
+    asyncio.run(scene())
+    assert bench.store.state_counts()["QUEUED"] == 2
+
+
+def test_full_disk_acknowledges_nothing_and_work_goes_on_when_there_is_room(bench: Bench) -> None:
+    connection = bench.store._connection
+    used = connection.execute("PRAGMA page_count").fetchone()[0]
+
+    async def scene() -> None:
+        running = asyncio.get_running_loop().create_task(bench.ledger.run())
+        kept = await bench.ledger.do(bench.submit(1).act, LOCAL)
+        connection.execute(f"PRAGMA max_page_count={used + 4}")
+        with pytest.raises(SchedulerError) as caught:
+            await bench.ledger.do(bench.submit(2, padding=200_000).act, LOCAL)
+        assert (caught.value.status, caught.value.code) == (507, "disk_full")
+        assert bench.store.job("j2") is None
+        connection.execute("PRAGMA max_page_count=1000000")
+        while bench.ledger.trouble is not None or not bench.ledger.state.is_booted:
+            await asyncio.sleep(0.01)
+        assert await bench.ledger.do(bench.submit(3).act, LOCAL) == "j3"
+        assert set(bench.ledger.state.jobs) == {kept, "j3"}
+        running.cancel()
+
+    asyncio.run(scene())
+    assert bench.recoveries == 1
+
+
+def test_broken_deed_takes_its_whole_batch_back_and_memory_follows_the_store(bench: Bench) -> None:
+    def broken(turn: Turn) -> None:
+        turn.record("disk:low", "disk", {})
+        raise RuntimeError("a fault in our own code")
+
+    assert not bench.ledger.turn([bench.submit(1), Deed(broken, SYSTEM, None)])
+    assert bench.store.job("j1") is None
+    assert bench.effects == []
+    assert bench.ledger.trouble is not None and bench.ledger.trouble.status == 500
+
+
+def _cancel(job_id: str) -> Deed[None]:
+    def act(turn: Turn) -> None:
+        turn.apply(events.CancelRequested(at=turn.at, job_id=job_id))
+
+    return Deed(act, LOCAL, None)

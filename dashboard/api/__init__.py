@@ -1,0 +1,19 @@
+"""The control API: one module per noun, documented at /openapi."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from dashboard.api import audit, devices, events, health, jobs, metrics, queue, roles, switch, video
+from dashboard.api.openapi import blueprint as openapi
+from dashboard.api.openapi import spec
+
+MODULES = (jobs, video, roles, switch, queue, devices, audit, events, metrics, health)
+
+
+def register_api(app: Flask) -> None:
+    """Register every route of the API."""
+    for module in MODULES:
+        app.register_blueprint(module.blueprint)
+    app.register_blueprint(openapi)
+    spec.app = app

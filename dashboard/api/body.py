@@ -1,0 +1,95 @@
+"""Reading a request's JSON body and query strictly: what is unknown, missing or of the wrong type is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from dashboard.errors import WebError
+
+MAX_KEY_CHARS = 200
+
+
+class Body(BaseModel):
+    """Base of all request bodies: no unknown fields, no conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Query(BaseModel):
+    """Base of all query strings: no unknown names; digits become numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+B = TypeVar("B", bound=BaseModel)
+
+
+def read_body(model: type[B]) -> B:
+    """The body as this model; an empty body is `{}`. Raises WebError 400 (no JSON) or 422 naming the field."""
+    raw = request.get_data(cache=False)
+    return _validated(model, {} if not raw else _parsed(raw))
+
+
+def read_query(model: type[B]) -> B:
+    """The query string as this model; an empty value is none (a form's empty field), a name given twice is an error. Raises WebError 422 naming it."""
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise WebError(422, "bad_query", f"{name} is given {len(values)} times.", field=name)
+    return _validated(model, {name: value for name, value in request.args.items() if name != "lang" and value != ""})
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(raw, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise WebError(400, "bad_json", f"The body is not JSON: {str(error) or 'nested too deeply'}.") from error
+    if not isinstance(data, dict):
+        raise WebError(422, "bad_request", "The body must be a JSON object.", hint='For example {"role": "teacher"}.')
+    return data
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"the key {key!r} appears twice")
+        result[key] = value
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _validated(model: type[B], data: dict[str, Any]) -> B:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _field_error(model, error.errors(include_url=False)[0]) from error
+
+
+def _field_error(model: type[BaseModel], first: ErrorDetails) -> WebError:
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(model.model_fields)
+        return WebError(422, "unknown_field", f"Unknown field {field!r:.80}.", field=field, hint=f"Known: {known or 'none'}.")
+    if first["type"] == "missing":
+        return WebError(422, "missing_field", f"{field} is missing.", field=field)
+    return WebError(422, "bad_field", f"{field}: {first['msg']}.", field=field)
+
+
+def idempotency_key() -> str | None:
+    """The Idempotency-Key header, 1 to 200 visible characters. Raises WebError 422."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 0 < len(key) <= MAX_KEY_CHARS or not key.isprintable():
+        raise WebError(
+            422, "bad_field", f"Idempotency-Key has 1 to {MAX_KEY_CHARS} visible characters.", field="Idempotency-Key"
+        )
+    return key

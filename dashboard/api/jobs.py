@@ -1,0 +1,161 @@
+"""Jobs: submit, list, look at, and everything one may wish of one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from dashboard.api.body import idempotency_key, read_body, read_query
+from dashboard.api.models import AnyObject, Consent, JobFilters, NoBody, SetPriority, SubmitJob, Submitted
+from dashboard.api.openapi import documented
+from dashboard.auth import caller, demand, require
+from dashboard.cards import event_card, job_public
+from dashboard.context import door, house
+from dashboard.errors import WebError
+from dashboard.overview import situation_now
+from scheduler.core.job import JobState
+
+blueprint = Blueprint("jobs", __name__)
+_JOB_ID = re.compile(r"[a-z0-9]{1,40}")
+
+
+def found_job(job_id: str) -> dict[str, Any]:
+    """The job's row. Raises WebError 404."""
+    job = house().reads.store.job(job_id) if _JOB_ID.fullmatch(job_id) else None
+    if job is None:
+        raise WebError(404, "unknown_job", f"There is no job {job_id!r:.60}.", field="id", hint="GET /jobs lists them.")
+    return job
+
+
+def changeable_job(job_id: str) -> dict[str, Any]:
+    """The job's row, if the caller may change it. Raises WebError 403 or 404."""
+    job = found_job(job_id)
+    if not caller().may_change(job):
+        demand("change_any")
+    return job
+
+
+@blueprint.post("/jobs")
+@documented("jobs", body=SubmitJob, gives=Submitted, status=202)
+@require("submit")
+def submit() -> tuple[Response, int]:
+    """Submit a job. `Idempotency-Key` makes it safe to send again: the same key gives the same job."""
+    wish, key = read_body(SubmitJob), idempotency_key()
+    user = wish.user or caller().name
+    if user != caller().name:
+        demand("submit_for_others")
+    request = {**wish.model_dump(exclude_none=True), "user": user}
+    return jsonify(door().submit(request, idempotency_key=key)), 202
+
+
+@blueprint.get("/jobs")
+@documented("jobs", query=JobFilters)
+@require("see")
+def list_jobs() -> Response:
+    """Jobs that meet all the filters, newest first unless `sort` says otherwise."""
+    filters = read_query(JobFilters).model_dump()
+    if filters["state"] and "," in filters["state"]:
+        filters["state"] = filters["state"].split(",")
+    page = house().reads.store.jobs(**filters)
+    places = house().reads.places() if any(row["state"] == JobState.QUEUED for row in page.rows) else {}
+    jobs = [job_public(row, caller(), _place(places.get(row["id"]))) for row in page.rows]
+    return jsonify({"jobs": jobs, "total": page.total, "page": page.page, "pages": page.pages})
+
+
+def _place(place: tuple[int, int] | None) -> dict[str, int] | None:
+    return None if place is None else {"place": place[0], "of": place[1]}
+
+
+def full_job(job: dict[str, Any]) -> dict[str, Any]:
+    """A job for its own page: public fields, place, why it waits, in both languages."""
+    reads = house().reads
+    place, why = reads.why(job, situation_now(house().pulse.last, reads.store.roles()))
+    shown = job_public(job, caller(), _place(place))
+    shown["why"] = None if why is None else {"reason": str(why.reason), "text": why.text}
+    if why is not None:
+        shown["hold"] = str(why.reason)
+    return shown
+
+
+@blueprint.get("/jobs/<job_id>")
+@documented("jobs")
+@require("see")
+def get_job(job_id: str) -> Response:
+    """One job: state, place, why it waits, recipe (words of others' jobs are left out)."""
+    return jsonify(full_job(found_job(job_id)))
+
+
+@blueprint.get("/jobs/<job_id>/story")
+@documented("jobs")
+@require("see")
+def story(job_id: str) -> Response:
+    """Everything that happened to the job, oldest first."""
+    job = found_job(job_id)
+    return jsonify({"events": [event_card(dict(row)) for row in house().reads.store.story(job["id"])]})
+
+
+@blueprint.get("/jobs/<job_id>/blocks")
+@documented("jobs")
+@require("see")
+def blocks(job_id: str) -> Response:
+    """The job's finished blocks with their times and hashes."""
+    return jsonify({"blocks": house().reads.store.blocks(found_job(job_id)["id"])})
+
+
+@blueprint.post("/jobs/<job_id>/cancel")
+@documented("jobs", body=NoBody, gives=AnyObject)
+@require("see")
+def cancel(job_id: str) -> Response:
+    """End the job; a running one stops at its next block."""
+    read_body(NoBody)
+    return jsonify(door().cancel(changeable_job(job_id)["id"]))
+
+
+@blueprint.post("/jobs/<job_id>/pause")
+@documented("jobs", body=NoBody)
+@require("see")
+def pause(job_id: str) -> Response:
+    """Let the job wait; a running one stops at its next block and loses nothing."""
+    read_body(NoBody)
+    return jsonify(door().pause(changeable_job(job_id)["id"]))
+
+
+@blueprint.post("/jobs/<job_id>/resume")
+@documented("jobs", body=NoBody)
+@require("see")
+def resume(job_id: str) -> Response:
+    """Let a paused job go on."""
+    read_body(NoBody)
+    return jsonify(door().resume(changeable_job(job_id)["id"]))
+
+
+@blueprint.post("/jobs/<job_id>/priority")
+@documented("jobs", body=SetPriority)
+@require("see")
+def priority(job_id: str) -> Response:
+    """Give the job another priority. Without the right `prioritise`: one's own job, and only downwards."""
+    wish, job = read_body(SetPriority), found_job(job_id)
+    is_own_and_lower = caller().owns(job) and caller().may("lower_own") and wish.priority <= job["priority"]
+    if not is_own_and_lower:
+        demand("prioritise")
+    return jsonify(door().set_priority(job["id"], wish.priority, wish.reason))
+
+
+@blueprint.post("/jobs/<job_id>/consent")
+@documented("jobs", body=Consent)
+@require("see")
+def consent(job_id: str) -> Response:
+    """Answer a job that asks whether it may be made at a lower rung."""
+    wish = read_body(Consent)
+    return jsonify(door().consent(changeable_job(job_id)["id"], wish.is_agreed))
+
+
+@blueprint.post("/jobs/<job_id>/again")
+@documented("jobs", body=NoBody, gives=Submitted, status=202)
+@require("submit")
+def again(job_id: str) -> tuple[Response, int]:
+    """Submit a job that repeats this one's recipe exactly."""
+    read_body(NoBody)
+    return jsonify(door().again(changeable_job(job_id)["id"])), 202

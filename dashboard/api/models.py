@@ -1,0 +1,168 @@
+"""What the API takes and gives, as models: the OpenAPI page is drawn from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from dashboard.api.body import Body, Query
+
+Context = dict[str, str | int | float | bool]
+
+
+class NoBody(Body):
+    """No fields: an empty body or `{}`."""
+
+
+class SwitchRole(Body):
+    """Make a role ready on a slot and the default of its stage."""
+
+    role: str = Field(min_length=1, max_length=200, examples=["teacher"])
+    context: Context = Field(default_factory=dict, examples=[{"topic": "LLM architecture", "audience": "developers"}])
+    slot: int | None = Field(default=None, description="which slot; without it the scheduler chooses")
+
+
+class SubmitJob(Body):
+    """One request for one video. What is left out is decided by the role."""
+
+    role: str = Field(min_length=1, max_length=200, examples=["teacher"])
+    user: str | None = Field(default=None, max_length=64, description="for whom; without it the caller")
+    duration_sec: float | None = Field(default=None, description="seconds of video; without it the voice decides")
+    priority: int | None = Field(default=None, description="0 to 100; without it the role's")
+    context: Context | None = Field(default=None, description="variables of the role's prompt")
+    preset: str | None = None
+    size: str | None = Field(default=None, description="area budget W*H")
+    steps: int | None = Field(default=None, description="3, 4 or 5")
+    seed: int | None = None
+    num_clip: int | None = None
+    infer_frames: int | None = None
+    fill: str | None = Field(default=None, description="loop or pad, where the video is longer than the voice")
+    degrade: str | None = Field(default=None, description="allow, ask or never")
+
+
+class SetPriority(Body):
+    """Another priority for a job."""
+
+    priority: int = Field(ge=0, le=100)
+    reason: str = Field(default="", max_length=500)
+
+
+class Consent(Body):
+    """The answer to a job that asks whether it may be made at a lower rung."""
+
+    is_agreed: bool
+
+
+class PutRoles(Body):
+    """A whole registry, as the text of a roles.yaml; its assets lie on the server."""
+
+    text: str = Field(min_length=1)
+
+
+class PreviewPrompt(Body):
+    """Variables to try a role's prompt with."""
+
+    context: Context = Field(default_factory=dict)
+
+
+class PauseQueue(Body):
+    """Why nothing new starts; people who wait read it."""
+
+    reason: str = Field(default="", max_length=500)
+
+
+class JobFilters(Query):
+    """Which jobs. `state`: one, several with commas, `open` or `final`."""
+
+    user: str | None = None
+    role: str | None = None
+    state: str | None = None
+    text: str | None = None
+    sort: str = "-ordinal"
+    page: int = Field(default=1, ge=1)
+    per_page: int = Field(default=50, ge=1, le=500)
+
+
+class AuditFilters(Query):
+    """Which audit rows. `action` may hold wildcards (`job:*`); times are UTC text."""
+
+    actor: str | None = None
+    action: str | None = None
+    object: str | None = None
+    outcome: str | None = None
+    since: str | None = None
+    until: str | None = None
+    text: str | None = None
+    before_seq: int | None = Field(default=None, ge=1)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class HistoryQuery(Query):
+    """How far back."""
+
+    hours: float = Field(default=1.0, gt=0, le=168)
+
+
+class EventsQuery(Query):
+    """Only events about one object, for example `job:j123`."""
+
+    object: str | None = None
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    code: str
+    message: str
+    field: str | None
+    hint: str
+
+
+class Error(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorDetail
+
+
+class Estimate(BaseModel):
+    """Ranges p10, p50, p90 in seconds since 1970."""
+
+    start: tuple[float, float, float]
+    finish: tuple[float, float, float]
+
+
+class Place(BaseModel):
+    """Where a job stands in line."""
+
+    place: int
+    of: int
+
+
+class Submitted(BaseModel):
+    """The answer to a submission."""
+
+    id: str
+    state: str
+    place: Place | None
+    estimate: Estimate | None
+    decision: dict[str, Any] | None
+    warnings: list[str] = []
+
+
+class Switched(BaseModel):
+    """The answer to a switch."""
+
+    role: str
+    slot: int
+    tier: str = Field(description="gpu, host or prepared")
+    switch_ms: float
+    prepare_ms: float
+    prompt: str
+    adapter: str | None
+    weights_reloaded: bool
+    audit_seq: int
+
+
+class AnyObject(BaseModel):
+    """A JSON object; see the description."""

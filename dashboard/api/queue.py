@@ -1,0 +1,48 @@
+"""The queue: what waits, why, and stopping or starting it."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Response, jsonify
+
+from dashboard.api.body import read_body
+from dashboard.api.models import NoBody, PauseQueue
+from dashboard.api.openapi import documented
+from dashboard.auth import require
+from dashboard.context import door, house
+from dashboard.overview import situation_now
+
+SHOWN = 200
+blueprint = Blueprint("queue", __name__)
+
+
+@blueprint.get("/queue")
+@documented("queue")
+@require("see")
+def get_queue() -> Response:
+    """What runs now and what waits, best first, each with its place and why. `as_of`: when the daemon last answered."""
+    reads, beat = house().reads, house().pulse.last
+    waiting, total = reads.waiting(situation_now(beat, reads.store.roles()), SHOWN)
+    status = beat.status
+    return jsonify({
+        **status, "queue": {**(status.get("queue") or {}), "length": total}, "running": reads.running(), "jobs": waiting,
+        "as_of": beat.at or None, "now": time.time(), "trouble": beat.trouble or None,
+    })  # fmt: skip
+
+
+@blueprint.post("/queue/pause")
+@documented("queue", body=PauseQueue)
+@require("run_queue")
+def pause_queue() -> Response:
+    """Start nothing new; what runs goes on."""
+    return jsonify(door().pause_queue(read_body(PauseQueue).reason))
+
+
+@blueprint.post("/queue/resume")
+@documented("queue", body=NoBody)
+@require("run_queue")
+def resume_queue() -> Response:
+    """Start jobs again."""
+    read_body(NoBody)
+    return jsonify(door().resume_queue())

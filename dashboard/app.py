@@ -1,0 +1,95 @@
+"""The factory: puts settings, rights, reads, the door and the live feed together and registers every route."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, redirect
+from flask_socketio import SocketIO
+
+from dashboard import login, pages, vendor
+from dashboard.api import register_api
+from dashboard.context import KEY, House, house
+from dashboard.errors import register_errors
+from dashboard.feed import Feed
+from dashboard.guard import register_guard
+from dashboard.limits import RateLimit
+from dashboard.overview import pulse_message
+from dashboard.pulse import Pulse
+from dashboard.reads import Reads
+from dashboard.rights import PACKAGED, load_rights
+from dashboard.secret import load_secret_key
+from dashboard.settings import MAX_BODY_BYTES, WebSettings
+from dashboard.sockets import Listeners, end_sockets, is_out_of_date, register_sockets
+from scheduler.client import Scheduler
+
+HERE = Path(__file__).resolve().parent
+
+
+def create_app(
+    data_dir: str | Path | None = None, *, settings: WebSettings | None = None, scheduler: Scheduler | None = None
+) -> Flask:
+    """The web application. Threads start with the first request, not here: importing `wsgi` starts nothing.
+
+    Raises ValueError for settings or a rights matrix that cannot be used, OSError when the key cannot be kept.
+    """
+    chosen = settings or WebSettings.from_environment()
+    if data_dir is not None:
+        chosen = WebSettings(**{**chosen.__dict__, "data_dir": Path(data_dir)})
+    app = Flask("dashboard", root_path=str(HERE), static_folder="static", template_folder=str(HERE.parent / "templates"))
+    app.config.update(
+        SECRET_KEY=load_secret_key(chosen.data_dir),
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_PARTS=50,
+        SESSION_COOKIE_NAME="greenroom",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=chosen.is_https,
+        GREENROOM_HAS_SOCKETIO=vendor.has_socketio(),
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    socketio = SocketIO(app, async_mode="threading", max_http_buffer_size=64_000, manage_session=False)
+    _put_together(app, socketio, chosen, scheduler)
+    register_errors(app)
+    register_guard(app)
+    app.before_request(_start)
+    for blueprint in (login.blueprint, vendor.blueprint, *pages.BLUEPRINTS):
+        app.register_blueprint(blueprint)
+    register_api(app)
+    pages.register_words(app)
+    app.add_url_rule("/", "home", lambda: redirect("/dashboard", 303))
+    return app
+
+
+def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, scheduler: Scheduler | None) -> None:
+    reads, listeners = Reads(settings.data_dir), Listeners()
+    door = scheduler or Scheduler(settings.data_dir)
+    pulse = Pulse(door.as_actor("system"))
+
+    def emit(name: str, payload: dict[str, Any], room: str) -> None:
+        socketio.emit(name, payload, to=room)
+
+    def beat() -> dict[str, Any]:
+        with app.app_context():
+            end_sockets(socketio, listeners, is_out_of_date)
+            return pulse_message(pulse.last, reads, settings)
+
+    packaged = settings.data_dir / "rights.yaml"
+    rights_file = settings.rights_file or (packaged if packaged.is_file() else PACKAGED)
+    app.extensions[KEY] = House(
+        settings=settings,
+        rights=load_rights(rights_file),
+        reads=reads,
+        scheduler=door,
+        pulse=pulse,
+        feed=Feed(reads, emit, listeners.rooms, beat),
+        writes=RateLimit(settings.writes_per_s, 5 * settings.writes_per_s),
+        logins=RateLimit(settings.logins_per_minute / 60, settings.logins_per_minute),
+    )
+    app.extensions["greenroom.listeners"] = listeners
+    register_sockets(socketio, listeners)
+
+
+def _start() -> None:
+    house().start()

@@ -1,0 +1,141 @@
+"""Finding out who calls, and the one decorator that asks the matrix of rights. Pages and API use the same."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from flask import g, redirect, request, session, url_for
+
+from dashboard.context import house
+from dashboard.errors import WebError, wants_page
+from dashboard.guard import CHANGING
+from dashboard.principal import NOBODY, Principal
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")  # a proxy stands between: the caller may be anywhere
+
+
+def find_principal() -> Principal:
+    """The caller of this request: token before session before `local`. Raises WebError 401 for a token that is not valid."""
+    header = request.headers.get("Authorization", "")
+    if header:
+        return _token_holder(header)
+    return _signed_in() or _local() or NOBODY
+
+
+def _token_holder(header: str) -> Principal:
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() == "bearer" and token:
+        user = house().reads.user_of_token(hashlib.sha256(token.strip().encode()).hexdigest())
+        if user is not None:
+            return _person("token", user)
+    raise WebError(401, "bad_token", "This token is not valid.", hint="Make one with: role_scheduler token create.")
+
+
+def _signed_in() -> Principal | None:
+    name = session.get("user")
+    if not name:
+        return None
+    user = house().reads.user(name)
+    is_old = time.time() - float(session.get("at", 0)) > house().settings.session_s
+    if user is None or user["session_version"] != session.get("version") or is_old:
+        session.clear()
+        return None
+    return _person("session", user)
+
+
+def _person(kind: Any, user: dict[str, Any]) -> Principal:
+    rights = house().rights.of(user["group"])
+    return Principal(kind, user["name"], user["group"], user["team"], rights, user["session_version"])
+
+
+def _local() -> Principal | None:
+    """A call from this machine itself: loopback address, loopback host name (no DNS rebinding), no proxy in between."""
+    if not is_loopback(request.remote_addr or "") or any(name in request.headers for name in _FORWARDED):
+        return None
+    if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+        return None
+    rights = house().rights.of("local")
+    return Principal("local", "local", "local", "", rights) if rights else None
+
+
+def is_loopback(host: str) -> bool:
+    """Is this address or host name the machine itself?"""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def caller() -> Principal:
+    """The caller of this request, found once."""
+    if "principal" not in g:
+        g.principal = find_principal()
+    principal: Principal = g.principal
+    return principal
+
+
+def require(*rights: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let only callers through that hold all of these rights; a change also passes rate limit and CSRF check."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(view)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            principal = caller()
+            if principal.kind == "nobody" and wants_page():
+                return redirect(url_for("login.page", next=request.full_path.rstrip("?")), 303)  # type: ignore[return-value]
+            demand(*rights)
+            if request.method in CHANGING:
+                _check_change(principal)
+            return view(*args, **kwargs)
+
+        checked.required_rights = rights  # type: ignore[attr-defined]  # a test reads it: no route without rights
+        return checked
+
+    return decorate
+
+
+def demand(*rights: str) -> None:
+    """Raise WebError 401 (nobody) or 403 when a right is missing."""
+    principal = caller()
+    for right in rights:
+        if principal.may(right):
+            continue
+        if principal.kind == "nobody":
+            raise WebError(401, "sign_in", "Sign in first.", hint="role_scheduler login-link prints a link; programs send a token.")
+        raise WebError(
+            403, "no_right", f"{principal.group or 'This caller'} has no right {right}.", hint="rights.yaml says who has it."
+        )
+
+
+def _check_change(principal: Principal) -> None:
+    key = principal.name if principal.is_signed_in else f"address:{request.remote_addr}"
+    if not house().writes.take(key):
+        raise WebError(429, "too_many", "Too many changes from you at once.", hint="Wait a second, then go on more slowly.")
+    if principal.kind == "session":
+        check_csrf(request.headers.get("X-CSRF-Token", ""))
+
+
+def csrf_token() -> str:
+    """The token that forms of this browser carry."""
+    if "csrf" not in session:
+        session["csrf"] = secrets.token_urlsafe(18)
+    token: str = session["csrf"]
+    return token
+
+
+def check_csrf(given: str) -> None:
+    """Raise WebError 403 unless the form came from one of our pages."""
+    if not hmac.compare_digest(given, session.get("csrf", "") or secrets.token_hex()):
+        raise WebError(403, "bad_form", "This form is no longer valid.", hint="Reload the page and try again.")

@@ -1,0 +1,58 @@
+"""The parts of the running web, put together once per app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import current_app, g, request
+
+from dashboard.limits import RateLimit
+from dashboard.reads import Reads
+from dashboard.rights import Rights
+from dashboard.settings import WebSettings
+from scheduler.client import Scheduler
+
+if TYPE_CHECKING:
+    from dashboard.feed import Feed
+    from dashboard.pulse import Pulse
+
+KEY = "greenroom"
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """What routes may use."""
+
+    settings: WebSettings
+    rights: Rights
+    reads: Reads
+    scheduler: Scheduler
+    pulse: Pulse
+    feed: Feed
+    writes: RateLimit
+    logins: RateLimit
+
+    def start(self) -> None:
+        """Start the threads that look at the daemon and the store; again is harmless."""
+        self.pulse.start()
+        self.feed.start()
+
+    def close(self) -> None:
+        """End the threads."""
+        self.feed.stop()
+        self.pulse.stop()
+        self.reads.close()
+
+
+def house() -> House:
+    """The parts of the app that serves this request."""
+    found: House = current_app.extensions[KEY]
+    return found
+
+
+def door() -> Scheduler:
+    """The scheduler, spoken to in the caller's name."""
+    from dashboard.auth import caller
+
+    return house().scheduler.as_actor(caller().actor, request.remote_addr or "", g.get("request_id", ""))

@@ -1,0 +1,185 @@
+"""The only emitter: tails the audit and the running jobs, and speaks to rooms; everybody else may only listen.
+
+Rooms: `pulse` (the header's figures, once per second), `global`, `role:<name>`, `user:<name>`, `job:<id>`. A message has at
+most 2 kB. What is sent is the present state of what changed, not a difference: a browser that missed something is told the
+states of everything that changed since the seq it saw last, and is right again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from dashboard.cards import chunks, event_card, job_card
+from dashboard.reads import Reads
+from scheduler.client import SchedulerError
+
+TICK_S = 0.15
+PULSE_S = 1.0
+MAX_PUSH_BYTES = 1_900
+MAX_ROWS = 500  # audit rows per tick
+MAX_REPLAY = 500  # a browser that missed more is told to load the page's figures again
+MAX_GLOBAL_EVENTS = 12  # per tick; the global view shows the last ones
+MAX_ORDER = 50  # the global view shows this many waiting jobs
+_log = logging.getLogger("greenroom.feed")
+
+
+class Emitter(Protocol):
+    """Says something to a room; the room's members hear it."""
+
+    def __call__(self, name: str, payload: dict[str, Any], room: str) -> None: ...
+
+
+Job = dict[str, Any]
+
+
+class Feed:
+    """A thread that looks every 150 ms. `wait_after` lets event streams wait for it."""
+
+    def __init__(self, reads: Reads, emit: Emitter, rooms: Callable[[], set[str]], pulse: Callable[[], Job]) -> None:
+        self._reads, self._emit, self._rooms, self._pulse = reads, emit, rooms, pulse
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._seq: int | None = None
+        self._running: dict[str, Job] = {}
+        self._order: list[str] = []
+        self._is_order_due, self._order_at, self._pulse_at = True, 0.0, 0.0
+
+    @property
+    def seq(self) -> int:
+        """The last audit seq that was sent out; -1 before the first look."""
+        return -1 if self._seq is None else self._seq
+
+    def start(self) -> None:
+        """Begin; again is harmless."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wake all who wait."""
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def wait_after(self, seq: int, timeout_s: float) -> bool:
+        """Wait until something later than `seq` was sent out; False when the time is over or the feed ends."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.seq > seq or self._stop.is_set(), timeout_s)
+            return self.seq > seq
+
+    @property
+    def is_stopped(self) -> bool:
+        """True when it ends: streams end with it."""
+        return self._stop.is_set()
+
+    def replay(self, since: int, rooms: Iterable[str]) -> list[tuple[str, Job]]:
+        """Messages for a browser that saw `since` last. Beyond 500 rows one `reset`: load the figures again."""
+        rows = self._reads.audit_after(since, MAX_REPLAY + 1)
+        if len(rows) > MAX_REPLAY or since > self.seq >= 0:
+            return [("reset", {"seq": self.seq})]
+        wanted = set(rooms)
+        jobs = self._jobs_of(rows)
+        return [("feed", payload) for room, payload in self._messages(rows, jobs, wanted) if room in wanted]
+
+    def _run(self) -> None:
+        while not self._stop.wait(TICK_S):
+            try:
+                self.tick()
+            except SchedulerError as error:  # no store yet, or busy: look again
+                _log.warning("the feed cannot read: %s", error)
+                self._stop.wait(PULSE_S)
+            except Exception:
+                _log.exception("the feed failed at a tick; it goes on")
+                self._stop.wait(PULSE_S)
+
+    def tick(self, now: float | None = None) -> None:
+        """One look: new audit rows, progress of running jobs, the order of the queue, the pulse."""
+        at = time.monotonic() if now is None else now
+        if self._seq is None:
+            self._seq = self._reads.last_seq()
+            self._running = {job["id"]: job for job in self._reads.running()}
+        rows = self._reads.audit_after(self._seq, MAX_ROWS)
+        jobs = self._jobs_of(rows)
+        for job in self._progress():
+            jobs.setdefault(job["id"], job)
+        if rows:
+            self._seq = rows[-1]["seq"]
+            self._is_order_due = True
+        if rows or jobs:
+            for room, payload in self._messages(rows, jobs, self._rooms()):
+                self._emit("feed", payload, room)
+        if self._is_order_due and at - self._order_at >= PULSE_S:
+            self._is_order_due, self._order_at = False, at
+            self._send_order()
+        if at - self._pulse_at >= PULSE_S:
+            self._pulse_at = at
+            self._emit("pulse", self._pulse(), "pulse")
+        if rows:
+            with self._changed:
+                self._changed.notify_all()
+
+    def _jobs_of(self, rows: list[Job]) -> dict[str, Job]:
+        ids = list(dict.fromkeys(row["object"][4:] for row in rows if row["object"].startswith("job:")))
+        return {job["id"]: job for job in self._reads.jobs_by_id(ids)}
+
+    def _progress(self) -> list[Job]:
+        """Running jobs whose columns moved since the last look, and those that stopped running."""
+        before, now = self._running, {job["id"]: job for job in self._reads.running()}
+        self._running = now
+        moved = [job for job_id, job in now.items() if job_card(job) != (job_card(before[job_id]) if job_id in before else None)]
+        gone = [job_id for job_id in before if job_id not in now]
+        return moved + self._reads.jobs_by_id(gone)
+
+    def _messages(self, rows: list[Job], jobs: dict[str, Job], rooms: set[str]) -> list[tuple[str, Job]]:
+        """(room, payload) for the rooms somebody is in."""
+        events: dict[str, list[Job]] = defaultdict(list)
+        cards: dict[str, list[Job]] = defaultdict(list)
+        for row in rows:
+            card = event_card(row)
+            job = jobs.get(row["object"][4:]) if row["object"].startswith("job:") else None
+            for room in _rooms_of(job, row["object"]) & rooms:
+                events[room].append(card)
+        for job in jobs.values():
+            for room in _rooms_of(job, f"job:{job['id']}") & rooms:
+                cards[room].append(job_card(job))
+        seq = rows[-1]["seq"] if rows else self.seq
+        messages = []
+        for room in events.keys() | cards.keys():
+            told = events[room][-MAX_GLOBAL_EVENTS:] if room == "global" else events[room]
+            messages += [(room, {"seq": seq, "events": part, "jobs": []}) for part in chunks(told, MAX_PUSH_BYTES)]
+            messages += [(room, {"seq": seq, "events": [], "jobs": part}) for part in chunks(cards[room], MAX_PUSH_BYTES)]
+        return messages
+
+    def _send_order(self) -> None:
+        """Places in the queue, to those whose view shows them."""
+        queue = self._reads.ordered()
+        order = [job.id for job in queue]
+        if order == self._order:
+            return
+        self._order = order
+        rooms = self._rooms()
+        if "global" in rooms:
+            self._emit("order", {"order": order[:MAX_ORDER], "length": len(order)}, "global")
+        places = self._reads.places(queue)
+        for job in queue:
+            for room in {f"user:{job.user}", f"job:{job.id}"} & rooms:
+                place, total = places.get(job.id, (None, len(places)))
+                self._emit("place", {"id": job.id, "place": place, "of": total}, room)
+
+
+def _rooms_of(job: Job | None, about: str) -> set[str]:
+    """Where something about this object is heard."""
+    rooms = {"global", about} if about.startswith(("job:", "role:", "user:")) else {"global"}
+    if job is not None:
+        rooms |= {f"role:{job['role']}", f"user:{job['user']}"}
+    return rooms

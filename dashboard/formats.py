@@ -1,0 +1,75 @@
+"""How figures are written for people: times in the configured zone, durations, sizes, shares. `None` is a dash."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+NONE = "–"
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """The named zone; None is the machine's own."""
+    return ZoneInfo(name) if name else None
+
+
+def moment(value: float | str | None) -> datetime | None:
+    """Seconds since 1970 or the audit's UTC text as a time."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return datetime.fromisoformat(value.replace("Z", "+00:00"))
+    return datetime.fromtimestamp(value, UTC)
+
+
+def clock(value: float | str | None, zone: tzinfo | None = None) -> str:
+    """`09:00:05`, with the day in front when it is not today."""
+    at = moment(value)
+    if at is None:
+        return NONE
+    local = at.astimezone(zone)
+    is_today = local.date() == datetime.now(UTC).astimezone(zone).date()
+    return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
+
+
+def utc(value: float | str | None) -> str:
+    """`2026-11-21T09:00:00Z`, for tooltips and machines."""
+    at = moment(value)
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def duration(seconds: float | None) -> str:
+    """`0.42 s`, `12 s`, `3:05`, `2:03:05`."""
+    if seconds is None:
+        return NONE
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def size(count: float | None) -> str:
+    """Bytes as B, KiB, MiB or GiB, about three digits."""
+    if count is None:
+        return NONE
+    value, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if value < 1000:
+            break
+        value, unit = value / 1024, larger
+    digits = 0 if unit == "B" or value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{digits}f} {unit}"
+
+
+def percent(value: float | None) -> str:
+    """`42 %`."""
+    return NONE if value is None else f"{value:.0f} %"
+
+
+def offset_minutes(zone: tzinfo | None) -> int:
+    """The zone's present distance from UTC, for the scripts."""
+    distance = datetime.now(UTC).astimezone(zone).utcoffset()
+    return 0 if distance is None else round(distance.total_seconds() / 60)

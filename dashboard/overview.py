@@ -1,0 +1,127 @@
+"""The figures that several views share: the header's pulse, slots, devices, `/dashboard.json`. Old figures stay marked as old."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from dashboard.cards import event_card
+from dashboard.pulse import Beat
+from dashboard.reads import Reads
+from dashboard.settings import WebSettings
+from scheduler.client import SchedulerError
+from scheduler.core.explain import Playing, Situation
+from scheduler.core.relations import Relations
+
+_SLOT = ("slot", "worker", "state", "drained", "device", "role", "job_id", "block", "total_blocks", "phase", "step", "failures")
+_READY = frozenset({"ready", "busy"})
+_SENSORS = ("name", "memory_used_bytes", "memory_total_bytes", "utilization_percent", "temperature_c", "power_w")
+
+
+def pulse_message(beat: Beat, reads: Reads, settings: WebSettings, now: float | None = None) -> dict[str, Any]:
+    """What the header shows, once per second, to every page: at most 2 kB.
+
+    `age_s` is the age of the daemon's last answer, `device_age_s` that of the last device reading; None: there never was one.
+    """
+    at = time.time() if now is None else now
+    devices = _devices(reads)
+    newest = max((device["at"] for device in devices), default=None)
+    used, total = _sum(devices, "memory_used_bytes"), _sum(devices, "memory_total_bytes")
+    loads = [device["utilization_percent"] for device in devices if device.get("utilization_percent") is not None]
+    queue = beat.status.get("queue") or {}
+    return {
+        "now": round(at, 2),
+        "as_of": round(beat.at, 2) or None,
+        "age_s": round(max(0.0, at - beat.at), 2) if beat.at else None,
+        "device_age_s": None if newest is None else round(max(0.0, at - newest), 2),
+        "stale_after_s": settings.stale_after_s,
+        "queue_length": queue.get("length"),
+        "is_queue_paused": bool(queue.get("paused")),
+        "memory_percent": round(100 * used / total, 1) if used is not None and total else None,
+        "load_percent": round(max(loads), 1) if loads else None,
+        "trouble": beat.trouble[:200],
+        "slots": [slot_card(slot, {}) for slot in beat.slots[:8]],
+        "devices": [_device_card(device) for device in devices[:8]],
+        "seq": _last_seq(reads),
+    }
+
+
+def slot_card(slot: dict[str, Any], stages: dict[int, str]) -> dict[str, Any]:
+    """A slot for views. `stage`: the role that its stage was switched to, where that is known."""
+    card = {name: slot.get(name) for name in _SLOT}
+    return {**card, "stage": stages.get(slot["slot"])} if stages else card
+
+
+def _device_card(device: dict[str, Any]) -> dict[str, Any]:
+    return {"device": device["device"], "at": device["at"], **{name: device.get(name) for name in _SENSORS}}
+
+
+def device_cards(reads: Reads) -> list[dict[str, Any]]:
+    """Every device with its last reading; a sensor that is missing is None."""
+    return [_device_card(device) for device in _devices(reads)]
+
+
+def _devices(reads: Reads) -> list[dict[str, Any]]:
+    try:
+        return reads.store.latest_samples()
+    except SchedulerError:  # no store yet: the pulse goes on and shows nothing
+        return []
+
+
+def _last_seq(reads: Reads) -> int:
+    try:
+        return reads.last_seq()
+    except SchedulerError:
+        return -1
+
+
+def _sum(devices: list[dict[str, Any]], name: str) -> float | None:
+    values = [device[name] for device in devices if device.get(name) is not None]
+    return sum(values) if values else None
+
+
+def situation_now(beat: Beat, roles: list[dict[str, Any]]) -> Situation:
+    """What holds for all queued jobs, from the daemon's last answer and the roles' relations."""
+    slots, relations = beat.slots, Relations()
+    for role in roles:
+        relations.put(role["name"], never_with(role["body"]))
+    drained = [slot for slot in slots if slot.get("drained")]
+    return Situation(
+        is_queue_paused=bool((beat.status.get("queue") or {}).get("paused")),
+        slots=max(1, len(slots)),
+        drained_slots=len(drained),
+        ready_slots=sum(slot.get("state") in _READY and not slot.get("drained") for slot in slots),
+        playing=tuple(
+            Playing(slot=slot["slot"], job_id=slot["job_id"], role=slot["role"])
+            for slot in slots
+            if slot.get("job_id") and slot.get("role")
+        ),
+        excluded=relations.pairs(),
+    )
+
+
+def never_with(body: dict[str, Any]) -> list[str]:
+    """Roles that this one excludes, from its body."""
+    return list(body.get("never_with") or (body.get("relations") or {}).get("never_with") or [])
+
+
+def dashboard_json(beat: Beat, reads: Reads) -> dict[str, Any]:
+    """The four published keys: active_roles, gpu_utilization, queue_length, recent_errors; and how old the daemon's word is."""
+    roles = {slot["role"] for slot in beat.slots if slot.get("role")} | set(reads.stages().values())
+    return {
+        "active_roles": sorted(roles),
+        "gpu_utilization": {device["device"]: device.get("utilization_percent") for device in device_cards(reads)},
+        "queue_length": len(reads.store.waiting_jobs()),
+        "recent_errors": [error_card(row) for row in reads.recent_errors()],
+        "as_of": beat.at or None,
+    }
+
+
+def error_card(row: dict[str, Any]) -> dict[str, Any]:
+    """A failure for lists: when, what, its words."""
+    return {
+        **event_card({**row, "outcome": "failure"}),
+        "role": row.get("role"),
+        "message": row.get("error_message") or row["body"].get("message") or row["body"].get("cause") or "",
+        "hint": row.get("error_hint") or "",
+    }

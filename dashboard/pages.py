@@ -1,0 +1,54 @@
+"""What all pages share: words, formats and the header's first figures; and the list of views."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, Flask, current_app, request
+
+from dashboard import formats, i18n
+from dashboard.auth import caller, csrf_token
+from dashboard.context import house
+from dashboard.overview import pulse_message
+from dashboard.views import audit, job, live, people, roles, stage, submit
+
+BLUEPRINTS: tuple[Blueprint, ...] = tuple(
+    view.blueprint for view in (stage, roles, people, job, submit, audit, live)
+)
+# What the scripts say themselves; the rest of the catalogue stays on the server.
+SCRIPT_WORDS = ("state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.")
+SHAPES = {
+    "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",
+    "CANCELLED": "✕", "REJECTED": "✕",
+}  # fmt: skip
+
+
+def _script_words() -> str:
+    """The scripts' part of the catalogue as JSON that is safe inside a page."""
+    chosen = {key: text for key, text in i18n.catalogue(i18n.language()).items() if key.startswith(SCRIPT_WORDS)}
+    return json.dumps(chosen, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _safe_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _shared() -> dict[str, Any]:
+    """Names that every template may use."""
+    home = house()
+    zone = formats.zone_of(home.settings.zone)
+    return {
+        "t": i18n.words, "named": i18n.named, "both": i18n.both, "language": i18n.language(), "languages": i18n.LANGUAGES,
+        "clock": lambda value: formats.clock(value, zone), "utc": formats.utc, "zone_offset": lambda: formats.offset_minutes(zone), "duration": formats.duration,
+        "size": formats.size, "percent": formats.percent, "shapes": SHAPES, "script_words": _script_words,
+        "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
+        "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),
+        "has_socketio": current_app.config["GREENROOM_HAS_SOCKETIO"],
+    }  # fmt: skip
+
+
+def register_words(app: Flask) -> None:
+    """Give every template its words and formats."""
+    app.context_processor(_shared)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -1,0 +1,146 @@
+"""The web's read-only look at the store: opened when there is one, and again when the daemon made a new one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from scheduler.core.explain import Explanation, Situation, explain
+from scheduler.core.job import Job, JobState
+from scheduler.core.ordering import is_in_line, queue_order
+from scheduler.core.policy import Policy
+from scheduler.store.job_reads import core_job
+from scheduler.store.views import ViewReader, open_views
+
+Row = dict[str, Any]
+ERROR_LIMIT = 5
+HEAL_ACTIONS = ("worker:lost", "job:recovered", "worker:quarantined", "worker:released", "vault:lost", "disk:low", "disk:recovered")
+
+
+class Reads:
+    """What pages ask. Everything not shaped here is asked of `store` itself."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._reader: ViewReader | None = None
+        self._file: tuple[int, int] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def store(self) -> ViewReader:
+        """The reader. Raises StoreFailed `no_store` while there is none."""
+        try:
+            stat = (self.data_dir / "greenroom.db").stat()
+            now = (stat.st_dev, stat.st_ino)
+        except FileNotFoundError:
+            now = None
+        with self._lock:
+            if self._reader is None or now != self._file:
+                self._reader, self._file = open_views(self.data_dir), now
+            return self._reader
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if self._reader is not None:
+            self._reader.close()
+
+    # ---- what the feed asks
+
+    def last_seq(self) -> int:
+        """Newest audit seq."""
+        return self.store.last_seq()
+
+    def audit_after(self, seq: int, limit: int) -> list[Row]:
+        """Audit rows after `seq`, oldest first."""
+        return [dict(entry) for entry in self.store.audit_after(seq, limit)]
+
+    def jobs_by_id(self, ids: list[str]) -> list[Row]:
+        """Light rows of these jobs."""
+        return self.store.cards(ids)
+
+    def running(self) -> list[Row]:
+        """Light rows of the jobs that a worker holds, by slot."""
+        return self.store.running_cards()
+
+    def ordered(self) -> list[Job]:
+        """All queued jobs, best first."""
+        return queue_order(self.store.waiting_jobs(), time.time(), self.policy())
+
+    # ---- people
+
+    def user(self, name: str) -> Row | None:
+        """name, group, team, session_version; or None."""
+        return self.store.user(name)
+
+    def user_of_token(self, token_sha256: str) -> Row | None:
+        """The person of a living API token, or None."""
+        token = self.store.token(token_sha256)
+        return None if token is None or token["revoked_at"] is not None else self.store.user(token["user"])
+
+    # ---- jobs
+
+    def policy(self) -> Policy:
+        """The rules' numbers as the daemon wrote them, else the defaults."""
+        data = self.store.fact("policy")
+        return Policy.from_mapping(data) if isinstance(data, dict) else Policy()
+
+    def places(self, order: list[Job] | None = None) -> dict[str, tuple[int, int]]:
+        """Job id → (place from 1, length of the line), of the jobs that stand in line."""
+        at = time.time()
+        line = [job.id for job in (self.ordered() if order is None else order) if is_in_line(job, at)]
+        return {job_id: (place, len(line)) for place, job_id in enumerate(line, 1)}
+
+    def waiting(
+        self, situation: Situation, limit: int, user: str | None = None, role: str | None = None
+    ) -> tuple[list[Row], int]:
+        """(the first queued jobs, how many there are): light rows with `place` and `why` in words."""
+        order = self.ordered()
+        places, ids = self.places(order), [job.id for job in order]
+        picked = [job for job in order if (not user or job.user == user) and (not role or job.role == role)]
+        rows = {row["id"]: row for row in self.store.cards(job.id for job in picked[:limit])}
+        shown = [
+            {**rows[job.id], **self._explained(job, situation, places, ids)} for job in picked[:limit] if job.id in rows
+        ]
+        return shown, len(picked)
+
+    def _explained(self, job: Job, situation: Situation, places: dict[str, tuple[int, int]], ids: list[str]) -> Row:
+        place = places.get(job.id)
+        why = explain(job, situation, time.time(), place, ids[: place[0] - 1] if place else ())
+        return {"place": _place(place), "hold": str(why.reason), "why": why.text}
+
+    def why(self, job: Row, situation: Situation) -> tuple[tuple[int, int] | None, Explanation | None]:
+        """(place, explanation) of a queued job; (None, None) of any other."""
+        if job["state"] != JobState.QUEUED:
+            return None, None
+        order = self.ordered()
+        place = self.places(order).get(job["id"])
+        ahead = [other.id for other in order][: place[0] - 1] if place else []
+        return place, explain(core_job(job), situation, time.time(), place, ahead)
+
+    # ---- the house
+
+    def recent_errors(self, limit: int = ERROR_LIMIT) -> list[Row]:
+        """The newest failures."""
+        return self.store.recent_errors(limit)
+
+    def heals(self, limit: int = 5) -> list[Row]:
+        """The newest faults that the house dealt with by itself."""
+        return self.store.last_of_actions(HEAL_ACTIONS, limit)
+
+    def stages(self) -> dict[int, str]:
+        """Slot → role that its stage was switched to."""
+        facts = self.store.facts()
+        return {int(name[6:]): value["role"] for name, value in facts.items() if name.startswith("stage:")}
+
+
+def recipe_of(job: Row) -> Row:
+    """The job's recipe as data."""
+    recipe: Row = job["recipe"] if isinstance(job["recipe"], dict) else json.loads(job["recipe"])
+    return recipe
+
+
+def _place(place: tuple[int, int] | None) -> dict[str, int] | None:
+    return None if place is None else {"place": place[0], "of": place[1]}

@@ -1,0 +1,125 @@
+// Forms that send JSON to the control API; errors appear at the form, at the field that is named.
+import { t } from "./words.js";
+
+const csrf = document.querySelector('meta[name="csrf"]')?.content || "";
+
+export async function send(path, body, key) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  if (csrf) headers["X-CSRF-Token"] = csrf;
+  if (key) headers["Idempotency-Key"] = key;
+  let response;
+  try {
+    response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+  } catch {
+    return { error: { message: t("js.unreachable"), hint: "", field: null } };
+  }
+  return response.json().catch(() => ({ error: { message: t("js.unreachable"), hint: "", field: null } }));
+}
+
+export function toast(text) {
+  const place = document.getElementById("toast");
+  place.textContent = text;
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => { place.textContent = ""; }, 5000);
+}
+
+function typed(input) {
+  const kind = input.dataset.type || (input.type === "number" ? "integer" : "text");
+  if (kind === "integer" || kind === "number") return Number(input.value);
+  return input.value;
+}
+
+// Fields → JSON. Names with a dot nest ("context.topic"); empty fields are left out, those of a context stay.
+export function collect(form) {
+  const body = {};
+  for (const input of form.elements) {
+    if (!input.name || input.matches(":disabled") || (input.type === "radio" && !input.checked)) continue;
+    const [first, second] = input.name.split(/\.(.*)/);
+    if (second) (body[first] ||= {})[second] = input.value;
+    else if (input.value !== "") body[first] = typed(input);
+  }
+  return body;
+}
+
+function bodyOf(form) {
+  const fixed = form.dataset.fixed ? JSON.parse(form.dataset.fixed) : {};
+  if (form.dataset.collect) return { ...fixed, [form.dataset.collect]: withoutEmpty(collect(form)) };
+  if (form.dataset.collectFrom) {
+    const other = form.closest("section").querySelector("[data-collect]");
+    return { ...fixed, [form.dataset.collectFrom]: other ? withoutEmpty(collect(other)) : {} };
+  }
+  const body = { ...fixed, ...collect(form) };
+  if (body.context) body.context = withoutEmpty(body.context);
+  return body;
+}
+
+const withoutEmpty = (data) => Object.fromEntries(Object.entries(data).filter(([, value]) => value !== ""));
+
+function showError(form, error) {
+  const place = form.querySelector(".error") || document.querySelector("#toast");
+  place.hidden = false;
+  place.textContent = [error.message, error.hint].filter(Boolean).join(" ");
+  for (const input of form.elements) input.removeAttribute("aria-invalid");
+  const field = error.field && form.elements.namedItem(error.field);
+  if (field && field.setAttribute) { field.setAttribute("aria-invalid", "true"); field.focus(); }
+}
+
+async function submit(form) {
+  if (form.dataset.confirm && !window.confirm(t(form.dataset.confirm))) return;
+  const body = bodyOf(form);
+  if ("confirmField" in form.dataset) {
+    const reason = window.prompt(t("js.pause_reason"));
+    if (reason === null) return;
+    body.reason = reason;
+  }
+  const button = form.querySelector("button");
+  if (button) button.disabled = true;
+  if ("idempotent" in form.dataset) form.dataset.key ||= crypto.randomUUID?.() || String(Math.random()).slice(2) + Date.now();
+  const answer = await send(form.dataset.api, body, form.dataset.key);
+  if (button) button.disabled = false;
+  const place = form.querySelector(".error");
+  if (place) place.hidden = true;
+  if (answer.error) { delete form.dataset.key; showError(form, answer.error); return; }
+  if (form.dataset.show) form.querySelector("output").textContent = answer[form.dataset.show];
+  else toast(t(form.dataset.done || "js.done", answer));
+  if (form.dataset.go) location.assign(form.dataset.go.replace("{id}", encodeURIComponent(answer.id)));
+}
+
+async function preview(form, role, context, place) {
+  const answer = await send(`/roles/${encodeURIComponent(role)}/preview`, { context: withoutEmpty(context) });
+  place.textContent = answer.error ? `▲ ${answer.error.message}` : answer.prompt;
+  place.classList.toggle("bad", Boolean(answer.error));
+}
+
+function startSubmitForm(form) {
+  const shown = () => form.querySelector("[data-for-role]:not([hidden])");
+  let timer = 0;
+  const update = () => {
+    const part = shown();
+    if (part) preview(form, part.dataset.forRole, collect(form).context || {}, part.querySelector("output"));
+  };
+  form.addEventListener("change", (event) => {
+    if (event.target.name !== "role") return;
+    for (const part of form.querySelectorAll("[data-for-role]")) {
+      part.hidden = part.disabled = part.dataset.forRole !== event.target.value;
+    }
+    update();
+  });
+  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(update, 350); });
+  update();
+}
+
+export function startForms() {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.dataset.api) return;
+    event.preventDefault();
+    submit(form);
+  });
+  for (const form of document.querySelectorAll("[data-submit-job]")) startSubmitForm(form);
+  for (const form of document.querySelectorAll("[data-live-preview]")) {
+    let timer = 0;
+    form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => submit(form), 350); });
+    submit(form);
+  }
+}

@@ -1,0 +1,49 @@
+// The header's figures; figures that are old are shown as old within five seconds, whatever the reason.
+import { ago, fill, t } from "./words.js";
+import { on } from "./live.js";
+
+const root = document.getElementById("pulse");
+let last = null;
+let heardAt = 0;
+
+export const pulse = () => last;
+
+function take(message) {
+  last = message;
+  heardAt = performance.now();
+  fill(root, message);
+  for (const bar of root.querySelectorAll("[data-bar]")) {
+    const value = message[bar.dataset.bar];
+    bar.style.width = `${value ?? 0}%`;
+    bar.dataset.level = value >= 95 ? "red" : value >= 85 ? "amber" : "green";
+  }
+  document.getElementById("queue-paused").hidden = !message.is_queue_paused;
+  const trouble = document.getElementById("trouble");
+  trouble.hidden = !message.trouble;
+  trouble.querySelector("[data-trouble]").textContent = message.trouble;
+  for (const form of document.querySelectorAll("[data-when-queue]")) {
+    form.hidden = (form.dataset.whenQueue === "paused") !== message.is_queue_paused;
+  }
+  check();
+}
+
+function check() {
+  if (!last) return;
+  const since = (performance.now() - heardAt) / 1000;
+  const ages = [last.age_s, last.device_age_s].filter((age) => age != null).map((age) => age + since);
+  const oldest = last.age_s == null ? Infinity : Math.max(...ages);
+  const isStale = oldest > last.stale_after_s - 0.5;
+  document.body.classList.toggle("stale", isStale);
+  const words = root.querySelector("[data-stale-words]");
+  words.hidden = !isStale;
+  if (isStale) {
+    const text = Number.isFinite(oldest) ? t("header.no_sample", { ago: ago(oldest) }) : t("header.never");
+    if (words.textContent !== text) words.textContent = text;
+  }
+}
+
+export function startHeader() {
+  take(JSON.parse(root.dataset.first));
+  on("pulse", take);
+  setInterval(check, 500);
+}

@@ -1,0 +1,62 @@
+// The job page: state, buttons, why it waits, and the live player.
+import { fill, finals, t } from "./words.js";
+import { on } from "./live.js";
+import { patchState } from "./rows.js";
+import { startPlayer } from "./player.js";
+
+const root = document.getElementById("job");
+const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
+
+function showButtons(job) {
+  for (const form of root.querySelectorAll("[data-when]")) {
+    const fits = form.dataset.when.split(" ").includes(job.state);
+    const paused = "onlyPaused" in form.dataset ? job.is_paused : "unlessPaused" in form.dataset ? !job.is_paused : true;
+    form.hidden = !(fits && paused);
+  }
+  for (const part of root.querySelectorAll("[data-when-state]")) part.hidden = part.dataset.whenState !== job.state;
+}
+
+function show(job) {
+  fill(root, job);
+  patchState(root, job);
+  showButtons(job);
+  const why = root.querySelector("[data-why-full]");
+  why.hidden = !job.why;
+  why.textContent = job.why ? job.why.text[language] : "";
+  root.querySelector("[data-error]").hidden = !job.error_message;
+  showPlace(job.place?.place, job.place?.of);
+}
+
+function showPlace(place, of) {
+  const words = root.querySelector("[data-place-words]");
+  words.hidden = place == null;
+  words.textContent = place == null ? "" : t("js.place", { place, of });
+}
+
+let asked = 0;
+let again = false;
+
+// Full figures again, at most two requests per second.
+async function refresh() {
+  if (asked) { again = true; return; }
+  asked = setTimeout(() => { asked = 0; if (again) { again = false; refresh(); } }, 500);
+  const response = await fetch(`/jobs/${root.dataset.job}`, { headers: { Accept: "application/json" } });
+  if (response.ok) show(await response.json());
+}
+
+export function startJob() {
+  if (!root) return;
+  refresh();
+  const video = root.querySelector("video[data-player]");
+  const player = video ? startPlayer(video, root.dataset.final === "yes") : null;
+  on("feed", (message) => {
+    const card = message.jobs.find((job) => job.id === root.dataset.job);
+    if (card) {
+      fill(root, card);
+      patchState(root, card);
+      player?.more(card.blocks_done, finals.has(card.state));
+    }
+    if (card || message.events.length) refresh();
+  });
+  on("place", (message) => { if (message.id === root.dataset.job) refresh(); });
+}

@@ -1,0 +1,14 @@
+// Starts what the page needs.
+import { startCharts } from "./charts.js";
+import { startForms } from "./forms.js";
+import { startHeader } from "./header.js";
+import { startJob } from "./job.js";
+import { connect } from "./live.js";
+import { startRows } from "./rows.js";
+
+startForms();
+startHeader();
+startRows();
+startJob();
+startCharts();
+connect();

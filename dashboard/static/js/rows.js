@@ -1,0 +1,208 @@
+// Lists of jobs, slots and events, patched in place by their data attributes. Rows are never sorted under the pointer.
+import { fill, finals, formats, named, shapes, t } from "./words.js";
+import { on } from "./live.js";
+import { pulse } from "./header.js";
+
+const own = new Set(["paused", "awaiting_consent", "role_unavailable", "retrying"]);
+const find = (selector, root = document) => root.querySelector(selector);
+const byJob = (id, root) => root.querySelector(`tr[data-job="${CSS.escape(id)}"]`);
+
+// Why a queued job waits, as the server would say it: its own reason, what holds everybody, the situation.
+function why(card) {
+  if (card.state !== "QUEUED") return "";
+  const now = pulse();
+  if (own.has(card.hold)) return named("hold", card.hold);
+  if (now?.is_queue_paused) return named("hold", "queue_paused");
+  if (now && !now.slots.some((slot) => slot.state === "ready" || slot.state === "busy")) return named("hold", "no_worker");
+  return named("hold", card.hold || "waiting_for_slot");
+}
+
+export function patchState(root, card) {
+  for (const state of root.querySelectorAll(".state[data-state]")) {
+    if (!state.querySelector("[data-state-word]") || state.dataset.state === card.state) continue;
+    state.dataset.state = card.state;
+    find("[data-shape]", state).textContent = shapes[card.state] || "◌";
+    find("[data-state-word]", state).textContent = named("state", card.state);
+  }
+  for (const bar of root.querySelectorAll("[data-progress]")) {
+    bar.setAttribute("aria-valuenow", card.blocks_done);
+    bar.setAttribute("aria-valuemax", card.total_blocks);
+    bar.firstElementChild.style.width = `${card.total_blocks ? (100 * card.blocks_done) / card.total_blocks : 0}%`;
+  }
+}
+
+function patchRow(row, card) {
+  fill(row, card);
+  patchState(row, card);
+  for (const link of row.querySelectorAll("[data-href]")) link.href = link.dataset.href.replace("{id}", encodeURIComponent(card.id));
+  if (row.dataset.hold !== (card.hold || "") || card.state !== "QUEUED") {
+    row.dataset.hold = card.hold || "";
+    find("[data-why]", row).textContent = why(card);
+  }
+  if (card.state !== "QUEUED") find("[data-place]", row).textContent = "";
+}
+
+function newRow(card) {
+  const row = document.getElementById("job-row").content.firstElementChild.cloneNode(true);
+  row.dataset.job = card.id;
+  row.dataset.hold = " ";
+  patchRow(row, card);
+  return row;
+}
+
+function patchList(table, card, isShown) {
+  const body = table.tBodies[0];
+  const row = byJob(card.id, body);
+  if (isShown && !row) body.append(newRow(card));
+  else if (isShown) patchRow(row, card);
+  else if (row) row.remove();
+  const empty = find("[data-queue-empty]");
+  if (empty) empty.hidden = body.rows.length > 0;
+}
+
+const waitingOrders = new Map();
+
+function reorder(table, order) {
+  const body = table.tBodies[0];
+  if (table.matches(":hover")) { waitingOrders.set(table, order); return; }
+  waitingOrders.delete(table);
+  order.forEach((id, index) => {
+    const row = byJob(id, body);
+    if (!row) return;
+    if (body.rows[index] !== row) body.insertBefore(row, body.rows[index] || null);
+    find("[data-place]", row).textContent = index + 1;
+  });
+}
+
+async function missingRows(table, order) {
+  if (!order.some((id) => !byJob(id, table))) return;
+  const response = await fetch("/queue", { headers: { Accept: "application/json" } });
+  if (!response.ok) return;
+  const wanted = new Set(order);
+  for (const job of (await response.json()).jobs) if (wanted.has(job.id)) patchList(table, job, true);
+  reorder(table, order);
+}
+
+function patchSlots(message) {
+  for (const slot of message.slots) {
+    const card = find(`[data-slot="${slot.slot}"]`);
+    if (!card) { if (find("[data-slots]") && message.slots.length) location.reload(); return; }
+    card.dataset.state = slot.state;
+    find("[data-worker-word]", card).textContent = named("worker", slot.drained ? "drained" : slot.state);
+    find(".slot-progress", card).hidden = !slot.job_id;
+    find("[data-phase]", card).textContent = slot.phase ? named("phase", slot.phase) : "";
+    if (slot.job_id) {
+      const done = { blocks_done: slot.block ?? 0, total_blocks: slot.total_blocks ?? 0 };
+      fill(card, done);
+      patchState(card, done);
+    }
+    if (slot.role && find("[data-slot-role]", card).textContent !== slot.role) {
+      find("[data-slot-role]", card).textContent = slot.role;
+      const image = find("[data-portrait]", card);
+      image.src = `/roles/${encodeURIComponent(slot.role)}/portrait`;
+      image.hidden = false;
+    }
+    if (card.dataset.job !== (slot.job_id || "")) {
+      card.dataset.job = slot.job_id || "";
+      const link = find("[data-slot-job]", card);
+      if (slot.job_id) link.href = `/dashboard/jobs/${encodeURIComponent(slot.job_id)}`;
+      else link.removeAttribute("href");
+      link.textContent = slot.job_id || "";
+    }
+  }
+  for (const device of message.devices) {
+    const row = find(`[data-device="${CSS.escape(device.device)}"]`);
+    if (!row) continue;
+    fill(row, {});
+    find("[data-device-load]", row).textContent = device.utilization_percent == null ? "–" : `${Math.round(device.utilization_percent)} %`;
+  }
+}
+
+function runningOnSlot(card) {
+  for (const slot of document.querySelectorAll(`[data-slot][data-job="${CSS.escape(card.id)}"]`)) {
+    fill(slot, card);
+    patchState(slot, card);
+    find("[data-slot-job]", slot).textContent = t("js.for_user", { user: card.user });
+  }
+}
+
+// ---- events
+
+function aboutNode(object) {
+  const [kind, ...rest] = object.split(":");
+  const name = rest.join(":");
+  const paths = { job: "/dashboard/jobs/", role: "/dashboard/roles/" };
+  if (!paths[kind] || !name) return document.createTextNode(object);
+  const link = document.createElement("a");
+  link.href = paths[kind] + encodeURIComponent(name);
+  link.textContent = name;
+  return link;
+}
+
+function eventItem(event) {
+  const item = document.createElement("li");
+  item.dataset.seq = event.seq;
+  item.className = event.outcome;
+  const time = document.createElement("time");
+  time.dateTime = time.title = event.at;
+  time.textContent = formats.clock(Date.parse(event.at) / 1000);
+  const action = document.createElement("b");
+  action.textContent = named("action", event.action);
+  const about = document.createElement("span");
+  about.className = "about";
+  about.append(aboutNode(event.object));
+  const detail = document.createElement("span");
+  detail.className = "detail";
+  detail.textContent = Object.entries(event.body)
+    .filter(([, value]) => value != null && value !== "")
+    .map(([name, value]) => `${named("field", name)} ${typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : named(name, value)}`)
+    .join(" · ");
+  item.append(time, " ", action, " ", about, " ", detail);
+  return item;
+}
+
+function addEvent(list, event, isNewestLast) {
+  if (find(`[data-seq="${event.seq}"]`, list)) return;
+  const limit = Number(list.dataset.events || list.dataset.errors || list.dataset.heals);
+  if (isNewestLast) list.append(eventItem(event));
+  else list.prepend(eventItem(event));
+  while (list.children.length > limit) (isNewestLast ? list.firstElementChild : list.lastElementChild).remove();
+  const empty = list.nextElementSibling;
+  if (empty && (empty.matches(".empty") || empty.querySelector(".empty"))) empty.hidden = true;
+}
+
+const heals = new Set(["worker:lost", "job:recovered", "worker:quarantined", "worker:released", "vault:lost", "disk:low", "disk:recovered"]);
+
+function takeEvents(events) {
+  for (const event of events) {
+    for (const list of document.querySelectorAll("[data-events]")) addEvent(list, event, list.classList.contains("story"));
+    if (event.outcome === "failure") for (const list of document.querySelectorAll("[data-errors]")) addEvent(list, event, false);
+    if (heals.has(event.action)) for (const list of document.querySelectorAll("[data-heals]")) addEvent(list, event, false);
+  }
+}
+
+export function startRows() {
+  const queue = find("[data-queue]");
+  const open = find("[data-open]");
+  on("feed", (message) => {
+    for (const card of message.jobs) {
+      if (queue) patchList(queue, card, card.state === "QUEUED");
+      if (open) patchList(open, card, !finals.has(card.state));
+      if (!queue && !open) for (const row of document.querySelectorAll(`tr[data-job="${CSS.escape(card.id)}"]`)) patchRow(row, card);
+      runningOnSlot(card);
+    }
+    takeEvents(message.events);
+  });
+  on("pulse", (message) => {
+    patchSlots(message);
+    const length = find("[data-queue-length]");
+    if (length && message.queue_length != null) length.textContent = message.queue_length;
+    for (const [table, order] of waitingOrders) reorder(table, order);
+  });
+  if (queue) on("order", (message) => { reorder(queue, message.order); missingRows(queue, message.order); });
+  if (open) on("place", (message) => {
+    const row = byJob(message.id, open);
+    if (row) find("[data-place]", row).textContent = message.place ?? "";
+  });
+}
+

@@ -1,0 +1,52 @@
+// Words and formats of the scripts; the server has put the words into the page.
+const table = JSON.parse(document.getElementById("words")?.textContent || "{}");
+
+export function t(key, data = {}) {
+  const text = table[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in data ? String(data[name]) : whole));
+}
+
+export function named(prefix, name) {
+  return table[`${prefix}.${name}`] ?? String(name ?? "");
+}
+
+export const shapes = {
+  SUBMITTED: "◌", QUEUED: "◌", LEASED: "◔", RUNNING: "●", PREEMPTING: "◑",
+  SUCCEEDED: "✓", FAILED: "▲", CANCELLED: "✕", REJECTED: "✕",
+};
+
+export const finals = new Set(["SUCCEEDED", "FAILED", "CANCELLED", "REJECTED"]);
+
+const two = (value) => String(value).padStart(2, "0");
+
+export const formats = {
+  percent: (value) => (value == null ? "–" : `${Math.round(value)} %`),
+  size(value) {
+    if (value == null) return "–";
+    const units = ["B", "KiB", "MiB", "GiB"];
+    let index = 0;
+    while (value >= 1000 && index < 3) { value /= 1024; index += 1; }
+    return `${value.toFixed(index === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2)} ${units[index]}`;
+  },
+  clock(seconds) {
+    if (seconds == null) return "–";
+    const minutes = Number(document.documentElement.dataset.offset || 0); // the studio's zone, not the browser's
+    return new Date(seconds * 1000 + minutes * 60000).toISOString().slice(11, 19);
+  },
+  plain: (value) => (value == null || value === "" ? "–" : String(value)),
+};
+
+export function ago(seconds) {
+  if (seconds < 60) return t("js.seconds", { count: Math.round(seconds) });
+  if (seconds < 3600) return t("js.minutes", { count: Math.floor(seconds / 60) });
+  return t("js.hours", { count: two(Math.floor(seconds / 3600)) });
+}
+
+// Fill every [data-field] below `root` from `data`; text only, never markup.
+export function fill(root, data) {
+  for (const cell of root.querySelectorAll("[data-field]")) {
+    if (!(cell.dataset.field in data)) continue;
+    const text = (formats[cell.dataset.format] || formats.plain)(data[cell.dataset.field]);
+    if (cell.textContent !== text) cell.textContent = text;
+  }
+}

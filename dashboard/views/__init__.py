@@ -1,0 +1,1 @@
+"""One module per view: one blueprint, one template folder."""

@@ -1,0 +1,37 @@
+"""The audit page: filters in the address, paging, export, checking the chain."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from flask import Blueprint, render_template, request
+
+from dashboard.api.body import read_query
+from dashboard.api.models import AuditFilters
+from dashboard.auth import require
+from dashboard.context import house
+
+blueprint = Blueprint("audit_pages", __name__, url_prefix="/dashboard/audit")
+FILTERS = ("text", "actor", "action", "object", "outcome", "since", "until")
+
+
+@blueprint.get("/")
+@require("see_audit")
+def page() -> str:
+    """Rows that meet the filters, newest first."""
+    filters = read_query(AuditFilters)
+    given = {name: value for name, value in request.args.items() if value}
+    rows = house().reads.store.audit(**filters.model_dump(exclude_none=True))
+    kept = {name: value for name, value in given.items() if name in FILTERS}
+    is_more = len(rows) == filters.limit and rows[-1]["seq"] > 1
+    return render_template(
+        "audit/page.html",
+        nav="audit",
+        rows=rows,
+        filters=kept,
+        export_query=urlencode(kept),
+        older=urlencode({**kept, "before_seq": rows[-1]["seq"]}) if is_more else "",
+        is_first=filters.before_seq is None,
+        newest=urlencode(kept),
+        last_check=house().reads.store.last_entry_of("audit", "audit:verified"),
+    )

@@ -1,0 +1,44 @@
+"""Roles: the list, and a page per role with portrait, prompt preview, switch and history."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from dashboard.api.roles import found_role, role_public, variables_of
+from dashboard.auth import require
+from dashboard.context import house
+
+blueprint = Blueprint("role_pages", __name__, url_prefix="/dashboard/roles")
+JOBS_SHOWN = 10
+
+
+@blueprint.get("/")
+@require("see")
+def index() -> str:
+    """Every role with its portrait and what it did."""
+    reads = house().reads
+    on_stage = {slot.get("role") for slot in house().pulse.last.slots} | set(reads.stages().values())
+    roles = [{**role_public(row), "stats": reads.store.role_stats(row["name"])} for row in reads.store.roles()]
+    return render_template("roles/index.html", nav="roles", roles=roles, on_stage=on_stage)
+
+
+@blueprint.get("/<name>")
+@require("see")
+def page(name: str) -> str:
+    """One role."""
+    row, reads = found_role(name), house().reads
+    role, loaded = role_public(row), reads.store.load_role(name)
+    blocks = reads.store.role_blocks(name, 200)
+    seconds = sorted(block["seconds"] for block in blocks)
+    return render_template(
+        "roles/page.html",
+        nav="roles",
+        role=role,
+        variables=variables_of(loaded) if loaded else [],
+        stats=reads.store.role_stats(name),
+        jobs=reads.store.jobs(role=name, per_page=JOBS_SHOWN).rows,
+        versions=reads.store.role_versions(name),
+        median=seconds[len(seconds) // 2] if seconds else None,
+        peak=max((block["peak_bytes"] for block in blocks), default=None) or None,
+        blocks=len(blocks),
+    )

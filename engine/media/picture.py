@@ -39,6 +39,8 @@ def load_picture(path: Path) -> tuple[Image.Image, str]:
             warnings.simplefilter("error")  # Pillow only warns of some bombs
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 _check_shape(path, picture)
+                picture.verify()  # check sums, which decoding does not look at; the picture must be opened again
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 picture.load()
                 kind = picture.format or ""
                 upright = ImageOps.exif_transpose(picture)

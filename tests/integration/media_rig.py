@@ -72,7 +72,9 @@ def talk(seconds: float, seed: int = 0) -> np.ndarray:
 class Stream:
     """A job's files: `init.mp4` and numbered fragments in a folder."""
 
-    def __init__(self, folder: Path, voice: Path, blocks: Sequence[int], width: int = WIDTH, height: int = HEIGHT) -> None:
+    def __init__(
+        self, folder: Path, voice: Path, blocks: Sequence[int], width: int = WIDTH, height: int = HEIGHT
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         encoder = FragmentEncoder(width, height, voice)
         self.init = folder / "init.mp4"

@@ -19,7 +19,15 @@ from engine.errors import MediaError
 from engine.media.fragment import FragmentEncoder
 from engine.media.voice_track import AAC_OPTIONS, PACKET_SAMPLES, TRACK_RATE, VoiceTrack, packets_of_block
 from tests.integration.media_rig import (
-    HEIGHT, WIDTH, Decoded, Stream, boxes, click_track, numbered_frames, talk, write_wav,
+    HEIGHT,
+    WIDTH,
+    Decoded,
+    Stream,
+    boxes,
+    click_track,
+    numbered_frames,
+    talk,
+    write_wav,
 )  # fmt: skip
 
 CLICKS = (0.5, 1.0, 1.7, 2.6)

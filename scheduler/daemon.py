@@ -28,6 +28,7 @@ from scheduler.effects import Hands, perform
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
 from scheduler.logs import log_as_json
+from scheduler.policy_file import load_policy
 from scheduler.reports import Reports
 from scheduler.role_book import RoleBook
 from scheduler.spawn import ProcessList
@@ -54,6 +55,7 @@ class DaemonOptions:
     slots: int
     standbys: int
     threads: int
+    vault_limit_gib: float
     preload_roles: Path | None
     lifeline_fd: int | None
 
@@ -61,8 +63,8 @@ class DaemonOptions:
 class Daemon:
     """The parts, put together; `run` until a stop signal or the end of the lifeline."""
 
-    def __init__(self, options: DaemonOptions, store: Store) -> None:
-        self._options = options
+    def __init__(self, options: DaemonOptions, store: Store, policy: Policy) -> None:
+        self._options, self._policy = options, policy
         self._store = store
         data_dir = options.data_dir
         self._processes = ProcessList(data_dir / "run")
@@ -105,7 +107,7 @@ class Daemon:
         store = self._store
         paused = store.fact("queue_paused")
         state = State.restore(
-            Policy(),
+            self._policy,
             self._options.slots,
             store.load_open_jobs(),
             unavailable_roles=self.roles.unavailable(),
@@ -225,12 +227,13 @@ def _options() -> DaemonOptions:
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--standbys", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--vault-limit-gib", type=float, default=4.0)
     parser.add_argument("--preload-roles", type=Path)
     parser.add_argument("--lifeline-fd", type=int)
     args = parser.parse_args()
     return DaemonOptions(
         data_dir=args.data, engine=args.engine, model=args.model, slots=args.slots, standbys=args.standbys,
-        threads=args.threads, preload_roles=args.preload_roles, lifeline_fd=args.lifeline_fd,
+        threads=args.threads, vault_limit_gib=args.vault_limit_gib, preload_roles=args.preload_roles, lifeline_fd=args.lifeline_fd,
     )  # fmt: skip
 
 
@@ -240,12 +243,13 @@ def main() -> None:
     log_as_json("daemon")
     lock = _lock(options.data_dir)
     try:
+        policy = load_policy(options.data_dir, int(options.vault_limit_gib * 2**30))
         store = open_writer(options.data_dir)
     except SchedulerError as error:
         _log.error("%s %s", error.message, error.hint)
         raise SystemExit(EXIT_STORE) from error
     with contextlib.closing(lock):
-        asyncio.run(Daemon(options, store).run())
+        asyncio.run(Daemon(options, store, policy).run())
         store.close()
 
 

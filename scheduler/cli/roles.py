@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from scheduler.assets import AssetKind, AssetLibrary, Refused
-from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, parse_pairs
 from scheduler.errors import SchedulerError
@@ -38,24 +37,36 @@ def read_roles(path: Path) -> list[RoleDraft]:
     try:
         return load_roles(_text_of(path), path.resolve().parent)
     except RolesError as error:
-        lines = "\n".join(_located(path, problem) for problem in error.problems)
-        raise SchedulerError(422, "bad_roles", lines, field=error.field, problems=error.data["problems"]) from error
+        raise roles_refusal(path, error.problems) from error
 
 
 @roles_app.command()
 def check(file: RolesFile, data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """Check a roles.yaml and the portraits and voices it names; nothing is loaded. Exit 0 or 64."""
-    drafts = read_roles(file)
-    problems, warnings = check_files(drafts, data)
+    names, warnings = require_sound(file, data)
     if as_json:
-        shown = [dataclasses.asdict(problem) for problem in problems]
-        print_json({"roles": [draft.name for draft in drafts], "problems": shown, "warnings": warnings})
-        raise typer.Exit(ExitCode.WRONG_USAGE if problems else ExitCode.OK)
+        print_json({"roles": names, "warnings": warnings})
+        return
     for warning in warnings:
         note(f"warning: {warning}")
+    say(f"{file}: {len(names)} roles are sound: {_names(names)}")
+
+
+def require_sound(file: Path, data: Path) -> tuple[list[str], list[str]]:
+    """Names of the roles in a file, and warnings. Raises a refusal with line numbers when file, portraits or voices fail."""
+    drafts = read_roles(file)
+    problems, warnings = check_files(drafts, data)
     if problems:
-        raise bad_usage("\n".join(_located(file, problem) for problem in problems))
-    say(f"{file}: {len(drafts)} roles are sound: {_names([draft.name for draft in drafts])}")
+        raise roles_refusal(file, problems)
+    return [draft.name for draft in drafts], warnings
+
+
+def roles_refusal(file: Path, problems: list[Problem]) -> SchedulerError:
+    """Every problem with its line, for people and as data."""
+    lines = "\n".join(_located(file, problem) for problem in problems)
+    return SchedulerError(
+        422, "bad_roles", lines, field=None, problems=[dataclasses.asdict(problem) for problem in problems]
+    )
 
 
 def check_files(drafts: list[RoleDraft], data: Path) -> tuple[list[Problem], list[str]]:

@@ -9,7 +9,7 @@ import typer
 
 from scheduler.cli.output import say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
-from scheduler.cli.roles import read_roles
+from scheduler.cli.roles import require_sound
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of dashboard and API.")]
@@ -38,7 +38,7 @@ def serve(
     if engine not in ("real", "fake"):
         raise bad_usage(f"--engine {engine!r} is unknown.", field="engine", hint="Use real or fake.")
     if preload_roles is not None:
-        read_roles(preload_roles)  # a mistake is told here, before anything is started
+        require_sound(preload_roles, data)  # a mistake is told here, before anything is started
     options = ServeOptions(
         data_dir=data.resolve(),
         preload_roles=preload_roles.resolve() if preload_roles else None,

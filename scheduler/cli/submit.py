@@ -93,7 +93,7 @@ def submit(
         **checked.as_request(),
     }  # fmt: skip
     answer = door(data).submit({k: v for k, v in request.items() if v is not None}, idempotency_key=idempotency_key)
-    show_submitted(answer, checked.notes, as_json=as_json and not wait)
+    show_submitted(answer, checked.notes, as_json=as_json)
     if answer["state"] == JobState.REJECTED:
         raise typer.Exit(ExitCode.DOES_NOT_FIT)
     if wait:

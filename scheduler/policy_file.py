@@ -17,7 +17,7 @@ def load_policy(data_dir: Path, slot_memory_bytes: int) -> Policy:
     """
     path = data_dir / "policy.yaml"
     try:
-        data = read_yaml(path.read_text(encoding="utf-8")).plain() if path.exists() else {}
+        data = read_yaml(path.read_text(encoding="utf-8")).plain if path.exists() else {}
         if data is None:
             data = {}
         if not isinstance(data, dict):

@@ -102,8 +102,10 @@ def _params(
     until: float | str | None, text: str | None, before_seq: int | None, after_seq: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The filters that were given, as parameters; their names choose the conditions."""
+    is_success = outcome == "success"  # an index leaves successes out, so the others have a condition of their own
     given = {
-        "actor": actor, "action": action, "object": subject, "outcome": outcome,
+        "actor": actor, "action": action, "object": subject, "outcome": outcome if is_success else None,
+        "trouble": None if is_success else outcome,
         "since": _time(since), "until": _time(until), "text": like_pattern(text) if text else None,
         "before_seq": before_seq, "after_seq": after_seq,
     }  # fmt: skip

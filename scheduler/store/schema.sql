@@ -1,0 +1,218 @@
+CREATE TRIGGER audit_is_linked BEFORE INSERT ON audit
+WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM audit)
+  OR NEW.prev IS NOT coalesce((SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), zeroblob(32))
+  OR length(NEW.hash) IS NOT 32
+BEGIN SELECT RAISE(ABORT, 'an audit row continues the chain'); END;
+
+CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'audit rows are never deleted'); END;
+
+CREATE TRIGGER audit_is_never_updated BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END;
+
+CREATE TRIGGER blocks_are_added_up AFTER INSERT ON blocks
+BEGIN INSERT INTO role_totals (role, blocks, block_seconds, frames)
+  SELECT role, 1, NEW.seconds, NEW.frames FROM jobs WHERE id = NEW.job_id
+  ON CONFLICT (role) DO UPDATE SET
+    blocks = blocks + 1, block_seconds = block_seconds + excluded.block_seconds,
+    frames = frames + excluded.frames; END;
+
+CREATE TRIGGER blocks_are_never_changed BEFORE UPDATE ON blocks
+BEGIN SELECT RAISE(ABORT, 'blocks are never changed'); END;
+
+CREATE TRIGGER job_moves_need_an_audit_row BEFORE UPDATE OF state ON jobs WHEN NEW.state IS NOT OLD.state
+BEGIN SELECT RAISE(ABORT, 'a job changes state only together with its audit row') WHERE NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.id
+  AND json_extract(body, '$.from') IS OLD.state AND json_extract(body, '$.to') IS NEW.state); END;
+
+CREATE TRIGGER jobs_are_never_deleted BEFORE DELETE ON jobs
+BEGIN SELECT RAISE(ABORT, 'jobs are never deleted'); END;
+
+CREATE TRIGGER jobs_keep_their_identity BEFORE UPDATE OF id, ordinal, user, role, role_version, submitted_at ON jobs
+BEGIN SELECT RAISE(ABORT, 'these facts of a job never change'); END;
+
+CREATE TRIGGER new_jobs_need_an_audit_row BEFORE INSERT ON jobs
+BEGIN SELECT RAISE(ABORT, 'a job is accepted only together with its audit row') WHERE NEW.state IS NOT 'SUBMITTED'
+  OR NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.id); END;
+
+CREATE TABLE assets (
+  sha256 TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,                -- portrait, voice
+  bytes INTEGER NOT NULL,
+  verdict TEXT NOT NULL,             -- JSON: what the check found (engine.media.probe)
+  added_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY,
+  at_utc TEXT NOT NULL,              -- 2026-11-21T09:00:00.000000Z
+  mono_ns INTEGER NOT NULL,
+  boot_id TEXT NOT NULL,
+  actor TEXT NOT NULL,               -- "user:<name>", "local", "system"
+  action TEXT NOT NULL,              -- tag, subject:verb-past
+  object TEXT NOT NULL,              -- "job:<id>", "role:<name>", "slot:<n>", "queue", …
+  outcome TEXT NOT NULL,             -- success, failure, refused
+  address TEXT NOT NULL,             -- of the caller, "" for the system
+  request_id TEXT NOT NULL,
+  body TEXT NOT NULL,                -- canonical JSON
+  prev BLOB NOT NULL,
+  hash BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE blocks (
+  job_id TEXT NOT NULL REFERENCES jobs(id),
+  block INTEGER NOT NULL,
+  lease_id TEXT NOT NULL,
+  frames INTEGER NOT NULL,
+  seconds REAL NOT NULL,
+  latents_sha256 TEXT NOT NULL,
+  frames_sha256 TEXT NOT NULL,
+  fragment_sha256 TEXT NOT NULL,
+  fragment_bytes INTEGER NOT NULL,
+  stage_ms TEXT NOT NULL,            -- JSON
+  peak_bytes INTEGER NOT NULL,
+  made_at REAL NOT NULL,
+  PRIMARY KEY (job_id, block)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE current_roles (
+  name TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  is_available INTEGER NOT NULL,
+  problem TEXT                       -- why it is not available
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE facts (                 -- single facts: queue_paused, vault, versions …
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL,               -- JSON
+  at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency_keys (
+  actor TEXT NOT NULL,
+  key TEXT NOT NULL,
+  request_sha256 TEXT NOT NULL,      -- the same key with another request is an error
+  job_id TEXT NOT NULL REFERENCES jobs(id),
+  PRIMARY KEY (actor, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY,               -- "j" + 12 characters of the time-ordered id
+  ordinal INTEGER NOT NULL UNIQUE,   -- order of acceptance
+  user TEXT NOT NULL,
+  team TEXT NOT NULL,
+  role TEXT NOT NULL,
+  role_version INTEGER NOT NULL,
+  priority INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  hold TEXT,                         -- why it is queued (HoldReason)
+  hold_detail TEXT,                  -- JSON data of the hold
+  is_cancel_requested INTEGER NOT NULL DEFAULT 0,
+  is_paused INTEGER NOT NULL DEFAULT 0,
+  degrade TEXT NOT NULL,
+  total_blocks INTEGER NOT NULL,
+  blocks_done INTEGER NOT NULL DEFAULT 0,
+  context_bytes INTEGER NOT NULL,
+  preemptions INTEGER NOT NULL DEFAULT 0,
+  crashes INTEGER NOT NULL DEFAULT 0,
+  slot INTEGER,
+  lease_id TEXT,
+  lease_until REAL NOT NULL DEFAULT 0,
+  not_before REAL NOT NULL DEFAULT 0,
+  submitted_at REAL NOT NULL,        -- seconds since 1970, the daemon's clock
+  started_at REAL,
+  finished_at REAL,
+  resume TEXT,                       -- how it was last taken up: fresh, exact, continuous
+  width INTEGER,
+  height INTEGER,
+  frames INTEGER,
+  video_path TEXT,
+  video_sha256 TEXT,
+  video_bytes INTEGER,
+  recipe TEXT NOT NULL,              -- JSON, engine.config.Recipe
+  again_of TEXT,                     -- the job whose recipe this one repeats
+  error_code TEXT,
+  error_message TEXT,
+  error_hint TEXT
+, leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0) STRICT;
+
+CREATE TABLE login_links (
+  token_sha256 TEXT PRIMARY KEY,
+  user TEXT NOT NULL,
+  expires_at REAL NOT NULL,
+  used_at REAL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE role_totals (           -- sums over blocks, kept by a trigger so that a page need not add up millions
+  role TEXT PRIMARY KEY,
+  blocks INTEGER NOT NULL,
+  block_seconds REAL NOT NULL,
+  frames INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE roles (
+  name TEXT NOT NULL,
+  version INTEGER NOT NULL,          -- 1, 2, … every version is kept
+  sha256 TEXT NOT NULL,              -- of the canonical body
+  body TEXT NOT NULL,                -- JSON: the role as checked, assets by hash
+  created_at REAL NOT NULL,
+  PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE samples (               -- device readings, 1 Hz, thinned after a day
+  at REAL NOT NULL,
+  device TEXT NOT NULL,
+  body TEXT NOT NULL,                -- JSON: memory_used_bytes, temperature_c …; missing = not measured
+  PRIMARY KEY (at, device)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE segments (
+  job_id TEXT NOT NULL REFERENCES jobs(id),
+  segment INTEGER NOT NULL,
+  path TEXT NOT NULL,
+  sha256 TEXT NOT NULL,
+  frames INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (job_id, segment)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tokens (
+  token_sha256 TEXT PRIMARY KEY,
+  user TEXT NOT NULL,
+  label TEXT NOT NULL,
+  created_at REAL NOT NULL,
+  revoked_at REAL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE users (
+  name TEXT PRIMARY KEY,
+  "group" TEXT NOT NULL,             -- a name in rights.yaml
+  team TEXT NOT NULL,
+  session_version INTEGER NOT NULL DEFAULT 1,
+  created_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX audit_action ON audit(action, seq);
+
+CREATE INDEX audit_actor ON audit(actor, seq);
+
+CREATE INDEX audit_at ON audit(at_utc);
+
+CREATE INDEX audit_object ON audit(object, seq);
+
+CREATE INDEX audit_trouble ON audit(outcome, seq) WHERE outcome != 'success';
+
+CREATE INDEX jobs_finished ON jobs(finished_at, ordinal);
+
+CREATE INDEX jobs_priority ON jobs(priority, ordinal);
+
+CREATE INDEX jobs_role ON jobs(role, ordinal);
+
+CREATE INDEX jobs_role_state ON jobs(role, state);
+
+CREATE INDEX jobs_search ON jobs(ordinal, id, user, team, role, state);
+
+CREATE INDEX jobs_state ON jobs(state);
+
+CREATE INDEX jobs_user ON jobs(user, ordinal);

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 
 class JobState(StrEnum):
@@ -89,3 +91,13 @@ class Job:
     leases: int = 0  # leases ever granted; makes lease ids that are never issued twice
     retries: int = 0  # failures in a row, without a new block, that were tried again
     started_at: float | None = None  # seconds; when it first began
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Job:
+        """A job from a row of the `jobs` table (columns that are not fields are ignored)."""
+        known = {item.name: row[item.name] for item in fields(cls)}
+        known["state"] = JobState(row["state"])
+        known["hold"] = None if row["hold"] is None else HoldReason(row["hold"])
+        known["is_cancel_requested"] = bool(row["is_cancel_requested"])
+        known["is_paused"] = bool(row["is_paused"])
+        return cls(**known)

@@ -91,6 +91,7 @@ class State:
             if 0 <= number < slots:
                 state.slots[number].is_drained = True
         for job in sorted(jobs, key=lambda job: job.ordinal):
+            assert isinstance(job.state, JobState), f"{job.id}: make jobs of rows with Job.from_row"
             if job.state in FINAL_STATES:
                 continue
             if job.state is JobState.SUBMITTED or job.id in state.jobs or job.ordinal <= state.last_ordinal:

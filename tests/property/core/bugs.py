@@ -17,12 +17,11 @@ from scheduler.core import (
     preemption,
     recovery,
     reports,
-    state,
     upkeep,
     wishes,
     workers,
 )
-from scheduler.core.actions import DropContext, SendRun
+from scheduler.core.actions import DropContext, MoveJob, SendRun
 from scheduler.core.fleet import Slot
 from scheduler.core.job import HoldReason, Job, JobState
 from scheduler.core.policy import Policy
@@ -332,7 +331,7 @@ def place_in_line_is_not_updated_with_the_priority(patch: Patch) -> None:
 
 def machine_move(job: Job, fields: dict[str, Any]) -> Any:
     """A fact about a job, made behind the back of `State.move`."""
-    return state.MoveJob(job.id, job.state, job.state, Tag.JOB_REPRIORITISED, fields, {})
+    return MoveJob(job.id, job.state, job.state, Tag.JOB_REPRIORITISED, fields, {})
 
 
 @bug

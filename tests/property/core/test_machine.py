@@ -182,5 +182,5 @@ class Core(RuleBasedStateMachine):
             assert (slot.job_id is None) or slot.worker in (WorkerState.BUSY, WorkerState.STOPPING)
 
 
-Core.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Core.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestCore = Core.TestCase

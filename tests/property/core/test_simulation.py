@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from benchmarks.simulator import Simulator
@@ -54,6 +59,21 @@ def test_same_events_twice_lead_to_the_same_actions() -> None:
     other = Simulator(8, Workload(), is_hashed=True)
     other.run(4_000)
     assert other.digest is not None and other.digest.hexdigest() != hashes[0]
+
+
+def test_actions_do_not_depend_on_the_order_of_sets(repo_root: Path) -> None:
+    program = (
+        "from benchmarks.simulator import Simulator; from benchmarks.workload import Workload\n"
+        "world = Simulator(7, Workload(), is_hashed=True); world.run(3000); print(world.digest.hexdigest())"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", program], cwd=repo_root, env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]  # fmt: skip
+    assert outputs[0] == outputs[1] != ""
 
 
 def test_under_overload_nobody_waits_beyond_the_bound_of_ageing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 from scheduler.core import events
@@ -10,6 +11,7 @@ from scheduler.core.invariants import check_invariants
 from scheduler.core.job import Job, JobState
 from scheduler.core.machine import State, step
 from scheduler.core.policy import Policy
+from scheduler.core.tags import Tag
 
 A = TypeVar("A", bound=Action)
 
@@ -29,6 +31,9 @@ class Studio:
     def feed(self, event: events.Event) -> list[Action]:
         """Let it happen, check everything, keep its actions."""
         self.actions = step(self.state, event)
+        for action in self.all(MoveJob) + self.all(Record):
+            json.dumps(action.body)  # the audit row's data
+            assert action.tag in set(Tag)
         if self.state.is_booted:
             check_invariants(self.state)
         return self.actions

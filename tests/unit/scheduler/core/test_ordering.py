@@ -16,12 +16,12 @@ from tests.unit.scheduler.core.studio import Studio
 POLICY = Policy(ageing_per_s=0.1, ageing_ceiling=60, urgent_priority=100)
 
 
-def job(ordinal: int, priority: int, submitted_at: float, role: str = "teacher", **more: object) -> Job:
-    values: dict[str, object] = {"state": JobState.QUEUED, "hold": HoldReason.WAITING_FOR_SLOT} | more
+def job(ordinal: int, priority: int, submitted_at: float, role: str = "teacher") -> Job:
     return Job(
         id=f"j{ordinal}", ordinal=ordinal, user="maya", team="education", role=role, priority=priority,
-        submitted_at=submitted_at, total_blocks=8, context_bytes=1, degrade="ask", **values,
-    )  # type: ignore[arg-type]  # fmt: skip
+        submitted_at=submitted_at, total_blocks=8, context_bytes=1, degrade="ask",
+        state=JobState.QUEUED, hold=HoldReason.WAITING_FOR_SLOT,
+    )  # fmt: skip
 
 
 def test_higher_priority_goes_first_and_equals_in_order_of_acceptance() -> None:
@@ -56,9 +56,10 @@ def test_the_order_never_contradicts_effective_priority(drawn: list[tuple[int, f
 
 @given(st.data())
 def test_line_agrees_with_a_plain_sort_after_any_coming_and_going(data: st.DataObject) -> None:
-    line, present = WaitingLine(POLICY), dict[int, Job]()
+    line = WaitingLine(POLICY)
+    present: dict[int, Job] = {}
     for ordinal in range(data.draw(st.integers(1, 40))):
-        if present and data.draw(st.booleans()):
+        if present and data.draw(st.integers(0, 1)):
             gone = present.pop(data.draw(st.sampled_from(sorted(present))))
             line.remove(gone)
         role = data.draw(st.sampled_from(["a", "b", "c"]))

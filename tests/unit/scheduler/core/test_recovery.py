@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import pytest
 
 from scheduler.core import events
@@ -138,7 +141,11 @@ def test_worker_moves_outside_the_table_are_broken_invariants() -> None:
 
 def restored(studio: Studio, **more: object) -> Studio:
     """The studio after the daemon was killed: only what is in the table is left."""
-    state = State.restore(studio.state.policy, len(studio.state.slots), list(studio.state.jobs.values()), **more)  # type: ignore[arg-type]
+    rows = [
+        dataclasses.asdict(job) | {"width": 192, "is_paused": int(job.is_paused)} for job in studio.state.jobs.values()
+    ]
+    jobs = [Job.from_row(json.loads(json.dumps(row))) for row in rows]
+    state = State.restore(studio.state.policy, len(studio.state.slots), jobs, **more)  # type: ignore[arg-type]
     again = Studio(state=state, are_ready=False)
     again.at = studio.at + 1
     return again

@@ -1,0 +1,72 @@
+"""The core's promises to others: pure imports, documents that agree with the tables, a benchmark that runs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import core as benchmark
+from scheduler.core import events, machine, pictures
+from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWNED_STATES, JobState
+
+ALLOWED = {"__future__", "bisect", "collections", "dataclasses", "enum", "heapq", "itertools", "math", "typing"}
+
+
+def test_core_imports_nothing_that_has_a_clock_a_disk_or_chance(repo_root: Path) -> None:
+    for path in sorted((repo_root / "scheduler" / "core").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                assert name.split(".")[0] in ALLOWED or name.startswith("scheduler.core"), f"{path.name} imports {name}"
+
+
+def test_core_is_imported_without_the_rest_of_the_house() -> None:
+    assert "scheduler.core.machine" in sys.modules
+    assert not [name for name in vars(machine) if name in ("time", "random", "threading", "logging")]
+
+
+def test_every_event_has_its_handler() -> None:
+    kinds = {
+        kind for kind in vars(events).values()
+        if isinstance(kind, type) and issubclass(kind, events.Event) and kind is not events.Event
+    }  # fmt: skip
+    assert kinds == set(machine.HANDLERS)
+
+
+def test_final_states_have_no_way_out_and_all_others_have_one() -> None:
+    assert set(LEGAL_MOVES) == set(JobState)
+    assert {state for state, targets in LEGAL_MOVES.items() if not targets} == FINAL_STATES
+    reached = {target for targets in LEGAL_MOVES.values() for target in targets}
+    assert reached == set(JobState) - {JobState.SUBMITTED}
+    assert {state for state, targets in LEGAL_MOVES.items() if JobState.QUEUED in targets} >= OWNED_STATES
+
+
+def test_document_of_scheduling_agrees_with_the_tables(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "scheduling.md").read_text(encoding="utf-8")
+    found = text[text.index(pictures.BEGIN) : text.index(pictures.END) + len(pictures.END)]
+    assert found == pictures.generated(), "put the output of `python -m scheduler.core.pictures` between the markers"
+
+
+def test_picture_shows_every_legal_move_and_no_other() -> None:
+    lines = pictures.move_picture(LEGAL_MOVES, JobState.SUBMITTED).splitlines()
+    shown = {tuple(line.split(" --> ")) for line in map(str.strip, lines) if "-->" in line and "[*]" not in line}
+    assert shown == {(source.value, target.value) for source, targets in LEGAL_MOVES.items() for target in targets}
+
+
+def test_benchmark_prints_goal_and_reached(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["--json", "--events", "1", "--queued", "200", "--decisions", "200"]
+    monkeypatch.setattr(benchmark, "ROUND_EVENTS", 500)
+    monkeypatch.setattr(benchmark, "GOAL_EVENTS_PER_MINUTE", 1)
+    monkeypatch.setattr(benchmark, "GOAL_P99_MS", 1e9)
+    assert benchmark.main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [result["name"] for result in report["results"]] == ["events_per_minute", "decision_p99_ms"]
+    assert all(result["is_reached"] and result["reached"] for result in report["results"])
+    monkeypatch.setattr(benchmark, "GOAL_EVENTS_PER_MINUTE", 10**12)
+    assert benchmark.main(arguments) == 1

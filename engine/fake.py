@@ -117,7 +117,9 @@ class FakeScene:
                 for fault in self._run.faults_at(self._task.job_id, block):
                     self._act(fault)
             time.sleep(self._run.script.block_s / self._task.settings.steps)
-        on_progress("decode", None)
+        on_progress("decode", 0)
+        if block + 1 == self._task.settings.infer_frames // BLOCK_FRAMES:
+            on_progress("sink", 0)
         digest = hashlib.sha256(self._seed + block.to_bytes(8, "big")).digest()
         latents = np.frombuffer(digest * 3, np.uint8).astype(np.float32).reshape(1, BLOCK_LATENTS, 4, 8)
         return MadeFiles(

@@ -18,6 +18,7 @@ class CrashPoint(StrEnum):
 
     BEFORE_STEP = "before_step"
     BEFORE_DECODE = "before_decode"
+    BEFORE_SINK = "before_sink"  # passed once per job, in the last block of the first clip
     BEFORE_BLOCK_FILES = "before_block_files"
     AFTER_FRAGMENT = "after_fragment"
     AFTER_RECORD = "after_record"

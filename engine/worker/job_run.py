@@ -33,7 +33,7 @@ from engine.worker.maker import Maker, Scene, Task
 from engine.worker.resume import CONTINUOUS, FRESH, decide_resume
 
 _log = logging.getLogger(__name__)
-_POINTS = {"step": CrashPoint.BEFORE_STEP, "decode": CrashPoint.BEFORE_DECODE}
+_POINTS = {"step": CrashPoint.BEFORE_STEP, "decode": CrashPoint.BEFORE_DECODE, "sink": CrashPoint.BEFORE_SINK}
 
 
 class JobRun:
@@ -96,7 +96,7 @@ class JobRun:
             fill = cast('Literal["loop", "pad"] | None', recipe.fill)
             write_voice(Path(order.voice_path), files.voice, recipe.voice_seconds, fill)
         portrait = Path(order.portrait_path)
-        return Task(order.job_id, recipe, settings, portrait, files.voice, order.total_blocks)
+        return Task(order.job_id, recipe, settings, portrait, Path(order.voice_path), files.voice, order.total_blocks)
 
     def _resume(self, scene: Scene, encoder: FragmentEncoder, files: JobFiles, started: float) -> int:
         """Attach the context, say what was not heard; returns the first block to make."""
@@ -152,7 +152,7 @@ class JobRun:
         self._say(BlockStarted(lease_id=self._lease_id, block=block))
         began = time.perf_counter()
 
-        def on_progress(phase: str, step: int | None) -> None:
+        def on_progress(phase: str, step: int) -> None:
             self._move(phase, block, step)
             crash.pass_by(_POINTS[phase])
 

@@ -12,7 +12,7 @@ import numpy as np
 from engine.config import Recipe, Settings
 from engine.protocol import PrepareRole, RolePrepared, Welcome, WorkerReady
 
-OnProgress = Callable[[str, int | None], None]  # (phase "step" or "decode", number of the step), before it begins
+OnProgress = Callable[[str, int], None]  # (phase "step", "decode" or "sink", number), before it begins
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Task:
     recipe: Recipe
     settings: Settings
     portrait: Path
+    voice_source: Path  # as it was brought
     voice: Path  # 16 kHz mono WAV, as used
     total_blocks: int
 

@@ -97,7 +97,8 @@ def test_job_killed_at_a_named_point_ends_as_if_nothing_had_been(
     assert hashes(tmp_path / "job") == hashes(tmp_path / "quiet")
     reported = [r.block for r in dying.all_of(protocol.BlockDone) + second.all_of(protocol.BlockDone)]
     assert reported == list(range(kit.blocks)), "every block was reported, none out of order"
-    assert (tmp_path / "job" / "video.mp4").read_bytes() == (tmp_path / "quiet" / "video.mp4").read_bytes()
+    with av.open(str(tmp_path / "job" / "video.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == kit.blocks * 12
 
 
 def test_preempted_job_stops_at_a_block_boundary_and_goes_on_in_another_process(

@@ -152,7 +152,7 @@ def write_tone(path: Path, seconds: float) -> None:
         file.writeframes(tone.astype("<i2").tobytes())
 
 
-def hashes(job_dir: Path) -> list[tuple[str, str, str]]:
-    """(latents, frames, fragment) of every durable block."""
+def hashes(job_dir: Path) -> list[tuple[str, str]]:
+    """(latents, frames) of every durable block."""
     records = [json.loads(path.read_bytes()) for path in sorted((job_dir / "blocks").glob("*.json"))]
-    return [(r["latents_sha256"], r["frames_sha256"], r["fragment_sha256"]) for r in records]
+    return [(r["latents_sha256"], r["frames_sha256"]) for r in records]

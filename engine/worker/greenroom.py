@@ -1,0 +1,223 @@
+"""The maker behind the real worker: the model, its weights from the store, each job's state in its context."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import resource
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from engine.config import Recipe, Settings, fit_size
+from engine.errors import MediaError, SettingsError
+from engine.media.probe import read_portrait
+from engine.media.voice import read_voice
+from engine.model.block_engine import BlockEngine
+from engine.model.context import Context
+from engine.model.loading import load_engine
+from engine.model.manifest import Manifest
+from engine.protocol import PrepareRole, RolePrepared, Welcome, WorkerReady
+from engine.worker.conditions import ConditionCache, Conditions, Prepared, key_of
+from engine.worker.maker import MadeFiles, OnProgress, Task
+from engine.worker.store import OpenStore, Store
+
+DEVICE = "cpu"
+_TRIAL = Settings(size="192*128", steps=3, infer_frames=12)
+_TRIAL_SIDE = 64  # pixels
+
+
+class GreenroomMaker:
+    """One loaded engine; `warm_up` comes first."""
+
+    name = "greenroom"
+
+    def __init__(self, open_store: OpenStore) -> None:
+        self._open_store = open_store
+        self._store: Store
+        self._engine: BlockEngine
+        self._cache: ConditionCache
+
+    # ---- start --------------------------------------------------------------------------------------------------------
+
+    def warm_up(self, welcome: Welcome) -> WorkerReady:
+        """Load the weights through the store and make one tiny block. Raises WeightsError."""
+        began = time.perf_counter()
+        make_deterministic(welcome.threads)
+        self._store = self._open_store(welcome)
+        model_dir = Path(welcome.model_dir).resolve()
+        hashes = Manifest.read(model_dir).files
+
+        def read_file(path: Path) -> memoryview:
+            return self._store.open_file(str(path), hashes[path.name])
+
+        self._engine = load_engine(model_dir, read_file, DEVICE, verify=False)  # the store has compared the hashes
+        self._cache = ConditionCache(self._store, DEVICE)
+        self._try_out()
+        return WorkerReady(
+            warm_ms=(time.perf_counter() - began) * 1000,
+            device=DEVICE,
+            weights_sha256=self._engine.weights_sha256,
+            weights_trained=self._engine.is_trained,
+            software=software(welcome.threads),
+        )
+
+    def _try_out(self) -> None:
+        """A block nobody sees: everything that is built or loaded at first use is there before the first job."""
+        engine, side = self._engine, _TRIAL_SIDE
+        layout = engine.layout(side, side, _TRIAL.steps, _TRIAL.infer_frames)
+        context = Context(layout, bytearray(layout.total_bytes))
+        conditions = engine.prepare("warm-up", np.zeros((side, side, 3), np.uint8), side, side)
+        conditions |= engine.hear(np.zeros(16_000, np.float32))
+        engine.begin(context, conditions, _TRIAL)
+        engine.make_block(context, conditions, _TRIAL, 0)
+
+    # ---- roles --------------------------------------------------------------------------------------------------------
+
+    def prepare_role(self, order: PrepareRole) -> RolePrepared:
+        """Make the role's conditions ready. Raises SettingsError, MediaError."""
+        began = time.perf_counter()
+        recipe = Recipe.from_json(order.recipe)
+        _, _, prepared = self._role(recipe, recipe.checked_settings(), Path(order.portrait_path), order.prompt)
+        switch_ms = (time.perf_counter() - began) * 1000
+        return RolePrepared(order.request_id, prepared.tier, switch_ms, prepared.prepare_ms)
+
+    def _role(self, recipe: Recipe, settings: Settings, portrait: Path, prompt: str) -> tuple[int, int, Prepared]:
+        """(width, height, conditions) of a prompt and a portrait."""
+        if recipe.adapter_sha256 is not None:
+            raise SettingsError(
+                "adapters (LoRA) cannot be attached in this version; the generic character would be shown.",
+                field="adapter", hint="Remove the role's adapter.",
+            )  # fmt: skip
+        _expect_file(portrait, recipe.portrait_sha256, "portrait")
+        picture = read_portrait(portrait)
+        width, height = fit_size(settings.size, picture.shape[1], picture.shape[0])
+        weights = self._engine.weights_sha256
+        key = key_of("role", weights, prompt, recipe.portrait_sha256, width, height)
+        return width, height, self._cache.get(key, lambda: self._engine.prepare(prompt, picture, width, height))
+
+    # ---- jobs ---------------------------------------------------------------------------------------------------------
+
+    def open(self, task: Task) -> GreenroomScene:
+        """Conditions ready, context mapped. Raises MediaError, SettingsError, VaultLost, VaultFull."""
+        engine, recipe, settings = self._engine, task.recipe, task.settings
+        self._store.release_dropped_contexts()
+        _expect_file(task.voice_source, recipe.voice_sha256, "voice")
+        width, height, role = self._role(recipe, settings, task.portrait, recipe.prompt)
+        voice_sha256 = hashlib.sha256(task.voice.read_bytes()).hexdigest()
+        heard = self._cache.get(
+            key_of("voice", engine.weights_sha256, voice_sha256), lambda: engine.hear(read_voice(task.voice))
+        )
+        layout = engine.layout(width, height, settings.steps, settings.infer_frames)
+        # A context belongs to its weights, its portrait, its words: with others it is another context.
+        layout_key = key_of(layout.sha256, engine.weights_sha256, recipe.prompt, recipe.portrait_sha256, voice_sha256,
+                            recipe.settings)  # fmt: skip
+        buffer, _ = self._store.open_context(task.job_id, layout.total_bytes, layout_key)
+        context = Context(layout, buffer)
+        close: Callable[[], None] = lambda: self._store.release_context(task.job_id)  # noqa: E731
+        return GreenroomScene(engine, context, role.conditions | heard.conditions, settings, close)
+
+
+class GreenroomScene:
+    """One job being made by the engine."""
+
+    def __init__(
+        self,
+        engine: BlockEngine,
+        context: Context,
+        conditions: Conditions,
+        settings: Settings,
+        release: Callable[[], None],
+    ) -> None:
+        self.width, self.height = context.layout.width, context.layout.height
+        self._engine, self._context, self._conditions, self._settings = engine, context, conditions, settings
+        self._release = release
+
+    @property
+    def context_blocks(self) -> int | None:
+        """The context's counter; None when it was not begun."""
+        return self._context.blocks_done if self._context.is_begun else None
+
+    def begin(self) -> None:
+        """Fill the context for block 0."""
+        self._engine.begin(self._context, self._conditions, self._settings)
+
+    def rebuild(self, latents: Sequence[Callable[[], bytes]]) -> None:
+        """Fill the context from durable latents; only those that the engine looks at are loaded."""
+        tensors: list[Tensor] = LoadedOnDemand(latents)  # type: ignore[assignment]
+        self._engine.rebuild(self._context, self._conditions, self._settings, tensors)
+
+    def make(self, block: int, on_progress: OnProgress) -> MadeFiles:
+        """Make the block."""
+        made = self._engine.make_block(self._context, self._conditions, self._settings, block, on_progress)
+        latents = made.latents.detach().cpu().contiguous()
+        return MadeFiles(
+            latents=save({"latents": latents}),
+            latents_sha256=hashlib.sha256(latents.view(torch.uint8).numpy().tobytes()).hexdigest(),
+            frames=made.frames,
+            stage_ms=made.stage_ms,
+            peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        )
+
+    def flip(self, blocks_done: int) -> None:
+        """Accept the block."""
+        self._context.flip(blocks_done)
+
+    def close(self, *, is_kept: bool) -> None:
+        """A context that is kept stays held by this process too: should the vault die, it can be given to the next."""
+        if not is_kept:
+            self._release()
+
+
+class LoadedOnDemand(Sequence[Tensor]):
+    """Latents [16, 3, h, w] of all finished blocks, each read when it is looked at: memory stays flat in long jobs."""
+
+    def __init__(self, loaders: Sequence[Callable[[], bytes]]) -> None:
+        self._loaders = loaders
+
+    def __len__(self) -> int:
+        return len(self._loaders)
+
+    def __getitem__(self, place):  # type: ignore[no-untyped-def]
+        if isinstance(place, slice):
+            return [load(loader())["latents"] for loader in self._loaders[place]]
+        return load(self._loaders[place]())["latents"]
+
+
+def make_deterministic(threads: int) -> None:
+    """Same input, same bits: torch chooses kernels that keep order, and as many threads as told."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    # The default fills every new tensor, which costs time and is not what makes results equal.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def software(threads: int) -> dict[str, str]:
+    """What bits depend on besides recipe and weights."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "av": av.__version__,
+        "machine": platform.machine(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(threads),
+        "deterministic": str(torch.are_deterministic_algorithms_enabled()).lower(),
+    }
+
+
+def _expect_file(path: Path, sha256: str, what: str) -> None:
+    """Raises MediaError when the file is not the one that the recipe names: the output could not be made again."""
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise MediaError(f"the {what} {path} cannot be read: {error.strerror}.") from error
+    if found != sha256:
+        raise MediaError(f"the {what} {path} is not the one of the recipe: expected sha256 {sha256}, found {found}.")

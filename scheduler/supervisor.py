@@ -81,11 +81,11 @@ class Supervisor:
         for link in list(self._links.values()):
             self._judge(link, now)
         for slot in self.slots:
-            wanted = self._standbys + (slot.active is None)
-            if len(slot.standbys) < wanted and now >= slot.not_before:
-                # One at a time while none is ready: a broken program must not be started in pairs.
-                if slot.active is None and slot.standbys and slot.failures:
-                    continue
+            # One at a time: a standby would take half the machine from the worker that people wait for, and a broken
+            # program must not be started in pairs.
+            is_warming = any(link.ready is None for link in slot.standbys)
+            wanted = 1 if slot.active is None else self._standbys
+            if not is_warming and len(slot.standbys) < wanted and now >= slot.not_before:
                 await self._start(slot)
 
     def _judge(self, link: WorkerLink, now: float) -> None:

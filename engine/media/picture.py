@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from engine.errors import MediaError
 from engine.media.untrusted import opened_file
@@ -47,7 +47,7 @@ def load_picture(path: Path) -> tuple[Image.Image, str]:
                 return _to_rgb(upright), "JPEG" if kind == "MPO" else kind
     except MediaError:
         raise
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise MediaError(f"{path} is no picture of a known kind.", hint="Bring a PNG, JPEG or WEBP.") from error
     except Image.DecompressionBombError as error:
         raise MediaError(f"{path} has too many pixels.", hint="Bring at most 40 million.") from error

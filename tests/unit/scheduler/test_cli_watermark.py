@@ -1,0 +1,57 @@
+"""The watermark's verdict and its single checks, on given readings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scheduler.cli.checks import ATTENTION, BAD, OK, UNKNOWN, Check, disk_check, memory_checks, verdict_of
+from scheduler.cli.exits import ExitCode
+
+GIB = 1 << 30
+
+
+def _checks(*states: str) -> list[Check]:
+    return [Check(name=str(number), state=state, text="") for number, state in enumerate(states)]
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        ((OK, OK), ExitCode.OK),
+        ((OK, ATTENTION), ExitCode.FITS_DEGRADED),
+        ((ATTENTION, UNKNOWN), ExitCode.CANNOT_TELL),
+        ((UNKNOWN, BAD, OK), ExitCode.DOES_NOT_FIT),
+        ((), ExitCode.OK),
+    ],
+)
+def test_verdict_is_the_worst_of_what_is_known(states: tuple[str, ...], code: ExitCode) -> None:
+    assert verdict_of(_checks(*states)) == code
+
+
+@pytest.mark.parametrize(("used", "state"), [(10, OK), (90, ATTENTION), (97, BAD)])
+def test_device_memory_is_held_against_the_marks(used: int, state: str) -> None:
+    sample = {"device": "gpu0", "at": 100.0, "memory_used_bytes": used * GIB, "memory_total_bytes": 100 * GIB}
+    (check,) = memory_checks([sample], now=101.0)
+    assert (check.state, check.data["memory_used_bytes"]) == (state, used * GIB)
+
+
+def test_old_reading_says_nothing_of_now() -> None:
+    sample = {"device": "gpu0", "at": 100.0, "memory_used_bytes": 1, "memory_total_bytes": 2}
+    (check,) = memory_checks([sample], now=200.0)
+    assert (check.state, "100 s old" in check.text) == (UNKNOWN, True)
+
+
+def test_missing_sensor_is_unknown_and_never_zero() -> None:
+    (check,) = memory_checks([{"device": "gpu0", "at": 100.0}], now=100.0)
+    assert (check.state, check.data) == (UNKNOWN, {})
+
+
+def test_no_device_at_all_is_unknown() -> None:
+    assert [check.state for check in memory_checks([], now=0.0)] == [UNKNOWN]
+
+
+def test_disk_is_measured_where_the_data_would_lie(tmp_path: Path) -> None:
+    check = disk_check(tmp_path / "not" / "there" / "yet")
+    assert check.data["total_bytes"] >= check.data["free_bytes"] > 0

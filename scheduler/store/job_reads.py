@@ -6,7 +6,6 @@ A job row has the columns of `jobs`: flags as bool, `recipe` and `hold_detail` a
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable
 
@@ -19,7 +18,6 @@ from scheduler.store.sql import jobs as sql
 
 OPEN_STATES = frozenset(JobState) - FINAL_STATES
 _FLAGS = ("is_cancel_requested", "is_paused")
-_JOB_FIELDS = tuple(field.name for field in dataclasses.fields(Job))
 
 
 class JobReads(Reads):
@@ -106,12 +104,12 @@ class JobReads(Reads):
         return int(self._value(sql.SELECT_NEXT_ORDINAL))
 
     def _core_jobs(self, states: Iterable[str]) -> list[Job]:
-        return [core_job(row) for row in self._each(sql.SELECT_BY_STATES, (_json_list(states),))]
+        return [core_job(row) for row in self._each(sql.SELECT_CORE_BY_STATES, (_json_list(states),))]
 
 
 def core_job(row: Row) -> Job:
     """A row of `jobs` as the core's Job."""
-    values = {name: row[name] for name in _JOB_FIELDS if name in row}
+    values = {name: row[name] for name in sql.CORE_COLUMNS}
     values["state"] = JobState(row["state"])
     values["hold"] = HoldReason(row["hold"]) if row["hold"] else None
     values.update({name: bool(row[name]) for name in _FLAGS})

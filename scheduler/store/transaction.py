@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from scheduler.audit.head import write_head
 from scheduler.store.errors import StoreConflict, StoreFailed, translated
 from scheduler.store.sql import audit as sql
 
+HEAD_INTERVAL_S = 0.25  # a rename per commit would cost a third of the commits; see docs/audit.md
 _log = logging.getLogger("greenroom.store")
 
 
@@ -30,6 +32,9 @@ class Transactional:
         self._connection: sqlite3.Connection = database.conn
         self._chain = Appender(self._connection, personal_key)
         self._is_open = False
+        self.head_interval_s = HEAD_INTERVAL_S
+        self._published = self._chain.last
+        self._published_at = float("-inf")
         self.head_problem: str | None = None  # why `audit.head` could not be brought up to date
 
     @contextmanager
@@ -55,7 +60,7 @@ class Transactional:
                 raise translated(error) from error
             raise
         self._is_open = False
-        if self._chain.last != before:
+        if self._chain.last != self._published and time.monotonic() - self._published_at >= self.head_interval_s:
             self._publish_head()
 
     def record(
@@ -105,9 +110,10 @@ class Transactional:
 
         The commit stands even when the disk refuses: an older head proves less, not wrongly.
         """
+        self._published_at = time.monotonic()
         try:
             write_head(self.data_dir, self._chain.last)
-            self.head_problem = None
+            self._published, self.head_problem = self._chain.last, None
         except OSError as error:
             self.head_problem = str(error)
             _log.warning("audit.head stays behind: %s", error)

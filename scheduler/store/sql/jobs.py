@@ -36,6 +36,13 @@ SELECT_JOB = "SELECT * FROM jobs WHERE id = ?"
 SELECT_STATE = "SELECT state FROM jobs WHERE id = ?"
 SELECT_NEXT_ORDINAL = "SELECT coalesce(max(ordinal), 0) + 1 FROM jobs"
 SELECT_BY_STATES = "SELECT * FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY ordinal"
+CORE_COLUMNS = (  # the fields of scheduler.core.job.Job
+    "id", "ordinal", "user", "team", "role", "priority", "submitted_at", "total_blocks", "context_bytes", "degrade",
+    "state", "hold", "blocks_done", "slot", "lease_id", "lease_until", "is_cancel_requested", "is_paused",
+    "preemptions", "crashes", "not_before", "leases", "retries", "started_at",
+)  # fmt: skip
+SELECT_CORE_BY_STATES = f"""
+SELECT {", ".join(CORE_COLUMNS)} FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY ordinal"""
 SELECT_STATE_COUNTS = "SELECT state, count(*) AS jobs FROM jobs GROUP BY state"
 SELECT_ROLE_STATE_COUNTS = "SELECT state, count(*) AS jobs FROM jobs WHERE role = ? GROUP BY state"
 SELECT_ACTIVE_ROLES = "SELECT DISTINCT role FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY role"

@@ -157,6 +157,7 @@ def test_a_file_that_is_no_database_is_said_to_be_damaged(tmp_path: Path) -> Non
 
 def test_a_failing_head_file_does_not_undo_a_commit(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
+        store.head_interval_s = 0.0
         (tmp_path / "audit.head.part").mkdir()
         accept(store)
         assert store.job("j000000000001") is not None

@@ -19,9 +19,11 @@ from engine.config import Settings
 from engine.errors import ContextLost, SettingsError
 from engine.model import conditions as roles
 from engine.model import speech, text
+from engine.model.attention import KeysValues
 from engine.model.context import SINK_HALF, Context, ContextLayout, layout_of
 from engine.model.denoise import Denoiser
 from engine.model.drawing import block_noise
+from engine.model.injector import AudioKeys
 from engine.model.rings import KeyStore
 from engine.model.transformer import Transformer
 from engine.model.vae import VideoAutoencoder
@@ -74,6 +76,11 @@ class BlockEngine:
             self._speech_encoder = self._build_speech()
         samples = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32)).to(self._like().device)
         return {"speech": speech.hear(self._speech_encoder, samples).to(self._like().dtype)}
+
+    def warm_encoders(self) -> None:
+        """Build the text and speech encoders now. Raises WeightsError when their files do not fit."""
+        self._text_encoder = self._text_encoder or self._build_text()
+        self._speech_encoder = self._speech_encoder or self._build_speech()
 
     # ---- contexts ---------------------------------------------------------------------------------------------------
 
@@ -170,10 +177,10 @@ class BlockEngine:
         for place, frames in zip(context.decoder(block), stream.before or [], strict=True):
             place.copy_(frames)
 
-    def _audio(self, conditions: Conditions, block: int):  # type: ignore[no-untyped-def]
+    def _audio(self, conditions: Conditions, block: int) -> list[AudioKeys]:
         return self.transformer.encode_audio(speech.block_features(conditions["speech"], block))
 
-    def _text(self, conditions: Conditions):  # type: ignore[no-untyped-def]
+    def _text(self, conditions: Conditions) -> list[KeysValues]:
         return self.denoiser.text(conditions["text"])
 
     def _noise(self, conditions: Conditions, settings: Settings, block: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 
 Value = str | int | float
 MAX_VALUE_BYTES = 4096
+MAX_NUMBER = 1e15
 KINDS = ("string", "number", "choice")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _NUMBER = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,15})?")
@@ -45,6 +45,8 @@ class Variable:
         """The value in the variable's type; text is trimmed. Raises ValueRefused."""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueRefused(f"must be {self.wanted}, not {type(value).__name__}.", f"Give {self.wanted}.")
+        if not isinstance(value, str) and not abs(value) <= MAX_NUMBER:  # also NaN; before a huge one is made text
+            raise ValueRefused("is not a usable number.", "Give a number below 10^15.")
         if self.kind == "number":
             return self._number(value)
         text = clean_text(str(value))
@@ -85,8 +87,6 @@ class Variable:
             if not _NUMBER.fullmatch(text):
                 raise ValueRefused(f"is {text[:40]!r}, which is not a number.", "Give a number such as 3 or 2.5.")
             value = float(text) if "." in text else int(text)
-        if not math.isfinite(value) or abs(value) > 1e15:
-            raise ValueRefused("is not a usable number.", "Give a number below 10^15.")
         if self.minimum is not None and value < self.minimum:
             raise ValueRefused(f"is {value:g}.", f"Use at least {self.minimum:g}.")
         if self.maximum is not None and value > self.maximum:

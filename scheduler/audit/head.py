@@ -1,8 +1,8 @@
 """`audit.head`: the last seq and hash, outside the database.
 
-Written after commits, at most four times a second, so it may lag behind the database by what a crash cut off, and is never ahead of it. It is
-replaced by a rename, without fsync: a lost replacement leaves the older head, which still proves everything up to
-its seq. After a clean close it says "closed": then even one row more in the database is one too many.
+Written after commits, at most four times a second, so it may lag behind the database and is never ahead of it. It is
+replaced by a rename, without fsync: a lost replacement leaves the older head, which still proves everything up to its
+seq. After a clean close it says "closed": then even one row more in the database is one too many.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ class Slot:
     stop_cause: str | None = None  # "preempted", "paused" or "cancelled" once it was asked to stop
     stop_by: float = 0.0  # end of the grace, when it was asked to stop
     kill_cause: str | None = None  # why the worker's kill was ordered
+    is_older_than_relations: bool = False  # its job played already when a relation was declared; it plays on
 
     def move(self, target: WorkerState) -> None:
         """Change the worker's state along the table; anything else is a broken invariant."""
@@ -69,7 +70,7 @@ class Slot:
         """Hold a lease."""
         self.move(WorkerState.BUSY)
         self.job_id, self.role, self.lease_id, self.lease_until = job_id, role, lease_id, lease_until
-        self.is_started, self.leased_blocks = False, 0
+        self.is_started, self.leased_blocks, self.is_older_than_relations = False, 0, False
         self.stop_cause, self.stop_by = None, 0.0
 
     def free(self) -> None:

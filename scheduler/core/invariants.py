@@ -102,7 +102,9 @@ def _check_owner(state: State, slot: Slot, findings: list[str]) -> None:
     if job.is_paused and job.state is not JobState.PREEMPTING and not job.is_cancel_requested:
         findings.append(f"{job.id} is paused but {job.state}")
     for other in state.slots:
-        if other is not slot and other.role is not None and other.role in state.relations.excluded_by(job.role):
+        if other is slot or other.role is None or (slot.is_older_than_relations and other.is_older_than_relations):
+            continue
+        if other.role in state.relations.excluded_by(job.role):
             findings.append(f"{job.role} on slot {slot.number} plays with {other.role} on slot {other.number}")
 
 

@@ -13,9 +13,12 @@ class Relations:
         self._excluded: dict[str, frozenset[str]] = {}
         self._pairs: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
-    def put(self, role: str, never_with: Iterable[str]) -> None:
-        """Replace what `role` says; a role does not exclude itself."""
-        self._named[role] = tuple(sorted({other for other in never_with if other != role}))
+    def put(self, role: str, never_with: Iterable[str]) -> bool:
+        """Replace what `role` says; a role does not exclude itself. Answers whether that is news."""
+        others = tuple(sorted({other for other in never_with if other != role}))
+        if self._named.get(role, ()) == others:
+            return False
+        self._named[role] = others
         both: dict[str, set[str]] = {}
         for name, others in self._named.items():
             for other in others:
@@ -23,6 +26,7 @@ class Relations:
                 both.setdefault(other, set()).add(name)
         self._excluded = {name: frozenset(others) for name, others in both.items()}
         self._pairs = tuple((name, tuple(sorted(others))) for name, others in sorted(both.items()))
+        return True
 
     def excluded_by(self, role: str) -> frozenset[str]:
         """Roles that may not play while `role` plays."""

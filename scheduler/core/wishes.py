@@ -139,7 +139,9 @@ def resume_queue(state: State, event: events.QueueResumed, turn: Turn) -> bool:
 
 def change_role(state: State, event: events.RoleChanged, turn: Turn) -> bool:
     """Hold back or let go the queued jobs of a role; running ones are not touched."""
-    state.relations.put(event.role, event.never_with)
+    if state.relations.put(event.role, event.never_with):
+        for slot in state.slots:
+            slot.is_older_than_relations = slot.job_id is not None
     if event.is_available:
         state.unavailable_roles.discard(event.role)
     else:

@@ -203,3 +203,14 @@ def test_patience_ends_and_the_excluding_role_may_not_pass_any_more() -> None:
     assert studio.running() == ["j1", "-"]
     studio.finish("j1")
     assert "j3" in studio.running()
+
+
+def test_roles_that_play_already_play_on_when_they_come_to_exclude_each_other() -> None:
+    studio = Studio(slots=2)
+    studio.submit("j0", role="teacher")
+    studio.submit("j1", role="presenter")
+    studio.role("teacher", never_with=("presenter",))
+    assert studio.running() == ["j0", "j1"]
+    studio.submit("j2", role="presenter")
+    studio.finish("j1")
+    assert studio.running() == ["j0", "-"]

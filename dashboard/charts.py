@@ -29,7 +29,9 @@ def devices(reads: Reads, seconds: float) -> dict[str, Any]:
     for device, line in sorted(lines.items()):
         for kind, dash in (("memory", "solid"), ("load", "dot")):
             traces.append({"device": device, "kind": kind, "dash": dash, "x": line["x"], "y": line[kind]})
-    return {"traces": traces, "unit": "%", "range": [0, 100], "since": since * 1000, "until": time.time() * 1000}
+    first = min((line["x"][0] for line in lines.values() if line["x"]), default=None)
+    begin = since * 1000 if first is None else max(since * 1000, first)  # a young house fills its chart, too
+    return {"traces": traces, "unit": "%", "range": [0, 100], "since": begin, "until": time.time() * 1000}
 
 
 def block_times(reads: Reads, role: str, limit: int = 500) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Reads:
 
     def recent_errors(self, limit: int = ERROR_LIMIT) -> list[Row]:
         """The newest failures."""
-        return self.store.recent_errors(limit)
+        return self.store.failures(limit)
 
     def heals(self, limit: int = 5) -> list[Row]:
         """The newest faults that the house dealt with by itself."""

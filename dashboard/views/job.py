@@ -31,7 +31,7 @@ def page(job_id: str) -> str:
         may_change=caller().may_change(row),
         may_watch=caller().may_read_words(row),
         may_prioritise=caller().may("prioritise") or (caller().owns(row) and caller().may("lower_own")),
-        story=[event_card(dict(entry)) for entry in store.story(row["id"])],
+        story=[event_card(dict(entry)) for entry in store.story(row["id"]) if entry["action"] != "block:finished"],
         blocks=blocks[-BLOCKS_SHOWN:],
         stages=stage_shares(blocks),
         computing=sum(block["seconds"] for block in blocks),

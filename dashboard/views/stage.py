@@ -40,5 +40,6 @@ def page() -> str:
         weights_trained=(beat.status.get("daemon") or {}).get("weights_trained"),
         errors=[error_card(row) for row in reads.recent_errors()],
         heals=[event_card(row) for row in reads.heals()],
+        events=[event_card(row) for row in reads.store.quiet_events(EVENTS_SHOWN)],
         counts=reads.store.state_counts(),
     )

@@ -5,17 +5,18 @@ import { on } from "./live.js";
 const CONFIG = { showSendToCloud: false, plotlyServerURL: "", displaylogo: false, displayModeBar: false, responsive: true };
 const KEEP_MS = 3600 * 1000;
 
+const zoned = (ms) => ms + Number(document.documentElement.dataset.offset || 0) * 60000; // Plotly draws UTC
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colours = () => [token("--chart-1"), token("--chart-2"), token("--chart-3"), token("--chart-4")];
 
 function layout(data) {
   const axis = { gridcolor: token("--line"), zerolinecolor: token("--line"), linecolor: token("--line"), tickfont: { size: 11 } };
   return {
-    margin: { l: 38, r: 8, t: 6, b: 26 },
+    margin: { l: 40, r: 10, t: 6, b: 38 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: token("--font") || "sans-serif", color: token("--muted"), size: 12 },
-    xaxis: { ...axis, type: "date", ...(data.since ? { range: [data.since, data.until] } : {}) },
+    xaxis: { ...axis, type: "date", ...(data.since ? { range: [zoned(data.since), zoned(data.until)] } : {}) },
     yaxis: { ...axis, rangemode: "tozero", ticksuffix: ` ${data.unit}`, ...(data.range ? { range: data.range } : {}) },
     legend: { orientation: "h", y: 1.14, x: 0, font: { size: 11 } },
     hovermode: "x unified",
@@ -29,7 +30,7 @@ function traces(data) {
   const palette = colours();
   const devices = [...new Set(data.traces.map((trace) => trace.device))];
   return data.traces.map((trace) => ({
-    x: trace.x.slice(), y: trace.y.slice(), text: trace.text, type: "scatter", connectgaps: false,
+    x: trace.x.map(zoned), y: trace.y.slice(), text: trace.text, type: "scatter", connectgaps: false,
     mode: trace.kind === "block_seconds" ? "markers" : "lines",
     name: trace.device ? `${devices.length > 1 ? `${trace.device} ` : ""}${t(`chart.${trace.kind}`)}` : t(`chart.${trace.kind}`),
     line: { color: palette[(devices.indexOf(trace.device) * 2 + (trace.kind === "load" ? 1 : 0)) % palette.length], width: 1.6, dash: trace.dash || "solid" },
@@ -62,14 +63,14 @@ function follow(place, data) {
       if (!device) return;
       const share = device.memory_total_bytes ? (100 * device.memory_used_bytes) / device.memory_total_bytes : null;
       keys.push(index);
-      xs.push([device.at * 1000]);
+      xs.push([zoned(device.at * 1000)]);
       ys.push([trace.kind === "memory" ? share : device.utilization_percent]);
     });
     if (!keys.length) return;
     await Plotly.extendTraces(place, { x: xs, y: ys }, keys, 4000);
     if (isZoomed) return;
     isOurs = true;
-    await Plotly.relayout(place, { "xaxis.range": [lastAt - KEEP_MS, lastAt] });
+    await Plotly.relayout(place, { "xaxis.range": [zoned(Math.max(lastAt - KEEP_MS, data.since)), zoned(lastAt)] });
     isOurs = false;
   });
 }

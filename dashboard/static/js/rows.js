@@ -175,6 +175,7 @@ const heals = new Set(["worker:lost", "job:recovered", "worker:quarantined", "wo
 
 function takeEvents(events) {
   for (const event of events) {
+    if (event.action === "block:finished") continue; // progress bars show blocks
     for (const list of document.querySelectorAll("[data-events]")) addEvent(list, event, list.classList.contains("story"));
     if (event.outcome === "failure") for (const list of document.querySelectorAll("[data-errors]")) addEvent(list, event, false);
     if (heals.has(event.action)) for (const list of document.querySelectorAll("[data-heals]")) addEvent(list, event, false);

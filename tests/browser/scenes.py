@@ -1,0 +1,41 @@
+"""A busy house for browser tests and screenshots: people, jobs that run, wait, gave way, failed and are done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.acceptance.studio import Studio, until
+
+
+def script(folder: Path, block_s: float, faults: list[dict[str, Any]] | None = None) -> dict[str, str]:
+    """Environment that gives the scripted engine its times and faults."""
+    path = folder / "script.json"
+    path.write_text(json.dumps({"block_s": block_s, "faults": faults or []}), encoding="utf-8")
+    return {"GREENROOM_FAKE_SCRIPT": str(path)}
+
+
+def submit(studio: Studio, user: str, role: str, seconds: float | None = None, priority: int | None = None) -> str:
+    """A job; its id."""
+    wish = {"user": user, "role": role, "duration_sec": seconds, "priority": priority, "fill": "loop" if seconds else None}
+    answer = studio.door.submit({name: value for name, value in wish.items() if value is not None})
+    return str(answer["id"])
+
+
+def busy(studio: Studio) -> dict[str, str]:
+    """Jobs of several people in every state; ids by what they are."""
+    ids = {"done": submit(studio, "maya", "teacher", 1.4)}
+    studio.wait_for_end(ids["done"])
+    ids["failed"] = submit(studio, "li", "student", 1.0)
+    studio.wait_for_end(ids["failed"])
+    ids["gave_way"] = submit(studio, "tom", "student", 40, 5)
+    studio.wait_for_blocks(ids["gave_way"], 3)
+    ids["running"] = submit(studio, "maya", "presenter", 60, 100)
+    for user, role, seconds, priority in (
+        ("maya", "assistant", 6, 40), ("li", "teacher", 12, 20), ("ana", "student", 4, 10), ("maya", "student", 3, 10),
+    ):  # fmt: skip
+        ids[f"waits_{user}_{role}"] = submit(studio, user, role, seconds, priority)
+    studio.wait_for_blocks(ids["running"], 8)
+    until(lambda: studio.job(ids["gave_way"])["state"] == "QUEUED", "the job that gave way waits")
+    return ids

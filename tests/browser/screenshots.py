@@ -1,0 +1,87 @@
+"""`python -m tests.browser.screenshots`: pictures of every view of a busy house, written to docs/screenshots."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from tests.acceptance.studio import ROOT, Studio, until
+from tests.browser.house import browser
+from tests.browser.scenes import busy, script
+
+TARGET = ROOT / "docs" / "screenshots"
+WIDE, NARROW = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+FAULTS = [{"job": 2, "block": 1, "do": "fail"}, {"job": 4, "block": 5, "do": "crash"}]
+
+
+def sign_in(page: Page, studio: Studio, user: str = "maya", group: str = "coordinator") -> None:
+    """Sign in with a one-time link, as a person does."""
+    page.goto(studio.url + studio.door.create_login_link(user, group, "education")["path"])
+    page.locator("button.main").click()
+    page.wait_for_url("**/dashboard")
+
+
+def settled(page: Page, path: str, studio: Studio) -> None:
+    """Open a view and wait until it is live and its chart is drawn."""
+    page.goto(studio.url + path)
+    page.locator('.mode[data-mode="live"]').wait_for()
+    for chart in page.locator("[data-chart]").all():
+        chart.locator(".main-svg").first.wait_for()
+
+
+def has_picture(page: Page) -> None:
+    """Wait until the player shows a frame (polled from here: the page's policy forbids evaluating strings inside)."""
+    video = page.locator("video[data-player]")
+    until(lambda: video.evaluate("element => element.readyState") >= 2, "a frame in the player", 20)
+
+
+def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
+    """Every view in light; the global view also dark, in Chinese and on a telephone."""
+    ids = busy(studio)
+    views = {
+        "stage": "/dashboard", "roles": "/dashboard/roles/", "role": "/dashboard/roles/student", "me": "/me",
+        "job": f"/dashboard/jobs/{ids['running']}", "job-done": f"/dashboard/jobs/{ids['done']}",
+        "submit": "/submit?role=teacher", "audit": "/dashboard/audit/", "openapi": "/openapi",
+    }  # fmt: skip
+    made = []
+    with chrome.new_context(viewport=WIDE, locale="en-GB") as context:  # type: ignore[attr-defined]
+        page = context.new_page()
+        sign_in(page, studio)
+        for name, path in views.items():
+            settled(page, path, studio)
+            if page.locator("video[data-player]:visible").count():
+                has_picture(page)
+            made.append(target / f"{name}.png")
+            page.screenshot(path=made[-1], full_page=name not in ("audit", "openapi"))
+        page.emulate_media(color_scheme="dark")
+        settled(page, "/dashboard", studio)
+        page.screenshot(path=target / "stage-dark.png")
+        page.emulate_media(color_scheme="light")
+        settled(page, "/dashboard?lang=zh-CN", studio)
+        page.screenshot(path=target / "stage-zh.png")
+        page.set_viewport_size(NARROW)
+        settled(page, "/dashboard", studio)
+        page.screenshot(path=target / "stage-phone.png")
+    return [*made, *(target / f"stage-{kind}.png" for kind in ("dark", "zh", "phone"))]
+
+
+def main() -> int:
+    """Make the pictures; 0 when all are there."""
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="greenroom-pictures-") as folder, browser() as chrome:
+        studio = Studio(Path(folder), "fake", script(Path(folder), 0.3, FAULTS))
+        try:
+            studio.start()
+            for path in take_all(chrome, studio, target):
+                print(path)
+        finally:
+            studio.end()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import subprocess
 import sys
 
@@ -79,7 +80,7 @@ def test_tensors_of_a_context_fill_its_buffer_without_overlap() -> None:
         for name, tensor in context.half(half).items()
         if half == 0 or not name.startswith("ring.")
     )
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
     assert spans[-1][1] - spans[0][0] <= layout.total_bytes
 
 

@@ -77,7 +77,8 @@ def test_another_seed_gives_another_video(engine: BlockEngine, straight: tuple[l
 
 
 @pytest.mark.parametrize(
-    ("block", "killed_at"), [(0, ("step", 0)), (0, ("decode", 0)), (3, ("step", 2)), (3, ("sink", 0)), (4, ("decode", 0))]
+    ("block", "killed_at"),
+    [(0, ("step", 0)), (0, ("decode", 0)), (3, ("step", 2)), (3, ("sink", 0)), (4, ("decode", 0))],
 )
 def test_killed_block_is_made_again_with_the_same_bits(
     engine: BlockEngine, straight: tuple[list[Tensor], list[np.ndarray]], block: int, killed_at: tuple[str, int]

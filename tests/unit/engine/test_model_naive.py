@@ -22,7 +22,7 @@ SHAPES = {
     "tall_picture": ({"dim": 32, "heads": 4, "layers": 3, "inject": (0, 1, 2)}, (24, 8), {"steps": 2, "slots": 4, "blocks": 3}),
     "ring_of_one_block": ({"dim": 40, "heads": 4, "layers": 2, "inject": (0,)}, (8, 8), {"steps": 5, "slots": 1, "blocks": 3}),
     "head_of_128": ({"dim": 256, "heads": 2, "layers": 1, "inject": (0,)}, (8, 8), {"steps": 1, "slots": 2, "blocks": 2}),
-    "beyond_the_reference": ({"dim": 24, "heads": 1, "layers": 2, "inject": (1,)}, (8, 8), {"steps": 2, "slots": 2, "blocks": 13}),
+    "long_video": ({"dim": 24, "heads": 1, "layers": 2, "inject": (1,)}, (8, 8), {"steps": 2, "slots": 2, "blocks": 13}),
 }  # fmt: skip
 
 

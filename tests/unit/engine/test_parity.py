@@ -62,7 +62,7 @@ def _sampler_case(folder: Path, tolerance: float, spoil: float = 0.0, forget: bo
         "n1.fp32.x_after_step": after, "n1.bf16.x_after_step": after.bfloat16(),
     }  # fmt: skip
     if forget:
-        outputs["n1.never_compared"] = after
+        outputs["n1.never_compared"] = after.clone()
     _write_case(folder, {"kind": "sampler", "tolerance": {"abs": tolerance}, "run": {"steps": [1]}}, outputs)
     save_file(inputs, folder / "inputs.safetensors")
 

@@ -207,8 +207,9 @@ class VaultClient:
 
 def _is_alive(sock: socket.socket) -> bool:
     """Whether the peer is there and silent; unasked bytes mean that the stream is out of step."""
+    sock.settimeout(0)  # MSG_DONTWAIT alone would not do: Python waits for the socket's timeout before it calls recv
     try:
-        sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        sock.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
         return True
     except OSError:

@@ -85,7 +85,8 @@ def test_job_killed_at_a_named_point_ends_as_if_nothing_had_been(
     quiet = start()
     quiet.say(kit.order(tmp_path / "quiet"))
     quiet.finish_job()
-    at = 1 if point in ("before_video", "after_video", "before_sink") else 8 if point is CrashPoint.BEFORE_STEP else 3  # in the third block, or at the end
+    passed_once = (CrashPoint.BEFORE_SINK, CrashPoint.BEFORE_VIDEO, CrashPoint.AFTER_VIDEO)
+    at = 1 if point in passed_once else 8 if point is CrashPoint.BEFORE_STEP else 3  # the rest in the third block
     dying = start(crash_at=f"{point}:{at}")
     dying.say(kit.order(tmp_path / "job"))
     dying.drain()
@@ -153,6 +154,23 @@ def test_damaged_block_is_made_again(start: Start, kit: JobKit, tmp_path: Path) 
     assert isinstance(second.finish_job(), protocol.JobSucceeded)
     assert [b.block for b in second.all_of(protocol.BlockDone)] == [2, 3]
     assert hashes(tmp_path / "job")[:3] == good
+
+
+def test_long_job_has_segments_and_says_again_what_was_not_heard(start: Start, tmp_path: Path) -> None:
+    kit = JobKit(tmp_path / "assets", blocks=201, infer_frames=12)  # 200 clips of one block make a segment
+    first = start(crash_at=f"{CrashPoint.AFTER_BLOCK_DONE}:200")
+    first.say(kit.order(tmp_path / "job"))
+    first.drain()
+    assert not first.all_of(protocol.SegmentDone)
+    second = start()
+    second.say(kit.order(tmp_path / "job", lease_id="lease-2", from_block=200))
+    video = second.finish_job()
+    assert isinstance(video, protocol.JobSucceeded) and video.frames == 201 * 12
+    segments = second.all_of(protocol.SegmentDone)
+    assert [(s.segment, s.frames) for s in segments] == [(0, 2400), (1, 12)]
+    for segment in segments:
+        assert hashlib.sha256(Path(segment.path).read_bytes()).hexdigest() == segment.sha256
+    assert [b.block for b in second.all_of(protocol.BlockDone)] == [200]
 
 
 @pytest.mark.parametrize(("deed", "can_retry"), [("fail", False), ("fail_retry", True)])

@@ -178,6 +178,16 @@ def test_new_vault_adopts_the_contexts_that_a_worker_still_holds(vault: VaultPro
     client.close(), successor.close()
 
 
+def test_mending_a_healthy_line_neither_waits_nor_reconnects(vault: VaultProcess) -> None:
+    client, daemon = vault.client("worker:1"), vault.client("daemon")
+    client.open_context("job", MIB, "layout")
+    daemon.drop_context("job")
+    for _ in range(1000):  # each would take seconds, were the answer waited for
+        assert client.mend()
+    assert vault.status().contexts == {}, "a new connection would have offered the context again"
+    client.close(), daemon.close()
+
+
 def test_newer_context_is_not_replaced_by_an_adopted_one(vault: VaultProcess) -> None:
     old, new = vault.client("worker:1"), vault.client("worker:2")
     old.open_context("job", MIB, "layout")

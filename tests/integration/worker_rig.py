@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -119,8 +120,8 @@ class JobKit:
         Image.fromarray(np.stack([x * 4, y * 4, (x ^ y) * 4], -1).astype(np.uint8)).save(self.portrait)
         self.recipe = Recipe(
             settings={"size": size, "steps": steps, "infer_frames": infer_frames, "seed": 7}, role="teacher",
-            role_version=1, prompt="A teacher explains.", context={}, style=None, portrait_sha256="p" * 64,
-            voice_sha256="v" * 64, voice_seconds=seconds,
+            role_version=1, prompt="A teacher explains.", context={}, style=None, portrait_sha256=_sha256(self.portrait),
+            voice_sha256=_sha256(self.voice), voice_seconds=seconds,
         )  # fmt: skip
 
     def order(
@@ -140,6 +141,10 @@ class JobKit:
     def with_recipe(self, **changes: Any) -> JobKit:
         self.recipe = replace(self.recipe, **changes)
         return self
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_tone(path: Path, seconds: float) -> None:

@@ -1,0 +1,207 @@
+"""The real worker with the real model at its small shape, random weights, and a real vault.
+
+Starting a worker costs seconds (torch), so idle ones are used again and one job is killed at every named point in turn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from engine import protocol
+from engine.worker.crash_points import VARIABLE, CrashPoint
+from tests.integration.vault_rig import VaultProcess
+from tests.integration.worker_rig import JobKit, WorkerProcess, hashes
+
+BLOCKS = 6
+
+
+@dataclass
+class Studio:
+    """Model, vault, job and workers of this module."""
+
+    folder: Path
+    model_dir: Path
+    vault: VaultProcess
+    kit: JobKit
+    idle: list[WorkerProcess] = field(default_factory=list)
+    workers: list[WorkerProcess] = field(default_factory=list)
+
+    def start(self, *, crash_at: str = "", model_dir: Path | None = None, is_ready: bool = True) -> WorkerProcess:
+        """A new worker that is in nobody's way."""
+        worker = WorkerProcess(
+            "engine.worker", env={VARIABLE: crash_at}, log=self.folder / f"log-{len(self.workers)}",
+            vault_socket=str(self.vault.socket_path), model_dir=str(model_dir or self.model_dir),
+            worker_id=f"w{len(self.workers)}",
+        )  # fmt: skip
+        self.workers.append(worker)
+        if is_ready:
+            worker.wait_for(protocol.WorkerReady)
+        return worker
+
+    def worker(self) -> WorkerProcess:
+        """A ready worker, if possible one that is there already."""
+        worker = self.idle.pop() if self.idle else self.start()
+        worker.heard.clear()
+        return worker
+
+    def run(self, name: str, worker: WorkerProcess, from_block: int = 0) -> protocol.Message:
+        """Let the worker run the job `name` to its last report."""
+        worker.say(self.order(name, from_block))
+        return worker.finish_job()
+
+    def order(self, name: str, from_block: int = 0) -> protocol.RunJob:
+        return self.kit.order(self.folder / name, job_id=name, lease_id=f"{name}-{from_block}", from_block=from_block)
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    from engine.model.pocket import write_pocket
+
+    folder = tmp_path_factory.mktemp("studio")
+    write_pocket(folder / "model")
+    vault = VaultProcess(folder / "vault.sock").start()
+    kit = JobKit(folder / "assets", blocks=BLOCKS, infer_frames=24)  # portrait 64x64: the smallest picture there is
+    studio = Studio(folder, folder / "model", vault, kit)
+    try:
+        yield studio
+    finally:
+        for worker in studio.workers:
+            worker.close()
+        vault.stop()
+
+
+@pytest.fixture(scope="module")
+def quiet(studio: Studio) -> list[tuple[str, str]]:
+    """Hashes of the job when nothing happens."""
+    worker = studio.worker()
+    report = studio.run("quiet", worker)
+    assert isinstance(report, protocol.JobSucceeded), report
+    assert report.frames == BLOCKS * 12
+    studio.idle.append(worker)
+    found = hashes(studio.folder / "quiet")
+    assert len(set(found)) == BLOCKS, "every block shows something else"
+    return found
+
+
+def test_job_killed_at_every_named_point_gives_the_same_bits(studio: Studio, quiet: list[tuple[str, str]]) -> None:
+    done = 0
+    for point in CrashPoint:
+        passing = 2 if point in (CrashPoint.BEFORE_STEP, CrashPoint.AFTER_BLOCK_DONE) else 1
+        worker = studio.start(crash_at=f"{point}:{passing}")
+        worker.say(studio.order("hunted", done))
+        worker.drain()
+        assert worker.process.returncode == -9, f"{point} was not passed"
+        assert [b.block for b in worker.all_of(protocol.BlockDone)] == list(
+            range(done, done + len(worker.all_of(protocol.BlockDone)))
+        )
+        resume = worker.all_of(protocol.JobStarted)[0].resume
+        assert resume == ("fresh" if point is CrashPoint.BEFORE_STEP else "exact")
+        done += len(worker.all_of(protocol.BlockDone))
+    assert done == BLOCKS
+    worker = studio.worker()
+    assert isinstance(studio.run("hunted", worker, done), protocol.JobSucceeded)
+    assert worker.all_of(protocol.SegmentDone), "said again: nobody knows whether it was heard"
+    assert hashes(studio.folder / "hunted") == quiet
+    studio.idle.append(worker)
+
+
+def test_vault_killed_in_the_middle_of_a_job_costs_nothing(studio: Studio, quiet: list[tuple[str, str]]) -> None:
+    first = studio.worker()
+    first.say(studio.order("robbed"))
+    first.wait_for(protocol.BlockStarted)
+    studio.vault.kill()
+    first.wait_for(protocol.BlockDone)
+    studio.vault.start()
+    first.say(protocol.PreemptJob("robbed-0"))
+    preempted = first.finish_job()
+    assert isinstance(preempted, protocol.JobPreempted) and 1 <= preempted.blocks_done < BLOCKS
+    while "robbed" not in studio.vault.status().contexts:  # adopted without being asked for
+        pass
+    first.process.kill()
+    first.drain()
+    second = studio.worker()
+    assert isinstance(studio.run("robbed", second, preempted.blocks_done), protocol.JobSucceeded)
+    started = second.all_of(protocol.JobStarted)[0]
+    assert (started.resume, started.from_block) == ("exact", preempted.blocks_done)
+    assert hashes(studio.folder / "robbed") == quiet
+    studio.idle.append(second)
+
+
+def test_job_whose_context_is_gone_goes_on_and_says_that_it_is_continuous(
+    studio: Studio, quiet: list[tuple[str, str]]
+) -> None:
+    first = studio.worker()
+    first.say(studio.order("orphan"))
+    first.wait_for(protocol.BlockDone, where=lambda done: done.block == 2)
+    first.say(protocol.PreemptJob("orphan-0"))
+    preempted = first.finish_job()
+    assert isinstance(preempted, protocol.JobPreempted) and 3 <= preempted.blocks_done < BLOCKS
+    client = studio.vault.client("daemon")
+    client.drop_context("orphan")
+    client.close()
+    assert isinstance(studio.run("orphan", first, preempted.blocks_done), protocol.JobSucceeded)
+    started = first.all_of(protocol.JobStarted)[-1]
+    assert (started.resume, started.from_block) == ("continuous", preempted.blocks_done)
+    found = hashes(studio.folder / "orphan")
+    assert found[: preempted.blocks_done] == quiet[: preempted.blocks_done] and len(found) == BLOCKS
+    studio.idle.append(first)
+
+
+def test_role_is_served_from_where_it_lies(studio: Studio, quiet: list[tuple[str, str]]) -> None:
+    order = protocol.PrepareRole(
+        "r", "teacher", "A teacher waves.", str(studio.kit.portrait), studio.kit.recipe.to_json()
+    )
+    first, second = studio.worker(), studio.start()
+    answers = []
+    for worker in (first, first, second):
+        worker.say(order)
+        answers.append(worker.wait_for(protocol.RolePrepared))
+    assert [answer.tier for answer in answers] == ["prepared", "gpu", "host"]
+    assert answers[0].prepare_ms > 0 and answers[1].prepare_ms == answers[2].prepare_ms == 0
+    second.say(protocol.PrepareRole("r2", "teacher", "p", str(studio.folder / "absent.png"), order.recipe))
+    refused = second.wait_for(protocol.RoleRefused)
+    assert (refused.request_id, refused.code) == ("r2", "bad_media")
+    studio.idle += [first, second]
+
+
+def test_recipe_that_cannot_be_kept_is_refused(studio: Studio, quiet: list[tuple[str, str]]) -> None:
+    worker = studio.worker()
+    recipe = studio.kit.recipe.to_json()
+    for changes, code, word in (
+        ({"portrait_sha256": "0" * 64}, "bad_media", "not the one of the recipe"),
+        ({"voice_sha256": "0" * 64}, "bad_media", "not the one of the recipe"),
+        ({"adapter_sha256": "0" * 64}, "bad_settings", "adapters"),
+    ):
+        order = studio.order("refused")
+        worker.say(protocol.RunJob(**{**vars(order), "recipe": {**recipe, **changes}}))
+        failed = worker.finish_job()
+        assert isinstance(failed, protocol.JobFailed)
+        assert (failed.code, failed.can_retry) == (code, False) and word in failed.message
+    studio.idle.append(worker)
+
+
+def test_bits_and_records_say_what_they_were_made_with(studio: Studio, quiet: list[tuple[str, str]]) -> None:
+    record = json.loads((studio.folder / "quiet" / "blocks" / "000000.json").read_bytes())
+    assert record["made_with"]["deterministic"] == "true" and record["made_with"]["device"] == "cpu"
+    assert {"torch", "threads", "cpu_capability"} <= set(record["made_with"])
+    assert record["peak_bytes"] > 1 << 20
+
+
+def test_worker_with_one_flipped_bit_in_its_weights_refuses_to_work(studio: Studio, tmp_path: Path) -> None:
+    for path in studio.model_dir.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights = tmp_path / "vae.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1000] ^= 1
+    weights.write_bytes(data)
+    worker = studio.start(model_dir=tmp_path, is_ready=False)
+    worker.drain()
+    assert worker.process.returncode == 1
+    assert not worker.all_of(protocol.WorkerReady)
+    log = worker.log.read_text()
+    assert "bad_weights" in log and "vae.safetensors" in log and "expected sha256" in log

@@ -20,6 +20,7 @@ from typing import IO, Any
 from scheduler.clock import SteadyClock
 from scheduler.commands import House, handle
 from scheduler.core import events
+from scheduler.core.explain import situation_of
 from scheduler.core.machine import State
 from scheduler.core.policy import Policy
 from scheduler.door import Actor, socket_path
@@ -98,6 +99,7 @@ class Daemon:
         )  # fmt: skip
         self._door = DoorServer(socket_path(data_dir), lambda command, actor, args: handle(self._house, command, actor, args))
         self._timetable = Timetable(self.ledger, data_dir)
+        self._situation: dict[str, Any] = {}
         self._boot()
 
     # ---- memory from the store ---------------------------------------------------------------------------------------
@@ -178,10 +180,18 @@ class Daemon:
             for task in own:
                 task.cancel()
 
+    def _publish_situation(self) -> None:
+        """Keep as one fact what holds for all queued jobs at once, so that pages can say why a job waits."""
+        situation = situation_of(self.ledger.state).to_mapping()
+        if situation != self._situation:
+            self._situation = situation
+            self.ledger.post(lambda turn: turn.store.set_fact("situation", situation, turn.at))
+
     async def _tick(self) -> None:
         last = 0.0
         while True:
             await self.supervisor.keep()
+            self._publish_situation()
             if (now := time.monotonic()) - last >= 1.0:
                 last = now
                 self.ledger.post(lambda turn: turn.apply(events.TimePassed(at=turn.at)))

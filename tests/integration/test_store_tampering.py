@@ -162,7 +162,14 @@ def test_every_random_tampering_is_detected(original: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("tamper", "codes"),
-    [(_cut_tail, {22}), (_rechain_update, {21}), (_append_rightly, {21}), (_delete, {20, 22}), (_update, {20}), (_cut_head, {20})],
+    [
+        (_cut_tail, {22}),
+        (_rechain_update, {21}),
+        (_append_rightly, {21}),
+        (_delete, {20, 22}),
+        (_update, {20}),
+        (_cut_head, {20}),
+    ],
 )
 def test_the_verdict_tells_the_kinds_apart(original: Path, tmp_path: Path, tamper: Tamper, codes: set[int]) -> None:
     for name in ("greenroom.db", "audit.head"):
@@ -190,9 +197,10 @@ def test_a_page_that_cannot_be_read_is_a_broken_row(original: Path, tmp_path: Pa
         shutil.copyfile(original / name, tmp_path / name)
     path = tmp_path / "greenroom.db"
     raw = sqlite3.connect(path)
-    page_size, root = raw.execute("PRAGMA page_size").fetchone()[0], raw.execute(
-        "SELECT rootpage FROM sqlite_master WHERE name = 'audit'"
-    ).fetchone()[0]
+    page_size, root = (
+        raw.execute("PRAGMA page_size").fetchone()[0],
+        raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'audit'").fetchone()[0],
+    )
     raw.close()
     data = bytearray(path.read_bytes())
     data[(root - 1) * page_size : root * page_size] = b"\xff" * page_size

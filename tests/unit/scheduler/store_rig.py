@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def move(source: str, target: str, job_id: str = "j000000000001", **fields: Any)
 def go(store: Store, *path: str, job_id: str = "j000000000001", **fields: Any) -> None:
     """Move a job along a path of states, one transaction; the fields go with the last move."""
     with store.transaction():
-        for index, (source, target) in enumerate(zip(path, path[1:], strict=False)):
+        for index, (source, target) in enumerate(pairwise(path)):
             last = index == len(path) - 2
             store.move_job(move(source, target, job_id, **(fields if last else {})), MAYA, AT)
 

@@ -26,8 +26,12 @@ def test_the_hash_is_what_the_document_says(tmp_path: Path) -> None:
         first, second = store.audit_after(0)
     data = bytes.fromhex(first["hash"]) + (2).to_bytes(8, "big")
     for name in FIELDS:
-        value = second[name] if name != "body" else json.dumps(  # type: ignore[literal-required]
-            second["body"], ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        value = (
+            second[name]
+            if name != "body"
+            else json.dumps(  # type: ignore[literal-required]
+                second["body"], ensure_ascii=False, separators=(",", ":"), sort_keys=True
+            )
         )
         encoded = str(value).encode()
         data += str(len(encoded)).encode() + b":" + encoded
@@ -61,7 +65,9 @@ def test_every_tag_has_the_grammar(tag: Tag) -> None:
     assert is_tag(tag)
 
 
-@pytest.mark.parametrize("tag", ["queued", "job:", ":queued", "Job:queued", "job:que ued", "job:queued:twice", "job:42", ""])
+@pytest.mark.parametrize(
+    "tag", ["queued", "job:", ":queued", "Job:queued", "job:que ued", "job:queued:twice", "job:42", ""]
+)
 def test_what_is_no_tag_is_not_written(tmp_path: Path, tag: str) -> None:
     with writer(tmp_path) as store:
         with pytest.raises(ValueError, match="audit tag"), store.transaction():
@@ -105,7 +111,10 @@ def test_triggers_hold_against_any_connection(tmp_path: Path, statement: str) ->
     ],
 )  # fmt: skip
 def test_the_writer_itself_may_not_touch_schema_and_log(tmp_path: Path, statement: str) -> None:
-    with writer(tmp_path) as store, pytest.raises(sqlite3.DatabaseError, match=r"not authorized|prohibited|may not be modified"):
+    with (
+        writer(tmp_path) as store,
+        pytest.raises(sqlite3.DatabaseError, match=r"not authorized|prohibited|may not be modified"),
+    ):
         store._connection.execute(statement)
 
 

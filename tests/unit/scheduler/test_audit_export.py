@@ -73,9 +73,19 @@ def _changed(lines: list[str], how: str) -> list[str]:
         case "twice":
             return [*body[:2], body[1], *body[2:], lines[-1]]
         case "edit the row":
-            return [*body[:1], body[1].replace('\\"role\\":\\"teacher\\"', '\\"role\\":\\"student\\"'), *body[2:], lines[-1]]
+            return [
+                *body[:1],
+                body[1].replace('\\"role\\":\\"teacher\\"', '\\"role\\":\\"student\\"'),
+                *body[2:],
+                lines[-1],
+            ]
         case "edit a searchable field":
-            return [*body[:1], body[1].replace('"user":{"name":"maya"}', '"user":{"name":"omar"}'), *body[2:], lines[-1]]
+            return [
+                *body[:1],
+                body[1].replace('"user":{"name":"maya"}', '"user":{"name":"omar"}'),
+                *body[2:],
+                lines[-1],
+            ]
         case "a second key":
             return [*body[:1], body[1].replace('"user":', '"user":{"name":"omar"},"user":'), *body[2:], lines[-1]]
         case "edit the head":
@@ -167,5 +177,3 @@ def test_only_the_rows_from_a_seq_on_are_checked(data_dir: Path) -> None:
     assert part.rows == whole.rows - 3
     assert verify(data_dir, from_seq=whole.seq + 1).rows == 0
     assert verify(data_dir, from_seq=whole.seq + 2).exit_code == 20
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -14,12 +15,15 @@ from scheduler.template_grammar import FILTERS, TemplateError, compile_template
 from scheduler.variables import Variable
 from tests.unit.scheduler.store_rig import role
 
-PLAIN = StyleBook(name="plain", base="{{ role_prompt }}|{{ style_text }}", styles={"loud": "LOUD {mood}", "calm": "calm"})
+PLAIN = StyleBook(
+    name="plain", base="{{ role_prompt }}|{{ style_text }}", styles={"loud": "LOUD {mood}", "calm": "calm"}
+)
 
 
 def made(template: str, context: dict[str, Any] | None = None, **changes: Any) -> str:
     """The role's own part of a prompt."""
-    return render(role(prompt_template=template, **{"book": PLAIN, "style": None, "defaults": {}, **changes}), context or {}).prompt
+    plain = {"book": PLAIN, "style": None, "defaults": {}, **changes}
+    return render(role(prompt_template=template, **plain), context or {}).prompt
 
 
 def refused(template: str, context: dict[str, Any] | None = None, **changes: Any) -> PromptError:
@@ -87,7 +91,8 @@ def test_numbers_from_the_command_line_are_numbers() -> None:
 
 
 def test_filters_conditions_and_constants_work() -> None:
-    assert made("{{ a | upper }} {{ a|title }} {{ a | trim | capitalize }}", {"a": "rain cloud"}) == "RAIN CLOUD Rain Cloud Rain cloud|"
+    filtered = made("{{ a | upper }} {{ a|title }} {{ a | trim | capitalize }}", {"a": "rain cloud"})
+    assert filtered == "RAIN CLOUD Rain Cloud Rain cloud|"
     assert made("{{ 'yes' if a == 'x' and not b else 'no' }}", {"a": "x", "b": ""}) == "yes|"
     assert made("{{ a | default('nothing') }}{% if b is defined %} {{ b }}{% endif %}") == "nothing|"
     assert made("{{ '7.9' | int }} {{ 1 < 2 }}") == "7 True|"
@@ -148,13 +153,14 @@ def test_any_text_is_a_template_or_a_template_error(text: str) -> None:
     except TemplateError:
         return
     values = dict.fromkeys(checked.names, "v")
-    try:
+    with contextlib.suppress(TypeError, ValueError):  # comparing or counting what is no number
         assert len(checked.code.render(values)) <= 20 * len(text) + 20
-    except (TypeError, ValueError):  # comparing or counting what is no number
-        pass
 
 
-@given(st.text(max_size=50), st.lists(st.sampled_from([name for name in FILTERS if name not in ("round", "int")]), max_size=8))
+@given(
+    st.text(max_size=50),
+    st.lists(st.sampled_from([name for name in FILTERS if name not in ("round", "int")]), max_size=8),
+)
 def test_filters_keep_the_output_in_proportion(value: str, filters: list[str]) -> None:
     checked = compile_template("{{ a" + "".join(f" | {name}" for name in filters) + " }}")
     assert len(checked.code.render({"a": value})) <= 9 * len(value)
@@ -171,7 +177,9 @@ def test_size_limits_hold() -> None:
 
 def test_templates_are_compiled_once() -> None:
     teacher = role(prompt_template="A template that no other test uses: {topic}")
-    assert prompt_plan(teacher, "formal") is prompt_plan(role(prompt_template=teacher.prompt_template, priority=3), "formal")
+    assert prompt_plan(teacher, "formal") is prompt_plan(
+        role(prompt_template=teacher.prompt_template, priority=3), "formal"
+    )
 
 
 @pytest.mark.parametrize("name", style_files())
@@ -187,11 +195,14 @@ def test_shipped_style_files_have_the_named_styles(name: str) -> None:
 
 
 def test_empty_slots_are_flagged_and_filled_ones_used() -> None:
-    presenter = role(prompt_template="She presents {product}", book=load_style_book("portrait"), style="formal", defaults={})
-    rendered = render(presenter, {"product": "a lamp", "age": "about 30", "gender": "woman", "hair": "", "lighting": "soft daylight"})
+    presenter = role(
+        prompt_template="She presents {product}", book=load_style_book("portrait"), style="formal", defaults={}
+    )
+    some = {"age": "about 30", "gender": "woman", "hair": "", "lighting": "soft daylight"}
+    rendered = render(presenter, {"product": "a lamp", **some})
     assert rendered.prompt.startswith("A portrait of a woman, about 30. Lighting: soft daylight. She presents a lamp.")
     assert "No value for hair, eyes, clothing, scene, action and style" in rendered.warnings[0]
-    full = {name: "calm" for name in ("age", "gender", "hair", "eyes", "clothing", "scene", "action", "lighting", "style")}
+    full = dict.fromkeys(presenter.book.variables, "calm")
     assert render(presenter, {**full, "product": "a lamp"}).warnings == ()
     assert "A portrait of a person." in render(presenter, {"product": "a lamp"}).prompt
 

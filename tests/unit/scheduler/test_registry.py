@@ -141,7 +141,7 @@ MISTAKES = {
     "style file": (("  priority: 10", "  priority: 10\n  style_file: mine"), 6, "teacher.style_file", "portrait, studio"),
     "template": (("Explain {topic}", "Explain {% for a in b %}{% endfor %}"), 4, "teacher.prompt_template", "a loop is not"),
     "reserved": (("{topic}", "{style_text}"), 4, "teacher.prompt_template", "made by the studio"),
-    "default of nothing": (("  priority: 10", "  priority: 10\n  defaults: {subject: x}"), 6, "teacher.defaults", "audience, tone"),
+    "default of nothing": (("10", "10\n  defaults: {subject: x}"), 6, "teacher.defaults", "audience"),
     "default of wrong type": (
         ("  priority: 10", "  priority: 10\n  variables: {topic: number}\n  defaults: {topic: rain}"), 7, "teacher",
         "not a number",
@@ -150,14 +150,14 @@ MISTAKES = {
         ("  priority: 10", "  priority: 10\n  variables:\n    topic: {default: a}\n  defaults: {topic: b}"), 8,
         "teacher.defaults", "already",
     ),
-    "type": (("  priority: 10", "  priority: 10\n  variables: {topic: date}"), 6, "teacher.variables.topic.type", "string, number"),
+    "type": (("10", "10\n  variables: {topic: date}"), 6, "teacher.variables.topic.type", "number, choice"),
     "choices": (("  priority: 10", "  priority: 10\n  variables: {topic: choice}"), 6, "teacher.variables.topic.choices", "two"),
     "limits": (
         ("  priority: 10", "  priority: 10\n  variables: {topic: {type: number, min: 3, max: 1}}"), 6,
         "teacher.variables.topic", "Swap",
     ),
     "limit of another type": (
-        ("  priority: 10", "  priority: 10\n  variables: {topic: {min: 3}}"), 6, "teacher.variables.topic.min", "belongs to a number",
+        ("10", "10\n  variables: {topic: {min: 3}}"), 6, "teacher.variables.topic.min", "to a number",
     ),
     "relation with nobody": (
         ("  priority: 10", "  priority: 10\n  relations: {with: [studnet]}"), 6, "teacher.relations.with", "no role 'studnet'",
@@ -196,7 +196,9 @@ def test_a_mistake_is_named_with_its_line_and_the_way_out(base: Path, kind: str)
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(base: Path) -> None:
-    text = PUBLISHED.replace("10", "200").replace("teacher.png", "nobody.png") + "  colour: red\nstudent: {priority: 1}\n"
+    text = (
+        PUBLISHED.replace("10", "200").replace("teacher.png", "nobody.png") + "  colour: red\nstudent: {priority: 1}\n"
+    )
     found = problems(text, base)
     assert [line for line, _, _ in found] == [2, 5, 6, 7, 7, 7]
     assert [path for _, path, _ in found][:3] == ["teacher.image", "teacher.priority", "teacher.colour"]
@@ -204,7 +206,9 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(base: Path) -> N
 
 
 def test_relations_that_disagree_are_refused_at_the_word(base: Path) -> None:
-    text = FULL.replace('"Ask {topic}", priority: 5}', '"Ask {topic}", priority: 5, relations: {never_with: [teacher]}}')
+    text = FULL.replace(
+        '"Ask {topic}", priority: 5}', '"Ask {topic}", priority: 5, relations: {never_with: [teacher]}}'
+    )
     found = problems(text, base)
     assert [path for _, path, _ in found] == ["teacher.relations.with", "student.relations.never_with"]
     assert "may share a session, and may not" in found[0][2]
@@ -253,7 +257,7 @@ HOSTILE = {
 def test_a_hostile_file_is_an_ordinary_error(base: Path, kind: str) -> None:
     with pytest.raises(RolesError) as caught:
         load_roles(HOSTILE[kind], base)
-    assert 1 <= len(caught.value.problems[:1])
+    assert caught.value.problems[0].line >= 1
     assert len(caught.value.message) < 2000
     assert not (base / "canary").exists()
 

@@ -147,7 +147,7 @@ def test_samples_thin_out_after_a_day(tmp_path: Path) -> None:
     start = AT // 60 * 60
     with writer(tmp_path) as store:
         with store.transaction():
-            for second in range(0, 300):
+            for second in range(300):
                 for device in ("cpu", "gpu:0"):
                     store.insert_sample(start + second, device, {"memory_used_bytes": second})
             store.insert_sample(start, "cpu", {"memory_used_bytes": -1})  # the same moment: the first stays

@@ -33,7 +33,15 @@ def store(tmp_path: Path) -> Any:
         if number <= 4:
             go(store, "QUEUED", "LEASED", "RUNNING", job_id=job_id, slot=4 - number)
         if number == 4:
-            go(store, "RUNNING", "FAILED", job_id=job_id, slot=None, error_code="bad_media", error_message="Nothing to hear.")
+            go(
+                store,
+                "RUNNING",
+                "FAILED",
+                job_id=job_id,
+                slot=None,
+                error_code="bad_media",
+                error_message="Nothing to hear.",
+            )
     yield store
     store.close()
 
@@ -81,7 +89,9 @@ def test_the_queue_is_in_the_order_of_the_core(store: Store) -> None:
     assert [row["place"] for row in page.rows] == list(range(1, 17))
     keys = [(-row["priority"], row["ordinal"]) for row in page.rows]
     assert keys == sorted(keys)
-    assert [row["id"] for row in store.queue(AT, Policy(ageing_per_s=0.0), limit=3).rows] == [row["id"] for row in page.rows[:3]]
+    assert [row["id"] for row in store.queue(AT, Policy(ageing_per_s=0.0), limit=3).rows] == [
+        row["id"] for row in page.rows[:3]
+    ]
 
 
 def test_what_runs_is_shown_by_slot(store: Store) -> None:
@@ -127,7 +137,11 @@ def test_errors_come_with_their_job(store: Store) -> None:
     assert [row["object"] for row in newest] == [f"slot:{number}" for number in (5, 4, 3, 2, 1)]
     assert newest[0]["body"] == {"cause": "killed"}
     of_job = store.recent_errors(limit=7)[-1]
-    assert (of_job["error_code"], of_job["error_message"], of_job["role"]) == ("bad_media", "Nothing to hear.", "teacher")
+    assert (of_job["error_code"], of_job["error_message"], of_job["role"]) == (
+        "bad_media",
+        "Nothing to hear.",
+        "teacher",
+    )
 
 
 def test_role_statistics_add_up_jobs_and_blocks(store: Store) -> None:
@@ -145,7 +159,11 @@ def test_role_statistics_add_up_jobs_and_blocks(store: Store) -> None:
 
 
 def _plan(store: Store, statement: str) -> str:
-    params = {name: None for name in re.findall(r":([a-z_]+)", statement)} if ":" in statement else [None] * statement.count("?")
+    params = (
+        dict.fromkeys(re.findall(r":([a-z_]+)", statement))
+        if ":" in statement
+        else [None] * statement.count("?")
+    )
     if "job:" in statement and "?" in statement:
         params = [None] * statement.count("?")
     rows = store._connection.execute(f"EXPLAIN QUERY PLAN {statement}", params).fetchall()

@@ -28,7 +28,9 @@ def _fresh() -> Database:
 def test_schema_file_is_what_all_migrations_make() -> None:
     db = _fresh()
     migrations.apply(db)
-    assert _schema(db.conn) == SCHEMA.read_text(encoding="utf-8"), "write the new schema into scheduler/store/schema.sql"
+    assert _schema(db.conn) == SCHEMA.read_text(encoding="utf-8"), (
+        "write the new schema into scheduler/store/schema.sql"
+    )
     db.close()
 
 

@@ -33,11 +33,18 @@ def verify(data_dir: Path, from_seq: int | None = None, export: Path | None = No
     if from_seq is not None and from_seq < 1:
         raise SchedulerError(422, "bad_from_seq", f"Rows are numbered from 1, not {from_seq}.", field="from_seq")
     head = read_head(data_dir)
+    verdict = _verify_once(data_dir, head, from_seq or 1)
+    if verdict.code is VerdictCode.HEAD_MISMATCH and (newer := read_head(data_dir)) != head:
+        verdict = _verify_once(data_dir, newer, from_seq or 1)  # a daemon opened the log between the two looks
+    return verdict
+
+
+def _verify_once(data_dir: Path, head: Head | None, from_seq: int) -> Verdict:
     try:
         with audit_snapshot(data_dir) as connection:
-            return _verdict(connection, head, from_seq or 1)
+            return _verdict(connection, head, from_seq)
     except sqlite3.DatabaseError as error:
-        return broken_row(ChainResult(0, Link(), from_seq or 1, f"the database cannot be read ({error})"))
+        return broken_row(ChainResult(0, Link(), from_seq, f"the database cannot be read ({error})"))
 
 
 def verify_connection(connection: sqlite3.Connection, from_seq: int) -> ChainResult:

@@ -102,7 +102,7 @@ def _rig(data: Path, kills: int) -> dict[str, object]:
             os.close(read_end)
             _commit_for_ever(data, write_end, first)
         os.close(write_end)
-        said, wanted = b"", rng.randrange(1, 60)
+        said, wanted = b"", rng.randrange(1, 20)
         while said.count(b"\n") < wanted:  # after so many acknowledgements it is in the middle of another commit
             said += os.read(read_end, 1 << 16)
         os.kill(child, signal.SIGKILL)

@@ -7,7 +7,7 @@ with the same weights can make the next block, and a block made twice has the sa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -125,7 +125,7 @@ class BlockEngine:
         return MadeBlock(latents, frames, stages.milliseconds)
 
     @torch.inference_mode()
-    def rebuild(self, context: Context, conditions: Conditions, settings: Settings, latents: list[Tensor]) -> None:
+    def rebuild(self, context: Context, conditions: Conditions, settings: Settings, latents: Sequence[Tensor]) -> None:
         """Fill a lost context from the clean latents of all finished blocks: the video goes on smoothly, not the same.
 
         The last clip is replayed into the rings with its own noise, the decoder sees it again, the sink is made anew.
@@ -145,7 +145,7 @@ class BlockEngine:
             sink = context.sink(1 if is_renewed and block >= slots else 0)
             noise, audio = self._noise(conditions, settings, block), self._audio(conditions, block)
             self.denoiser.replay(latents[block], noise, block, settings, rings, sink, words, audio, oldest)
-        seen = torch.cat(latents[oldest:], dim=1)
+        seen = torch.cat(list(latents[oldest:]), dim=1)
         before = motion[:, : roles.WARM_UP_LATENTS]
         self._warm_up(context, done, torch.cat([before, seen], dim=1) if oldest == 0 else seen)
         state = context.half(done)

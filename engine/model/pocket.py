@@ -27,7 +27,7 @@ from engine.model.weights import empty_weights
 
 SHAPE = SHAPES["pocket"]
 VAE_SHAPE = {"dim": SHAPE.vae_dim, "dim_mult": list(SHAPE.vae_dim_mult)}
-TEXT_SHAPE = {
+TEXT_SHAPE: dict[str, Any] = {
     "vocab_size": 384, "dim": SHAPE.text_dim, "dim_attn": 64, "dim_ffn": 160, "num_heads": 4, "encoder_layers": 2,
     "tokenizer": "bytes",
 }  # fmt: skip
@@ -96,7 +96,7 @@ def _text_shapes() -> dict[str, tuple[int, ...]]:
         "ffn.fc2.weight": (dim, wide),
     }  # fmt: skip
     shapes: dict[str, Any] = {"token_embedding.weight": (TEXT_SHAPE["vocab_size"], dim), "norm.weight": (dim,)}
-    for index in range(int(TEXT_SHAPE["encoder_layers"])):
+    for index in range(TEXT_SHAPE["encoder_layers"]):
         shapes.update({f"blocks.{index}.{name}": shape for name, shape in layer.items()})
     return shapes
 

@@ -64,7 +64,8 @@ class ReferenceRun:
         text = self.transformer.encode_text(text_rows)
         self._open_stores(noise.shape[2:])
         sinks = [self._prefill(reference, motion, text)]
-        latents, velocities, frames = [], [], []
+        latents: list[Tensor] = []
+        velocities, frames = [], []
         decoded_with = motion
         for clip, clip_noise in enumerate(noise):
             if clip == 1 and online_decode:

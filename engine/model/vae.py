@@ -47,8 +47,9 @@ class VaeConfig:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> VaeConfig:
         """From plain data; unknown fields are ignored."""
-        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+        known: dict[str, Any] = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        return cls(**{**known, **lists})
 
 
 class Encoder(nn.Module):

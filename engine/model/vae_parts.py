@@ -156,6 +156,11 @@ class Resample(nn.Module):
         """[T, H, W, C] -> up: [T or 2T, 2H, 2W, C/2]; down: [T or T/2, H/2, W/2, C]"""
         return self._up(x, stream) if self.is_up else self._down(x, stream)
 
+    def _kernel(self) -> tuple[Tensor, Tensor | None]:
+        conv = self.resample[1]
+        assert isinstance(conv, nn.Conv2d)
+        return conv.weight, conv.bias
+
     def _up(self, x: Tensor, stream: Stream) -> Tensor:
         if self.is_temporal and stream.is_first:
             stream.begin(x)
@@ -163,12 +168,12 @@ class Resample(nn.Module):
             doubled = self.time_conv(x, stream)  # channels hold an even and an odd frame
             x = doubled.unflatten(-1, (2, -1)).movedim(-2, 1).flatten(0, 1)
         large = F.interpolate(x.permute(0, 3, 1, 2), scale_factor=2.0, mode="nearest-exact").permute(0, 2, 3, 1)
-        return _conv2d(large, self.resample[1].weight, self.resample[1].bias, 1)
+        return _conv2d(large, *self._kernel(), 1)
 
     def _down(self, x: Tensor, stream: Stream) -> Tensor:
         x = F.pad(x, (0, 0, 0, 1, 0, 1))
-        conv = self.resample[1]
-        x = F.conv2d(x.permute(0, 3, 1, 2), conv.weight, conv.bias, stride=2).permute(0, 2, 3, 1)
+        weight, bias = self._kernel()
+        x = F.conv2d(x.permute(0, 3, 1, 2), weight, bias, stride=2).permute(0, 2, 3, 1)
         if not self.is_temporal:
             return x
         past = stream.extend(x)

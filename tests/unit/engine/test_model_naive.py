@@ -39,7 +39,10 @@ def test_network_equals_the_naive_implementation(name: str) -> None:
     naive = NaiveModel(weights, model["heads"], model["layers"], model["inject"], 11, run["slots"])
 
     draws = torch.Generator().manual_seed(5)
-    reference, motion = torch.randn(16, 1, height, width, generator=draws), torch.randn(16, 21, height, width, generator=draws)
+    reference, motion = (
+        torch.randn(16, 1, height, width, generator=draws),
+        torch.randn(16, 21, height, width, generator=draws),
+    )
     rows_of_text = torch.randn(6, 20, generator=draws)
     noise = torch.randn(run["blocks"], 16, 3, height, width, generator=draws)
     speech = torch.randn(run["blocks"], 25, 12, 12, generator=draws)

@@ -51,7 +51,9 @@ def test_without_a_finished_block_a_rebuilt_context_is_a_fresh_one(engine: Block
     engine.begin(fresh, conditions(), SETTINGS)
     context, _ = new_context(engine)
     engine.rebuild(context, conditions(), SETTINGS, [])
-    assert torch.equal(make_blocks(engine, context, conditions(), 1)[0][0], make_blocks(engine, fresh, conditions(), 1)[0][0])
+    assert torch.equal(
+        make_blocks(engine, context, conditions(), 1)[0][0], make_blocks(engine, fresh, conditions(), 1)[0][0]
+    )
 
 
 def test_decoder_is_warmed_exactly_while_the_video_is_short(engine: BlockEngine, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def chunks(items: list[dict[str, Any]], limit_bytes: int) -> list[list[dict[str,
     result: list[list[dict[str, Any]]] = []
     size = limit_bytes + 1
     for item in items:
-        length = len(json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode()) + 1
+        length = len(json.dumps(item, separators=(",", ":"))) + 1  # as the socket writes it: ASCII
         if size + length > limit_bytes or not result:
             result.append([])
             size = 2

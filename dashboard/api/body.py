@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from dashboard.errors import WebError
 
 MAX_KEY_CHARS = 200
+_KINDS = frozenset({"str", "int", "float", "bool"})  # the library names the tried type of a union in the place
 
 
 class Body(BaseModel):
@@ -70,11 +71,12 @@ def _validated(model: type[B], data: dict[str, Any]) -> B:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _field_error(model, error.errors(include_url=False)[0]) from error
+        found = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+        raise _field_error(model, found[0]) from error  # a misspelt name explains the missing one
 
 
 def _field_error(model: type[BaseModel], first: ErrorDetails) -> WebError:
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(str(part) for part in first["loc"] if part not in _KINDS)
     if first["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields)
         return WebError(422, "unknown_field", f"Unknown field {field!r:.80}.", field=field, hint=f"Known: {known or 'none'}.")

@@ -1,0 +1,129 @@
+"""The feed on a real store: who hears what, in which size, and what a browser is told that was away."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dashboard.feed import MAX_PUSH_BYTES, MAX_REPLAY, Feed
+from scheduler.client import SchedulerError
+from tests.unit.dashboard.web_rig import Web
+from tests.unit.scheduler.store_rig import MAYA
+
+
+class Ears:
+    """Remembers what was said in which room."""
+
+    def __init__(self, house: Web, *rooms: str) -> None:
+        self.heard: list[tuple[str, str, dict[str, Any]]] = []
+        self.rooms = set(rooms)
+        self.feed = Feed(house.house.reads, self.hear, lambda: self.rooms, lambda: {"now": 1})
+        self.at = 100.0
+        self.feed.tick(self.at)
+        self.heard.clear()
+
+    def hear(self, name: str, payload: dict[str, Any], room: str) -> None:
+        """The emitter."""
+        self.heard.append((room, name, payload))
+
+    def tick(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """One look, a second later; what was said."""
+        self.at += 1
+        self.heard.clear()
+        self.feed.tick(self.at)
+        return self.heard
+
+
+def told(heard: list[tuple[str, str, dict[str, Any]]], name: str) -> dict[str, dict[str, Any]]:
+    """Room → payload of the messages with this name."""
+    return {room: payload for room, kind, payload in heard if kind == name}
+
+
+def test_news_of_a_job_reaches_its_rooms_and_no_others(house: Web) -> None:
+    ears = Ears(house, "global", "role:teacher", "role:student", "user:maya", "user:tom", "job:j000000000001")
+    house.job(user="maya")
+    rooms = {room for room, name, _ in ears.tick() if name == "feed"}
+    assert rooms == {"global", "role:teacher", "user:maya", "job:j000000000001"}
+
+
+def test_card_shows_the_state_of_now(house: Web) -> None:
+    ears = Ears(house, "global")
+    job = house.job()
+    house.move(job, "QUEUED", "LEASED", slot=0, lease_id="l1")
+    cards = [card for _, name, payload in ears.tick() if name == "feed" for card in payload["jobs"]]
+    assert [(card["id"], card["state"], card["slot"]) for card in cards] == [(job, "LEASED", 0)]
+
+
+def test_progress_without_a_log_row_is_heard(house: Web) -> None:
+    job = house.job()
+    house.move(job, "QUEUED", "LEASED", slot=0, lease_id="l1")
+    ears = Ears(house, "global")
+    house.move(job, "LEASED", "RUNNING")
+    ears.tick()
+    house.move(job, "RUNNING", "RUNNING", blocks_done=3)
+    cards = [card for _, name, payload in ears.tick() if name == "feed" for card in payload["jobs"]]
+    assert cards[0]["blocks_done"] == 3
+    assert ears.tick() and not told(ears.heard, "feed"), "nothing moved, nothing is said"
+
+
+def test_every_message_stays_within_two_kilobytes(house: Web) -> None:
+    ears = Ears(house, "global", "user:maya")
+    for number in range(60):
+        house.job(number + 1, user="maya")
+    heard = ears.tick()
+    assert len(heard) > 10
+    assert all(len(json.dumps(payload, separators=(",", ":"))) <= MAX_PUSH_BYTES + 100 for _, _, payload in heard)
+    ids = {card["id"] for room, name, payload in heard if (room, name) == ("user:maya", "feed") for card in payload["jobs"]}
+    assert len(ids) == 60, "nobody is left out"
+
+
+def test_places_are_told_to_those_who_wait(house: Web) -> None:
+    first, second = house.job(1, priority=10), house.job(2, priority=90)
+    ears = Ears(house, "global", f"job:{first}")
+    house.job(3, priority=50)
+    heard = ears.tick()
+    assert told(heard, "order")["global"] == {"order": [second, "j000000000003", first], "length": 3}
+    assert told(heard, "place")[f"job:{first}"] == {"id": first, "place": 3, "of": 3}
+
+
+def test_browser_that_was_away_hears_what_it_missed(house: Web) -> None:
+    ears = Ears(house, "global")
+    seen = ears.feed.seq
+    job = house.job(user="maya")
+    ears.tick()
+    missed = ears.feed.replay(seen, {"user:maya"})
+    assert [event["action"] for name, payload in missed for event in payload["events"]] == ["job:submitted", "job:queued"]
+    assert [card["id"] for name, payload in missed for card in payload["jobs"]] == [job]
+    assert ears.feed.replay(ears.feed.seq, {"user:maya"}) == []
+
+
+def test_browser_that_missed_too_much_loads_again(house: Web) -> None:
+    ears = Ears(house, "global")
+    seen = ears.feed.seq
+    with house.store.transaction():
+        for number in range(MAX_REPLAY + 5):
+            house.store.record("audit:verified", "audit", {"verdict": str(number)}, MAYA, 1.0)
+    ears.tick()
+    assert ears.feed.replay(seen, {"global"}) == [("reset", {"seq": ears.feed.seq})]
+    assert ears.feed.replay(ears.feed.seq + 10, {"global"})[0][0] == "reset", "a new store began again from 1"
+
+
+def test_streams_wake_when_something_is_said(house: Web) -> None:
+    ears = Ears(house)
+    assert not ears.feed.wait_after(ears.feed.seq, 0.0)
+    before = ears.feed.seq
+    house.job()
+    ears.tick()
+    assert ears.feed.wait_after(before, 0.0)
+    ears.feed.stop()
+    assert ears.feed.is_stopped
+
+
+def test_feed_outlives_a_store_that_is_not_there(house: Web) -> None:
+    ears = Ears(house)
+    house.house.reads.data_dir = house.data_dir / "gone"
+    with pytest.raises(SchedulerError) as caught:
+        ears.feed.tick()
+    assert caught.value.code == "no_store", "the thread logs this and looks again"

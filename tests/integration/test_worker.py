@@ -5,7 +5,10 @@ Starting a worker costs seconds (torch), so idle ones are used again and one job
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from engine import protocol
+from engine.config import Recipe
 from engine.worker.crash_points import VARIABLE, CrashPoint
 from tests.integration.vault_rig import VaultProcess
 from tests.integration.worker_rig import JobKit, WorkerProcess, hashes
@@ -90,9 +94,14 @@ def quiet(studio: Studio) -> list[tuple[str, str]]:
 
 def test_job_killed_at_every_named_point_gives_the_same_bits(studio: Studio, quiet: list[tuple[str, str]]) -> None:
     done = 0
-    for point in CrashPoint:
-        passing = 2 if point in (CrashPoint.BEFORE_STEP, CrashPoint.AFTER_BLOCK_DONE) else 1
-        worker = studio.start(crash_at=f"{point}:{passing}")
+    twice = (CrashPoint.BEFORE_STEP, CrashPoint.AFTER_BLOCK_DONE)
+    points = [(point, 2 if point in twice else 1) for point in CrashPoint]
+    following = studio.start(crash_at=f"{points[0][0]}:{points[0][1]}", is_ready=False)
+    for number, (point, _) in enumerate(points, start=1):
+        worker = following
+        if number < len(points):  # the next one warms up meanwhile, as a standby does
+            following = studio.start(crash_at=f"{points[number][0]}:{points[number][1]}", is_ready=False)
+        worker.wait_for(protocol.WorkerReady)
         worker.say(studio.order("hunted", done))
         worker.drain()
         assert worker.process.returncode == -9, f"{point} was not passed"
@@ -190,6 +199,30 @@ def test_bits_and_records_say_what_they_were_made_with(studio: Studio, quiet: li
     assert record["made_with"]["deterministic"] == "true" and record["made_with"]["device"] == "cpu"
     assert {"torch", "threads", "cpu_capability"} <= set(record["made_with"])
     assert record["peak_bytes"] > 1 << 20
+
+
+def test_generate_makes_the_same_bits_without_queue_and_vault(
+    studio: Studio, quiet: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    kit, video = studio.kit, tmp_path / "out" / "video.mp4"
+    flags = {
+        "--ckpt_dir": studio.model_dir, "--image": kit.portrait, "--audio": kit.voice, "--prompt": kit.recipe.prompt,
+        "--size": kit.recipe.settings["size"], "--sample_steps": kit.recipe.settings["steps"], "--infer_frames": 20,
+        "--num_clip": 3, "--base_seed": kit.recipe.settings["seed"], "--save_file": video, "--threads": 1,
+    }  # fmt: skip
+    arguments = [str(part) for flag in flags.items() for part in flag]
+    done = subprocess.run(
+        [sys.executable, "-m", "engine.generate", *arguments, "--json"], capture_output=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {"event": "Rounded", "infer_frames": 24} in said and {"event": "NotTrained"} in said
+    blocks = [(s["latents_sha256"], s["frames_sha256"]) for s in said if s["event"] == "BlockDone"]
+    assert blocks == quiet, "three clips of two blocks, the same as a worker makes"
+    assert hashlib.sha256(video.read_bytes()).hexdigest() == said[-1]["sha256"]
+    recipe = Recipe.from_json(json.loads((tmp_path / "out" / "video.mp4.recipe.json").read_bytes()))
+    assert recipe.made_with["threads"] == "1" and recipe.checked_settings().seed == 7
+    assert len(list((tmp_path / "out").iterdir())) == 2, "nothing else is left behind"
 
 
 def test_worker_with_one_flipped_bit_in_its_weights_refuses_to_work(studio: Studio, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dashboard.api.openapi import documented
 from dashboard.auth import require
 from dashboard.context import door, house
 from scheduler import audit
+from scheduler.store.views import ViewReader
 
 blueprint = Blueprint("audit", __name__)
 _PAGE = 500
@@ -40,7 +41,8 @@ def export(kind: str) -> Response:
     filters = read_query(AuditFilters).model_dump(exclude_none=True)
     filters.pop("limit", None)
     door().record("audit:exported", "audit", {"format": kind, "filters": {k: str(v) for k, v in filters.items()}})
-    lines = _json(filters) if kind == "json" else house().reads.store.export_audit(kind, **filters)
+    store = house().reads.store
+    lines = _json(store, filters) if kind == "json" else store.export_audit(kind, **filters)
     first = next(lines, "")  # errors show before the answer begins
     return Response(
         itertools.chain([first], lines),
@@ -49,11 +51,11 @@ def export(kind: str) -> Response:
     )
 
 
-def _json(filters: dict[str, Any]) -> Iterator[str]:
+def _json(store: ViewReader, filters: dict[str, Any]) -> Iterator[str]:
     """One JSON list, a page of rows at a time."""
     end, after, is_first = filters.pop("before_seq", None), 0, True
     yield "["
-    while rows := house().reads.store.audit(**filters, after_seq=after, limit=_PAGE):
+    while rows := store.audit(**filters, after_seq=after, limit=_PAGE):
         for row in rows:
             if end is not None and row["seq"] >= end:
                 break

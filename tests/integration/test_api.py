@@ -1,0 +1,249 @@
+"""The control API against the real daemon, over real HTTP, as its published commands are typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scheduler.client import Scheduler, SchedulerError
+from tests.acceptance.studio import Studio, until
+from tests.integration.web_rig import Caller, form_token, lines_of, signed_in, started
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """One studio for all tests of this file."""
+    made = started(tmp_path_factory.mktemp("studio"))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def local(studio: Studio) -> Caller:
+    """A caller on this machine without sign-in."""
+    return Caller(studio.port)
+
+
+def test_published_switch_command_works_to_the_letter(local: Caller, studio: Studio) -> None:
+    body = '{"role": "teacher", "context": {"topic": "LLM architecture", "audience": "developers"}}'
+    answer = local.post("/switch_role", body)
+    assert answer.status == 200, answer.body
+    switched = answer.json
+    assert set(switched) == {
+        "role", "slot", "tier", "switch_ms", "prepare_ms", "prompt", "adapter", "weights_reloaded", "audit_seq",
+    }  # fmt: skip
+    assert switched["weights_reloaded"] is False
+    assert "LLM architecture" in switched["prompt"]
+    row = studio.reader.audit_entry(switched["audit_seq"])
+    assert row is not None
+    assert (row["actor"], row["action"], row["address"]) == ("local", "role:switched", "127.0.0.1")
+
+
+def test_switch_says_what_is_wrong(local: Caller) -> None:
+    unknown = local.post("/switch_role", {"role": "nobody"})
+    assert (unknown.status, unknown.json["error"]["field"]) == (404, "role")
+    slot = local.post("/switch_role", {"role": "teacher", "slot": 99})
+    assert (slot.status, slot.json["error"]["field"]) == (404, "slot")
+    wrong = local.post("/switch_role", {"role": "teacher", "context": {"no_such": "x"}})
+    assert wrong.status == 422
+
+
+def test_job_is_accepted_made_and_watched(local: Caller, studio: Studio) -> None:
+    answer = local.post("/jobs", {"role": "student", "user": "ana", "duration_sec": 1.4, "seed": 7})
+    assert answer.status == 202
+    assert set(answer.json) >= {"id", "state", "place", "estimate", "decision"}
+    job_id = answer.json["id"]
+    studio.wait_for_end(job_id)
+    ana = signed_in(studio, "ana")
+    job = ana.get(f"/jobs/{job_id}").json
+    assert (job["state"], job["recipe"]["settings"]["seed"], job["user"]) == ("SUCCEEDED", 7, "ana")
+    video = ana.get(f"/jobs/{job_id}/video")
+    assert (video.status, len(video.body)) == (200, job["video_bytes"])
+    assert ana.get(f"/jobs/{job_id}/video", Range="bytes=4-7").body == b"ftyp"
+    assert local.get(f"/jobs/{job_id}/video").status == 403, "without sign-in nobody watches ana's video"
+
+
+def test_same_key_gives_the_same_job(local: Caller) -> None:
+    body = {"role": "teacher", "duration_sec": 0.5}
+    first = local.post("/jobs", body, Idempotency_Key="k-1")
+    assert local.post("/jobs", body, Idempotency_Key="k-1").json["id"] == first.json["id"]
+    other = local.post("/jobs", {**body, "seed": 5}, Idempotency_Key="k-1")
+    assert (other.status, other.json["error"]["code"]) == (409, "key_reused")
+    assert local.post("/jobs", body, Idempotency_Key="x" * 300).status == 422
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"role": "teacher", "duration_sec": -1}, "duration_sec"), ({"role": "teacher", "size": "1*1"}, "size"),
+        ({"role": "teacher", "priority": 101}, "priority"), ({"role": "teacher", "steps": 9}, "steps"),
+        ({"role": "teacher", "duration_sec": 900}, "duration_sec"), ({"role": "teacher", "colour": "red"}, "colour"),
+    ],
+)  # fmt: skip
+def test_impossible_request_names_its_field(local: Caller, body: dict[str, object], field: str) -> None:
+    answer = local.post("/jobs", body)
+    assert (answer.status, answer.json["error"]["field"]) == (422, field), answer.body
+    assert answer.json["error"]["message"]
+
+
+def test_running_job_stops_waits_and_goes_on(local: Caller, studio: Studio) -> None:
+    job_id = local.post("/jobs", {"role": "student", "duration_sec": 30, "fill": "loop"}).json["id"]
+    studio.wait_for_blocks(job_id, 2)
+    growing = local.get(f"/jobs/{job_id}/video")
+    assert (growing.status, growing.headers["x-video-state"]) == (200, "growing")
+    assert growing.headers["content-type"].startswith('video/mp4; codecs="avc1.')
+    assert local.post(f"/jobs/{job_id}/pause").status == 200
+    until(lambda: local.get(f"/jobs/{job_id}").json["hold"] == "paused", "the job waits as paused")
+    assert local.get(f"/jobs/{job_id}").json["why"]["text"]["en"].startswith("Paused by a person")
+    assert local.post(f"/jobs/{job_id}/priority", {"priority": 1, "reason": "later"}).status == 200
+    assert local.post(f"/jobs/{job_id}/resume").status == 200
+    done = studio.job(job_id)["blocks_done"]
+    studio.wait_for_blocks(job_id, done + 1)
+    assert local.post(f"/jobs/{job_id}/cancel").status == 200
+    assert studio.wait_for_end(job_id)["state"] == "CANCELLED"
+    assert local.post(f"/jobs/{job_id}/cancel").status == 409, "it has ended"
+
+
+def test_lists_filter_and_page(local: Caller) -> None:
+    for seed in range(3):
+        local.post("/jobs", {"role": "teacher", "user": "pager", "duration_sec": 0.5, "seed": seed})
+    page = local.get("/jobs?user=pager&per_page=2&sort=ordinal").json
+    assert (page["total"], page["pages"], len(page["jobs"])) == (3, 2, 2)
+    assert len(local.get("/jobs?user=pager&per_page=2&page=2").json["jobs"]) == 1
+    assert local.get("/jobs?state=sleeping").json["error"]["field"] == "state"
+
+
+def test_roles_are_read_and_replaced(local: Caller, studio: Studio) -> None:
+    roles = local.get("/roles").json["roles"]
+    assert {"teacher", "student", "assistant", "presenter"} <= {role["name"] for role in roles}
+    assert local.get("/roles/teacher/portrait").headers["content-type"].startswith("image/")
+    assert local.ask("PUT", "/roles", {"text": "x"}).status == 403, "local may not"
+    planner = signed_in(studio, "pia", "planner")
+    broken = planner.ask("PUT", "/roles", {"text": "teacher:\n  image: [1\n"})
+    assert broken.status == 422
+    assert "line" in broken.json["error"]["message"]
+    assert len(local.get("/roles").json["roles"]) == len(roles), "nothing was changed"
+
+
+def test_prompt_is_previewed_without_making_anything(local: Caller) -> None:
+    answer = local.post("/roles/teacher/preview", {"context": {"topic": "rain"}})
+    assert "rain" in answer.json["prompt"]
+    unknown = local.post("/roles/teacher/preview", {"context": {"colour": "red"}})
+    assert unknown.status == 422
+    assert unknown.json["error"]["field"].startswith("context")
+
+
+def test_queue_is_paused_and_resumed_by_right(local: Caller, studio: Studio) -> None:
+    assert local.post("/queue/pause", {"reason": "cleaning"}).status == 403
+    boss = signed_in(studio, "cora", "coordinator")
+    try:
+        assert boss.post("/queue/pause", {"reason": "cleaning"}).status == 200
+        job_id = local.post("/jobs", {"role": "teacher", "duration_sec": 0.5}).json["id"]
+        until(lambda: local.get("/queue").json["queue"]["paused"], "the queue is paused", 10)
+        waiting = {job["id"]: job for job in local.get("/queue").json["jobs"]}
+        assert waiting[job_id]["hold"] == "queue_paused"
+    finally:
+        assert boss.post("/queue/resume").status == 200
+    studio.wait_for_end(job_id)
+
+
+def test_events_resume_where_they_were_left(local: Caller, studio: Studio) -> None:
+    before = studio.reader.last_seq()
+    job_id = local.post("/jobs", {"role": "teacher", "duration_sec": 0.5}).json["id"]
+    studio.wait_for_end(job_id)
+    seen = []
+    for line in lines_of(studio.port, f"/events?object=job:{job_id}", Last_Event_ID=str(before)):
+        if line.startswith("data: "):
+            seen.append(json.loads(line[6:]))
+        if seen and seen[-1]["action"] == "job:succeeded":
+            break
+    assert [event["action"] for event in seen[:2]] == ["job:submitted", "job:queued"]
+    assert [event["seq"] for event in seen] == sorted({event["seq"] for event in seen})
+    assert local.get("/events", Last_Event_ID="x").status == 422
+
+
+def test_events_arrive_while_they_happen(local: Caller, studio: Studio) -> None:
+    stream = lines_of(studio.port, "/events")
+    assert next(stream).startswith("retry:")
+    job_id = local.post("/jobs", {"role": "teacher", "duration_sec": 0.5}).json["id"]
+    assert any(job_id in line for line in stream if line.startswith("data: "))
+    stream.close()
+
+
+def test_audit_is_read_exported_and_verified(studio: Studio) -> None:
+    ops = signed_in(studio, "olga", "ops")
+    page = ops.get("/audit?action=job:*&limit=2").json
+    assert len(page["rows"]) == 2
+    older = ops.get(f"/audit?action=job:*&limit=2&before_seq={page['next_before_seq']}").json
+    assert older["rows"][0]["seq"] < page["rows"][-1]["seq"]
+    csv = ops.get("/audit.csv")
+    assert csv.body.startswith("\ufeffseq".encode())
+    assert len(ops.get("/audit.json").json) > 10
+    exported = ops.get("/audit?action=audit:exported").json["rows"]
+    assert (exported[0]["actor"], exported[0]["body"]["format"]) == ("user:olga", "json")
+    verdict = ops.post("/audit/verify").json
+    assert verdict["is_ok"], verdict
+    assert signed_in(studio, "maya").get("/audit.csv").status == 403
+
+
+def test_readiness_means_blocks_or_a_ready_worker(local: Caller) -> None:
+    assert local.get("/healthz").json == {"status": "ok"}
+    ready = until(lambda: (a := local.get("/readyz")).status == 200 and a, "ready", 20)
+    assert ready.json["reason"] in ("idle", "blocks")
+    assert 'greenroom_jobs{state="SUCCEEDED"}' in local.get("/metrics").body.decode()
+
+
+def test_description_names_every_route_of_the_api(local: Caller) -> None:
+    paths = local.get("/openapi.json").json["paths"]
+    assert {
+        "/switch_role", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/jobs/{job_id}/pause", "/jobs/{job_id}/resume",
+        "/jobs/{job_id}/priority", "/jobs/{job_id}/consent", "/jobs/{job_id}/video", "/roles", "/queue", "/devices", "/audit",
+        "/events", "/metrics", "/healthz", "/readyz", "/dashboard.json",
+    } <= set(paths)  # fmt: skip
+    assert set(paths["/roles"]) == {"get", "put"}
+
+
+def test_large_body_is_refused_over_real_http(local: Caller) -> None:
+    answer = local.post("/jobs", b"x" * (10 << 20))
+    assert (answer.status, answer.json["error"]["code"]) == (413, "too_large")
+
+
+def test_client_from_another_machine_uses_a_token(studio: Studio) -> None:
+    signed_in(studio, "rob")
+    token = studio.door.create_token("rob", "laptop")["token"]
+    far = Scheduler(studio.url, token=token)
+    made = far.request_role("rob", "teacher", duration_sec=0.5)
+    studio.wait_for_end(made["id"])
+    row = studio.reader.story(made["id"])[0]
+    assert row["actor"] == "user:rob"
+    with pytest.raises(SchedulerError) as caught:
+        far.request_role("somebody-else", "teacher")
+    assert caught.value.code == "no_right"
+
+
+def test_link_signs_in_once_and_signing_out_ends_it(studio: Studio) -> None:
+    link = studio.door.create_login_link("zoe", "user", "")["path"]
+    browser = Caller(studio.port)
+    page = browser.get(link, Accept="text/html").body.decode()
+    assert browser.get(link, Accept="text/html").status == 200, "looking at the link does not use it up"
+    form = f"csrf={form_token(page)}&token={link.split('token=')[1]}"
+    kind = "application/x-www-form-urlencoded"
+    assert browser.post("/login", form, Content_Type=kind).status == 303
+    cookies = dict(browser.cookies)
+    assert browser.get("/users/zoe").status == 200
+    second = Caller(studio.port)
+    again = second.get(link, Accept="text/html").body.decode()
+    form = f"csrf={form_token(again)}&token={link.split('token=')[1]}"
+    used = second.post("/login", form, Content_Type=kind)
+    assert (used.status, used.json["error"]["code"]) == (403, "link_not_valid")
+    home = browser.get("/dashboard", Accept="text/html").body.decode()
+    assert browser.post("/logout", f"csrf={form_token(home)}", Content_Type=kind).status == 303
+    stolen = Caller(studio.port, cookies=cookies)
+    assert stolen.get("/users/zoe").status == 403, "a copy of the cookie is worthless now"
+
+
+def test_data_directory_holds_the_key_for_its_owner_only(studio: Studio) -> None:
+    assert (Path(studio.data_dir) / "web.key").stat().st_mode & 0o777 == 0o600

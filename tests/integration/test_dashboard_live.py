@@ -1,0 +1,127 @@
+"""Live updates over a real socket: who may listen, what arrives, and that signing out hangs up."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import socketio
+from socketio.exceptions import ConnectionError as SocketRefused
+
+from tests.acceptance.studio import Studio, until
+from tests.integration.web_rig import Caller, form_token, signed_in, started
+
+TIMEOUT_S = 20
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """One studio for all tests of this file."""
+    made = started(tmp_path_factory.mktemp("studio"))
+    yield made
+    made.end()
+
+
+class Tab:
+    """An open browser tab's socket; what it hears lies in `heard`."""
+
+    def __init__(self, studio: Studio, caller: Caller | None = None, origin: str | None = None) -> None:
+        self.heard: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.socket = socketio.Client(reconnection=False)
+        for name in ("pulse", "feed", "order", "place", "reset"):
+            self.socket.on(name, lambda payload, name=name: self.heard.put((name, payload)))
+        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in caller.cookies.items())} if caller else {}
+        headers |= {"Origin": origin} if origin else {}
+        self.socket.connect(studio.url, headers=headers, transports=["websocket"], wait_timeout=TIMEOUT_S)
+
+    def subscribe(self, *rooms: str, since: int | None = None) -> dict[str, Any]:
+        """Enter rooms; the server's answer."""
+        answer: dict[str, Any] = self.socket.call("subscribe", {"rooms": list(rooms), "since": since}, timeout=TIMEOUT_S)
+        return answer
+
+    def wait_for(self, name: str, fits: Any = lambda payload: True) -> Any:
+        """The next message with this name that fits."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            kind, payload = self.heard.get(timeout=max(0.1, deadline - time.monotonic()))
+            if kind == name and fits(payload):
+                return payload
+
+    def __enter__(self) -> Tab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.disconnect()
+
+
+def test_tab_hears_a_job_from_beginning_to_end(studio: Studio) -> None:
+    with Tab(studio) as tab:
+        assert tab.subscribe("global", "pulse")["rooms"] == ["global", "pulse"]
+        job_id = Caller(studio.port).post("/jobs", {"role": "student", "duration_sec": 1.4}).json["id"]
+        states: list[str] = []
+        while "SUCCEEDED" not in states:
+            feed = tab.wait_for("feed", lambda payload: any(card["id"] == job_id for card in payload["jobs"]))
+            states += [card["state"] for card in feed["jobs"] if card["id"] == job_id]
+        pulse = tab.wait_for("pulse")
+        assert pulse["age_s"] < 5
+        assert pulse["slots"][0]["state"] in ("ready", "busy")
+
+
+def test_tab_that_comes_back_hears_what_it_missed(studio: Studio) -> None:
+    with Tab(studio) as tab:
+        seen = tab.subscribe("global")["seq"]
+    job_id = Caller(studio.port).post("/jobs", {"role": "student", "duration_sec": 0.5}).json["id"]
+    studio.wait_for_end(job_id)
+    until(lambda: Caller(studio.port).get("/live.json").json["seq"] > seen, "the log grew")
+    with Tab(studio) as tab:
+        tab.subscribe("global", since=seen)
+        feed = tab.wait_for("feed", lambda payload: any(event["object"] == f"job:{job_id}" for event in payload["events"]))
+        assert feed["seq"] > seen
+
+
+def test_polling_tells_the_same_as_the_socket(studio: Studio) -> None:
+    local = Caller(studio.port)
+    seen = local.get("/live.json?rooms=global").json["seq"]
+    job_id = local.post("/jobs", {"role": "student", "duration_sec": 0.5}).json["id"]
+    studio.wait_for_end(job_id)
+    messages = local.get(f"/live.json?rooms=global,user:maya&since={seen}").json["messages"]
+    cards = {card["id"]: card["state"] for name, payload in messages for card in payload["jobs"]}
+    assert cards[job_id] == "SUCCEEDED"
+
+
+def test_person_may_not_listen_at_anothers_door(studio: Studio) -> None:
+    with Tab(studio, signed_in(studio, "tom")) as tab:
+        assert tab.subscribe("user:maya", "user:tom", "global", "everything")["rooms"] == ["global", "user:tom"]
+
+
+def test_page_of_another_site_may_not_listen(studio: Studio) -> None:
+    with pytest.raises(SocketRefused):
+        Tab(studio, origin="http://evil.example")
+
+
+def test_socket_that_sends_anything_else_changes_nothing(studio: Studio) -> None:
+    with Tab(studio) as tab:
+        tab.socket.emit("cancel", {"id": "x"})
+        assert tab.subscribe("global")["rooms"] == ["global"]
+        tab.socket.emit("subscribe", {"rooms": "global"})
+        until(lambda: not tab.socket.connected, "a wrong wish hangs up", TIMEOUT_S)
+
+
+def test_signing_out_hangs_up_everywhere(studio: Studio) -> None:
+    browser = signed_in(studio, "zoe")
+    other = signed_in(studio, "zoe")
+    with Tab(studio, browser) as first, Tab(studio, other) as second, Tab(studio, signed_in(studio, "tom")) as bystander:
+        page = browser.get("/dashboard", Accept="text/html").body.decode()
+        form = f"csrf={form_token(page)}"
+        assert browser.post("/logout", form, Content_Type="application/x-www-form-urlencoded").status == 303
+        until(lambda: not first.socket.connected and not second.socket.connected, "both sockets end", TIMEOUT_S)
+        assert bystander.socket.connected
+
+
+def test_change_of_rights_hangs_up(studio: Studio) -> None:
+    with Tab(studio, signed_in(studio, "uma")) as tab:
+        studio.door.create_login_link("uma", "ops", "")
+        until(lambda: not tab.socket.connected, "the socket of the old rights ends", TIMEOUT_S)

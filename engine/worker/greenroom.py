@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import overload
 
 import av
 import numpy as np
@@ -184,7 +185,13 @@ class LoadedOnDemand(Sequence[Tensor]):
     def __len__(self) -> int:
         return len(self._loaders)
 
-    def __getitem__(self, place):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, place: int) -> Tensor: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Tensor]: ...
+
+    def __getitem__(self, place: int | slice) -> Tensor | list[Tensor]:
         if isinstance(place, slice):
             return [load(loader())["latents"] for loader in self._loaders[place]]
         return load(self._loaders[place]())["latents"]

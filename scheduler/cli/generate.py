@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 
+from engine.catalog import PRESETS
 from scheduler.cli import flags as published
-from scheduler.cli.output import AsJson, note, print_json, say
-from scheduler.cli.place import bad_usage
+from scheduler.cli.exits import ExitCode
+from scheduler.cli.output import AsJson, note, say
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
 from scheduler.cli.show import progress_show
+from scheduler.errors import SchedulerError
+from scheduler.launcher import ServeOptions, ensure_model
+from scheduler.preflight import CannotStart
 from scheduler.show import Show
+from scheduler.spawn import python_module
+
+_INPUT_REFUSED = 3  # the engine's exit code for a portrait, voice or model that cannot be used
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,8 +36,13 @@ def generate(
     audio: Annotated[Path, typer.Option("--audio", help="The voice.")],
     prompt: Annotated[str, typer.Option("--prompt", help="What the picture should show.")] = "",
     ckpt_dir: published.CkptDir = None,
-    save_file: Annotated[Path, typer.Option("--save_file", help="Where the video goes.")] = Path("video.mp4"),
-    preset: Annotated[str, typer.Option("--preset", help="Settings that the flags below replace.")] = "pocket",
+    save_file: Annotated[Path, typer.Option("--save_file", help="Where the video goes.")] = Path("output.mp4"),
+    preset: Annotated[
+        str | None, typer.Option("--preset", help=f"One of {', '.join(PRESETS)}; the flags below replace its settings.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; part of what the bits depend on.")
+    ] = None,
     size: published.Size = None,
     sample_steps: published.SampleSteps = None,
     num_clip: published.NumClip = None,
@@ -44,9 +57,11 @@ def generate(
     num_gpus_dit: published.NumGpusDit = None,
     ulysses_size: published.UlyssesSize = None,
     enable_vae_parallel: published.VaeParallel = False,
+    data: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
     """Make one video here and now, in a process of its own; no daemon is needed."""
+    preset = preset or ("pocket" if ckpt_dir is None else "standard")
     checked = published.check_flags(
         published.ModelFlags(
             size=size, num_clip=num_clip, infer_frames=infer_frames, sample_steps=sample_steps, base_seed=base_seed,
@@ -62,59 +77,90 @@ def generate(
             raise bad_usage(f"--{flag}: there is no file {path}.", field=flag)
     for remark in checked.notes:
         note(remark)
-    argv = _argv(image=image, audio=audio, prompt=prompt, ckpt_dir=ckpt_dir, save_file=save_file, preset=preset)
-    argv += [part for name, value in checked.as_request().items() for part in (_ENGINE_FLAGS[name], str(value))]
-    raise typer.Exit(_run(argv, as_json))
+    model_dir = ckpt_dir if ckpt_dir is not None else _pocket_model(data)
+    given: dict[str, object] = {
+        "ckpt_dir": model_dir, "image": image, "audio": audio, "prompt": prompt, "save_file": save_file, "threads": threads,
+        **_settings(preset, checked),
+    }  # fmt: skip
+    words = [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
+    raise typer.Exit(_run(python_module("engine.generate", "--json", *words), as_json))
 
 
-# Spelling of a request → flag of `python -m engine.generate`.
-_ENGINE_FLAGS = {
-    "size": "--size", "steps": "--sample_steps", "infer_frames": "--infer_frames", "num_clip": "--num_clip",
-    "seed": "--base_seed",
-}  # fmt: skip
+def _settings(preset: str, checked: published.CheckedFlags) -> dict[str, object]:
+    """The preset's settings under the engine's flags, those that were given replaced."""
+    chosen = PRESETS[preset]
+    return {
+        "size": checked.size or chosen.size,
+        "sample_steps": checked.steps or chosen.steps,
+        "infer_frames": checked.infer_frames or chosen.infer_frames,
+        "num_clip": checked.num_clip or chosen.clips,
+        "base_seed": checked.seed,
+    }
 
 
-def _argv(**values: object) -> list[str]:
-    given = [(name, value) for name, value in values.items() if value is not None]
-    return [
-        sys.executable,
-        "-m",
-        "engine.generate",
-        *(part for name, value in given for part in (f"--{name}", str(value))),
-    ]
+def _pocket_model(data: Path) -> Path:
+    """The pocket model of the data directory, made on first use."""
+    options = ServeOptions(data_dir=data)
+    try:
+        ensure_model(options, note)
+    except CannotStart as error:
+        raise SchedulerError(500, "no_model", str(error), hint="Name another with --ckpt_dir.") from error
+    return options.model_dir
 
 
-def _run(argv: list[str], as_json: bool) -> int:
-    """Run the engine, show its progress; its exit code. Ctrl-C reaches the child by itself, so it is waited for."""
-    last: dict[str, Any] = {}
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child, progress_show(as_json=as_json) as show:
+def _run(command: list[str], as_json: bool) -> int:
+    """Run the engine and show its progress; its exit code. With --json its own lines go through, and its error is JSON."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as words, progress_show(as_json=as_json) as show:
+        code = _follow(command, words, say if as_json else _Follower(show).take)
+        words.seek(0)
+        reason = [line for line in words.read().splitlines() if line.strip()]
+    if code == ExitCode.OK:
+        return ExitCode.OK
+    if code == ExitCode.INTERRUPTED:
+        return ExitCode.INTERRUPTED
+    status = 400 if code in (_INPUT_REFUSED, ExitCode.WRONG_USAGE) else 500
+    message = reason[-1] if reason else f"The engine ended with code {code}."
+    raise SchedulerError(status, "generate_refused" if status == 400 else "generate_failed", message)
+
+
+def _follow(command: list[str], words: IO[str], take: Any) -> int:
+    """Hand every line of the engine on; its exit code. On Ctrl-C it is told too, and waited for: it tidies up."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words, text=True) as child:
         assert child.stdout is not None
         try:
             for line in child.stdout:
-                last = _show_line(line, show) or last
+                take(line.rstrip("\n"))
         except KeyboardInterrupt:
             child.send_signal(signal.SIGINT)
-            raise
-        code = child.wait()
-    if code == 0 and last:
-        if as_json:
-            print_json(last)
-        else:
-            say(f"{last.get('path')}: {last.get('frames')} frames, sha256 {last.get('sha256')}")
-    return code if code >= 0 else 128 - code
+            child.wait()
+            return ExitCode.INTERRUPTED
+        return child.wait()
 
 
-def _show_line(line: str, show: Show) -> dict[str, Any] | None:
-    """One JSON line of the engine: progress is shown, the final object returned."""
-    try:
-        message = json.loads(line)
-    except ValueError:
-        show.say(line.rstrip())
-        return None
-    if "path" in message:
-        return dict(message)
-    if "block" in message:
-        show.update("video", "video", int(message["block"]) + 1, int(message["total_blocks"]), "running")
-    elif "message" in message:
-        show.say(str(message["message"]))
-    return None
+class _Follower:
+    """Turns the engine's JSON lines into a bar and sentences."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self._total = 1
+
+    def take(self, line: str) -> None:
+        """One line."""
+        try:
+            event = json.loads(line)
+        except ValueError:  # a library's own words
+            self._show.say(line)
+            return
+        match event.get("event"):
+            case "NotTrained":
+                self._show.say("These weights are not trained: the video shows moving noise, not a face.")
+            case "JobStarted":
+                self._total = int(event["total_blocks"])
+                self._show.say(f"{self._total} blocks of {event['width']}x{event['height']}")
+            case "BlockDone":
+                done = int(event["block"]) + 1
+                self._show.update("video", "video", done, self._total, f"{event['seconds']:.2f} s per block")
+            case "Done":
+                self._show.say(f"{event['path']}: {event['frames']} frames, sha256 {event['sha256']}")
+            case _:
+                pass  # an event of a newer engine

@@ -80,7 +80,9 @@ class Daemon:
                 vault_socket=data_dir / "run" / "vault-0.sock",
                 model_dir=data_dir / "models" / options.model,
                 log_dir=data_dir / "logs",
-                threads=options.threads or len(os.sched_getaffinity(0)),
+                # One core is left to daemon, web and a warming standby: threads that fight for a core cost ten times
+                # what they bring.
+                threads=options.threads or max(1, len(os.sched_getaffinity(0)) - 1),
                 heartbeat_s=0.25,
             ),
             self._processes,

@@ -48,7 +48,7 @@ class ServeOptions:
     model: str = "pocket"
     slots: int = 1
     standbys: int = 1
-    threads: int = 0  # CPU threads of one worker; 0: all cores
+    threads: int = 0  # CPU threads of one worker; 0: all cores but one
     vault_limit_gib: float = 4.0
 
     def __post_init__(self) -> None:

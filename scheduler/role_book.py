@@ -87,7 +87,8 @@ class RoleBook:
                 for asset in checked:
                     turn.store.insert_asset(asset.sha256, asset.kind, asset.bytes, asset.verdict, turn.at)
             change = turn.store.replace_roles([role for role, _ in roles], turn.actor, turn.at)
-            for role, _ in roles:
+            news = {*change.added, *change.changed}
+            for role in (role for role, _ in roles if role.name in news):
                 turn.apply(events.RoleChanged(at=turn.at, role=role.name, is_available=True, never_with=role.never_with))
             for name in change.removed:
                 turn.apply(events.RoleChanged(at=turn.at, role=name, is_available=False))

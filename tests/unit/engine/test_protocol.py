@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from engine import protocol
 from engine.errors import ProtocolError
 from engine.protocol import FrameReader, Message, decode, encode
+from engine.protocol.message import REGISTER
 
-KINDS = [kind for kind in protocol._TYPES.values() if kind.__module__ == protocol.__name__]
+KINDS = list(REGISTER.values())
 _VALUES: dict[object, st.SearchStrategy[typing.Any]] = {
     int: st.integers(-(2**53), 2**53),
     float: st.floats(allow_nan=False, allow_infinity=False),

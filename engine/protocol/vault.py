@@ -1,0 +1,114 @@
+"""What workers and the daemon ask of the vault, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from engine.protocol.message import Message
+
+
+@dataclass(frozen=True)
+class VaultHello(Message):
+    """First message on a vault connection."""
+
+    version: int
+    owner: str  # "worker:<id>" or "daemon"
+
+
+@dataclass(frozen=True)
+class OpenFile(Message):
+    """Map a model file (weights, adapter) by its path; loaded and hashed once, sealed read-only."""
+
+    path: str
+    sha256: str | None = None  # demanded hash; None: any
+
+
+@dataclass(frozen=True)
+class OpenContext(Message):
+    """Map a job's context, made zero-filled when it is not there."""
+
+    job_id: str
+    bytes: int
+    layout_sha256: str  # of the layout description: another layout is another context
+
+
+@dataclass(frozen=True)
+class AdoptContext(Message):
+    """A worker hands a context that outlived its vault to the new vault."""
+
+    has_file_descriptor: ClassVar[bool] = True
+    job_id: str
+    bytes: int
+    layout_sha256: str
+
+
+@dataclass(frozen=True)
+class PutConditions(Message):
+    """Keep prepared conditions (a safetensors image) under a key made of everything they depend on."""
+
+    has_file_descriptor: ClassVar[bool] = True
+    key: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class GetConditions(Message):
+    """Ask for prepared conditions."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class DropContext(Message):
+    """Free a job's context."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
+class AskVaultStatus(Message):
+    """Ask what the vault holds, per owner."""
+
+
+@dataclass(frozen=True)
+class Mapped(Message):
+    """A shared-memory file to map; `was_there` is False when it was made (or is missing its content) just now."""
+
+    has_file_descriptor: ClassVar[bool] = True
+    bytes: int
+    sha256: str = ""
+    was_there: bool = True
+
+
+@dataclass(frozen=True)
+class Missing(Message):
+    """The vault does not hold this."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class VaultDone(Message):
+    """Done; nothing to hand out."""
+
+
+@dataclass(frozen=True)
+class VaultRefused(Message):
+    """The vault refuses, with the reason."""
+
+    code: str
+    message: str
+    can_retry: bool = False
+
+
+@dataclass(frozen=True)
+class VaultStatus(Message):
+    """Bytes held: files by path, contexts by job, conditions by key; and the limit."""
+
+    pid: int
+    files: dict[str, int]
+    contexts: dict[str, int]
+    conditions: dict[str, int]
+    limit_bytes: int
+    owners: dict[str, int] = field(default_factory=dict)  # all of it, by the owner that asked for it first

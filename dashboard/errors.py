@@ -37,7 +37,8 @@ def error_body(code: str, message: str, field: str | None = None, hint: str = ""
 def wants_page() -> bool:
     """True when a person's browser asked: an error is then a page."""
     accepted = request.accept_mimetypes
-    return request.method in ("GET", "HEAD") and accepted["text/html"] > accepted["application/json"]
+    is_for_eyes = request.method in ("GET", "HEAD") or request.mimetype == "application/x-www-form-urlencoded"
+    return is_for_eyes and accepted["text/html"] > accepted["application/json"]
 
 
 def answer_error(

@@ -98,6 +98,13 @@ class AuditFilters(Query):
     limit: int = Field(default=50, ge=1, le=500)
 
 
+class VideoQuery(Query):
+    """`from`: only what comes after so many bytes of a growing video. `download`: as a file to keep."""
+
+    start: int | None = Field(default=None, ge=0, alias="from")
+    download: str | None = None
+
+
 class HistoryQuery(Query):
     """How far back."""
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from flask import Blueprint, Response, request, send_file
 from werkzeug.http import parse_range_header
 
+from dashboard.api.body import read_query
 from dashboard.api.jobs import found_job
+from dashboard.api.models import VideoQuery
 from dashboard.api.openapi import documented
 from dashboard.auth import caller, require
 from dashboard.codecs import mime_type
@@ -18,29 +23,43 @@ blueprint = Blueprint("video", __name__)
 
 
 @blueprint.get("/jobs/<job_id>/video")
-@documented("jobs")
+@documented("jobs", query=VideoQuery)
 @require("see")
 def video(job_id: str) -> Response:
-    """The video. Finished: `video.mp4`, ranges and ETag. Running: header and finished blocks as one file that grows;
-    ask again with `Range: bytes=<what you have>-` for more; 416 means nothing new yet."""
-    job = found_job(job_id)
+    """The video. Finished: `video.mp4`, ranges and ETag. Running: header and finished blocks as one file that grows, ranges
+    too; `from` gives what comes after so many bytes, 204 while that is nothing. `X-Video-State` is `finished` or `growing`."""
+    query, job = read_query(VideoQuery), found_job(job_id)
     if not caller().may_read_words(job):
         raise WebError(403, "no_right", "This video is somebody else's.", hint="rights.yaml: see_words")
     folder = house().settings.data_dir / "jobs" / job["id"]
-    finished = folder / "video.mp4"
-    if job["state"] == "SUCCEEDED" and finished.is_file():
-        response = send_file(
-            finished.resolve(), mimetype="video/mp4", conditional=True, etag=job["video_sha256"] or True,
-            as_attachment="download" in request.args, download_name=f"{job['role']}-{job['id']}.mp4",
-        )  # fmt: skip
-        response.headers["X-Video-State"] = "finished"
-        return response
+    if job["state"] == "SUCCEEDED" and (folder / "video.mp4").is_file():
+        return _finished(folder / "video.mp4", job, query)
     stream = running_stream(folder, house().reads.store.fragment_sizes(job["id"]))
+    if query.start is not None and (stream is None or query.start >= stream.size):
+        return Response(status=204, headers={"X-Video-State": "growing"})
     if stream is None:
         raise WebError(404, "no_video_yet", "No block of this video is finished yet.", hint="Try again in a moment.")
     with (folder / "init.mp4").open("rb") as head:
-        response = _growing(stream, mime_type(head.read(HEAD_BYTES)))
+        mime = mime_type(head.read(HEAD_BYTES))
+    response = _growing(stream, mime) if query.start is None else _rest(stream, query.start, mime)
     response.headers["X-Video-State"] = "growing"
+    return response
+
+
+def _finished(path: Path, job: dict[str, Any], query: VideoQuery) -> Response:
+    if query.start is not None:  # another file than the growing one: the player opens it as a whole
+        return Response(status=204, headers={"X-Video-State": "finished"})
+    response = send_file(
+        path.resolve(), mimetype="video/mp4", conditional=True, etag=job["video_sha256"] or True,
+        as_attachment=query.download is not None, download_name=f"{job['role']}-{job['id']}.mp4",
+    )  # fmt: skip
+    response.headers["X-Video-State"] = "finished"
+    return response
+
+
+def _rest(stream: Stream, start: int, mime: str) -> Response:
+    response = Response(stream.read(start, stream.size), 200, content_type=mime)
+    response.content_length = stream.size - start
     return response
 
 

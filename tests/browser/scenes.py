@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import Page
+
 from tests.acceptance.studio import Studio, until
 
 
@@ -39,3 +41,16 @@ def busy(studio: Studio) -> dict[str, str]:
     studio.wait_for_blocks(ids["running"], 8)
     until(lambda: studio.job(ids["gave_way"])["state"] == "QUEUED", "the job that gave way waits")
     return ids
+
+
+def sign_in(page: Page, studio: Studio, user: str, group: str = "user") -> None:
+    """Sign in with a one-time link, as a person does."""
+    page.goto(studio.url + studio.door.create_login_link(user, group, "")["path"])
+    page.locator("button.main").click()
+    page.wait_for_url("**/dashboard")
+
+
+def has_picture(page: Page) -> None:
+    """Wait until the player shows a frame (polled from here: the page's policy forbids evaluating strings inside)."""
+    video = page.locator("video[data-player]")
+    until(lambda: video.evaluate("element => element.readyState") >= 2, "a frame in the player", 20)

@@ -8,20 +8,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.acceptance.studio import ROOT, Studio, until
+from tests.acceptance.studio import ROOT, Studio
 from tests.browser.house import browser
-from tests.browser.scenes import busy, script
+from tests.browser.scenes import busy, has_picture, script, sign_in
 
 TARGET = ROOT / "docs" / "screenshots"
 WIDE, NARROW = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
 FAULTS = [{"job": 2, "block": 1, "do": "fail"}, {"job": 4, "block": 5, "do": "crash"}]
-
-
-def sign_in(page: Page, studio: Studio, user: str = "maya", group: str = "coordinator") -> None:
-    """Sign in with a one-time link, as a person does."""
-    page.goto(studio.url + studio.door.create_login_link(user, group, "education")["path"])
-    page.locator("button.main").click()
-    page.wait_for_url("**/dashboard")
 
 
 def settled(page: Page, path: str, studio: Studio) -> None:
@@ -30,12 +23,6 @@ def settled(page: Page, path: str, studio: Studio) -> None:
     page.locator('.mode[data-mode="live"]').wait_for()
     for chart in page.locator("[data-chart]").all():
         chart.locator(".main-svg").first.wait_for()
-
-
-def has_picture(page: Page) -> None:
-    """Wait until the player shows a frame (polled from here: the page's policy forbids evaluating strings inside)."""
-    video = page.locator("video[data-player]")
-    until(lambda: video.evaluate("element => element.readyState") >= 2, "a frame in the player", 20)
 
 
 def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
@@ -49,7 +36,7 @@ def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
     made = []
     with chrome.new_context(viewport=WIDE, locale="en-GB") as context:  # type: ignore[attr-defined]
         page = context.new_page()
-        sign_in(page, studio)
+        sign_in(page, studio, "maya", "coordinator")
         for name, path in views.items():
             settled(page, path, studio)
             if page.locator("video[data-player]:visible").count():

@@ -50,14 +50,13 @@ export function startPlayer(video, isFinal) {
   }
 
   async function step() {
-    const response = await fetch(url, { headers: { Range: `bytes=${offset}-` } });
+    const response = await fetch(`${url}?from=${offset}`);
     if (response.headers.get("X-Video-State") === "finished") {
-      await response.body?.cancel();
       isDone = true;
       toFinished();
       return false;
     }
-    if (response.status === 416 || response.status === 404) return false;
+    if (response.status === 204) return false;
     if (!response.ok) throw new Error(String(response.status));
     if (!buffer && !(await begin(response.headers.get("Content-Type")))) { plain(); isDone = true; return false; }
     const data = await response.arrayBuffer();

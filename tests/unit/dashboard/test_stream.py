@@ -66,6 +66,9 @@ def test_running_job_is_one_growing_file(house: Web) -> None:
     rest = maya.get(f"/jobs/{job}/video", headers={"Range": f"bytes={len(whole)}-"})
     assert (rest.status_code, rest.data) == (206, more)
     assert rest.headers["Content-Range"] == f"bytes {len(whole)}-{len(whole) + len(more) - 1}/{len(whole) + len(more)}"
+    after = maya.get(f"/jobs/{job}/video?from={len(whole)}")
+    assert (after.status_code, after.data, after.headers["X-Video-State"]) == (200, more, "growing")
+    assert maya.get(f"/jobs/{job}/video?from={len(whole) + len(more)}").status_code == 204
     assert maya.get(f"/jobs/{job}/video", headers={"Range": "bytes=-5"}).data == more[-5:]
     assert maya.get(f"/jobs/{job}/video", headers={"Range": "bytes=2-5"}).data == (whole + more)[2:6]
 
@@ -78,7 +81,9 @@ def test_finished_video_is_the_file_with_ranges(house: Web) -> None:
     with maya.get(f"/jobs/{job}/video", headers={"Range": "bytes=3-5"}) as answer:
         assert (answer.status_code, answer.data) == (206, b"345")
         assert answer.headers["X-Video-State"] == "finished"
-    with maya.get(f"/jobs/{job}/video?download") as whole:
+    switch = maya.get(f"/jobs/{job}/video?from=104")
+    assert (switch.status_code, switch.headers["X-Video-State"]) == (204, "finished")
+    with maya.get(f"/jobs/{job}/video?download=yes") as whole:
         assert whole.data == b"0123456789"
         assert whole.headers["Content-Disposition"].startswith("attachment")
     with maya.get(f"/jobs/{job}/video", headers={"If-None-Match": f'"{"a" * 64}"'}) as unchanged:

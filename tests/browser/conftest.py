@@ -1,0 +1,69 @@
+"""One browser and one busy house for all browser tests; every test's pages are watched for errors and foreign requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.acceptance.studio import Studio
+from tests.browser.house import Watch, browser, watched
+from tests.browser.scenes import script, sign_in
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Browser]:
+    """A headless browser."""
+    with browser() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A studio whose blocks take 0.15 s."""
+    folder: Path = tmp_path_factory.mktemp("house")
+    made = Studio(folder, "fake", script(folder, 0.15))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def contexts(chrome: Browser) -> Iterator[Callable[..., tuple[BrowserContext, Watch]]]:
+    """Make browser contexts; at the end all are closed and nothing may have gone wrong in them."""
+    made: list[tuple[BrowserContext, Watch]] = []
+
+    def make(**options: object) -> tuple[BrowserContext, Watch]:
+        context = chrome.new_context(**{"locale": "en-GB", "viewport": {"width": 1360, "height": 900}, **options})  # type: ignore[arg-type]
+        made.append((context, watched(context)))
+        return made[-1]
+
+    yield make
+    for context, watch in made:
+        context.close()
+        watch.check()
+
+
+@pytest.fixture
+def open_page(contexts: Callable[..., tuple[BrowserContext, Watch]], studio: Studio) -> Callable[..., Page]:
+    """`open_page(path, user, group, **options)` → a page of a signed-in person (or of `local` without one).
+
+    `allowed`: parts of console lines that the test expects.
+    """
+
+    def make(
+        path: str = "/dashboard", user: str = "", group: str = "user", allowed: tuple[str, ...] = (), **options: object
+    ) -> Page:
+        context, watch = contexts(**options)
+        watch.allowed += allowed
+        page = context.new_page()
+        if user:
+            sign_in(page, studio, user, group)
+        page.goto(studio.url + path)
+        return page
+
+    return make

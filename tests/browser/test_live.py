@@ -1,0 +1,154 @@
+"""What people see without reloading: jobs that come, run and end, the picture while it is made, figures that grow old."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.acceptance.studio import Studio, until
+from tests.browser.house import Watch
+from tests.browser.scenes import has_picture, sign_in, submit
+
+Open = Callable[..., Page]
+
+
+def is_live(page: Page) -> None:
+    """Wait for the socket."""
+    expect(page.locator(".mode")).to_have_text("live", timeout=15_000)
+
+
+def test_global_view_follows_a_job_without_reloading(open_page: Open, studio: Studio) -> None:
+    page = open_page()
+    is_live(page)
+    page.evaluate("window.isSamePage = true")
+    running = submit(studio, "maya", "student", 20, 50)
+    slot = page.locator('[data-slot="0"]')
+    expect(slot.locator("[data-slot-role]")).to_have_text("student")
+    expect(slot.locator("[data-slot-job]")).to_have_text("for maya")
+    waiting = submit(studio, "tom", "teacher", 3, 10)
+    row = page.locator(f'tr[data-job="{waiting}"]')
+    expect(row).to_contain_text("teacher")
+    expect(row).to_contain_text("others are ahead")
+    expect(row.locator("[data-place]")).to_have_text("1")
+    expect(slot.locator('[data-field="blocks_done"]')).to_have_text(re.compile("[3-9]|[1-9][0-9]"))
+    urgent = submit(studio, "ana", "presenter", 12, 100)
+    expect(slot.locator("[data-slot-role]")).to_have_text("presenter", timeout=15_000)
+    expect(page.locator(f'tr[data-job="{running}"]')).to_be_visible()
+    studio.wait_for_end(urgent)
+    for job_id in (running, waiting):
+        studio.door.cancel(job_id)
+    expect(page.locator("[data-queue] tbody tr")).to_have_count(0, timeout=15_000)
+    assert page.evaluate("window.isSamePage") is True
+
+
+def test_job_page_plays_while_the_video_is_made_and_after(open_page: Open, studio: Studio) -> None:
+    job_id = submit(studio, "maya", "student", 9)
+    page = open_page(f"/dashboard/jobs/{job_id}", "maya")
+    is_live(page)
+    video = page.locator("video[data-player]")
+    expect(video).to_be_visible(timeout=15_000)
+    has_picture(page)
+    assert str(video.get_attribute("src")).startswith("blob:"), "the growing stream plays"
+    first = video.evaluate("element => element.buffered.end(0)")
+    until(lambda: video.evaluate("element => element.buffered.length && element.buffered.end(0)") > first, "more of it", 15)
+    studio.wait_for_end(job_id)
+    expect(page.locator("#job .status [data-state-word]")).to_have_text("done")
+    expect(video).to_have_attribute("src", f"/jobs/{job_id}/video", timeout=15_000)
+    has_picture(page)
+    expect(page.get_by_role("link", name="Download")).to_be_visible()
+    assert video.evaluate("element => element.duration") == pytest.approx(9, abs=0.6)
+
+
+def test_two_people_see_a_preemption_each_in_their_own_page(open_page: Open, studio: Studio) -> None:
+    low = submit(studio, "tom", "student", 20, 5)
+    studio.wait_for_blocks(low, 3)
+    tom, ana = open_page(f"/dashboard/jobs/{low}", "tom"), open_page("/users/ana", "ana")
+    is_live(tom)
+    is_live(ana)
+    high = submit(studio, "ana", "presenter", 6, 100)
+    expect(tom.locator("[data-why-full]")).to_contain_text(re.compile("gave way|may not play together"), timeout=15_000)
+    expect(ana.locator(f'tr[data-job="{high}"] [data-state-word]')).to_have_text("running", timeout=15_000)
+    assert tom.locator(f'tr[data-job="{high}"]').count() == 0
+    studio.wait_for_end(high)
+    expect(tom.locator("#job .status [data-state-word]")).to_have_text("running", timeout=15_000)
+    studio.door.cancel(low)
+    studio.wait_for_end(low)
+
+
+def test_person_pauses_resumes_and_cancels_from_the_page(open_page: Open, studio: Studio) -> None:
+    job_id = submit(studio, "maya", "student", 60)
+    studio.wait_for_blocks(job_id, 1)
+    page = open_page(f"/dashboard/jobs/{job_id}", "maya")
+    page.on("dialog", lambda dialog: dialog.accept())
+    is_live(page)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("[data-why-full]")).to_contain_text("Paused by a person", timeout=15_000)
+    expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#job .status [data-state-word]")).to_have_text("running", timeout=15_000)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#job .status [data-state-word]")).to_have_text("cancelled", timeout=15_000)
+    expect(page.get_by_role("button", name="Make again")).to_be_visible()
+
+
+def test_job_is_submitted_by_keyboard_alone(open_page: Open, studio: Studio) -> None:
+    page = open_page("/submit?role=teacher", "maya", allowed=("422",))
+    expect(page.locator("[data-for-role=teacher] output")).to_contain_text("today's lesson")
+    page.locator('input[name="context.topic"]:visible').focus()
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.type("rain")
+    expect(page.locator("[data-for-role=teacher] output")).to_contain_text("rain")
+    page.locator('input[name="duration_sec"]').focus()
+    page.keyboard.type("900")
+    page.keyboard.press("Enter")
+    expect(page.locator(".submit .error")).to_contain_text("lasts")
+    expect(page.locator('input[name="duration_sec"]')).to_be_focused()
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.type("1.4")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/dashboard/jobs/j*")
+    expect(page.locator("#job .status [data-state-word]")).to_have_text("done", timeout=20_000)
+    expect(page.locator("dd", has_text="rain")).to_be_visible()
+
+
+def test_figures_grow_old_within_seconds_when_the_daemon_stops_and_come_back(open_page: Open, studio: Studio) -> None:
+    page = open_page()
+    is_live(page)
+    expect(page.locator("body")).not_to_have_class("stale")
+    daemon = studio.processes("daemon")[-1].pid
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        expect(page.locator("body")).to_have_class("stale", timeout=7_000)
+        expect(page.locator("[data-stale-words]")).to_contain_text("no news for")
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+    expect(page.locator("body")).not_to_have_class("stale", timeout=40_000)
+
+
+def test_page_polls_when_the_socket_is_blocked(contexts: Callable[..., tuple[BrowserContext, Watch]], studio: Studio) -> None:
+    context, watch = contexts()
+    watch.allowed += ["socket.io", "WebSocket"]
+    context.add_init_script("window.WebSocket = class { constructor() { throw new Error('blocked'); } };")
+    page = context.new_page()
+    sign_in(page, studio, "maya")
+    expect(page.locator(".mode")).to_have_text("polling", timeout=15_000)
+    page.goto(studio.url + "/users/maya")
+    expect(page.locator(".mode")).to_have_text("polling", timeout=15_000)
+    job_id = submit(studio, "maya", "student", 12)
+    expect(page.locator(f'tr[data-job="{job_id}"] [data-state-word]')).to_have_text("running", timeout=15_000)
+    studio.door.cancel(job_id)
+    expect(page.locator(f'tr[data-job="{job_id}"]')).to_have_count(0, timeout=15_000)
+
+
+def test_page_without_the_socket_library_polls(contexts: Callable[..., tuple[BrowserContext, Watch]], studio: Studio) -> None:
+    context, watch = contexts()
+    watch.allowed += ["ERR_FAILED"]
+    context.route("**/vendor/socket.io.js", lambda route: route.abort())
+    page = context.new_page()
+    page.goto(studio.url + "/dashboard")
+    expect(page.locator(".mode")).to_have_text("polling", timeout=15_000)

@@ -1,0 +1,131 @@
+"""Every view in a real browser: no error on the console, nothing leaves the machine, both languages, dark, a telephone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.acceptance.studio import Studio
+from tests.browser.house import Watch
+from tests.browser.scenes import sign_in, submit
+
+Open = Callable[..., Page]
+VIEWS = ("/dashboard", "/dashboard/roles/", "/dashboard/roles/teacher", "/me", "/submit", "/dashboard/audit/", "/openapi")
+
+
+@pytest.fixture(scope="module")
+def done(studio: Studio) -> str:
+    """A finished job of maya's."""
+    job_id = submit(studio, "maya", "teacher", 1.4)
+    studio.wait_for_end(job_id)
+    return job_id
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"locale": "zh-CN"}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}, {"locale": "zh-CN", "viewport": {"width": 390, "height": 844}}],
+    ids=["wide", "chinese", "dark", "telephone", "chinese-telephone"],
+)  # fmt: skip
+def test_every_view_is_clean_and_fits(open_page: Open, studio: Studio, done: str, options: dict[str, Any]) -> None:
+    page = open_page("/dashboard", "maya", "admin", **options)
+    for path in (*VIEWS, f"/dashboard/jobs/{done}"):
+        page.goto(studio.url + path)
+        expect(page.locator('.mode[data-mode="live"]')).to_be_visible(timeout=15_000)
+        width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert width <= 0, f"{path} is {width} px too wide"
+        if options.get("locale") == "zh-CN":
+            assert page.locator("html").get_attribute("lang") == "zh-CN"
+            expect(page.locator("nav")).to_contain_text("角色")
+
+
+def test_chart_is_drawn_and_offers_to_share_with_nobody(open_page: Open) -> None:
+    page = open_page()
+    chart = page.locator("[data-chart]")
+    expect(chart.locator(".main-svg").first).to_be_visible(timeout=15_000)
+    chart.hover()
+    assert page.locator("text=/share|plot with|edit chart/i").count() == 0
+    assert page.locator(".modebar-btn[data-title*='hart']").count() == 0
+
+
+def test_link_signs_in_with_one_press_and_out_again(contexts: Callable[..., tuple[BrowserContext, Watch]], studio: Studio) -> None:
+    context, watch = contexts()
+    watch.allowed += ["403", "401"]
+    page = context.new_page()
+    link = studio.door.create_login_link("vera", "user", "")["path"]
+    page.goto(studio.url + link)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator(".person")).to_have_text("vera")
+    expect(page.get_by_role("link", name="Audit")).to_have_count(0)
+    other = context.new_page()
+    other.goto(studio.url + link)
+    other.get_by_role("button", name="Sign in").click()
+    expect(other.locator("body")).to_contain_text("unknown, used or too old")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login")
+    page.goto(studio.url + "/dashboard")
+    expect(page.locator(".person")).to_have_text("local")
+
+
+def test_language_is_one_press_away_and_stays(open_page: Open, studio: Studio) -> None:
+    page = open_page("/dashboard/roles/")
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("h1")).to_contain_text("角色")
+    page.goto(studio.url + "/dashboard")
+    expect(page.locator("#queue-title")).to_contain_text("排队")
+
+
+def test_role_is_previewed_and_switched_from_its_page(open_page: Open) -> None:
+    page = open_page("/dashboard/roles/teacher", "maya", "planner")
+    page.locator('input[name="topic"]').fill("<img src=x onerror=alert(1)>")
+    expect(page.locator("output.preview")).to_contain_text("<img src=x onerror=alert(1)>")
+    page.get_by_role("button", name="Switch the stage").click()
+    expect(page.locator("#toast")).to_contain_text("teacher is ready on slot 0", timeout=15_000)
+
+
+def test_markup_of_a_person_is_shown_as_text(open_page: Open, studio: Studio) -> None:
+    page = open_page()
+    expect(page.locator('.mode[data-mode="live"]')).to_be_visible(timeout=15_000)
+    evil = "<img src=x onerror=window.isBroken=1>"
+    wish = {"user": "maya", "role": "teacher", "duration_sec": 1.0, "context": {"topic": evil}}
+    job_id = studio.door.submit(wish)["id"]
+    studio.door.as_actor(f"user:{evil}").record("audit:exported", f"file:{evil}", {"reason": evil})
+    expect(page.locator("[data-events]")).to_contain_text(f"file:{evil}", timeout=15_000)
+    watcher = open_page(f"/dashboard/jobs/{job_id}", "maya", "admin")
+    expect(watcher.locator("dd", has_text=evil)).to_be_visible()
+    watcher.goto(studio.url + "/dashboard/audit/")
+    expect(watcher.locator("table.audit")).to_contain_text(f"user:{evil}")
+    for one in (page, watcher):
+        assert one.evaluate("window.isBroken") is None
+    studio.wait_for_end(job_id)
+
+
+def test_audit_is_filtered_verified_and_followed(open_page: Open, done: str) -> None:
+    page = open_page("/dashboard/audit/", "olga", "ops")
+    page.locator('input[name="action"]').fill("job:succeeded")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name=f"job:{done}").first.click()
+    expect(page.locator("table.audit")).to_contain_text("submitted")
+    assert "object=job%3A" in page.url
+    page.get_by_role("button", name="Verify the chain").click()
+    expect(page.locator(".verdict")).to_contain_text("rows are sound", timeout=15_000)
+
+
+def test_keyboard_reaches_the_content_first(open_page: Open) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    expect(page.locator("a.skip")).to_be_focused()
+
+
+def test_signed_in_person_is_who_the_audit_names(contexts: Callable[..., tuple[BrowserContext, Watch]], studio: Studio) -> None:
+    page = contexts()[0].new_page()
+    sign_in(page, studio, "wanda")
+    page.goto(studio.url + "/submit?role=teacher")
+    page.locator('input[name="duration_sec"]').fill("0.5")
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url("**/dashboard/jobs/j*")
+    job_id = page.url.rsplit("/", 1)[1]
+    assert studio.reader.story(job_id)[0]["actor"] == "user:wanda"
+    studio.wait_for_end(job_id)

@@ -26,7 +26,9 @@ _X264 = {
     "preset": "veryfast",
     "crf": "18",
     "flags": "+bitexact",
-    "x264-params": f"keyint={BLOCK_FRAMES}:min-keyint={BLOCK_FRAMES}:scenecut=0:bframes=0:open-gop=0",
+    "x264-params": f"keyint={BLOCK_FRAMES}:min-keyint={BLOCK_FRAMES}:scenecut=0:bframes=0:open-gop=0"
+    # Without it x264 picks code by processor and alignment, and now and then other bytes come out for the same frames.
+    ":cpu-independent=1",
 }
 _MP4 = {
     # cmaf: decode times come from the packets, so a fragment knows its place without its predecessors

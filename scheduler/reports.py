@@ -74,8 +74,9 @@ class Reports:
         assert row is not None
         recipe = json.loads(row["recipe"])
         if link.ready is not None:
-            made_with = {**link.ready.software, "device": link.ready.device}
-            recipe["made_with"] = made_with
+            # The worker computes with the threads that the recipe was begun with, so these stay.
+            pinned = {name: recipe["made_with"][name] for name in ("threads",) if name in recipe["made_with"]}
+            recipe["made_with"] = {**link.ready.software, "device": link.ready.device, **pinned}
             recipe["weights_sha256"] = link.ready.weights_sha256
         turn.store.note_job(
             job_id, resume=message.resume, width=message.width, height=message.height,

@@ -44,12 +44,14 @@ class GreenroomMaker:
         self._store: Store
         self._engine: BlockEngine
         self._cache: ConditionCache
+        self._threads = 1
 
     # ---- start --------------------------------------------------------------------------------------------------------
 
     def warm_up(self, welcome: Welcome) -> WorkerReady:
         """Load the weights through the store and make one tiny block. Raises WeightsError."""
         began = time.perf_counter()
+        self._threads = welcome.threads
         make_deterministic(welcome.threads)
         self._store = self._open_store(welcome)
         model_dir = Path(welcome.model_dir).resolve()
@@ -100,8 +102,14 @@ class GreenroomMaker:
         picture = read_portrait(portrait)
         width, height = fit_size(settings.size, picture.shape[1], picture.shape[0])
         weights = self._engine.weights_sha256
-        key = key_of("role", weights, prompt, recipe.portrait_sha256, width, height)
+        key = key_of("role", weights, self._pin(recipe), prompt, recipe.portrait_sha256, width, height)
         return width, height, self._cache.get(key, lambda: self._engine.prepare(prompt, picture, width, height))
+
+    def _pin(self, recipe: Recipe) -> str:
+        """Compute with as many threads as the recipe was begun with: sums are split by threads, and bits follow."""
+        threads = int(recipe.made_with.get("threads", self._threads))
+        torch.set_num_threads(threads)
+        return str(threads)
 
     # ---- jobs ---------------------------------------------------------------------------------------------------------
 
@@ -113,7 +121,7 @@ class GreenroomMaker:
         width, height, role = self._role(recipe, settings, task.portrait, recipe.prompt)
         voice_sha256 = hashlib.sha256(task.voice.read_bytes()).hexdigest()
         heard = self._cache.get(
-            key_of("voice", engine.weights_sha256, voice_sha256), lambda: engine.hear(read_voice(task.voice))
+            key_of("voice", engine.weights_sha256, self._pin(recipe), voice_sha256), lambda: engine.hear(read_voice(task.voice))
         )
         layout = engine.layout(width, height, settings.steps, settings.infer_frames)
         # A context belongs to its weights, its portrait, its words: with others it is another context.

@@ -55,6 +55,10 @@ async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
     if row is None:
         raise _unknown_job(job_id)
     recipe = Recipe.from_json(json.loads(row["recipe"]))
+    here = house.weights_sha256()
+    if here and recipe.weights_sha256 and here != recipe.weights_sha256:
+        raise SchedulerError(409, "other_weights", f"{job_id} was made with weights {recipe.weights_sha256[:12]}…, "
+                             f"loaded are {here[:12]}….", hint="Load the weights of the recipe, or submit the job anew.")  # fmt: skip
     if recipe.model not in SHAPES:
         raise SchedulerError(409, "unknown_model", f"{job_id} was made with {recipe.model}, which is not here.")
     role = house.roles.version(recipe.role, recipe.role_version)

@@ -60,7 +60,7 @@ demo: install  ## three roles take turns on one engine, live in the browser (ONC
 
 lint: install  ## style, types, import floors
 	@$(BIN)/ruff check .
-	$(BIN)/mypy --strict scheduler/core engine/protocol.py scheduler/client.py
+	$(BIN)/mypy --strict scheduler/core engine/protocol scheduler/client.py
 	$(BIN)/mypy dashboard scheduler engine wsgi.py hatch_build.py
 	$(BIN)/lint-imports --no-logo
 

@@ -21,7 +21,7 @@ from dashboard.reads import Reads
 from dashboard.rights import PACKAGED, load_rights
 from dashboard.secret import load_secret_key
 from dashboard.settings import MAX_BODY_BYTES, WebSettings
-from dashboard.sockets import Listeners, end_sockets, is_out_of_date, register_sockets
+from dashboard.sockets import Listeners, Speaker, end_sockets, is_out_of_date, register_sockets
 from scheduler.client import Scheduler
 
 HERE = Path(__file__).resolve().parent
@@ -67,9 +67,6 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
     door = scheduler or Scheduler(settings.data_dir)
     pulse = Pulse(door.as_actor("system"))
 
-    def emit(name: str, payload: dict[str, Any], room: str) -> None:
-        socketio.emit(name, payload, to=room)
-
     def beat() -> dict[str, Any]:
         with app.app_context():
             end_sockets(socketio, listeners, is_out_of_date)
@@ -83,7 +80,7 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
         reads=reads,
         scheduler=door,
         pulse=pulse,
-        feed=Feed(reads, emit, listeners.rooms, beat),
+        feed=Feed(reads, Speaker(socketio, listeners), listeners.rooms, beat),
         writes=RateLimit(settings.writes_per_s, 5 * settings.writes_per_s),
         logins=RateLimit(settings.logins_per_minute / 60, settings.logins_per_minute),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from dashboard.principal import Principal
 
@@ -21,6 +21,7 @@ _BODY = frozenset({
     "version", "seconds", "frames", "can_retry", "verdict",
 })  # fmt: skip
 _MAX_TEXT = 160
+T = TypeVar("T")
 
 
 def job_card(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,9 +65,9 @@ def _short(value: Any) -> Any:
     return value[: _MAX_TEXT - 1] + "…" if isinstance(value, str) and len(value) > _MAX_TEXT else value
 
 
-def chunks(items: list[dict[str, Any]], limit_bytes: int) -> list[list[dict[str, Any]]]:
+def chunks(items: list[T], limit_bytes: int) -> list[list[T]]:
     """The items in order, in lists whose JSON stays within the limit (a single larger item stands alone)."""
-    result: list[list[dict[str, Any]]] = []
+    result: list[list[T]] = []
     size = limit_bytes + 1
     for item in items:
         length = len(json.dumps(item, separators=(",", ":"))) + 1  # as the socket writes it: ASCII

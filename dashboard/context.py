@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dashboard.pulse import Pulse
 
 KEY = "greenroom"
+SWITCH_INTERVAL_S = 0.0005  # a request waits at most this long for a thread that writes to many open tabs (default 5 ms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class House:
 
     def start(self) -> None:
         """Start the threads that look at the daemon and the store; again is harmless."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self.pulse.start()
         self.feed.start()
 

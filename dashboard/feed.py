@@ -156,8 +156,8 @@ class Feed:
         messages = []
         for room in events.keys() | cards.keys():
             told = events[room][-MAX_GLOBAL_EVENTS:] if room == "global" else events[room]
-            messages += [(room, {"seq": seq, "events": part, "jobs": []}) for part in chunks(told, MAX_PUSH_BYTES)]
-            messages += [(room, {"seq": seq, "events": [], "jobs": part}) for part in chunks(cards[room], MAX_PUSH_BYTES)]
+            items = [("events", card) for card in told] + [("jobs", card) for card in cards[room]]
+            messages += [(room, _payload(seq, part)) for part in chunks(items, MAX_PUSH_BYTES)]
         return messages
 
     def _send_order(self) -> None:
@@ -175,6 +175,12 @@ class Feed:
             for room in {f"user:{job.user}", f"job:{job.id}"} & rooms:
                 place, total = places.get(job.id, (None, len(places)))
                 self._emit("place", {"id": job.id, "place": place, "of": total}, room)
+
+
+def _payload(seq: int, items: list[tuple[str, Job]]) -> Job:
+    """One message: what happened, and the present state of the jobs it happened to."""
+    kinds = ("events", "jobs")
+    return {"seq": seq, **{kind: [item for name, item in items if name == kind] for kind in kinds}}
 
 
 def _rooms_of(job: Job | None, about: str) -> set[str]:

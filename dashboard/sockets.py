@@ -7,12 +7,13 @@ Origin and without sign-in from elsewhere is refused. Sockets end with the sign-
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from flask import request
-from flask_socketio import ConnectionRefusedError, SocketIO, disconnect, join_room
+from flask_socketio import ConnectionRefusedError, SocketIO, disconnect
 
 from dashboard.auth import caller
 from dashboard.context import house
@@ -46,6 +47,11 @@ class Listeners:
         with self._lock:
             return {room for room, count in self._rooms.items() if count > 0}
 
+    def inside(self, room: str) -> list[str]:
+        """Sockets in the room."""
+        with self._lock:
+            return [sid for sid, listener in self._by_sid.items() if room in listener.rooms]
+
     def put(self, sid: str, principal: Principal, rooms: frozenset[str]) -> None:
         """A socket opened, or chose other rooms."""
         with self._lock:
@@ -77,6 +83,27 @@ class Listeners:
         if old is not None:
             self._rooms.subtract(old.rooms)
             self._rooms += Counter()  # drops rooms that are empty now
+
+
+class Speaker:
+    """Says something to a room, a few sockets at a time.
+
+    Each socket is written by a thread of its own; fifty that wake at once would make a request wait for all of them.
+    """
+
+    SLICE, PAUSE_S, MOST_S = 6, 0.003, 0.06  # sockets at once, rest between, rest for one message altogether
+
+    def __init__(self, socketio: SocketIO, listeners: Listeners) -> None:
+        self._socketio, self._listeners = socketio, listeners
+
+    def __call__(self, name: str, payload: dict[str, Any], room: str) -> None:
+        """Everybody in the room hears it."""
+        sids = self._listeners.inside(room)
+        slices = [sids[start : start + self.SLICE] for start in range(0, len(sids), self.SLICE)]
+        for index, some in enumerate(slices):
+            if index:
+                time.sleep(min(self.PAUSE_S, self.MOST_S / len(slices)))
+            self._socketio.server.emit(name, payload, to=some)
 
 
 def may_enter(principal: Principal, room: str) -> bool:
@@ -122,8 +149,6 @@ def register_sockets(socketio: SocketIO, listeners: Listeners) -> None:
             disconnect()
             return {"rooms": [], "seq": -1}
         granted = frozenset(room for room in rooms[:MAX_ROOMS] if may_enter(listener.principal, room))
-        for room in granted:
-            join_room(room)
         listeners.put(sid, listener.principal, listener.rooms | granted)
         since = wish.get("since")
         if isinstance(since, int) and since >= 0:

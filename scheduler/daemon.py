@@ -110,7 +110,7 @@ class Daemon:
         """The core's state as the store tells it; its first event must be `Booted`. Raises SchedulerError."""
         store = self._store
         paused = store.fact("queue_paused")
-        state = State.restore(
+        return State.restore(
             self._policy,
             self._options.slots,
             store.load_open_jobs(),
@@ -119,7 +119,6 @@ class Daemon:
             never_with=self.roles.never_with(),
             drained_slots=[n for n in range(self._options.slots) if store.fact(f"slot_drained:{n}")],
         )
-        return state
 
     def _boot(self) -> None:
         def act(turn: Turn) -> None:
@@ -150,7 +149,10 @@ class Daemon:
         self.ledger.post(lambda turn: turn.apply(events.WorkerBecameReady(at=turn.at, slot=slot, worker_id=worker_id)))
 
     def _worker_lost(self, slot: int, worker_id: str, cause: str) -> None:
-        self.ledger.post(lambda turn: turn.apply(events.WorkerWasLost(at=turn.at, slot=slot, worker_id=worker_id, cause=cause)))
+        def act(turn: Turn) -> None:
+            turn.apply(events.WorkerWasLost(at=turn.at, slot=slot, worker_id=worker_id, cause=cause))
+
+        self.ledger.post(act)
 
     def _vault_changed(self, is_there: bool) -> None:
         tag = "vault:ready" if is_there else "vault:lost"
@@ -210,7 +212,8 @@ class Daemon:
             # The roles of the last good registry stay: a typing mistake must not empty the stage.
             message = error.message if isinstance(error, SchedulerError) else str(error)
             _log.error("roles of %s were not loaded: %s", path, message)
-            self.ledger.post(lambda turn: turn.record("role:refused", f"file:{path.name}", {"message": message[:2000]}, "failure"))
+            body = {"message": message[:2000]}
+            self.ledger.post(lambda turn: turn.record("role:refused", f"file:{path.name}", body, "failure"))
             return
         _log.info("%d roles loaded from %s", len(loaded.names), path)
 
@@ -245,7 +248,8 @@ def _options() -> DaemonOptions:
     args = parser.parse_args()
     return DaemonOptions(
         data_dir=args.data, engine=args.engine, model=args.model, slots=args.slots, standbys=args.standbys,
-        threads=args.threads, vault_limit_gib=args.vault_limit_gib, preload_roles=args.preload_roles, lifeline_fd=args.lifeline_fd,
+        threads=args.threads, vault_limit_gib=args.vault_limit_gib, preload_roles=args.preload_roles,
+        lifeline_fd=args.lifeline_fd,
     )  # fmt: skip
 
 

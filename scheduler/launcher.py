@@ -109,7 +109,8 @@ class Launcher:
         options = self._options
         argv = python_module(
             "scheduler.daemon", "--data", str(options.data_dir), "--engine", options.engine, "--model", options.model,
-            "--slots", str(options.slots), "--vault-limit-gib", str(options.vault_limit_gib), "--standbys", str(options.standbys), "--threads", str(options.threads),
+            "--slots", str(options.slots), "--vault-limit-gib", str(options.vault_limit_gib),
+            "--standbys", str(options.standbys), "--threads", str(options.threads),
             "--lifeline-fd", str(self._lifeline_read),
             *(["--preload-roles", str(options.preload_roles)] if options.preload_roles else []),
         )  # fmt: skip

@@ -137,7 +137,7 @@ class Ledger:
         except SchedulerError as error:
             self._fail(batch, error)
             return False
-        except Exception:
+        except Exception:  # noqa: BLE001 a fault in one deed must not end the daemon; it is logged and undone
             _log.exception("a deed failed; memory is rebuilt from the store")
             self._fail(batch, SchedulerError(500, "internal_error", "The scheduler failed here; nothing was changed.",
                                              hint="The daemon's log has the details."))  # fmt: skip

@@ -83,7 +83,7 @@ class RoleBook:
 
         def act(turn: Turn) -> Loaded:
             turn.has_changed = True
-            for role, checked in roles:
+            for _, checked in roles:
                 for asset in checked:
                     turn.store.insert_asset(asset.sha256, asset.kind, asset.bytes, asset.verdict, turn.at)
             change = turn.store.replace_roles([role for role, _ in roles], turn.actor, turn.at)

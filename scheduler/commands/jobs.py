@@ -57,8 +57,9 @@ async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
     recipe = Recipe.from_json(json.loads(row["recipe"]))
     here = house.weights_sha256()
     if here and recipe.weights_sha256 and here != recipe.weights_sha256:
-        raise SchedulerError(409, "other_weights", f"{job_id} was made with weights {recipe.weights_sha256[:12]}…, "
-                             f"loaded are {here[:12]}….", hint="Load the weights of the recipe, or submit the job anew.")  # fmt: skip
+        message = f"{job_id} was made with weights {recipe.weights_sha256[:12]}…, loaded are {here[:12]}…."
+        hint = "Load the weights of the recipe, or submit the job anew."
+        raise SchedulerError(409, "other_weights", message, hint=hint)
     if recipe.model not in SHAPES:
         raise SchedulerError(409, "unknown_model", f"{job_id} was made with {recipe.model}, which is not here.")
     role = house.roles.version(recipe.role, recipe.role_version)
@@ -75,7 +76,9 @@ async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
     return await house.ledger.do(lambda turn: _accept(turn, made, None, "", again_of=job_id), actor)
 
 
-def _accept(turn: Turn, made: Submission, key: str | None, fingerprint: str, again_of: str | None = None) -> dict[str, Any]:
+def _accept(
+    turn: Turn, made: Submission, key: str | None, fingerprint: str, again_of: str | None = None
+) -> dict[str, Any]:
     """In the transaction: job row, the core's decision, idempotency key."""
     if key is not None and (earlier := turn.store.job_of_key(turn.actor.name, key)) is not None:
         return _same_again(turn, earlier, key, fingerprint)
@@ -108,7 +111,8 @@ def _same_again(turn: Turn, earlier: dict[str, Any], key: str, fingerprint: str)
 def _answer(turn: Turn, job_id: str, actions: list[Action]) -> dict[str, Any]:
     row = turn.store.job(job_id)
     assert row is not None
-    decisions = [a.body["decision"] for a in actions if isinstance(a, MoveJob) and a.job_id == job_id and "decision" in a.body]
+    moves = [action for action in actions if isinstance(action, MoveJob) and action.job_id == job_id]
+    decisions = [move.body["decision"] for move in moves if "decision" in move.body]
     decision = decisions[0] if decisions else _first_decision(turn, job_id)
     place = place_of(turn.state, job_id) if row["state"] == JobState.QUEUED else None
     return {
@@ -162,10 +166,10 @@ def _wish(make: Any) -> Handler:
 
 def _priority(job_id: str, args: Arguments) -> Any:
     priority = args.take("priority", int)
-    args.maybe("reason", str)
+    reason = args.maybe("reason", str) or ""
     if not 0 <= priority <= 100:
         raise SchedulerError(422, "bad_request", f"priority {priority} is outside 0 … 100.", field="priority")
-    return lambda at: events.PriorityChanged(at=at, job_id=job_id, priority=priority)
+    return lambda at: events.PriorityChanged(at=at, job_id=job_id, priority=priority, reason=reason)
 
 
 def _consent(job_id: str, args: Arguments) -> Any:

@@ -119,7 +119,8 @@ def _check_person(user: str, group: str) -> None:
     if not 0 < len(user) <= 64 or not all(c.isalnum() or c in "._-@" for c in user):
         raise SchedulerError(422, "bad_request", "A user may have letters, digits and . _ - @, at most 64.", field="user")
     if group not in GROUPS:
-        raise SchedulerError(422, "bad_request", f"group {group!r} is unknown.", field="group", hint=f"Use one of {', '.join(GROUPS)}.")
+        hint = f"Use one of {', '.join(GROUPS)}."
+        raise SchedulerError(422, "bad_request", f"group {group!r} is unknown.", field="group", hint=hint)
 
 
 PEOPLE_COMMANDS: dict[str, Handler] = {

@@ -58,6 +58,7 @@ class PriorityChanged(Event):
 
     job_id: str
     priority: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ def reprioritise(state: State, event: events.PriorityChanged, turn: Turn) -> boo
     job = _find(state, event.job_id, turn, "reprioritise")
     if job is None or job.priority == event.priority:
         return False
-    body = {"from": job.priority, "to": event.priority}
+    body = {"priority_before": job.priority, "priority_after": event.priority, "reason": event.reason}
     state.move(turn, job, job.state, Tag.JOB_REPRIORITISED, {"priority": event.priority}, body)
     return True
 

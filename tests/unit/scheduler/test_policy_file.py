@@ -17,7 +17,7 @@ def test_without_a_file_the_defaults_hold_and_memory_is_the_vaults(tmp_path: Pat
     assert policy.ageing_per_s == Policy().ageing_per_s
 
 
-def test_file_overrides(tmp_path: Path) -> None:
+def test_a_number_in_the_file_overrides_its_default(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text("max_crashes: 5\nslot_memory_bytes: 7\n")
     policy = load_policy(tmp_path, 1000)
     assert (policy.max_crashes, policy.slot_memory_bytes) == (5, 7)

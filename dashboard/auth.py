@@ -113,7 +113,8 @@ def demand(*rights: str) -> None:
         if principal.may(right):
             continue
         if principal.kind == "nobody":
-            raise WebError(401, "sign_in", "Sign in first.", hint="role_scheduler login-link prints a link; programs send a token.")
+            hint = "role_scheduler login-link prints a link; programs send a token."
+            raise WebError(401, "sign_in", "Sign in first.", hint=hint)
         raise WebError(
             403, "no_right", f"{principal.group or 'This caller'} has no right {right}.", hint="rights.yaml says who has it."
         )

@@ -14,10 +14,10 @@ def devices(reads: Reads, seconds: float) -> dict[str, Any]:
     """Memory and load of each device in percent over the last `seconds`. Missing readings are gaps, not lines."""
     since = time.time() - seconds
     step = max(1.0, seconds / MAX_POINTS)
-    lines: dict[str, dict[str, list[float | None]]] = {}
+    lines: dict[str, dict[str, list[Any]]] = {}
     for row in reads.store.thinned_samples(since, step):
         line = lines.setdefault(row["device"], {"x": [], "memory": [], "load": []})
-        if line["x"] and row["at"] * 1000 - (line["x"][-1] or 0) > 5000 * max(1.0, step):
+        if line["x"] and row["at"] * 1000 - line["x"][-1] > 5000 * max(1.0, step):
             line["x"].append(row["at"] * 1000 - 1)
             line["memory"].append(None)
             line["load"].append(None)

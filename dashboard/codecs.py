@@ -12,8 +12,9 @@ _VIDEO_FIELDS, _AUDIO_FIELDS = 78, 28  # bytes of a sample entry before its own 
 
 def mime_type(head: bytes) -> str:
     """`video/mp4; codecs="avc1.640015, mp4a.40.2"`, or plain `video/mp4` where the codecs are not known to us."""
-    codecs = list(_codecs(head))
-    return f'video/mp4; codecs="{", ".join(codecs)}"' if codecs and None not in codecs else "video/mp4"
+    found = list(_codecs(head))
+    known = [codec for codec in found if codec is not None]
+    return f'video/mp4; codecs="{", ".join(known)}"' if known and len(known) == len(found) else "video/mp4"
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -98,7 +98,7 @@ class Feed:
             except SchedulerError as error:  # no store yet, or busy: look again
                 _log.warning("the feed cannot read: %s", error)
                 self._stop.wait(PULSE_S)
-            except Exception:
+            except Exception:  # noqa: BLE001 - one bad row must not leave every page stale; the log has it in full
                 _log.exception("the feed failed at a tick; it goes on")
                 self._stop.wait(PULSE_S)
 
@@ -113,8 +113,10 @@ class Feed:
         for job in self._progress():
             jobs.setdefault(job["id"], job)
         if rows:
-            self._seq = rows[-1]["seq"]
             self._is_order_due = True
+            with self._changed:
+                self._seq = rows[-1]["seq"]
+                self._changed.notify_all()  # streams read for themselves: they need not wait for the sockets
         if rows or jobs:
             for room, payload in self._messages(rows, jobs, self._rooms()):
                 self._emit("feed", payload, room)
@@ -124,9 +126,6 @@ class Feed:
         if at - self._pulse_at >= PULSE_S:
             self._pulse_at = at
             self._emit("pulse", self._pulse(), "pulse")
-        if rows:
-            with self._changed:
-                self._changed.notify_all()
 
     def _jobs_of(self, rows: list[Job]) -> dict[str, Job]:
         ids = list(dict.fromkeys(row["object"][4:] for row in rows if row["object"].startswith("job:")))

@@ -40,7 +40,9 @@ def _shared() -> dict[str, Any]:
     zone = formats.zone_of(home.settings.zone)
     return {
         "t": i18n.words, "named": i18n.named, "both": i18n.both, "language": i18n.language(), "languages": i18n.LANGUAGES,
-        "clock": lambda value: formats.clock(value, zone), "utc": formats.utc, "zone_offset": lambda: formats.offset_minutes(zone), "duration": formats.duration,
+        "clock": lambda value: formats.clock(value, zone), "utc": formats.utc,
+        "zone_offset": lambda: formats.offset_minutes(zone),
+        "duration": formats.duration,
         "size": formats.size, "percent": formats.percent, "shapes": SHAPES, "script_words": _script_words,
         "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
         "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),

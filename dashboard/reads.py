@@ -17,7 +17,9 @@ from scheduler.store.views import ViewReader, open_views
 
 Row = dict[str, Any]
 ERROR_LIMIT = 5
-HEAL_ACTIONS = ("worker:lost", "job:recovered", "worker:quarantined", "worker:released", "vault:lost", "disk:low", "disk:recovered")
+HEAL_ACTIONS = (
+    "worker:lost", "job:recovered", "worker:quarantined", "worker:released", "vault:lost", "disk:low", "disk:recovered",
+)  # fmt: skip
 
 
 class Reads:

@@ -37,7 +37,10 @@ def read_body(model: type[B]) -> B:
 
 
 def read_query(model: type[B]) -> B:
-    """The query string as this model; an empty value is none (a form's empty field), a name given twice is an error. Raises WebError 422 naming it."""
+    """The query string as this model; an empty value is none (a form's empty field), a name given twice is an error.
+
+    Raises WebError 422 naming it.
+    """
     for name, values in request.args.lists():
         if len(values) > 1:
             raise WebError(422, "bad_query", f"{name} is given {len(values)} times.", field=name)

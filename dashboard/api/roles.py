@@ -29,7 +29,8 @@ def role_public(row: dict[str, Any]) -> dict[str, Any]:
     body = row["body"]
     return {
         "name": row["name"], "version": row["version"], "is_available": row["is_available"], "problem": row["problem"],
-        "title": body.get("title") or row["name"], "created_at": row["created_at"], "priority": body.get("priority"), "style": body.get("style"),
+        "title": body.get("title") or row["name"],
+        "created_at": row["created_at"], "priority": body.get("priority"), "style": body.get("style"),
         "preset": body.get("preset"), "team": body.get("team"), "voice_seconds": body.get("voice_seconds"),
         "prompt_template": body.get("prompt_template"), "defaults": body.get("defaults") or {},
         "never_with": never_with(body), "portrait": f"/roles/{row['name']}/portrait",

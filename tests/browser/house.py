@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-WATCH_CSP = "document.addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
+WATCH_CSP = """document.addEventListener('securitypolicyviolation',
+  event => console.error('CSP ' + event.violatedDirective + ' ' + event.blockedURI))"""
 
 
 def chromium_path() -> str | None:

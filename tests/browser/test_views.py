@@ -13,6 +13,7 @@ from tests.browser.house import Watch
 from tests.browser.scenes import sign_in, submit
 
 Open = Callable[..., Page]
+PHONE = {"width": 390, "height": 844}
 VIEWS = ("/dashboard", "/dashboard/roles/", "/dashboard/roles/teacher", "/me", "/submit", "/dashboard/audit/", "/openapi")
 
 
@@ -26,7 +27,7 @@ def done(studio: Studio) -> str:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"locale": "zh-CN"}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}, {"locale": "zh-CN", "viewport": {"width": 390, "height": 844}}],
+    [{}, {"locale": "zh-CN"}, {"color_scheme": "dark"}, {"viewport": PHONE}, {"locale": "zh-CN", "viewport": PHONE}],
     ids=["wide", "chinese", "dark", "telephone", "chinese-telephone"],
 )  # fmt: skip
 def test_every_view_is_clean_and_fits(open_page: Open, studio: Studio, done: str, options: dict[str, Any]) -> None:
@@ -50,7 +51,9 @@ def test_chart_is_drawn_and_offers_to_share_with_nobody(open_page: Open) -> None
     assert page.locator(".modebar-btn[data-title*='hart']").count() == 0
 
 
-def test_link_signs_in_with_one_press_and_out_again(contexts: Callable[..., tuple[BrowserContext, Watch]], studio: Studio) -> None:
+def test_link_signs_in_with_one_press_and_out_again(
+    contexts: Callable[..., tuple[BrowserContext, Watch]], studio: Studio
+) -> None:
     context, watch = contexts()
     watch.allowed += ["403", "401"]
     page = context.new_page()

@@ -39,8 +39,10 @@ def test_body_of_ten_megabytes_is_refused(house: Web) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
-        (b"{", 400, None), (b"[]", 422, None), (b'{"role": 3}', 422, "role"), (b'{"rolle": "teacher"}', 422, "rolle"), (b"{}", 422, "role"),
-        (b'{"role": "a", "role": "b"}', 400, None), (b'{"role": "a", "duration_sec": NaN}', 400, None), (b'{"role": "a", "seed": "4"}', 422, "seed"),
+        (b"{", 400, None), (b"[]", 422, None), (b'{"role": 3}', 422, "role"), (b"{}", 422, "role"),
+        (b'{"rolle": "teacher"}', 422, "rolle"),
+        (b'{"role": "a", "role": "b"}', 400, None), (b'{"role": "a", "duration_sec": NaN}', 400, None),
+        (b'{"role": "a", "seed": "4"}', 422, "seed"),
         (b"[" * 100_000, 400, None), (b'{"role": "a", "context": {"x": {"y": 1}}}', 422, "context.x"),
     ],
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 from dashboard.reads import Reads
 
 MAX_POINTS = 720
+YOUNG_MS = 120_000  # the shortest span that is shown
 
 
 def devices(reads: Reads, seconds: float) -> dict[str, Any]:
@@ -30,8 +31,9 @@ def devices(reads: Reads, seconds: float) -> dict[str, Any]:
         for kind, dash in (("memory", "solid"), ("load", "dot")):
             traces.append({"device": device, "kind": kind, "dash": dash, "x": line["x"], "y": line[kind]})
     first = min((line["x"][0] for line in lines.values() if line["x"]), default=None)
-    begin = since * 1000 if first is None else max(since * 1000, first)  # a young house fills its chart, too
-    return {"traces": traces, "unit": "%", "range": [0, 100], "since": begin, "until": time.time() * 1000}
+    until = time.time() * 1000
+    begin = since * 1000 if first is None else max(since * 1000, min(first, until - YOUNG_MS))  # a young house fills it, too
+    return {"traces": traces, "unit": "%", "range": [0, 100], "since": begin, "until": until}
 
 
 def block_times(reads: Reads, role: str, limit: int = 500) -> dict[str, Any]:

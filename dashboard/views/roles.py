@@ -7,6 +7,8 @@ from flask import Blueprint, render_template
 from dashboard.api.roles import found_role, role_public, variables_of
 from dashboard.auth import require
 from dashboard.context import house
+from dashboard.overview import situation_now
+from scheduler.core.job import JobState
 
 blueprint = Blueprint("role_pages", __name__, url_prefix="/dashboard/roles")
 JOBS_SHOWN = 10
@@ -29,6 +31,8 @@ def page(name: str) -> str:
     row, reads = found_role(name), house().reads
     role, loaded = role_public(row), reads.store.load_role(name)
     blocks = reads.store.role_blocks(name, 200)
+    waiting, _ = reads.waiting(situation_now(house().pulse.last, reads.store.roles()), JOBS_SHOWN, role=name)
+    latest = reads.store.jobs(role=name, per_page=JOBS_SHOWN).rows
     seconds = sorted(block["seconds"] for block in blocks)
     return render_template(
         "roles/page.html",
@@ -36,7 +40,7 @@ def page(name: str) -> str:
         role=role,
         variables=variables_of(loaded) if loaded else [],
         stats=reads.store.role_stats(name),
-        jobs=reads.store.jobs(role=name, per_page=JOBS_SHOWN).rows,
+        jobs=(waiting + [job for job in latest if job["state"] != JobState.QUEUED])[:JOBS_SHOWN],
         versions=reads.store.role_versions(name),
         median=seconds[len(seconds) // 2] if seconds else None,
         peak=max((block["peak_bytes"] for block in blocks), default=None) or None,

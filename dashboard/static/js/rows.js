@@ -90,7 +90,7 @@ function patchSlots(message) {
     card.dataset.state = slot.state;
     find("[data-worker-word]", card).textContent = named("worker", slot.drained ? "drained" : slot.state);
     find(".slot-progress", card).hidden = !slot.job_id;
-    find("[data-phase]", card).textContent = slot.phase ? named("phase", slot.phase) : "";
+    find("[data-phase]", card).textContent = slot.phase && slot.job_id ? ` · ${named("phase", slot.phase)}` : "";
     if (slot.job_id) {
       const done = { blocks_done: slot.block ?? 0, total_blocks: slot.total_blocks ?? 0 };
       fill(card, done);

@@ -120,6 +120,10 @@ class WaitingLine:
         key = self._keys.get(job_id)
         return None if key is None else (bisect_left(self._all, key) + 1, len(self._all))
 
+    def ahead_of(self, job: Job) -> int:
+        """How many in line would go before this job, whether it is in line itself or not."""
+        return bisect_left(self._all, sort_key(job, self._policy))
+
     def keys(self) -> list[Key]:
         """All keys in order (a copy), for checks."""
         return list(self._all)

@@ -42,7 +42,7 @@ class Studio:
         """A plain job: user maya, role teacher, priority 10, eight blocks."""
         self.ordinal += 1
         values: dict[str, Any] = {
-            "user": "maya", "team": "education", "role": "teacher", "priority": 10, "total_blocks": 8,
+            "user": "education-team", "team": "education", "role": "teacher", "priority": 10, "total_blocks": 8,
             "context_bytes": 1 << 20, "degrade": "ask",
         } | overrides  # fmt: skip
         return self.feed(events.JobSubmitted(at=self.at, job_id=job_id, ordinal=self.ordinal, **values))

@@ -90,7 +90,7 @@ def test_full_queue_rejects_per_user_and_altogether() -> None:
     studio.submit("j1")
     studio.submit("j2")
     assert studio.only(MoveJob).fields["error_code"] == "queue_full"
-    assert "maya" in studio.only(MoveJob).fields["error_message"]
+    assert "education-team" in studio.only(MoveJob).fields["error_message"]
     studio.submit("j3", user="liang")
     assert studio.job("j3").state is JobState.QUEUED
     studio.submit("j4", user="noor")

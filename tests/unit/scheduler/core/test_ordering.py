@@ -18,7 +18,7 @@ POLICY = Policy(ageing_per_s=0.1, ageing_ceiling=60, urgent_priority=100)
 
 def job(ordinal: int, priority: int, submitted_at: float, role: str = "teacher") -> Job:
     return Job(
-        id=f"j{ordinal}", ordinal=ordinal, user="maya", team="education", role=role, priority=priority,
+        id=f"j{ordinal}", ordinal=ordinal, user="education-team", team="education", role=role, priority=priority,
         submitted_at=submitted_at, total_blocks=8, context_bytes=1, degrade="ask",
         state=JobState.QUEUED, hold=HoldReason.WAITING_FOR_SLOT,
     )  # fmt: skip
@@ -105,3 +105,10 @@ def test_a_job_cannot_take_two_places() -> None:
 def test_key_is_static_and_unique_by_ordinal() -> None:
     assert sort_key(job(0, 10, 5.0), POLICY) < sort_key(job(1, 10, 5.0), POLICY)
     assert sort_key(job(9, 61, 999.0), POLICY) < sort_key(job(1, 60, 0.0), POLICY)
+
+
+def test_a_better_job_has_nobody_ahead_though_others_wait() -> None:
+    line = WaitingLine(POLICY)
+    line.add(job(1, 10, 0.0))
+    assert line.ahead_of(job(2, 100, 1.0)) == 0
+    assert line.ahead_of(job(3, 1, 1.0)) == 1

@@ -215,7 +215,7 @@ def test_nothing_happens_between_a_restore_and_booted() -> None:
 
 def test_rows_that_make_no_sense_are_not_restored() -> None:
     row = Job(
-        id="j0", ordinal=0, user="maya", team="education", role="teacher", priority=1, submitted_at=0.0,
+        id="j0", ordinal=0, user="education-team", team="education", role="teacher", priority=1, submitted_at=0.0,
         total_blocks=1, context_bytes=1, degrade="ask",
     )  # fmt: skip
     with pytest.raises(ValueError, match="j0"):

@@ -30,7 +30,7 @@ def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
     """Every view in light; the global view also dark, in Chinese and on a telephone."""
     ids = busy(studio)
     views = {
-        "stage": "/dashboard", "roles": "/dashboard/roles/", "role": "/dashboard/roles/student", "me": "/me",
+        "global": "/dashboard", "roles": "/dashboard/roles/", "role": "/dashboard/roles/student", "me": "/me",
         "job": f"/dashboard/jobs/{ids['running']}", "job-done": f"/dashboard/jobs/{ids['done']}",
         "submit": "/submit?role=teacher", "audit": "/dashboard/audit/", "openapi": "/openapi",
     }  # fmt: skip
@@ -46,14 +46,14 @@ def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
             page.screenshot(path=made[-1], full_page=name not in ("audit", "openapi"))
         page.emulate_media(color_scheme="dark")
         settled(page, "/dashboard", studio)
-        page.screenshot(path=target / "stage-dark.png")
+        page.screenshot(path=target / "global-dark.png")
         page.emulate_media(color_scheme="light")
         settled(page, "/dashboard?lang=zh-CN", studio)
-        page.screenshot(path=target / "stage-zh.png")
+        page.screenshot(path=target / "global-zh.png")
         page.set_viewport_size(NARROW)
         settled(page, "/dashboard", studio)
-        page.screenshot(path=target / "stage-phone.png")
-    return [*made, *(target / f"stage-{kind}.png" for kind in ("dark", "zh", "phone"))]
+        page.screenshot(path=target / "global-phone.png")
+    return [*made, *(target / f"global-{kind}.png" for kind in ("dark", "zh", "phone"))]
 
 
 def shrink(path: Path) -> None:

@@ -1,4 +1,7 @@
-"""One browser and one busy house for all browser tests; every test's pages are watched for errors and foreign requests."""
+"""One browser and one busy house per module; every test's pages are watched for errors and foreign requests.
+
+Not per session: playwright keeps an event loop in the main thread while it is open, and other tests run loops of their own.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from tests.browser.house import Watch, browser, watched
 from tests.browser.scenes import script, sign_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
     """A headless browser."""
     with browser() as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A studio whose blocks take 0.15 s."""
     folder: Path = tmp_path_factory.mktemp("house")

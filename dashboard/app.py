@@ -13,6 +13,7 @@ from dashboard.api import register_api
 from dashboard.context import KEY, House, house
 from dashboard.errors import register_errors
 from dashboard.feed import Feed
+from dashboard.for_people import register_for_people
 from dashboard.guard import register_guard
 from dashboard.limits import RateLimit
 from dashboard.overview import pulse_message
@@ -54,6 +55,7 @@ def create_app(
     register_errors(app)
     register_guard(app)
     app.before_request(_start)
+    register_for_people(app)
     for blueprint in (login.blueprint, vendor.blueprint, *pages.BLUEPRINTS):
         app.register_blueprint(blueprint)
     register_api(app)

@@ -10,11 +10,8 @@ from dashboard.pulse import Beat
 from dashboard.reads import Reads
 from dashboard.settings import WebSettings
 from scheduler.client import SchedulerError
-from scheduler.core.explain import Playing, Situation
-from scheduler.core.relations import Relations
 
 _SLOT = ("slot", "worker", "state", "drained", "device", "role", "job_id", "block", "total_blocks", "phase", "step", "failures")
-_READY = frozenset({"ready", "busy"})
 _SENSORS = ("name", "memory_used_bytes", "memory_total_bytes", "utilization_percent", "temperature_c", "power_w")
 
 
@@ -78,26 +75,6 @@ def _last_seq(reads: Reads) -> int:
 def _sum(devices: list[dict[str, Any]], name: str) -> float | None:
     values = [device[name] for device in devices if device.get(name) is not None]
     return sum(values) if values else None
-
-
-def situation_now(beat: Beat, roles: list[dict[str, Any]]) -> Situation:
-    """What holds for all queued jobs, from the daemon's last answer and the roles' relations."""
-    slots, relations = beat.slots, Relations()
-    for role in roles:
-        relations.put(role["name"], never_with(role["body"]))
-    drained = [slot for slot in slots if slot.get("drained")]
-    return Situation(
-        is_queue_paused=bool((beat.status.get("queue") or {}).get("paused")),
-        slots=max(1, len(slots)),
-        drained_slots=len(drained),
-        ready_slots=sum(slot.get("state") in _READY and not slot.get("drained") for slot in slots),
-        playing=tuple(
-            Playing(slot=slot["slot"], job_id=slot["job_id"], role=slot["role"])
-            for slot in slots
-            if slot.get("job_id") and slot.get("role")
-        ),
-        excluded=relations.pairs(),
-    )
 
 
 def never_with(body: dict[str, Any]) -> list[str]:

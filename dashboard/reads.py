@@ -95,11 +95,14 @@ class Reads:
         line = [job.id for job in (self.ordered() if order is None else order) if is_in_line(job, at)]
         return {job_id: (place, len(line)) for place, job_id in enumerate(line, 1)}
 
-    def waiting(
-        self, situation: Situation, limit: int, user: str | None = None, role: str | None = None
-    ) -> tuple[list[Row], int]:
+    def situation(self) -> Situation:
+        """What holds for all queued jobs at once, as the daemon wrote it."""
+        data = self.store.fact("situation")
+        return Situation.from_mapping(data) if isinstance(data, dict) else Situation()
+
+    def waiting(self, limit: int, user: str | None = None, role: str | None = None) -> tuple[list[Row], int]:
         """(the first queued jobs, how many there are): light rows with `place` and `why` in words."""
-        order = self.ordered()
+        order, situation = self.ordered(), self.situation()
         places, ids = self.places(order), [job.id for job in order]
         picked = [job for job in order if (not user or job.user == user) and (not role or job.role == role)]
         rows = {row["id"]: row for row in self.store.cards(job.id for job in picked[:limit])}
@@ -113,24 +116,25 @@ class Reads:
         why = explain(job, situation, time.time(), place, ids[: place[0] - 1] if place else ())
         return {"place": _place(place), "hold": str(why.reason), "why": why.text}
 
-    def why(self, job: Row, situation: Situation) -> tuple[tuple[int, int] | None, Explanation | None]:
+    def why(self, job: Row) -> tuple[tuple[int, int] | None, Explanation | None]:
         """(place, explanation) of a queued job; (None, None) of any other."""
         if job["state"] != JobState.QUEUED:
             return None, None
         order = self.ordered()
         place = self.places(order).get(job["id"])
         ahead = [other.id for other in order][: place[0] - 1] if place else []
-        return place, explain(core_job(job), situation, time.time(), place, ahead)
+        return place, explain(core_job(job), self.situation(), time.time(), place, ahead)
 
     # ---- the house
 
     def recent_errors(self, limit: int = ERROR_LIMIT) -> list[Row]:
         """The newest failures."""
-        return self.store.failures(limit)
+        return self.store.recent_errors(limit)
 
     def heals(self, limit: int = 5) -> list[Row]:
         """The newest faults that the house dealt with by itself."""
-        return self.store.last_of_actions(HEAL_ACTIONS, limit)
+        rows = self.store.last_of_actions(HEAL_ACTIONS, 5 * limit)
+        return [row for row in rows if row["body"].get("cause") != "stopped"][:limit]  # a clean stop heals nothing
 
     def stages(self) -> dict[int, str]:
         """Slot → role that its stage was switched to."""

@@ -72,7 +72,10 @@ class Daemon:
         clock = SteadyClock(_last_time(store))
         self.roles = RoleBook(data_dir, store)
         self.vault = VaultLink(data_dir / "run" / "vault-0.sock", self._vault_changed)
-        self.ledger = Ledger(store, self._restore, clock, self._perform, self._store_is_back)
+        self._situation: dict[str, Any] = {}
+        self.ledger = Ledger(
+            store, self._restore, clock, self._perform, self._store_is_back, before_commit=self._keep_situation
+        )
         self.reports = Reports(self.ledger, data_dir)
         self.supervisor = Supervisor(
             WorkerPlace(
@@ -101,7 +104,6 @@ class Daemon:
         )  # fmt: skip
         self._door = DoorServer(socket_path(data_dir), lambda command, actor, args: handle(self._house, command, actor, args))
         self._timetable = Timetable(self.ledger, data_dir)
-        self._situation: dict[str, Any] = {}
         self._boot()
 
     # ---- memory from the store ---------------------------------------------------------------------------------------
@@ -123,6 +125,7 @@ class Daemon:
     def _boot(self) -> None:
         def act(turn: Turn) -> None:
             turn.apply(events.Booted(at=turn.at))
+            turn.store.set_fact("policy", self._policy.to_mapping(), turn.at)
 
         assert self.ledger.turn([Deed(act, SYSTEM, None)]), "the store failed at boot"
 
@@ -133,11 +136,19 @@ class Daemon:
             self._store.set_fact("boots", number, clock.now())
         return number
 
+    def _keep_situation(self, turn: Turn) -> None:
+        """One fact says what holds for all queued jobs at once, so that pages can say why a job waits."""
+        situation = situation_of(turn.state).to_mapping()
+        if situation != self._situation:
+            turn.store.set_fact("situation", situation, turn.at)
+            self._situation = situation
+
     def _perform(self, effect: Any) -> None:
         perform(self._hands, effect)
 
     def _store_is_back(self) -> None:
         """After a failed commit memory was rebuilt: what runs below belongs to a past nobody wrote down. Start it anew."""
+        self._situation = {}  # the fact that was last written may have been taken back
         self.ledger.post(lambda turn: turn.apply(events.Booted(at=turn.at)))
         for slot in self.supervisor.slots:
             if slot.active is not None:
@@ -184,18 +195,10 @@ class Daemon:
             for task in own:
                 task.cancel()
 
-    def _publish_situation(self) -> None:
-        """Keep as one fact what holds for all queued jobs at once, so that pages can say why a job waits."""
-        situation = situation_of(self.ledger.state).to_mapping()
-        if situation != self._situation:
-            self._situation = situation
-            self.ledger.post(lambda turn: turn.store.set_fact("situation", situation, turn.at))
-
     async def _tick(self) -> None:
         last = 0.0
         while True:
             await self.supervisor.keep()
-            self._publish_situation()
             if (now := time.monotonic()) - last >= 1.0:
                 last = now
                 self.ledger.post(lambda turn: turn.apply(events.TimePassed(at=turn.at)))

@@ -92,12 +92,14 @@ class Ledger:
         clock: SteadyClock,
         perform: Callable[[Action], None],
         on_recovered: Callable[[], None],
+        before_commit: Callable[[Turn], None] = lambda turn: None,
     ) -> None:
         self.store = store
         self.clock = clock
         self.state = restore()
         self.trouble: SchedulerError | None = None  # why every wish is refused just now
         self._restore, self._perform, self._on_recovered = restore, perform, on_recovered
+        self._before_commit = before_commit
         self._waiting: asyncio.Queue[Deed[Any]] = asyncio.Queue()
         self._effects: list[Action] = []
 
@@ -134,6 +136,7 @@ class Ledger:
             with self.store.transaction():
                 for deed in batch:
                     outcomes.append(self._one(deed))
+                self._before_commit(Turn(self, SYSTEM))
         except SchedulerError as error:
             self._fail(batch, error)
             return False

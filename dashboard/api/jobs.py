@@ -14,7 +14,6 @@ from dashboard.auth import caller, demand, require
 from dashboard.cards import event_card, job_public
 from dashboard.context import door, house
 from dashboard.errors import WebError
-from dashboard.overview import situation_now
 from scheduler.core.job import JobState
 
 blueprint = Blueprint("jobs", __name__)
@@ -71,7 +70,7 @@ def _place(place: tuple[int, int] | None) -> dict[str, int] | None:
 def full_job(job: dict[str, Any]) -> dict[str, Any]:
     """A job for its own page: public fields, place, why it waits, in both languages."""
     reads = house().reads
-    place, why = reads.why(job, situation_now(house().pulse.last, reads.store.roles()))
+    place, why = reads.why(job)
     shown = job_public(job, caller(), _place(place))
     shown["why"] = None if why is None else {"reason": str(why.reason), "text": why.text}
     if why is not None:

@@ -11,7 +11,6 @@ from dashboard.api.models import NoBody, PauseQueue
 from dashboard.api.openapi import documented
 from dashboard.auth import require
 from dashboard.context import door, house
-from dashboard.overview import situation_now
 
 SHOWN = 200
 blueprint = Blueprint("queue", __name__)
@@ -23,7 +22,7 @@ blueprint = Blueprint("queue", __name__)
 def get_queue() -> Response:
     """What runs now and what waits, best first, each with its place and why. `as_of`: when the daemon last answered."""
     reads, beat = house().reads, house().pulse.last
-    waiting, total = reads.waiting(situation_now(beat, reads.store.roles()), SHOWN)
+    waiting, total = reads.waiting(SHOWN)
     status = beat.status
     return jsonify({
         **status, "queue": {**(status.get("queue") or {}), "length": total}, "running": reads.running(), "jobs": waiting,

@@ -7,7 +7,6 @@ from werkzeug.wrappers import Response
 
 from dashboard.auth import caller, demand, require
 from dashboard.context import house
-from dashboard.overview import situation_now
 
 OPEN_SHOWN, DONE_SHOWN = 100, 20
 blueprint = Blueprint("people", __name__)
@@ -27,8 +26,7 @@ def page(name: str) -> str:
     if name != caller().name:
         demand("see_people")
     reads = house().reads
-    situation = situation_now(house().pulse.last, reads.store.roles())
-    waiting, mine = reads.waiting(situation, OPEN_SHOWN, user=name)
+    waiting, mine = reads.waiting(OPEN_SHOWN, user=name)
     running = [job for job in reads.running() if job["user"] == name]
     done = reads.store.jobs(user=name, state="final", sort="-finished", per_page=DONE_SHOWN)
     return render_template(

@@ -7,7 +7,6 @@ from flask import Blueprint, render_template
 from dashboard.api.roles import found_role, role_public, variables_of
 from dashboard.auth import require
 from dashboard.context import house
-from dashboard.overview import situation_now
 from scheduler.core.job import JobState
 
 blueprint = Blueprint("role_pages", __name__, url_prefix="/dashboard/roles")
@@ -31,7 +30,7 @@ def page(name: str) -> str:
     row, reads = found_role(name), house().reads
     role, loaded = role_public(row), reads.store.load_role(name)
     blocks = reads.store.role_blocks(name, 200)
-    waiting, _ = reads.waiting(situation_now(house().pulse.last, reads.store.roles()), JOBS_SHOWN, role=name)
+    waiting, _ = reads.waiting(JOBS_SHOWN, role=name)
     latest = reads.store.jobs(role=name, per_page=JOBS_SHOWN).rows
     seconds = sorted(block["seconds"] for block in blocks)
     return render_template(

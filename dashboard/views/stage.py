@@ -7,7 +7,7 @@ from flask import Blueprint, render_template
 from dashboard.auth import require
 from dashboard.cards import event_card
 from dashboard.context import house
-from dashboard.overview import device_cards, error_card, situation_now, slot_card
+from dashboard.overview import device_cards, error_card, slot_card
 
 QUEUE_SHOWN = 50
 EVENTS_SHOWN = 12
@@ -21,8 +21,7 @@ def page() -> str:
     reads, beat = house().reads, house().pulse.last
     if not beat.at:  # the first page after a start: ask once instead of showing an empty house
         beat = house().pulse.ask()
-    roles = reads.store.roles()
-    waiting, total = reads.waiting(situation_now(beat, roles), QUEUE_SHOWN)
+    waiting, total = reads.waiting(QUEUE_SHOWN)
     stages = reads.stages()
     return render_template(
         "stage/page.html",

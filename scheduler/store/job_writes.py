@@ -14,6 +14,7 @@ from scheduler.store.sql import jobs as sql
 from scheduler.store.transaction import Transactional
 
 _SAME_BLOCK = ("frames", "latents_sha256", "frames_sha256", "fragment_sha256", "fragment_bytes")
+_OUTCOMES = {JobState.FAILED: "failure", JobState.REJECTED: "refused"}
 _SAME_SEGMENT = ("path", "sha256", "frames", "bytes")
 
 
@@ -99,7 +100,7 @@ class JobWrites(Transactional):
             raise self.conflict("illegal_move", f"{move.source} never becomes {move.target}.", subject)
         columns = {name: _stored(value) for name, value in move.fields.items()}
         body = {**move.body, "from": str(move.source), "to": str(move.target), "set": _logged(columns)}
-        seq = self.record(move.tag, subject, body, actor, at)
+        seq = self.record(move.tag, subject, body, actor, at, outcome=_OUTCOMES.get(move.target, "success"))
         values = (str(move.target), *columns.values(), move.job_id, str(move.source))
         changed = self._write(sql.move_job(tuple(columns)), values).rowcount
         assert changed == 1, "the state was read in this transaction"

@@ -28,10 +28,6 @@ ORDER BY b.made_at DESC LIMIT ?"""
 SELECT_LAST_OF_ACTIONS = """
 SELECT seq, at_utc, actor, action, object, outcome, body FROM audit
 WHERE action IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?"""
-SELECT_FAILURES = """
-SELECT a.seq, a.at_utc, a.action, a.object, a.actor, a.body, j.error_code, j.error_message, j.error_hint, j.role, j.user
-FROM audit AS a LEFT JOIN jobs AS j ON j.id = substr(a.object, 5) AND a.object LIKE 'job:%'
-WHERE a.outcome = 'failure' OR a.action = 'job:failed' ORDER BY a.seq DESC LIMIT ?"""
 SELECT_QUIET_EVENTS = """
 SELECT seq, at_utc, actor, action, object, outcome, body FROM audit
 WHERE action != 'block:finished' ORDER BY seq DESC LIMIT ?"""
@@ -79,10 +75,6 @@ class ViewReader(Reader):
         """The newest audit rows with one of these tags, newest first; `body` as data."""
         rows = self._rows(SELECT_LAST_OF_ACTIONS, (json.dumps(list(actions)), limit))
         return [{**row, "body": json.loads(row["body"])} for row in rows]
-
-    def failures(self, limit: int) -> list[Row]:
-        """The newest failures, newest first, with their job's error where there is one; `body` as data."""
-        return [{**row, "body": json.loads(row["body"])} for row in self._rows(SELECT_FAILURES, (limit,))]
 
     def quiet_events(self, limit: int) -> list[Row]:
         """The newest audit rows but for single blocks, newest first; `body` as data."""

@@ -45,7 +45,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 
 def test_a_persons_day_at_the_command_line(shell: Shell) -> None:
-    made = shell.ask("submit", "teacher", "--user", "maya", "--context", "topic=tides", "--num_clip", "1", "--wait")
+    made = shell.ask("submit", "teacher", "--user", "reader", "--context", "topic=tides", "--num_clip", "1", "--wait")
     assert (made["state"], made["frames"]) == ("SUCCEEDED", 48)
     job = shell.ask("jobs", made["id"])
     assert "tides" in job["recipe"]["prompt"]
@@ -99,13 +99,13 @@ def test_audit_can_be_read_verified_exported_and_its_export_verified(shell: Shel
     export = tmp_path / "audit.jsonl"
     assert shell.ask("audit", "export", str(export))["is_recorded"] is True
     assert shell.ask("audit", "verify", "--export", str(export))["ok"] is True
-    export.write_text(export.read_text(encoding="utf-8").replace('"local"', '"maya"'), encoding="utf-8")
+    export.write_text(export.read_text(encoding="utf-8").replace('"local"', '"reader"'), encoding="utf-8")
     assert shell.ask("audit", "verify", "--export", str(export), code=20)["ok"] is False
 
 
 def test_people_and_programs_get_in_by_link_and_token(shell: Shell) -> None:
-    assert "/login?token=" in shell.ask("login-link", "--user", "maya", "--group", "planner")["link"]
-    assert shell.ask("token", "create", "bot", "--user", "maya")["token"]
+    assert "/login?token=" in shell.ask("login-link", "--user", "reader", "--group", "planner")["link"]
+    assert shell.ask("token", "create", "bot", "--user", "reader")["token"]
     assert shell.ask("token", "revoke", "bot")["revoked"] == 1
     assert shell.run("token", "revoke", "bot", code=64) == ""
 

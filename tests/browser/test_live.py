@@ -26,10 +26,10 @@ def test_global_view_follows_a_job_without_reloading(open_page: Open, studio: St
     page = open_page()
     is_live(page)
     page.evaluate("window.isSamePage = true")
-    running = submit(studio, "maya", "student", 20, 50)
+    running = submit(studio, "reader", "student", 20, 50)
     slot = page.locator('[data-slot="0"]')
     expect(slot.locator("[data-slot-role]")).to_have_text("student")
-    expect(slot.locator("[data-slot-job]")).to_have_text("for maya")
+    expect(slot.locator("[data-slot-job]")).to_have_text("for reader")
     waiting = submit(studio, "tom", "teacher", 3, 10)
     row = page.locator(f'tr[data-job="{waiting}"]')
     expect(row).to_contain_text("teacher")
@@ -47,8 +47,8 @@ def test_global_view_follows_a_job_without_reloading(open_page: Open, studio: St
 
 
 def test_job_page_plays_while_the_video_is_made_and_after(open_page: Open, studio: Studio) -> None:
-    job_id = submit(studio, "maya", "student", 9)
-    page = open_page(f"/dashboard/jobs/{job_id}", "maya")
+    job_id = submit(studio, "reader", "student", 9)
+    page = open_page(f"/dashboard/jobs/{job_id}", "reader")
     is_live(page)
     video = page.locator("video[data-player]")
     expect(video).to_be_visible(timeout=15_000)
@@ -81,9 +81,9 @@ def test_two_people_see_a_preemption_each_in_their_own_page(open_page: Open, stu
 
 
 def test_person_pauses_resumes_and_cancels_from_the_page(open_page: Open, studio: Studio) -> None:
-    job_id = submit(studio, "maya", "student", 60)
+    job_id = submit(studio, "reader", "student", 60)
     studio.wait_for_blocks(job_id, 1)
-    page = open_page(f"/dashboard/jobs/{job_id}", "maya")
+    page = open_page(f"/dashboard/jobs/{job_id}", "reader")
     page.on("dialog", lambda dialog: dialog.accept())
     is_live(page)
     page.get_by_role("button", name="Pause").click()
@@ -97,7 +97,7 @@ def test_person_pauses_resumes_and_cancels_from_the_page(open_page: Open, studio
 
 
 def test_job_is_submitted_by_keyboard_alone(open_page: Open, studio: Studio) -> None:
-    page = open_page("/submit?role=teacher", "maya", allowed=("422",))
+    page = open_page("/submit?role=teacher", "reader", allowed=("422",))
     expect(page.locator("[data-for-role=teacher] output")).to_contain_text("today's lesson")
     page.locator('input[name="context.topic"]:visible').focus()
     page.keyboard.press("ControlOrMeta+A")
@@ -135,11 +135,11 @@ def test_page_polls_when_the_socket_is_blocked(contexts: Callable[..., tuple[Bro
     watch.allowed += ["socket.io", "WebSocket"]
     context.add_init_script("window.WebSocket = class { constructor() { throw new Error('blocked'); } };")
     page = context.new_page()
-    sign_in(page, studio, "maya")
+    sign_in(page, studio, "reader")
     expect(page.locator(".mode")).to_have_text("polling", timeout=15_000)
-    page.goto(studio.url + "/users/maya")
+    page.goto(studio.url + "/users/reader")
     expect(page.locator(".mode")).to_have_text("polling", timeout=15_000)
-    job_id = submit(studio, "maya", "student", 12)
+    job_id = submit(studio, "reader", "student", 12)
     expect(page.locator(f'tr[data-job="{job_id}"] [data-state-word]')).to_have_text("running", timeout=15_000)
     studio.door.cancel(job_id)
     expect(page.locator(f'tr[data-job="{job_id}"]')).to_have_count(0, timeout=15_000)

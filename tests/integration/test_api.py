@@ -186,7 +186,7 @@ def test_audit_is_read_exported_and_verified(studio: Studio) -> None:
     assert (exported[0]["actor"], exported[0]["body"]["format"]) == ("user:olga", "json")
     verdict = ops.post("/audit/verify").json
     assert verdict["is_ok"], verdict
-    assert signed_in(studio, "maya").get("/audit.csv").status == 403
+    assert signed_in(studio, "reader").get("/audit.csv").status == 403
 
 
 def test_readiness_means_blocks_or_a_ready_worker(local: Caller) -> None:

@@ -87,14 +87,14 @@ def test_polling_tells_the_same_as_the_socket(studio: Studio) -> None:
     seen = local.get("/live.json?rooms=global").json["seq"]
     job_id = local.post("/jobs", {"role": "student", "duration_sec": 0.5}).json["id"]
     studio.wait_for_end(job_id)
-    messages = local.get(f"/live.json?rooms=global,user:maya&since={seen}").json["messages"]
+    messages = local.get(f"/live.json?rooms=global,user:reader&since={seen}").json["messages"]
     cards = {card["id"]: card["state"] for name, payload in messages for card in payload["jobs"]}
     assert cards[job_id] == "SUCCEEDED"
 
 
 def test_person_may_not_listen_at_anothers_door(studio: Studio) -> None:
     with Tab(studio, signed_in(studio, "tom")) as tab:
-        assert tab.subscribe("user:maya", "user:tom", "global", "everything")["rooms"] == ["global", "user:tom"]
+        assert tab.subscribe("user:reader", "user:tom", "global", "everything")["rooms"] == ["global", "user:tom"]
 
 
 def test_page_of_another_site_may_not_listen(studio: Studio) -> None:

@@ -38,7 +38,7 @@ def test_a_commit_that_the_disk_refuses_leaves_the_old_state(tmp_path: Path) -> 
 import resource, signal, sys
 from pathlib import Path
 from scheduler.store import open_writer, StoreFailed
-from tests.unit.scheduler.store_rig import AT, MAYA, accept, move
+from tests.unit.scheduler.store_rig import AT, READER, accept, move
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 data = Path(sys.argv[1])
 store = open_writer(data)
@@ -48,14 +48,14 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 before = store.last_seq()
 try:
     with store.transaction():
-        store.move_job(move("SUBMITTED", "QUEUED"), MAYA, AT)
+        store.move_job(move("SUBMITTED", "QUEUED"), READER, AT)
         reached_commit = True
 except StoreFailed as error:
     print("refused", error.status, reached_commit)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(store.job("j000000000001")["state"], store.last_seq() == before)
 with store.transaction():
-    store.move_job(move("SUBMITTED", "QUEUED"), MAYA, AT)
+    store.move_job(move("SUBMITTED", "QUEUED"), READER, AT)
 print(store.job("j000000000001")["state"])
 store.close()
 from scheduler.audit import verify
@@ -76,15 +76,15 @@ print(verify(data).exit_code)
 def _commit_for_ever(data: Path, acks: int, first: int) -> None:
     """Accept jobs, two moves each, and say which are durable."""
     from scheduler.store import open_writer
-    from tests.unit.scheduler.store_rig import AT, MAYA, move, new_job
+    from tests.unit.scheduler.store_rig import AT, READER, move, new_job
 
     store = open_writer(data)
     number = first
     while True:
         job = new_job(number)
         with store.transaction():
-            store.insert_job(job, MAYA, AT)
-            store.move_job(move("SUBMITTED", "QUEUED", job.id), MAYA, AT)
+            store.insert_job(job, READER, AT)
+            store.move_job(move("SUBMITTED", "QUEUED", job.id), READER, AT)
         os.write(acks, b"%d\n" % number)
         number += 1
 

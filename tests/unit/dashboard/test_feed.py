@@ -10,7 +10,7 @@ import pytest
 from dashboard.feed import MAX_PUSH_BYTES, MAX_REPLAY, Feed
 from scheduler.client import SchedulerError
 from tests.unit.dashboard.web_rig import Web
-from tests.unit.scheduler.store_rig import MAYA
+from tests.unit.scheduler.store_rig import READER
 
 
 class Ears:
@@ -42,10 +42,10 @@ def told(heard: list[tuple[str, str, dict[str, Any]]], name: str) -> dict[str, d
 
 
 def test_news_of_a_job_reaches_its_rooms_and_no_others(house: Web) -> None:
-    ears = Ears(house, "global", "role:teacher", "role:student", "user:maya", "user:tom", "job:j000000000001")
-    house.job(user="maya")
+    ears = Ears(house, "global", "role:teacher", "role:student", "user:reader", "user:tom", "job:j000000000001")
+    house.job(user="reader")
     rooms = {room for room, name, _ in ears.tick() if name == "feed"}
-    assert rooms == {"global", "role:teacher", "user:maya", "job:j000000000001"}
+    assert rooms == {"global", "role:teacher", "user:reader", "job:j000000000001"}
 
 
 def test_card_shows_the_state_of_now(house: Web) -> None:
@@ -69,13 +69,13 @@ def test_progress_without_a_log_row_is_heard(house: Web) -> None:
 
 
 def test_every_message_stays_within_two_kilobytes(house: Web) -> None:
-    ears = Ears(house, "global", "user:maya")
+    ears = Ears(house, "global", "user:reader")
     for number in range(60):
-        house.job(number + 1, user="maya")
+        house.job(number + 1, user="reader")
     heard = ears.tick()
     assert len(heard) > 10
     assert all(len(json.dumps(payload, separators=(",", ":"))) <= MAX_PUSH_BYTES + 100 for _, _, payload in heard)
-    ids = {card["id"] for room, name, payload in heard if (room, name) == ("user:maya", "feed") for card in payload["jobs"]}
+    ids = {card["id"] for room, name, payload in heard if (room, name) == ("user:reader", "feed") for card in payload["jobs"]}
     assert len(ids) == 60, "nobody is left out"
 
 
@@ -91,12 +91,12 @@ def test_places_are_told_to_those_who_wait(house: Web) -> None:
 def test_browser_that_was_away_hears_what_it_missed(house: Web) -> None:
     ears = Ears(house, "global")
     seen = ears.feed.seq
-    job = house.job(user="maya")
+    job = house.job(user="reader")
     ears.tick()
-    missed = ears.feed.replay(seen, {"user:maya"})
+    missed = ears.feed.replay(seen, {"user:reader"})
     assert [event["action"] for name, payload in missed for event in payload["events"]] == ["job:submitted", "job:queued"]
     assert [card["id"] for name, payload in missed for card in payload["jobs"]] == [job]
-    assert ears.feed.replay(ears.feed.seq, {"user:maya"}) == []
+    assert ears.feed.replay(ears.feed.seq, {"user:reader"}) == []
 
 
 def test_browser_that_missed_too_much_loads_again(house: Web) -> None:
@@ -104,7 +104,7 @@ def test_browser_that_missed_too_much_loads_again(house: Web) -> None:
     seen = ears.feed.seq
     with house.store.transaction():
         for number in range(MAX_REPLAY + 5):
-            house.store.record("audit:verified", "audit", {"verdict": str(number)}, MAYA, 1.0)
+            house.store.record("audit:verified", "audit", {"verdict": str(number)}, READER, 1.0)
     ears.tick()
     assert ears.feed.replay(seen, {"global"}) == [("reset", {"seq": ears.feed.seq})]
     assert ears.feed.replay(ears.feed.seq + 10, {"global"})[0][0] == "reset", "a new store began again from 1"

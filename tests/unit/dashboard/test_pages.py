@@ -14,7 +14,7 @@ from dashboard.login import _own_path
 from dashboard.secret import load_secret_key
 from dashboard.settings import WebSettings
 from tests.unit.dashboard.web_rig import RECIPE, Web
-from tests.unit.scheduler.store_rig import MAYA, role
+from tests.unit.scheduler.store_rig import READER, role
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 VIEWS = (
@@ -34,7 +34,7 @@ def test_every_view_answers_in_both_languages(house: Web, language: str) -> None
 
 def test_markup_in_peoples_text_stays_text(house: Web) -> None:
     with house.store.transaction():
-        house.store.put_role(role("student", title=EVIL, prompt_template=EVIL + " {topic}", team=EVIL), MAYA, 1.0)
+        house.store.put_role(role("student", title=EVIL, prompt_template=EVIL + " {topic}", team=EVIL), READER, 1.0)
     job = house.job(user=EVIL, team=EVIL, role="student", recipe={**RECIPE, "prompt": EVIL})
     house.move(job, "QUEUED", "FAILED", error_code="x", error_message=EVIL, error_hint=EVIL)
     house.job(2, user=EVIL, role=EVIL)
@@ -51,18 +51,18 @@ def test_markup_in_peoples_text_stays_text(house: Web) -> None:
 
 
 def test_global_view_shows_who_waits_and_why(house: Web) -> None:
-    house.job(1, user="maya", priority=10)
+    house.job(1, user="reader", priority=10)
     house.job(2, user="tom", priority=90)
     page = house.local().get("/dashboard").get_data(as_text=True)
-    assert page.index("tom") < page.index("maya"), "the better priority comes first"
+    assert page.index("tom") < page.index("reader"), "the better priority comes first"
     assert "no worker is ready" in page, "nobody answers, so no slot is ready"
     assert "The scheduler daemon does not answer" in page
 
 
 def test_user_view_counts_mine_and_all(house: Web) -> None:
-    house.job(1, user="maya")
+    house.job(1, user="reader")
     house.job(2, user="tom")
-    page = house.person("maya").get("/users/maya").get_data(as_text=True)
+    page = house.person("reader").get("/users/reader").get_data(as_text=True)
     assert "1 / 2" in page
     assert "tom" not in page
 
@@ -104,7 +104,7 @@ def test_sign_in_begins_with_a_question_not_with_the_link(house: Web) -> None:
 
 
 def test_nobody_is_sent_elsewhere_after_signing_in() -> None:
-    assert _own_path("/users/maya?x=1") == "/users/maya?x=1"
+    assert _own_path("/users/reader?x=1") == "/users/reader?x=1"
     for target in ("//evil.example", "https://evil.example", "/\\evil.example", "evil", "", "/a\\b", "/a\r\nSet-Cookie: x"):
         assert _own_path(target) == "", target
 

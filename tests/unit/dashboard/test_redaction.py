@@ -13,31 +13,31 @@ PATHS = ("/jobs", "/jobs/{id}", "/jobs/{id}/story", "/dashboard/jobs/{id}", "/qu
 
 
 def test_plain_user_never_reads_the_words_of_another(house: Web) -> None:
-    job = house.job(user="maya")
+    job = house.job(user="reader")
     tom = house.person("tom")
     for path in PATHS:
         answer = tom.get(path.format(id=job))
         assert answer.status_code == 200, path
         assert b"SECRET" not in answer.data, path
     assert tom.get(f"/jobs/{job}").get_json()["is_redacted"] is True
-    assert tom.get("/users/maya").status_code == 403
+    assert tom.get("/users/reader").status_code == 403
 
 
 def test_owner_and_reviewer_read_them(house: Web) -> None:
-    job = house.job(user="maya")
-    for client in (house.person("maya"), house.person("ana", "designer")):
+    job = house.job(user="reader")
+    for client in (house.person("reader"), house.person("ana", "designer")):
         assert client.get(f"/jobs/{job}").get_json()["recipe"]["prompt"] == "Explain SECRET-PROMPT"
         assert b"SECRET-PROMPT" in client.get(f"/dashboard/jobs/{job}").data
 
 
 def test_video_of_another_is_not_shown(house: Web) -> None:
-    job = house.job(user="maya")
+    job = house.job(user="reader")
     assert house.person("tom").get(f"/jobs/{job}/video").get_json()["error"]["code"] == "no_right"
-    assert house.person("maya").get(f"/jobs/{job}/video").get_json()["error"]["code"] == "no_video_yet"
+    assert house.person("reader").get(f"/jobs/{job}/video").get_json()["error"]["code"] == "no_video_yet"
 
 
 def test_what_the_socket_carries_has_chosen_fields_only(house: Web) -> None:
-    job = house.job(user="maya")
+    job = house.job(user="reader")
     row = house.house.reads.jobs_by_id([job])[0]
     assert set(job_card({**row, "recipe": "SECRET"})) == {
         "id", "user", "role", "priority", "state", "hold", "blocks_done", "total_blocks", "slot",
@@ -60,11 +60,11 @@ def test_pushes_stay_within_their_size() -> None:
 
 def test_rooms_of_people_are_their_own(house: Web) -> None:
     see = frozenset({"see"})
-    maya = Principal("session", "maya", "user", "", see)
-    assert may_enter(maya, "user:maya")
-    assert may_enter(maya, "job:j1")
-    assert not may_enter(maya, "user:tom")
-    assert not may_enter(maya, "secrets")
-    assert not may_enter(maya, "user:")
+    reader = Principal("session", "reader", "user", "", see)
+    assert may_enter(reader, "user:reader")
+    assert may_enter(reader, "job:j1")
+    assert not may_enter(reader, "user:tom")
+    assert not may_enter(reader, "secrets")
+    assert not may_enter(reader, "user:")
     assert may_enter(Principal("session", "ada", "ops", "", see | {"see_people"}), "user:tom")
     assert not may_enter(Principal("nobody", "", "", "", frozenset()), "global")

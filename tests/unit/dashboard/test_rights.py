@@ -62,14 +62,14 @@ def test_own_matrix_replaces_the_packaged_one(tmp_path: Path) -> None:
 
 
 def test_change_from_a_page_needs_its_form_token(house: Web) -> None:
-    job = house.job(user="maya")
-    client = house.person("maya")
+    job = house.job(user="reader")
+    client = house.person("reader")
     assert client.post(f"/jobs/{job}/cancel", json={}).get_json()["error"]["code"] == "bad_form"
     assert client.post(f"/jobs/{job}/cancel", json={}, headers=FORM).status_code == 503, "it reaches for the daemon"
 
 
 def test_job_of_somebody_else_is_not_mine_to_change(house: Web) -> None:
-    job = house.job(user="maya")
+    job = house.job(user="reader")
     tom = house.person("tom")
     for deed in ("cancel", "pause", "resume", "again"):
         assert tom.post(f"/jobs/{job}/{deed}", json={}, headers=FORM).status_code == 403, deed
@@ -79,31 +79,31 @@ def test_job_of_somebody_else_is_not_mine_to_change(house: Web) -> None:
 
 
 def test_own_priority_goes_down_only(house: Web) -> None:
-    job = house.job(user="maya", priority=10)
-    maya = house.person("maya")
-    assert maya.post(f"/jobs/{job}/priority", json={"priority": 11}, headers=FORM).status_code == 403
-    assert maya.post(f"/jobs/{job}/priority", json={"priority": 9}, headers=FORM).status_code == 503
+    job = house.job(user="reader", priority=10)
+    reader = house.person("reader")
+    assert reader.post(f"/jobs/{job}/priority", json={"priority": 11}, headers=FORM).status_code == 403
+    assert reader.post(f"/jobs/{job}/priority", json={"priority": 9}, headers=FORM).status_code == 503
 
 
 def test_submitting_for_another_needs_a_right(house: Web) -> None:
-    maya = house.person("maya")
+    reader = house.person("reader")
     body = {"role": "teacher", "user": "tom"}
-    assert maya.post("/jobs", json=body, headers=FORM).get_json()["error"]["code"] == "no_right"
+    assert reader.post("/jobs", json=body, headers=FORM).get_json()["error"]["code"] == "no_right"
     assert house.person("ada", "planner").post("/jobs", json=body, headers=FORM).status_code == 503
 
 
 def test_audit_is_for_those_with_the_right(house: Web) -> None:
-    assert house.person("maya").get("/audit").status_code == 403
+    assert house.person("reader").get("/audit").status_code == 403
     assert house.local().get("/audit").status_code == 403
     assert house.person("ada", "ops").get("/audit").status_code == 200
 
 
 def test_session_of_an_old_version_is_worthless(house: Web) -> None:
-    maya = house.person("maya", "ops")
-    assert maya.get("/audit").status_code == 200
+    reader = house.person("reader", "ops")
+    assert reader.get("/audit").status_code == 200
     with house.store.transaction():
-        house.store.end_sessions("maya", SYSTEM, 1.0)
-    assert maya.get("/audit").status_code == 403, "it is only this machine now"
+        house.store.end_sessions("reader", SYSTEM, 1.0)
+    assert reader.get("/audit").status_code == 403, "it is only this machine now"
 
 
 def test_token_acts_for_its_person_until_it_is_revoked(house: Web) -> None:

@@ -34,7 +34,7 @@ def test_any_range_is_read_across_files(tmp_path: Path) -> None:
 
 def growing(house: Web, blocks: int = 3) -> tuple[str, bytes]:
     """A running job with its header and finished blocks; its id and the stream so far."""
-    job = house.job(user="maya")
+    job = house.job(user="reader")
     house.move(job, "QUEUED", "LEASED", slot=0, lease_id="l1")
     house.move(job, "LEASED", "RUNNING")
     folder = house.data_dir / "jobs" / job
@@ -57,36 +57,36 @@ def add_block(house: Web, job: str, block: int) -> bytes:
 
 def test_running_job_is_one_growing_file(house: Web) -> None:
     job, whole = growing(house)
-    maya = house.person("maya")
-    first = maya.get(f"/jobs/{job}/video")
+    reader = house.person("reader")
+    first = reader.get(f"/jobs/{job}/video")
     assert (first.status_code, first.data) == (200, whole)
     assert first.headers["X-Video-State"] == "growing"
-    assert maya.get(f"/jobs/{job}/video", headers={"Range": f"bytes={len(whole)}-"}).status_code == 416, "nothing new yet"
+    assert reader.get(f"/jobs/{job}/video", headers={"Range": f"bytes={len(whole)}-"}).status_code == 416, "nothing new yet"
     more = add_block(house, job, 3)
-    rest = maya.get(f"/jobs/{job}/video", headers={"Range": f"bytes={len(whole)}-"})
+    rest = reader.get(f"/jobs/{job}/video", headers={"Range": f"bytes={len(whole)}-"})
     assert (rest.status_code, rest.data) == (206, more)
     assert rest.headers["Content-Range"] == f"bytes {len(whole)}-{len(whole) + len(more) - 1}/{len(whole) + len(more)}"
-    after = maya.get(f"/jobs/{job}/video?from={len(whole)}")
+    after = reader.get(f"/jobs/{job}/video?from={len(whole)}")
     assert (after.status_code, after.data, after.headers["X-Video-State"]) == (200, more, "growing")
-    assert maya.get(f"/jobs/{job}/video?from={len(whole) + len(more)}").status_code == 204
-    assert maya.get(f"/jobs/{job}/video", headers={"Range": "bytes=-5"}).data == more[-5:]
-    assert maya.get(f"/jobs/{job}/video", headers={"Range": "bytes=2-5"}).data == (whole + more)[2:6]
+    assert reader.get(f"/jobs/{job}/video?from={len(whole) + len(more)}").status_code == 204
+    assert reader.get(f"/jobs/{job}/video", headers={"Range": "bytes=-5"}).data == more[-5:]
+    assert reader.get(f"/jobs/{job}/video", headers={"Range": "bytes=2-5"}).data == (whole + more)[2:6]
 
 
 def test_finished_video_is_the_file_with_ranges(house: Web) -> None:
     job, _ = growing(house)
     (house.data_dir / "jobs" / job / "video.mp4").write_bytes(b"0123456789")
     house.move(job, "RUNNING", "SUCCEEDED", video_sha256="a" * 64)
-    maya = house.person("maya")
-    with maya.get(f"/jobs/{job}/video", headers={"Range": "bytes=3-5"}) as answer:
+    reader = house.person("reader")
+    with reader.get(f"/jobs/{job}/video", headers={"Range": "bytes=3-5"}) as answer:
         assert (answer.status_code, answer.data) == (206, b"345")
         assert answer.headers["X-Video-State"] == "finished"
-    switch = maya.get(f"/jobs/{job}/video?from=104")
+    switch = reader.get(f"/jobs/{job}/video?from=104")
     assert (switch.status_code, switch.headers["X-Video-State"]) == (204, "finished")
-    with maya.get(f"/jobs/{job}/video?download=yes") as whole:
+    with reader.get(f"/jobs/{job}/video?download=yes") as whole:
         assert whole.data == b"0123456789"
         assert whole.headers["Content-Disposition"].startswith("attachment")
-    with maya.get(f"/jobs/{job}/video", headers={"If-None-Match": f'"{"a" * 64}"'}) as unchanged:
+    with reader.get(f"/jobs/{job}/video", headers={"If-None-Match": f'"{"a" * 64}"'}) as unchanged:
         assert unchanged.status_code == 304
 
 

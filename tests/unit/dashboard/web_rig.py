@@ -16,7 +16,7 @@ from dashboard import create_app
 from dashboard.context import KEY, House
 from dashboard.settings import WebSettings
 from scheduler.store import Store
-from tests.unit.scheduler.store_rig import MAYA, move, new_job, role, writer
+from tests.unit.scheduler.store_rig import READER, move, new_job, role, writer
 
 AWAY = {"REMOTE_ADDR": "10.1.2.3"}  # a caller from another machine
 RECIPE: dict[str, Any] = {
@@ -47,7 +47,7 @@ class Web:
     def person(self, name: str, group: str = "user", team: str = "") -> FlaskClient:
         """A signed-in browser of a person, who is created first."""
         with self.store.transaction():
-            self.store.put_user(name, group, team, MAYA, time.time())
+            self.store.put_user(name, group, team, READER, time.time())
         client = self.app.test_client()
         with client.session_transaction() as session:
             user = self.store.user(name)
@@ -56,17 +56,17 @@ class Web:
         return client
 
     def job(self, number: int = 1, **changes: Any) -> str:
-        """A queued job of maya's unless told otherwise; its id."""
+        """A queued job of reader's unless told otherwise; its id."""
         job = new_job(number, **{"recipe": RECIPE, "submitted_at": time.time(), **changes})
         with self.store.transaction():
-            self.store.insert_job(job, MAYA, time.time())
+            self.store.insert_job(job, READER, time.time())
         self.move(job.id, "SUBMITTED", "QUEUED", hold="waiting_for_slot")
         return job.id
 
     def move(self, job_id: str, source: str, target: str, **fields: Any) -> None:
         """Move a job in its own transaction."""
         with self.store.transaction():
-            self.store.move_job(move(source, target, job_id, **fields), MAYA, time.time())
+            self.store.move_job(move(source, target, job_id, **fields), READER, time.time())
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def web(tmp_path: Path, **settings: Any) -> Iterator[Web]:
     data_dir.mkdir(exist_ok=True)
     with writer(data_dir) as store:
         with store.transaction():
-            store.put_role(role(), MAYA, time.time())
+            store.put_role(role(), READER, time.time())
         app = create_app(settings=WebSettings(data_dir=data_dir, **settings))
         app.testing = True
         app.config["PROPAGATE_EXCEPTIONS"] = False

@@ -15,7 +15,7 @@ from scheduler.registry import Role
 from scheduler.store import NewJob, Store, open_writer
 from scheduler.styles import load_style_book
 
-MAYA = Actor("user:maya", "127.0.0.1", "request-1")
+READER = Actor("user:reader", "127.0.0.1", "request-1")
 AT = 1_790_000_000.0
 
 
@@ -32,7 +32,7 @@ def writer(data_dir: Path) -> Iterator[Store]:
 def new_job(number: int = 1, **changes: Any) -> NewJob:
     """A checked request, ready to be accepted."""
     values: dict[str, Any] = {
-        "id": f"j{number:012d}", "ordinal": number, "user": "maya", "team": "education", "role": "teacher",
+        "id": f"j{number:012d}", "ordinal": number, "user": "reader", "team": "education", "role": "teacher",
         "role_version": 1, "priority": 10, "degrade": "ask", "total_blocks": 8, "context_bytes": 1_000_000,
         "submitted_at": AT + number, "recipe": {"prompt": "Explain rain", "settings": {"seed": 420}}, **changes,
     }  # fmt: skip
@@ -43,7 +43,7 @@ def accept(store: Store, number: int = 1, **changes: Any) -> str:
     """Accept a job in its own transaction; returns its id."""
     job = new_job(number, **changes)
     with store.transaction():
-        store.insert_job(job, MAYA, AT)
+        store.insert_job(job, READER, AT)
     return job.id
 
 
@@ -58,7 +58,7 @@ def go(store: Store, *path: str, job_id: str = "j000000000001", **fields: Any) -
     with store.transaction():
         for index, (source, target) in enumerate(pairwise(path)):
             last = index == len(path) - 2
-            store.move_job(move(source, target, job_id, **(fields if last else {})), MAYA, AT)
+            store.move_job(move(source, target, job_id, **(fields if last else {})), READER, AT)
 
 
 def block(number: int, job_id: str = "j000000000001", **changes: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from scheduler.audit.entry import utc_text
 from scheduler.audit.head import read_head
 from scheduler.core.tags import Tag
 from scheduler.store import StoreFailed, open_reader, open_writer
-from tests.unit.scheduler.store_rig import AT, MAYA, accept, writer
+from tests.unit.scheduler.store_rig import AT, READER, accept, writer
 
 
 def test_the_hash_is_what_the_document_says(tmp_path: Path) -> None:
@@ -71,11 +71,11 @@ def test_every_tag_has_the_grammar(tag: Tag) -> None:
 def test_what_is_no_tag_is_not_written(tmp_path: Path, tag: str) -> None:
     with writer(tmp_path) as store:
         with pytest.raises(ValueError, match="audit tag"), store.transaction():
-            store.record(tag, "queue", {}, MAYA, AT)
+            store.record(tag, "queue", {}, READER, AT)
         with pytest.raises(ValueError, match="outcome"), store.transaction():
-            store.record("queue:paused", "queue", {}, MAYA, AT, outcome="perhaps")
+            store.record("queue:paused", "queue", {}, READER, AT, outcome="perhaps")
         with pytest.raises(ValueError, match="characters"), store.transaction():
-            store.record("queue:paused", "queue", {"why": "x" * 40_000}, MAYA, AT)
+            store.record("queue:paused", "queue", {"why": "x" * 40_000}, READER, AT)
         assert store.last_seq() == 1
 
 
@@ -124,8 +124,8 @@ def test_personal_text_is_hashed_with_the_key_of_the_store(tmp_path: Path) -> No
         with writer(tmp_path / name) as store:
             with store.transaction():
                 store.record("role:switched", "role:teacher", {"prompt": "Secret words", "deep": [{"context": {"a": "Secret"}}]},
-                             MAYA, AT)  # fmt: skip
-                store.record("role:switched", "role:teacher", {"prompt": "Secret words", "note": ""}, MAYA, AT)
+                             READER, AT)  # fmt: skip
+                store.record("role:switched", "role:teacher", {"prompt": "Secret words", "note": ""}, READER, AT)
             first, second = store.story("role:teacher")
             assert "Secret" not in json.dumps([first, second])
             assert first["body"]["prompt"] == second["body"]["prompt"]

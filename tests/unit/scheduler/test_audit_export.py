@@ -48,7 +48,7 @@ def test_lines_are_documents_of_the_common_schema(data_dir: Path, tmp_path: Path
     accepted, refused, head = docs[1], docs[-2], docs[-1]
     assert accepted["event"]["action"] == "job:submitted"
     assert accepted["event"]["sequence"] == 2
-    assert accepted["user"]["name"] == "maya"
+    assert accepted["user"]["name"] == "reader"
     assert accepted["source"]["ip"] == "127.0.0.1"
     assert accepted["labels"]["job_id"] == "j000000000001"
     assert accepted["trace"]["id"] == "request-1"
@@ -82,7 +82,7 @@ def _changed(lines: list[str], how: str) -> list[str]:
         case "edit a searchable field":
             return [
                 *body[:1],
-                body[1].replace('"user":{"name":"maya"}', '"user":{"name":"omar"}'),
+                body[1].replace('"user":{"name":"reader"}', '"user":{"name":"omar"}'),
                 *body[2:],
                 lines[-1],
             ]

@@ -65,7 +65,7 @@ def test_wrong_usage_is_64_with_a_sentence_and_no_traceback(words: list[str]) ->
         ["queue", "pause"],
         ["status"],
         ["login-link"],
-        ["token", "create", "bot", "--user", "maya"],
+        ["token", "create", "bot", "--user", "reader"],
         ["token", "revoke", "bot"],
     ],
     ids=" ".join,

@@ -31,7 +31,7 @@ FULL = (
   relations: {with: [student], never_with: [presenter]}
   sla: {start_within_s: 60, finish_factor: 3}
   team: education
-  owner: maya
+  owner: reader
   title: 讲师
 student: {image: images/teacher.png, audio: audios/teacher.wav, prompt_template: "Ask {topic}", priority: 5}
 presenter:
@@ -83,7 +83,7 @@ def test_every_key_arrives(base: Path) -> None:
     assert teacher.defaults == {"tone": "friendly", "audience": "everyone", "topic": "today's lesson"}
     assert teacher.variables["tone"].choices == ("friendly", "strict")
     assert (teacher.start_within_s, teacher.finish_factor) == (60, 3)
-    assert (teacher.team, teacher.owner, teacher.title, teacher.style) == ("education", "maya", "讲师", "engaging")
+    assert (teacher.team, teacher.owner, teacher.title, teacher.style) == ("education", "reader", "讲师", "engaging")
     assert presenter.book.name == "portrait"
     assert (presenter.places["style"], presenter.problem("style", "x").line) == ((23, 10), 23)
     assert student.priority == 5

@@ -15,7 +15,7 @@ from scheduler.core.actions import DropContext, MoveJob, Record
 from scheduler.core.job import LEGAL_MOVES, HoldReason, Job, JobState
 from scheduler.store import StoreConflict
 from scheduler.store.sql.jobs import CORE_COLUMNS
-from tests.unit.scheduler.store_rig import AT, MAYA, accept, block, go, move, new_job, writer
+from tests.unit.scheduler.store_rig import AT, READER, accept, block, go, move, new_job, writer
 
 ID = "j000000000001"
 
@@ -24,7 +24,7 @@ def test_an_accepted_job_has_its_log_row_and_no_words_of_its_prompt(tmp_path: Pa
     with writer(tmp_path) as store:
         accept(store)
         (row,) = store.story(ID)
-        assert (row["action"], row["actor"], row["address"]) == ("job:submitted", "user:maya", "127.0.0.1")
+        assert (row["action"], row["actor"], row["address"]) == ("job:submitted", "user:reader", "127.0.0.1")
         assert row["body"]["role"] == "teacher"
         assert "rain" not in json.dumps(row)
         job = store.job(ID)
@@ -51,7 +51,7 @@ def test_a_move_from_another_state_changes_nothing(tmp_path: Path) -> None:
         before = store.last_seq()
         for job_id, code in ((ID, "stale_state"), ("j000000000009", "unknown_job")):
             with pytest.raises(StoreConflict) as caught, store.transaction():
-                store.move_job(move("QUEUED", "LEASED", job_id), MAYA, AT)
+                store.move_job(move("QUEUED", "LEASED", job_id), READER, AT)
             assert caught.value.code == code
         assert store.last_seq() == before
 
@@ -64,7 +64,7 @@ def test_the_store_refuses_every_move_outside_the_table(tmp_path: Path, source: 
         before = store.last_seq()
         for target in set(JobState) - LEGAL_MOVES[source] - {source}:
             with pytest.raises(StoreConflict) as caught, store.transaction():
-                store.move_job(MoveJob(ID, source, target, "job:moved"), MAYA, AT)
+                store.move_job(MoveJob(ID, source, target, "job:moved"), READER, AT)
             assert caught.value.code == "illegal_move"
         assert store.last_seq() == before
 
@@ -83,7 +83,7 @@ def test_columns_that_nobody_may_move_are_refused(tmp_path: Path) -> None:
         accept(store)
         for name in ("id", "ordinal", "user", "submitted_at", "state", "nonsense; DROP TABLE jobs"):
             with pytest.raises(ValueError, match="do not move"), store.transaction():
-                store.move_job(move("SUBMITTED", "QUEUED", **{name: 1}), MAYA, AT)
+                store.move_job(move("SUBMITTED", "QUEUED", **{name: 1}), READER, AT)
         for name in ("state", "slot", "priority"):
             with pytest.raises(ValueError, match="need a move"), store.transaction():
                 store.note_job(ID, **{name: 1})
@@ -123,7 +123,7 @@ def test_no_connection_changes_a_state_without_its_log_row(tmp_path: Path, state
         accept(store)
         go(store, "SUBMITTED", "QUEUED")
         with store.transaction():
-            store.record("queue:paused", "queue", {}, MAYA, AT)
+            store.record("queue:paused", "queue", {}, READER, AT)
     raw = _raw(tmp_path)
     before = raw.execute("SELECT * FROM jobs").fetchall()
     with pytest.raises(sqlite3.IntegrityError):
@@ -148,7 +148,7 @@ def test_facts_of_a_step_are_written_in_order_and_effects_are_left(tmp_path: Pat
         with store.transaction():
             seqs = store.apply(
                 [move("SUBMITTED", "QUEUED"), DropContext(ID), Record("queue:paused", "queue", "refused", {"by": "test"})],
-                MAYA, AT,
+                READER, AT,
             )  # fmt: skip
         assert [store.audit_entry(seq)["action"] for seq in seqs] == ["job:queued", "queue:paused"]  # type: ignore[index]
 
@@ -187,11 +187,11 @@ def test_segments_may_be_said_again_but_not_otherwise(tmp_path: Path) -> None:
 def test_an_idempotency_key_names_its_first_job(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
         with store.transaction():
-            store.insert_job(new_job(1), MAYA, AT, idempotency_key="k", request_sha256="f" * 64)
-        assert store.job_of_key("user:maya", "k") == {"job_id": ID, "request_sha256": "f" * 64}
+            store.insert_job(new_job(1), READER, AT, idempotency_key="k", request_sha256="f" * 64)
+        assert store.job_of_key("user:reader", "k") == {"job_id": ID, "request_sha256": "f" * 64}
         assert store.job_of_key("user:omar", "k") is None
         with pytest.raises(StoreConflict) as caught, store.transaction():
-            store.insert_job(new_job(2), MAYA, AT, idempotency_key="k", request_sha256="f" * 64)
+            store.insert_job(new_job(2), READER, AT, idempotency_key="k", request_sha256="f" * 64)
         assert caught.value.code == "duplicate_key"
         assert store.next_ordinal() == 2
 

@@ -7,27 +7,27 @@ from pathlib import Path
 import pytest
 
 from scheduler.store import StoreConflict
-from tests.unit.scheduler.store_rig import AT, MAYA, accept, role, writer
+from tests.unit.scheduler.store_rig import AT, READER, accept, role, writer
 
 
 def test_a_login_link_works_once_and_in_time(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
         with pytest.raises(StoreConflict) as caught, store.transaction():
-            store.insert_login_link("a" * 64, "maya", AT + 60, MAYA, AT)
+            store.insert_login_link("a" * 64, "reader", AT + 60, READER, AT)
         assert caught.value.code == "unknown_user"
         with store.transaction():
-            store.put_user("maya", "planner", "education", MAYA, AT)
-            store.insert_login_link("a" * 64, "maya", AT + 60, MAYA, AT)
-            store.insert_login_link("b" * 64, "maya", AT + 60, MAYA, AT)
+            store.put_user("reader", "planner", "education", READER, AT)
+            store.insert_login_link("a" * 64, "reader", AT + 60, READER, AT)
+            store.insert_login_link("b" * 64, "reader", AT + 60, READER, AT)
         with store.transaction():
-            assert store.redeem_login_link("b" * 64, MAYA, AT + 60) is None
-            assert store.redeem_login_link("c" * 64, MAYA, AT) is None
-            assert store.redeem_login_link("a" * 64, MAYA, AT + 59) == "maya"
-            assert store.redeem_login_link("a" * 64, MAYA, AT + 59) is None
+            assert store.redeem_login_link("b" * 64, READER, AT + 60) is None
+            assert store.redeem_login_link("c" * 64, READER, AT) is None
+            assert store.redeem_login_link("a" * 64, READER, AT + 59) == "reader"
+            assert store.redeem_login_link("a" * 64, READER, AT + 59) is None
         link = store.login_link("a" * 64)
         assert link is not None
         assert link["used_at"] == AT + 59
-        assert [row["action"] for row in store.story("user:maya")] == [
+        assert [row["action"] for row in store.story("user:reader")] == [
             "user:created", "login:created", "login:created", "login:redeemed",
         ]  # fmt: skip
 
@@ -35,17 +35,17 @@ def test_a_login_link_works_once_and_in_time(tmp_path: Path) -> None:
 def test_tokens_end_by_their_label(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
         with store.transaction():
-            store.put_user("maya", "planner", "education", MAYA, AT)
-            store.insert_token("a" * 64, "maya", "laptop", MAYA, AT)
-            store.insert_token("b" * 64, "maya", "laptop", MAYA, AT + 1)
-            store.insert_token("c" * 64, "maya", "phone", MAYA, AT + 2)
+            store.put_user("reader", "planner", "education", READER, AT)
+            store.insert_token("a" * 64, "reader", "laptop", READER, AT)
+            store.insert_token("b" * 64, "reader", "laptop", READER, AT + 1)
+            store.insert_token("c" * 64, "reader", "phone", READER, AT + 2)
         with store.transaction():
-            assert store.revoke_tokens("laptop", MAYA, AT + 9) == 2
-            assert store.revoke_tokens("laptop", MAYA, AT + 9) == 0
-        assert [row["revoked_at"] for row in store.tokens_of("maya")] == [AT + 9, AT + 9, None]
+            assert store.revoke_tokens("laptop", READER, AT + 9) == 2
+            assert store.revoke_tokens("laptop", READER, AT + 9) == 0
+        assert [row["revoked_at"] for row in store.tokens_of("reader")] == [AT + 9, AT + 9, None]
         token = store.token("c" * 64)
         assert token is not None
-        assert token["user"] == "maya"
+        assert token["user"] == "reader"
         assert store.token("d" * 64) is None
 
 
@@ -54,27 +54,27 @@ def test_another_group_ends_the_sessions(tmp_path: Path) -> None:
         versions = []
         for group in ("planner", "planner", "admin"):
             with store.transaction():
-                store.put_user("maya", group, "education", MAYA, AT)
-            user = store.user("maya")
+                store.put_user("reader", group, "education", READER, AT)
+            user = store.user("reader")
             assert user is not None
             versions.append(user["session_version"])
         assert versions == [1, 1, 2]
         with store.transaction():
-            store.end_sessions("maya", MAYA, AT)
+            store.end_sessions("reader", READER, AT)
         assert store.users()[0]["session_version"] == 3
 
 
 def test_an_equal_role_makes_no_new_version(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
         with store.transaction():
-            assert store.put_role(role(), MAYA, AT) == 1
+            assert store.put_role(role(), READER, AT) == 1
         before = store.last_seq()
         with store.transaction():
-            assert store.put_role(role(), MAYA, AT + 5) == 1
+            assert store.put_role(role(), READER, AT + 5) == 1
         assert store.last_seq() == before
         with store.transaction():
-            assert store.put_role(role(priority=20), MAYA, AT + 9) == 2
-            assert store.put_role(role(), MAYA, AT + 10) == 3  # back again: a version of its own, in order
+            assert store.put_role(role(priority=20), READER, AT + 9) == 2
+            assert store.put_role(role(), READER, AT + 10) == 3  # back again: a version of its own, in order
         assert [row["version"] for row in store.role_versions("teacher")] == [3, 2, 1]
         old = store.load_role("teacher", 2)
         now = store.load_role("teacher")
@@ -88,9 +88,9 @@ def test_an_equal_role_makes_no_new_version(tmp_path: Path) -> None:
 def test_replacing_the_roles_says_what_changed(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
         with store.transaction():
-            store.replace_roles([role("teacher"), role("student"), role("assistant")], MAYA, AT)
+            store.replace_roles([role("teacher"), role("student"), role("assistant")], READER, AT)
         with store.transaction():
-            change = store.replace_roles([role("teacher"), role("student", priority=50), role("presenter")], MAYA, AT)
+            change = store.replace_roles([role("teacher"), role("student", priority=50), role("presenter")], READER, AT)
         assert (change.added, change.changed, change.unchanged, change.removed) == (
             ("presenter",), ("student",), ("teacher",), ("assistant",),
         )  # fmt: skip
@@ -99,24 +99,24 @@ def test_replacing_the_roles_says_what_changed(tmp_path: Path) -> None:
         assert gone is not None
         assert (gone["is_available"], gone["problem"]) == (False, "The role was removed.")
         with store.transaction():
-            again = store.replace_roles([role("assistant")], MAYA, AT)
+            again = store.replace_roles([role("assistant")], READER, AT)
         assert again.versions == {"assistant": 1}
         back = store.role("assistant")
         assert back is not None
         assert back["is_available"]
         with store.transaction():
-            assert store.replace_roles([role("assistant")], MAYA, AT).removed == ()
+            assert store.replace_roles([role("assistant")], READER, AT).removed == ()
 
 
 def test_a_role_can_be_unavailable_for_a_reason(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
         with store.transaction():
-            store.put_role(role(), MAYA, AT)
-            store.set_role_availability("teacher", False, "The portrait is damaged.", MAYA, AT)
+            store.put_role(role(), READER, AT)
+            store.set_role_availability("teacher", False, "The portrait is damaged.", READER, AT)
         found = store.roles()[0]
         assert (found["is_available"], found["problem"]) == (False, "The portrait is damaged.")
         with pytest.raises(StoreConflict) as caught, store.transaction():
-            store.set_role_availability("nobody", True, None, MAYA, AT)
+            store.set_role_availability("nobody", True, None, READER, AT)
         assert caught.value.code == "unknown_role"
 
 

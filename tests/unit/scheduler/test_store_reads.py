@@ -14,7 +14,7 @@ from scheduler.store import Reader, Store, open_reader, open_writer
 from scheduler.store.errors import BadQuery
 from scheduler.store.sql import audit as audit_sql
 from scheduler.store.sql import jobs as job_sql
-from tests.unit.scheduler.store_rig import AT, MAYA, accept, block, go, role, writer
+from tests.unit.scheduler.store_rig import AT, READER, accept, block, go, role, writer
 
 
 @pytest.fixture
@@ -22,10 +22,10 @@ def store(tmp_path: Path) -> Any:
     """Thirty jobs of three users in several states."""
     store = open_writer(tmp_path)
     with store.transaction():
-        store.put_role(role("teacher"), MAYA, AT)
-        store.put_role(role("student"), MAYA, AT)
+        store.put_role(role("teacher"), READER, AT)
+        store.put_role(role("student"), READER, AT)
     for number in range(1, 31):
-        user = ("maya", "omar", "li_na")[number % 3]
+        user = ("reader", "omar", "li_na")[number % 3]
         accept(store, number, user=user, role=("teacher", "student")[number % 2], priority=number % 7)
         job_id = f"j{number:012d}"
         if number <= 20:
@@ -110,7 +110,7 @@ def test_the_log_is_filtered_and_paged_by_seq(store: Store) -> None:
     assert {row["action"] for row in store.audit(action="job:failed")} == {"job:failed"}
     assert len(store.audit(action="role:*")) == 2
     assert len(store.audit(object="job:j000000000004")) == 5
-    assert {row["actor"] for row in store.audit(actor="user:maya", limit=500)} == {"user:maya"}
+    assert {row["actor"] for row in store.audit(actor="user:reader", limit=500)} == {"user:reader"}
     assert store.audit(actor="user:omar") == []
     assert len(store.audit(text="nothing to HEAR")) == 1
     assert store.audit(since=AT + 1, until=AT + 2) == []
@@ -127,9 +127,9 @@ def test_the_feed_gets_every_row_once(store: Store) -> None:
 
 def test_errors_come_with_their_job(store: Store) -> None:
     with store.transaction():
-        store.record("job:failed", "job:j000000000004", {"code": "bad_media"}, MAYA, AT, outcome="failure")
+        store.record("job:failed", "job:j000000000004", {"code": "bad_media"}, READER, AT, outcome="failure")
         for number in range(6):
-            store.record("worker:lost", f"slot:{number}", {"cause": "killed"}, MAYA, AT, outcome="failure")
+            store.record("worker:lost", f"slot:{number}", {"cause": "killed"}, READER, AT, outcome="failure")
     assert len(store.audit(outcome="failure", limit=3)) == 3
     assert len(store.audit(outcome="failure", object="slot:2")) == 1
     assert {row["outcome"] for row in store.audit(outcome="success", limit=500)} == {"success"}
@@ -149,7 +149,7 @@ def test_role_statistics_add_up_jobs_and_blocks(store: Store) -> None:
         for job, number in ((2, 0), (2, 1), (4, 0), (1, 0)):
             store.insert_block(block(number, f"j{job:012d}", seconds=0.25))
         store.insert_block(block(0, "j000000000002", seconds=0.25))  # said again: not counted again
-        switch = store.record("role:switched", "role:teacher", {"tier": "gpu"}, MAYA, AT)
+        switch = store.record("role:switched", "role:teacher", {"tier": "gpu"}, READER, AT)
     stats = store.role_stats("teacher")
     assert (stats["jobs"], stats["blocks"], stats["block_seconds"], stats["frames"]) == (15, 3, 0.75, 36)
     assert stats["by_state"]["FAILED"] == 1
@@ -197,7 +197,7 @@ def test_readers_see_commits_and_nothing_of_an_open_transaction(tmp_path: Path) 
         accept(store)
         reader = open_reader(tmp_path)
         with store.transaction():
-            store.record("queue:paused", "queue", {}, MAYA, AT)
+            store.record("queue:paused", "queue", {}, READER, AT)
             assert reader.last_seq() == 2
             assert store.last_seq() == 3
         assert reader.last_seq() == 3

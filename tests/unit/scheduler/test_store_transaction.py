@@ -9,20 +9,20 @@ import pytest
 
 from scheduler.store import StoreConflict, StoreFailed, open_reader, open_writer
 from scheduler.store.connection import assert_one_sqlite
-from tests.unit.scheduler.store_rig import AT, MAYA, accept, block, go, move, new_job, role, writer
+from tests.unit.scheduler.store_rig import AT, READER, accept, block, go, move, new_job, role, writer
 
 
 def test_every_write_outside_a_transaction_is_refused(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
         accept(store)
         writes = (
-            lambda: store.move_job(move("SUBMITTED", "QUEUED"), MAYA, AT),
-            lambda: store.record("queue:paused", "queue", {}, MAYA, AT),
-            lambda: store.insert_job(new_job(2), MAYA, AT),
+            lambda: store.move_job(move("SUBMITTED", "QUEUED"), READER, AT),
+            lambda: store.record("queue:paused", "queue", {}, READER, AT),
+            lambda: store.insert_job(new_job(2), READER, AT),
             lambda: store.insert_block(block(0)),
             lambda: store.note_job("j000000000001", width=320),
-            lambda: store.put_role(role(), MAYA, AT),
-            lambda: store.put_user("maya", "planner", "education", MAYA, AT),
+            lambda: store.put_role(role(), READER, AT),
+            lambda: store.put_user("reader", "planner", "education", READER, AT),
             lambda: store.set_fact("queue_paused", True, AT),
             lambda: store.insert_sample(AT, "cpu", {}),
             lambda: store.thin_samples(AT),
@@ -39,7 +39,7 @@ def test_an_exception_rolls_everything_back_and_the_chain_goes_on(tmp_path: Path
     with writer(tmp_path) as store:
         before = store.last_seq()
         with pytest.raises(KeyError), store.transaction():
-            store.insert_job(new_job(), MAYA, AT)
+            store.insert_job(new_job(), READER, AT)
             raise KeyError("half way")
         assert store.job("j000000000001") is None
         assert store.last_seq() == before
@@ -60,7 +60,7 @@ def test_no_transaction_of_the_writer_is_ever_deferred(tmp_path: Path) -> None:
         go(store, "SUBMITTED", "QUEUED", "LEASED", "RUNNING")
         with store.transaction():
             store.insert_block(block(0))
-            store.put_role(role(), MAYA, AT)
+            store.put_role(role(), READER, AT)
         begins = [statement for statement in seen if statement.upper().startswith(("BEGIN", "SAVEPOINT"))]
         assert begins == ["BEGIN IMMEDIATE"] * 3
 
@@ -123,9 +123,9 @@ def test_a_full_database_is_disk_full_and_changes_nothing(tmp_path: Path) -> Non
         store._connection.execute(f"PRAGMA max_page_count={pages}")
         before = (store.last_seq(), store._chain.last)
         with pytest.raises(StoreFailed) as caught, store.transaction():
-            store.move_job(move("SUBMITTED", "QUEUED"), MAYA, AT)
+            store.move_job(move("SUBMITTED", "QUEUED"), READER, AT)
             for number in range(2, 200):
-                store.insert_job(new_job(number, recipe={"prompt": "x" * 4000}), MAYA, AT)
+                store.insert_job(new_job(number, recipe={"prompt": "x" * 4000}), READER, AT)
         assert (caught.value.status, caught.value.code) == (507, "disk_full")
         assert (store.last_seq(), store._chain.last) == before
         job = store.job("j000000000001")
@@ -175,4 +175,4 @@ def test_errors_carry_the_story_of_the_job(tmp_path: Path) -> None:
             go(store, "SUBMITTED", "QUEUED")
         assert caught.value.code == "stale_state"
         assert [line.split()[2] for line in caught.value.story] == ["job:submitted", "job:queued"]
-        assert "SUBMITTED → QUEUED by user:maya" in caught.value.story[1]
+        assert "SUBMITTED → QUEUED by user:reader" in caught.value.story[1]

@@ -39,7 +39,7 @@ class Studio:
         return self.actions
 
     def submit(self, job_id: str, **overrides: Any) -> list[Action]:
-        """A plain job: user maya, role teacher, priority 10, eight blocks."""
+        """A plain job: user reader, role teacher, priority 10, eight blocks."""
         self.ordinal += 1
         values: dict[str, Any] = {
             "user": "education-team", "team": "education", "role": "teacher", "priority": 10, "total_blocks": 8,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import config, memory
-from engine.catalog import BLOCK_SECONDS, SHAPES
+from engine.catalog import BLOCK_SECONDS, FPS, SHAPES
 from engine.errors import SettingsError
 from scheduler.errors import SchedulerError
 from scheduler.prompts import render
@@ -140,7 +140,10 @@ def _length(request: Mapping[str, Any], role: Role, settings: config.Settings) -
                 "Say fill: loop to repeat the voice, fill: pad to end in silence, or ask for at most the voice's length.",
                 code="voice_too_short",
             )  # fmt: skip
-        seconds = float(asked) if asked > seconds else _cut(role.pauses, float(asked))
+        if asked > seconds:
+            seconds = float(asked)
+        elif seconds - asked >= 1 / FPS:  # less than a frame is the voice's own length, rounded by somebody
+            seconds = _cut(role.pauses, float(asked))
     blocks = config.blocks_for_seconds(seconds)
     if settings.max_blocks is not None and blocks > settings.max_blocks:
         blocks = settings.max_blocks

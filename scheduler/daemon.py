@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import datetime
+import errno
 import fcntl
 import json
 import logging
@@ -19,7 +20,7 @@ from typing import IO, Any
 
 from scheduler.clock import SteadyClock
 from scheduler.commands import House, handle
-from scheduler.core import events
+from scheduler.core import actions, events
 from scheduler.core.explain import situation_of
 from scheduler.core.machine import State
 from scheduler.core.policy import Policy
@@ -32,6 +33,7 @@ from scheduler.logs import log_as_json
 from scheduler.policy_file import load_policy
 from scheduler.reports import Reports
 from scheduler.role_book import RoleBook
+from scheduler.room import prove_room, refusal_of
 from scheduler.spawn import ProcessList
 from scheduler.store import Store, open_writer
 from scheduler.supervisor import Supervisor, Watchdog
@@ -41,6 +43,8 @@ from scheduler.worker_link import WorkerPlace
 
 TICK_S = 0.1
 PROGRAMS = {"real": "engine.worker", "fake": "engine.fake"}
+STOP_PATIENCE_S = 2.0  # for what is still to be written when all workers have ended
+EXIT_FAILED = 70
 EXIT_LOCKED = 75
 EXIT_STORE = 76
 _log = logging.getLogger("greenroom.daemon")
@@ -71,11 +75,12 @@ class Daemon:
         self._processes = ProcessList(data_dir / "run")
         clock = SteadyClock(_last_time(store))
         self.roles = RoleBook(data_dir, store)
-        self.vault = VaultLink(data_dir / "run" / "vault-0.sock", self._vault_changed)
+        self.vault = VaultLink(data_dir / "run" / "vault-0.sock", self._vault_changed, self._may_need_context)
         self._situation: dict[str, Any] = {}
         self.ledger = Ledger(
-            store, self._restore, clock, self._perform, self._store_is_back, before_commit=self._keep_situation
-        )
+            store, self._restore, clock, self._perform, self._store_is_back, before_commit=self._keep_situation,
+            prove=lambda: prove_room(data_dir),
+        )  # fmt: skip
         self.reports = Reports(self.ledger, data_dir)
         self.supervisor = Supervisor(
             WorkerPlace(
@@ -127,7 +132,9 @@ class Daemon:
             turn.apply(events.Booted(at=turn.at))
             turn.store.set_fact("policy", self._policy.to_mapping(), turn.at)
 
-        assert self.ledger.turn([Deed(act, SYSTEM, None)]), "the store failed at boot"
+        if not self.ledger.turn([Deed(act, SYSTEM, None)]):
+            assert self.ledger.trouble is not None
+            raise self.ledger.trouble
 
     def _count_boot(self, clock: SteadyClock) -> int:
         """1, 2, …: worker ids of different runs must differ."""
@@ -143,8 +150,28 @@ class Daemon:
             turn.store.set_fact("situation", situation, turn.at)
             self._situation = situation
 
-    def _perform(self, effect: Any) -> None:
-        perform(self._hands, effect)
+    def _perform(self, effect: actions.Action) -> None:
+        try:
+            perform(self._hands, effect)
+        except OSError as error:
+            if not isinstance(effect, actions.SendRun):
+                raise
+            self._give_up(effect, error)
+
+    def _give_up(self, effect: actions.SendRun, error: OSError) -> None:
+        """A job whose folder cannot be made: a disk that refuses everything stops all, anything else this job."""
+        _log.error("%s cannot be started: %s", effect.job_id, error)
+        refusal = refusal_of(self._options.data_dir, error)
+
+        def act(turn: Turn) -> None:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise refusal
+            turn.apply(events.JobHasFailed(at=turn.at, lease_id=effect.lease_id, code="no_folder", can_retry=True))
+
+        self.ledger.post(act)
+
+    def _may_need_context(self, job_id: str) -> bool:
+        return self.ledger.trouble is not None or job_id in self.ledger.state.jobs
 
     def _store_is_back(self) -> None:
         """After a failed commit memory was rebuilt: what runs below belongs to a past nobody wrote down. Start it anew."""
@@ -160,6 +187,8 @@ class Daemon:
         self.ledger.post(lambda turn: turn.apply(events.WorkerBecameReady(at=turn.at, slot=slot, worker_id=worker_id)))
 
     def _worker_lost(self, slot: int, worker_id: str, cause: str) -> None:
+        self.reports.lose_worker(worker_id)
+
         def act(turn: Turn) -> None:
             turn.apply(events.WorkerWasLost(at=turn.at, slot=slot, worker_id=worker_id, cause=cause))
 
@@ -180,7 +209,9 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         if self._options.lifeline_fd is not None:
-            loop.add_reader(self._options.lifeline_fd, stop.set)  # readable only at its end: the launcher is gone
+            lifeline = self._options.lifeline_fd
+            # Readable only at its end: the launcher is gone.
+            loop.add_reader(lifeline, lambda: (loop.remove_reader(lifeline), stop.set()))
         async with asyncio.TaskGroup() as tasks:
             own = [tasks.create_task(work) for work in (self.ledger.run(), self.vault.run(), self._tick())]
             await self._preload()
@@ -192,8 +223,17 @@ class Daemon:
             await self._door.stop()
             self._timetable.stop()
             await self.supervisor.stop()
+            await self._write_the_rest()
             for task in own:
                 task.cancel()
+
+    async def _write_the_rest(self) -> None:
+        """The loss of the last workers is still on its way to the store; where that fails the next start says it."""
+        try:
+            async with asyncio.timeout(STOP_PATIENCE_S):
+                await self.ledger.do(lambda _: None, SYSTEM)
+        except (SchedulerError, TimeoutError) as error:
+            _log.warning("stopped before everything was written: %s", error)
 
     async def _tick(self) -> None:
         last = 0.0
@@ -261,15 +301,28 @@ def main() -> None:
     options = _options()
     log_as_json("daemon")
     lock = _lock(options.data_dir)
-    try:
-        policy = load_policy(options.data_dir, int(options.vault_limit_gib * 2**30))
-        store = open_writer(options.data_dir)
-    except SchedulerError as error:
-        _log.error("%s %s", error.message, error.hint)
-        raise SystemExit(EXIT_STORE) from error
     with contextlib.closing(lock):
-        asyncio.run(Daemon(options, store, policy).run())
+        try:
+            policy = load_policy(options.data_dir, int(options.vault_limit_gib * 2**30))
+            store = open_writer(options.data_dir)
+            daemon = Daemon(options, store, policy)
+        except SchedulerError as error:
+            _log.error("%s", f"{error.message} {error.hint}".strip())
+            raise SystemExit(EXIT_STORE) from error
+        try:
+            asyncio.run(daemon.run())
+        except Exception as error:
+            for cause in _causes(error):
+                _log.error("the daemon failed: %s: %s", type(cause).__name__, cause, exc_info=cause)
+            raise SystemExit(EXIT_FAILED) from error
         store.close()
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """What a group of errors is made of."""
+    if isinstance(error, BaseExceptionGroup):
+        return [cause for inner in error.exceptions for cause in _causes(inner)]
+    return [error]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ vault); a kill -9 of the launcher itself ends all at once through the kernel, an
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -19,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scheduler.door import socket_path
+from scheduler.last_words import last_words
 from scheduler.preflight import CannotStart, check_port, lock_data_dir, prepare_data_dir
-from scheduler.spawn import ProcessList, become_subreaper, python_module, spawn
+from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, spawn
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
@@ -79,11 +81,13 @@ class Child:
     started_at: float = 0.0
     failures: int = 0
     restart_at: float | None = None
+    log_start: int = 0  # bytes of its log that others wrote before it
+    last_trouble: str = ""  # a start that the machine refused, said once
 
     @property
     def backoff_s(self) -> float:
         """Wait before the next start."""
-        return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** max(0, self.failures - 1)) if self.failures else 0.0
+        return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self.failures - 1, 20)) if self.failures else 0.0
 
 
 class Launcher:
@@ -145,29 +149,32 @@ class Launcher:
             if should_stop():
                 raise Stopped("stopped before everything was up", EXIT_STOPPED)
             if code is not None and (code >= 0 or child.failures >= MAX_EARLY_KILLS):
-                how = f"ended at once with code {code}"
-                raise CannotStart(f"The {child.kind} {how}. {self._log_tail(child)}", EXIT_CHILD_FAILED)
+                raise CannotStart(f"The {child.kind} {_ending(code)} at once. {self._reason(child)}", EXIT_CHILD_FAILED)
             if code is not None:  # somebody killed it: no fault of its own
                 child.failures += 1
                 self._start(child)
             if time.monotonic() > deadline:
                 how = f"did not come up in {START_TIMEOUT_S:.0f} s"
-                raise CannotStart(f"The {child.kind} {how}. {self._log_tail(child)}", EXIT_CHILD_FAILED)
+                raise CannotStart(f"The {child.kind} {how}. {self._reason(child)}", EXIT_CHILD_FAILED)
             time.sleep(0.03)
 
     def _start(self, child: Child) -> None:
         if child.stale is not None:
             child.stale.unlink(missing_ok=True)
-        with (self._options.data_dir / "logs" / f"{child.kind}.jsonl").open("ab") as log:
+        with self._log(child).open("ab") as log:
+            child.log_start = log.tell()
             child.process = spawn(
                 child.kind, child.argv, self._processes, pass_fds=(self._lifeline_read,), env=child.env, log=log
             )
         child.started_at, child.restart_at = time.monotonic(), None
 
-    def _log_tail(self, child: Child) -> str:
-        path = self._options.data_dir / "logs" / f"{child.kind}.jsonl"
-        lines = path.read_text(errors="replace").strip().splitlines()[-8:] if path.exists() else []
-        return f"The end of {path}:\n" + "\n".join(lines) if lines else f"{path} is empty."
+    def _log(self, child: Child) -> Path:
+        return self._options.data_dir / "logs" / f"{child.kind}.jsonl"
+
+    def _reason(self, child: Child) -> str:
+        """What the child said last, and where the rest is."""
+        said = last_words(self._log(child), child.log_start)
+        return f"{said} (see {self._log(child)})" if said else f"It said nothing in {self._log(child)}."
 
     def watch(self, should_stop: Callable[[], bool]) -> None:
         """Restart whatever ends, until told to stop. Wakes when a child ends (SIGCHLD) or a restart is due."""
@@ -183,7 +190,7 @@ class Launcher:
     def _watch_one(self, child: Child, now: float) -> None:
         if child.restart_at is not None:
             if now >= child.restart_at:
-                self._start(child)
+                self._restart(child, now)
             return
         assert child.process is not None
         code = child.process.poll()
@@ -191,8 +198,20 @@ class Launcher:
             return
         child.failures = 1 if now - child.started_at > HEALTHY_AFTER_S else child.failures + 1
         child.restart_at = now + child.backoff_s
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        self._say(f"{child.kind} {how}; starting it again in {child.backoff_s:.1f} s")
+        why = f": {self._reason(child)}" if code > 0 else ""
+        self._say(f"{child.kind} {_ending(code)}{why}; starting it again in {child.backoff_s:.1f} s")
+
+    def _restart(self, child: Child, now: float) -> None:
+        """Start it again; a machine that refuses (no disk, no memory) is asked again later."""
+        try:
+            self._start(child)
+            child.last_trouble = ""
+        except OSError as error:
+            child.failures += 1
+            child.restart_at = now + child.backoff_s
+            if child.last_trouble != str(error):
+                child.last_trouble = str(error)
+                self._say(f"{child.kind} cannot be started: {error}; trying again until it can")
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
@@ -234,7 +253,12 @@ class Launcher:
         os.close(self._lifeline_read)
         self._processes.sweep()
         for path in (socket_path(self._options.data_dir), self._options.vault_socket):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that refuses; the next start takes it away
+                path.unlink(missing_ok=True)
+
+
+def _ending(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
 
 
 def _answers(url: str) -> bool:
@@ -265,7 +289,10 @@ def ensure_model(options: ServeOptions, say: Callable[[str], None]) -> None:
     if options.model != "pocket":
         raise CannotStart(f"No model in {options.model_dir}. Put the model's directory there.", EXIT_CHILD_FAILED)
     say("making the pocket model's weights: they are random, so expect moving noise instead of a face")
-    made = subprocess.run(python_module("engine.model.pocket", str(options.model_dir)), capture_output=True, text=True)
+    made = subprocess.run(
+        python_module("engine.model.pocket", str(options.model_dir)), capture_output=True, text=True,
+        preexec_fn=functools.partial(die_with, os.getpid()),
+    )  # fmt: skip
     if made.returncode:
         raise CannotStart(f"The pocket model could not be made:\n{made.stderr.strip()[-2000:]}", EXIT_CHILD_FAILED)
 

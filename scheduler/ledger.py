@@ -3,7 +3,7 @@
 A deed is a function of a `Turn`: it feeds events to the core, and the facts that come out are written at once in the open
 transaction. Everything that waits is taken into one transaction (one fsync for many), then callers get their answers and
 effects are performed. A commit that fails leaves memory ahead of the disk: then nothing is answered, memory is rebuilt from
-the store, and until that succeeds every wish is refused with the reason.
+the store, and until that succeeds and the disk has room every wish is refused with the reason.
 """
 
 from __future__ import annotations
@@ -93,13 +93,16 @@ class Ledger:
         perform: Callable[[Action], None],
         on_recovered: Callable[[], None],
         before_commit: Callable[[Turn], None] = lambda turn: None,
+        prove: Callable[[], None] = lambda: None,
     ) -> None:
+        """`restore`: memory from the store. `prove`: raises SchedulerError while nothing can be written; own thread."""
         self.store = store
         self.clock = clock
         self.state = restore()
         self.trouble: SchedulerError | None = None  # why every wish is refused just now
         self._restore, self._perform, self._on_recovered = restore, perform, on_recovered
-        self._before_commit = before_commit
+        self._before_commit, self._prove = before_commit, prove
+        self._pause_s = 0.0  # before the next try to recover
         self._waiting: asyncio.Queue[Deed[Any]] = asyncio.Queue()
         self._effects: list[Action] = []
 
@@ -114,7 +117,7 @@ class Ledger:
     async def do(self, act: Callable[[Turn], T], actor: Actor) -> T:
         """Do it and wait until it is committed. Raises SchedulerError."""
         if self.trouble is not None:
-            raise self.trouble
+            raise _again(self.trouble)
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait(Deed(act, actor, answer))
         return await answer
@@ -151,9 +154,13 @@ class Ledger:
                     deed.answer.set_exception(refusal)
                 else:
                     deed.answer.set_result(result)
+        self._pause_s = 0.0
         effects, self._effects = self._effects, []
         for effect in effects:
-            self._perform(effect)
+            try:
+                self._perform(effect)
+            except Exception:  # noqa: BLE001 the deed stands; what was not done shows as a lease that runs out
+                _log.exception("an effect failed: %s", effect)
         return True
 
     def _one(self, deed: Deed[Any]) -> tuple[Deed[Any], Any, SchedulerError | None]:
@@ -170,19 +177,30 @@ class Ledger:
         self._effects.clear()
         for deed in batch:
             if deed.answer is not None and not deed.answer.done():
-                deed.answer.set_exception(error)
+                deed.answer.set_exception(_again(error))
 
     async def _recover(self) -> None:
-        """Rebuild memory from the store, which proves that it can be written again; refuse wishes meanwhile."""
+        """Wait until the disk takes writes, then rebuild memory from the store; refuse wishes meanwhile.
+
+        The second try and all after it, until a turn succeeds, come a while after the one before.
+        """
         while True:
-            while not self._waiting.empty():
-                self._fail([self._waiting.get_nowait()], self.trouble or SchedulerError(503, "store_failed", "No store."))
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = RECOVERY_RETRY_S
             try:
+                await asyncio.to_thread(self._prove)
+                while not self._waiting.empty():  # meant for a memory that is gone
+                    self._fail([self._waiting.get_nowait()], self.trouble or SchedulerError(503, "store_failed", "No store."))
                 self.state = self._restore()
                 break
             except SchedulerError as error:
+                if self.trouble is None or self.trouble.code != error.code:
+                    _log.error("the store still fails: %s", error)
                 self.trouble = error
-                _log.error("the store still fails: %s", error)
-                await asyncio.sleep(RECOVERY_RETRY_S)
         self.trouble = None
         self._on_recovered()
+
+
+def _again(error: SchedulerError) -> SchedulerError:
+    """The same error for another who waits: an exception that is raised twice keeps the frames of both."""
+    return SchedulerError.from_json(error.to_json())

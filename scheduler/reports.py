@@ -13,7 +13,9 @@ from engine import protocol
 from engine.catalog import BLOCK_FRAMES
 from scheduler.core import events
 from scheduler.core.actions import Action, MoveJob
+from scheduler.errors import SchedulerError
 from scheduler.ledger import Ledger, Turn, job_of
+from scheduler.room import is_without_room
 from scheduler.worker_link import WorkerLink
 
 _log = logging.getLogger("greenroom.reports")
@@ -25,15 +27,26 @@ class Reports:
     def __init__(self, ledger: Ledger, data_dir: Path) -> None:
         self._ledger = ledger
         self._data_dir = data_dir
-        self._prepared: dict[str, asyncio.Future[protocol.RolePrepared | protocol.RoleRefused]] = {}
+        self._prepared: dict[str, tuple[str, asyncio.Future[protocol.RolePrepared | protocol.RoleRefused]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def expect_role(self, request_id: str) -> asyncio.Future[protocol.RolePrepared | protocol.RoleRefused]:
-        """A future for the answer to PrepareRole."""
+    def expect_role(
+        self, request_id: str, worker_id: str
+    ) -> asyncio.Future[protocol.RolePrepared | protocol.RoleRefused]:
+        """A future for the worker's answer to PrepareRole; SchedulerError 503 when that worker is lost."""
         future: asyncio.Future[protocol.RolePrepared | protocol.RoleRefused] = asyncio.get_running_loop().create_future()
-        self._prepared[request_id] = future
+        self._prepared[request_id] = (worker_id, future)
         future.add_done_callback(lambda _: self._prepared.pop(request_id, None))
         return future
+
+    def lose_worker(self, worker_id: str) -> None:
+        """Nobody will answer for this worker any more."""
+        for asked, future in list(self._prepared.values()):
+            if asked == worker_id and not future.done():
+                future.set_exception(
+                    SchedulerError(503, "worker_lost", "The slot's worker was lost while it prepared the role.",
+                                   hint="Another one takes its place; try again in a few seconds.")
+                )  # fmt: skip
 
     def receive(self, link: WorkerLink, message: protocol.Message) -> None:
         """Take one report."""
@@ -49,13 +62,14 @@ class Reports:
             case protocol.JobCancelled():
                 self._post(lambda at: events.JobWasCancelled(at=at, lease_id=message.lease_id, blocks_done=message.blocks_done))
             case protocol.JobFailed():
-                self._ledger.post(lambda turn: _failed(turn, message))
+                self._ledger.post(lambda turn: self._failed(turn, message))
             case protocol.JobSucceeded():
                 task = asyncio.get_running_loop().create_task(self._succeeded(message))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             case protocol.RolePrepared() | protocol.RoleRefused():
-                if (future := self._prepared.get(message.request_id)) is not None and not future.done():
+                _, future = self._prepared.get(message.request_id, ("", None))
+                if future is not None and not future.done():
                     future.set_result(message)
             case protocol.BlockStarted():
                 pass  # the heartbeat carries the same; measured by benchmarks from the wire
@@ -81,6 +95,15 @@ class Reports:
             job_id, resume=message.resume, width=message.width, height=message.height,
             started_at=row["started_at"] or turn.at, recipe=json.dumps(recipe, ensure_ascii=False),
         )  # fmt: skip
+
+    def _failed(self, turn: Turn, message: protocol.JobFailed) -> None:
+        """A disk without room is nobody's failure: everything waits until there is some, then goes on."""
+        if message.code == "disk_full" and turn.job_of(message.lease_id) is not None and is_without_room(self._data_dir):
+            raise SchedulerError(507, "disk_full", message.message, hint=message.hint)
+        event = events.JobHasFailed(at=turn.at, lease_id=message.lease_id, code=message.code, can_retry=message.can_retry)
+        job_id = _moved(turn.apply(event))
+        if job_id is not None:
+            turn.store.note_job(job_id, error_code=message.code, error_message=message.message, error_hint=message.hint)
 
     def _segment_done(self, turn: Turn, message: protocol.SegmentDone) -> None:
         job = turn.job_of(message.lease_id)
@@ -128,13 +151,6 @@ def _block_done(turn: Turn, message: protocol.BlockDone) -> None:
         "fragment_sha256": message.fragment_sha256, "fragment_bytes": message.fragment_bytes,
         "stage_ms": json.dumps(message.stage_ms), "peak_bytes": message.peak_bytes, "made_at": turn.at,
     })  # fmt: skip
-
-
-def _failed(turn: Turn, message: protocol.JobFailed) -> None:
-    event = events.JobHasFailed(at=turn.at, lease_id=message.lease_id, code=message.code, can_retry=message.can_retry)
-    job_id = _moved(turn.apply(event))
-    if job_id is not None:
-        turn.store.note_job(job_id, error_code=message.code, error_message=message.message, error_hint=message.hint)
 
 
 def _moved(actions: list[Action]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Ledger, Turn
 from scheduler.registry import Problem, Role, RoleDraft, RolesError, load_roles
+from scheduler.room import refusal_of
 from scheduler.store import Store
 
 
@@ -29,7 +31,9 @@ class RoleBook:
 
     def __init__(self, data_dir: Path, store: Store) -> None:
         self._store = store
+        self._data_dir = data_dir
         self._library = AssetLibrary(data_dir)
+        self._turn = asyncio.Lock()  # one registry at a time: the last to come is the one that stays
         self._roles: dict[str, Role] = {}
         self._problems: dict[str, str] = {}
         self._read()
@@ -73,8 +77,12 @@ class RoleBook:
         """Take up a registry: parse, check its files in a throw-away process, keep them, commit. All or nothing.
 
         `base_dir`: the folder of the file names in it; None for that of the registry loaded last.
-        SchedulerError 422 `bad_roles` names line and way out of every problem found.
+        SchedulerError 422 `bad_roles` names line and way out of every problem found; 507 or 503 where the disk refuses.
         """
+        async with self._turn:
+            return await self._load(text, base_dir, ledger, actor)
+
+    async def _load(self, text: str, base_dir: Path | None, ledger: Ledger, actor: Actor) -> Loaded:
         if base_dir is None:
             known = self._store.fact("roles_base_dir")
             base_dir = Path(known) if known else None
@@ -108,7 +116,10 @@ class RoleBook:
             raise RolesError(problems)
         checked = [answer for answer in answers if isinstance(answer, Checked)]
         for asset in checked:
-            self._library.keep(asset.path, asset.sha256)
+            try:
+                await asyncio.to_thread(self._library.keep, asset.path, asset.sha256)
+            except OSError as error:
+                raise refusal_of(self._data_dir, error) from error
         roles, warnings = [], []
         for index, draft in enumerate(drafts):
             portrait, voice = checked[2 * index], checked[2 * index + 1]

@@ -8,7 +8,9 @@ every recorded process whose pid, start time and boot id still match.
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -23,6 +25,7 @@ from typing import IO
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
+_log = logging.getLogger("greenroom.spawn")
 
 
 def become_subreaper() -> None:
@@ -30,9 +33,11 @@ def become_subreaper() -> None:
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def die_with_parent() -> None:
+def die_with(parent: int) -> None:
     """Ask the kernel to kill this process when its parent ends. Runs in the child, between fork and exec."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        os._exit(1)
 
 
 def boot_id() -> str:
@@ -72,9 +77,15 @@ class ProcessList:
         self._path = run_dir / "processes.jsonl"
 
     def add(self, record: ProcessRecord) -> None:
-        """Remember a started process. One small append: several parents may write."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+        """Remember a started process. One small append: several parents may write.
+
+        A disk that refuses costs the third line of defence only, so the process is kept all the same.
+        """
+        try:
+            with self._path.open("a") as file:
+                file.write("\n" + json.dumps(asdict(record)) + "\n")  # a line that was torn before ends here
+        except OSError as error:
+            _log.warning("%s (process %d) is not in the list of processes: %s", record.kind, record.pid, error)
 
     def alive(self) -> list[ProcessRecord]:
         """Recorded processes that still run."""
@@ -102,7 +113,10 @@ class ProcessList:
             time.sleep(0.02)
         still = [record for record in leftovers if record.is_alive]
         assert not still, f"these processes cannot be killed: {still}"
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:  # a list of the dead does no harm
+            _log.warning("%s cannot be removed: %s", self._path, error)
         return leftovers
 
 
@@ -138,7 +152,7 @@ def spawn(
         stdin=subprocess.DEVNULL,
         stdout=log if log is not None else subprocess.DEVNULL,
         stderr=log if log is not None else None,
-        preexec_fn=die_with_parent,
+        preexec_fn=functools.partial(die_with, os.getpid()),
         start_new_session=True,  # Ctrl-C reaches the launcher alone, which then ends the others in order
     )
     started = start_time(child.pid)

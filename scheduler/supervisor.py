@@ -7,6 +7,7 @@ new standby is started behind it. Judging is the daemon's (policy); here are onl
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from scheduler.worker_link import WorkerLink, WorkerPlace
 
 MAX_BACKOFF_S = 30.0
 HEALTHY_AFTER_S = 30.0
+_log = logging.getLogger("greenroom.supervisor")
 
 
 @dataclass
@@ -29,6 +31,17 @@ class Slot:
     failures: int = 0
     not_before: float = 0.0  # monotonic: no start before
     last_error: str = ""
+
+    def fail(self, error: str) -> None:
+        """One more failure in a row: the next start waits longer."""
+        self.failures += 1
+        self.last_error = error
+        wait_s = min(MAX_BACKOFF_S, 0.25 * 2 ** min(self.failures - 2, 10)) if self.failures > 1 else 0.0
+        self.not_before = time.monotonic() + wait_s
+
+    def succeed(self) -> None:
+        """What ended now is no sign of a crash loop."""
+        self.failures, self.not_before, self.last_error = 0, 0.0, ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +116,13 @@ class Supervisor:
         link = WorkerLink(worker_id, slot.number, self._place, self._message, self._ended)
         slot.standbys.append(link)
         self._links[worker_id] = link
-        await link.start(self._processes)
+        try:
+            await link.start(self._processes)
+        except OSError as error:  # no memory, no descriptor, no disk: tried again later
+            slot.standbys.remove(link)
+            del self._links[worker_id]
+            slot.fail(f"cannot be started: {error}")
+            _log.error("a worker for slot %d cannot be started: %s", slot.number, error)
 
     def kill(self, worker_id: str, cause: str) -> None:
         """Kill a worker; its loss is reported as usual."""
@@ -122,7 +141,7 @@ class Supervisor:
         """End all workers: a word first, SIGKILL after the grace."""
         self._is_stopping = True
         for link in self._links.values():
-            link.send(protocol.StopWorker())
+            link.stop()
         deadline = time.monotonic() + grace_s
         while self._links and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
@@ -163,7 +182,7 @@ class Supervisor:
         if slot.active is not None:
             return
         for link in slot.standbys:
-            if link.ready is not None:
+            if link.ready is not None and not link.is_leaving:
                 slot.standbys.remove(link)
                 slot.active = link
                 self._on_ready(slot.number, link.worker_id)
@@ -172,15 +191,12 @@ class Supervisor:
     def _ended(self, link: WorkerLink, cause: str) -> None:
         del self._links[link.worker_id]
         slot = self.slots[link.slot]
-        now = time.monotonic()
-        # A worker that lived long or was ended on purpose is no sign of a crash loop.
-        if now - link.started_at > HEALTHY_AFTER_S or cause == "stopped":
-            slot.failures = 0
+        # A worker that lived long, made a block or was ended on purpose is no sign of a crash loop.
+        is_healthy = link.has_made_block or time.monotonic() - link.started_at > HEALTHY_AFTER_S
+        if is_healthy or cause == "stopped":
+            slot.succeed()
         else:
-            slot.failures += 1
-        backoff_s = min(MAX_BACKOFF_S, 0.25 * 2 ** (slot.failures - 2)) if slot.failures > 1 else 0.0
-        slot.not_before = now + backoff_s
-        slot.last_error = "" if cause == "stopped" else cause
+            slot.fail(cause)
         if link is slot.active:
             slot.active = None
             self._on_lost(slot.number, link.worker_id, cause)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from scheduler.ledger import Ledger, Turn
@@ -36,6 +36,7 @@ class Timetable:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._is_disk_low = False
+        self._failing: dict[str, str] = {}  # what fails again and again is said once
 
     def start(self) -> None:
         """Begin."""
@@ -45,6 +46,7 @@ class Timetable:
         add(self._thin, "cron", minute=7, id="thin-samples")
         add(self._verify, "cron", hour=3, minute=30, id="verify-audit")
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+        self._scheduler.add_listener(lambda event: self._failing.pop(event.job_id, None), EVENT_JOB_EXECUTED)
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -53,7 +55,11 @@ class Timetable:
 
     async def _sample(self) -> None:
         readings = await asyncio.to_thread(self._probe.read)
-        self._csv.add(readings, self._ledger.clock.now())
+        try:
+            self._csv.add(readings, self._ledger.clock.now())
+            self._failing.pop("gpu_monitor", None)
+        except OSError as error:
+            self._say_once("gpu_monitor", f"gpu_monitor.csv cannot be written: {error}")
 
         def keep(turn: Turn) -> None:
             for reading in readings:
@@ -85,9 +91,18 @@ class Timetable:
 
     def _failed(self, event: JobExecutionEvent) -> None:
         what = "failed" if event.exception is not None else "missed"
-        _log.error("timetable: %s %s: %s", event.job_id, what, event.exception)
+        if not self._say_once(event.job_id, f"timetable: {event.job_id} {what}: {event.exception}"):
+            return
 
         def note(turn: Turn) -> None:
             turn.record(f"timetable:{what}", f"timetable:{event.job_id}", {"error": str(event.exception or "")}, "failure")
 
         self._ledger.post(note)
+
+    def _say_once(self, name: str, problem: str) -> bool:
+        """Log a problem unless it is the one that was logged last under this name."""
+        if self._failing.get(name) == problem:
+            return False
+        self._failing[name] = problem
+        _log.error("%s", problem)
+        return True

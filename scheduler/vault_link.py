@@ -1,4 +1,8 @@
-"""The daemon's line to the vault: frees contexts of ended jobs and reads what the vault holds. Survives a vault restart."""
+"""The daemon's line to the vault: frees contexts of ended jobs and reads what the vault holds. Survives a vault restart.
+
+An order to free that was lost (the daemon or the vault died in between, a worker gave a new vault what it still held) shows
+as a context of a job that has ended: it is freed when it is seen.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,17 @@ from engine.errors import ProtocolError
 
 RETRY_S = 0.5
 STATUS_EVERY_S = 1.0
+ANSWER_S = 10.0  # a vault that does not answer for so long is as good as gone
 
 
 class VaultLink:
     """Keeps one connection; what is to be dropped waits while the vault is away (a new vault holds nothing anyway)."""
 
-    def __init__(self, socket_path: Path, on_change: Callable[[bool], None]) -> None:
+    def __init__(self, socket_path: Path, on_change: Callable[[bool], None], is_open: Callable[[str], bool]) -> None:
+        """`is_open`: whether the job of a context may still need it."""
         self.status: protocol.VaultStatus | None = None
         self._path = socket_path
-        self._on_change = on_change
+        self._on_change, self._is_open = on_change, is_open
         self._to_drop: asyncio.Queue[str] = asyncio.Queue()
 
     def drop_context(self, job_id: str) -> None:
@@ -59,6 +65,9 @@ class VaultLink:
             self.status = answer
             if is_new:
                 self._on_change(True)
+            for job_id in answer.contexts:
+                if not self._is_open(job_id):
+                    await self._ask(reader, writer, protocol.DropContext(job_id=job_id))
             try:
                 job_id = await asyncio.wait_for(self._to_drop.get(), STATUS_EVERY_S)
             except TimeoutError:
@@ -68,7 +77,8 @@ class VaultLink:
     async def _ask(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: protocol.Message
     ) -> protocol.Message:
-        writer.write(protocol.encode(message))
-        await writer.drain()
-        head = await reader.readexactly(4)
-        return protocol.decode(await reader.readexactly(int.from_bytes(head, "big")))
+        async with asyncio.timeout(ANSWER_S):  # TimeoutError is an OSError
+            writer.write(protocol.encode(message))
+            await writer.drain()
+            head = await reader.readexactly(4)
+            return protocol.decode(await reader.readexactly(int.from_bytes(head, "big")))

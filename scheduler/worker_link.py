@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -15,6 +16,8 @@ from pathlib import Path
 from engine import protocol
 from engine.errors import ProtocolError
 from scheduler.spawn import ProcessList, python_module, spawn
+
+LINGER_S = 1.0  # a worker that closed its socket has so long to end by itself
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class WorkerLink(asyncio.Protocol):
         self.started_at = time.monotonic()
         self.heard_at = self.started_at  # last sign of life
         self.moved_at = self.started_at  # last change of block, step or phase
+        self.has_made_block = False
         self._place = place
         self._on_message = on_message
         self._on_end = on_end
@@ -57,6 +61,12 @@ class WorkerLink(asyncio.Protocol):
         self._pidfd = -1
         self._is_over = False
         self._kill_cause: str | None = None
+        self._linger: asyncio.TimerHandle | None = None
+
+    @property
+    def is_leaving(self) -> bool:
+        """Its end is ordered or has begun: nothing more can be asked of it."""
+        return self._kill_cause is not None or self._linger is not None
 
     @property
     def pid(self) -> int:
@@ -65,7 +75,10 @@ class WorkerLink(asyncio.Protocol):
         return self._process.pid
 
     async def start(self, processes: ProcessList) -> None:
-        """Start the program and listen to it. Must run on the main thread (see `scheduler.spawn`)."""
+        """Start the program and listen to it. Must run on the main thread (see `scheduler.spawn`).
+
+        Raises OSError when the machine refuses; nothing is left then.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with (self._place.log_dir / f"worker-{self.slot}.jsonl").open("ab") as log:
@@ -77,10 +90,16 @@ class WorkerLink(asyncio.Protocol):
                     env={"OMP_NUM_THREADS": str(self._place.threads), **self._place.env},
                     log=log,
                 )
+            self._pidfd = os.pidfd_open(self._process.pid)
+        except OSError:
+            ours.close()
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+            raise
         finally:
             theirs.close()
         loop = asyncio.get_running_loop()
-        self._pidfd = os.pidfd_open(self._process.pid)
         loop.add_reader(self._pidfd, self._exited)
         await loop.create_connection(lambda: self, sock=ours)
 
@@ -88,6 +107,11 @@ class WorkerLink(asyncio.Protocol):
         """Queue a message; never blocks, also when the worker is stopped. Lost when the worker is gone."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(protocol.encode(message))
+
+    def stop(self) -> None:
+        """Tell the worker to end; however it then ends, the cause is "stopped"."""
+        self._kill_cause = self._kill_cause or "stopped"
+        self.send(protocol.StopWorker())
 
     def kill(self, cause: str) -> None:
         """SIGKILL the worker's process group; its end arrives as `on_end(cause)`."""
@@ -97,7 +121,8 @@ class WorkerLink(asyncio.Protocol):
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
     # ---- asyncio.Protocol --------------------------------------------------------------------------------------------
 
@@ -128,10 +153,13 @@ class WorkerLink(asyncio.Protocol):
             self.moved_at = now
         if isinstance(message, protocol.WorkerReady):
             self.ready = message
+        elif isinstance(message, protocol.BlockDone):
+            self.has_made_block = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The worker closed its socket: it is ending, or must end now."""
-        self.kill("exited")
+        """The worker closed its socket: it is ending, or must end soon. Its exit says why, so that is waited for."""
+        if not self._is_over:
+            self._linger = asyncio.get_running_loop().call_later(LINGER_S, self.kill, "exited")
 
     def _exited(self) -> None:
         """The process is gone (its pidfd became readable)."""
@@ -141,7 +169,9 @@ class WorkerLink(asyncio.Protocol):
         code = self._process.wait()
         if self._transport is not None:
             self._transport.abort()
+        if self._linger is not None:
+            self._linger.cancel()
         if not self._is_over:
             self._is_over = True
-            cause = self._kill_cause or ("killed" if code < 0 else "stopped" if code == 0 else "exited")
+            cause = self._kill_cause or ("killed" if code < 0 else "exited")
             self._on_end(self, cause)

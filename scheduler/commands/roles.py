@@ -92,7 +92,7 @@ async def _prepare(house: House, role: Role, recipe: Recipe, slot: int) -> proto
     link = house.supervisor.slots[slot].active
     assert link is not None
     request_id = secrets.token_hex(8)
-    future = house.reports.expect_role(request_id)
+    future = house.reports.expect_role(request_id, link.worker_id)
     link.send(
         protocol.PrepareRole(
             request_id=request_id, role=role.name, prompt=recipe.prompt,

@@ -10,19 +10,21 @@ from flask_socketio import SocketIO
 
 from dashboard import login, pages, vendor
 from dashboard.api import register_api
+from dashboard.auth import has_ended
 from dashboard.context import KEY, House, house
 from dashboard.errors import register_errors
 from dashboard.feed import Feed
 from dashboard.for_people import register_for_people
+from dashboard.gate import Gate
 from dashboard.guard import register_guard
-from dashboard.limits import RateLimit
+from dashboard.limits import RateLimit, Seats
 from dashboard.overview import pulse_message
 from dashboard.pulse import Pulse
 from dashboard.reads import Reads
 from dashboard.rights import PACKAGED, load_rights
 from dashboard.secret import load_secret_key
 from dashboard.settings import MAX_BODY_BYTES, WebSettings
-from dashboard.sockets import Listeners, Speaker, end_sockets, is_out_of_date, register_sockets
+from dashboard.sockets import Listeners, Speaker, end_sockets, register_sockets
 from scheduler.client import Scheduler
 
 HERE = Path(__file__).resolve().parent
@@ -50,7 +52,10 @@ def create_app(
         GREENROOM_HAS_SOCKETIO=vendor.has_socketio(),
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    socketio = SocketIO(app, async_mode="threading", max_http_buffer_size=64_000, manage_session=False)
+    socketio = SocketIO(
+        app, async_mode="threading", transports=["websocket"], max_http_buffer_size=64_000, manage_session=False
+    )
+    app.wsgi_app = Gate(app, app.wsgi_app)  # type: ignore[method-assign]
     _put_together(app, socketio, chosen, scheduler)
     register_errors(app)
     register_guard(app)
@@ -71,7 +76,7 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
 
     def beat() -> dict[str, Any]:
         with app.app_context():
-            end_sockets(socketio, listeners, is_out_of_date)
+            end_sockets(socketio, listeners, has_ended)
             return pulse_message(pulse.last, reads, settings)
 
     packaged = settings.data_dir / "rights.yaml"
@@ -85,6 +90,8 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
         feed=Feed(reads, Speaker(socketio, listeners), listeners.rooms, beat),
         writes=RateLimit(settings.writes_per_s, 5 * settings.writes_per_s),
         logins=RateLimit(settings.logins_per_minute / 60, settings.logins_per_minute),
+        sockets=Seats(settings.max_sockets, settings.max_sockets_each),
+        streams=Seats(settings.max_streams, settings.max_streams_each),
     )
     app.extensions["greenroom.listeners"] = listeners
     register_sockets(socketio, listeners)

@@ -21,7 +21,9 @@ from dashboard.principal import NOBODY, Principal
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")  # a proxy stands between: the caller may be anywhere
+# Headers that only a proxy adds: the caller may then be anywhere.
+_FORWARDED = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
+_FORWARDED_START = "x-forwarded-"
 
 
 def find_principal() -> Principal:
@@ -35,9 +37,10 @@ def find_principal() -> Principal:
 def _token_holder(header: str) -> Principal:
     scheme, _, token = header.partition(" ")
     if scheme.lower() == "bearer" and token:
-        user = house().reads.user_of_token(hashlib.sha256(token.strip().encode()).hexdigest())
+        digest = hashlib.sha256(token.strip().encode()).hexdigest()
+        user = house().reads.user_of_token(digest)
         if user is not None:
-            return _person("token", user)
+            return _person("token", user, token_sha256=digest)
     raise WebError(401, "bad_token", "This token is not valid.", hint="Make one with: role_scheduler token create.")
 
 
@@ -46,26 +49,52 @@ def _signed_in() -> Principal | None:
     if not name:
         return None
     user = house().reads.user(name)
-    is_old = time.time() - float(session.get("at", 0)) > house().settings.session_s
-    if user is None or user["session_version"] != session.get("version") or is_old:
+    until = float(session.get("at", 0)) + house().settings.session_s
+    if user is None or user["session_version"] != session.get("version") or time.time() > until:
         session.clear()
         return None
-    return _person("session", user)
+    return _person("session", user, until=until)
 
 
-def _person(kind: Any, user: dict[str, Any]) -> Principal:
+def _person(kind: Any, user: dict[str, Any], **proof: Any) -> Principal:
     rights = house().rights.of(user["group"])
-    return Principal(kind, user["name"], user["group"], user["team"], rights, user["session_version"])
+    return Principal(kind, user["name"], user["group"], user["team"], rights, user["session_version"], **proof)
+
+
+def has_ended(principal: Principal) -> bool:
+    """Is what opened a socket or a stream no longer good? Signed out, moved to another group, token revoked, time over."""
+    if not principal.is_signed_in:
+        return False
+    reads = house().reads
+    user = reads.user(principal.name)
+    if user is None or user["group"] != principal.group or time.time() > principal.until:
+        return True
+    if principal.kind == "token":
+        return reads.user_of_token(principal.token_sha256) is None
+    return bool(user["session_version"] != principal.session_version)
 
 
 def _local() -> Principal | None:
     """A call from this machine itself: loopback address, loopback host name (no DNS rebinding), no proxy in between."""
-    if not is_loopback(request.remote_addr or "") or any(name in request.headers for name in _FORWARDED):
+    if not is_loopback(request.remote_addr or "") or _is_forwarded():
         return None
-    if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+    if not is_loopback(_host_name()):
         return None
     rights = house().rights.of("local")
     return Principal("local", "local", "local", "", rights) if rights else None
+
+
+def _is_forwarded() -> bool:
+    names = (name.lower() for name, _ in request.headers)
+    return any(name in _FORWARDED or name.startswith(_FORWARDED_START) for name in names)
+
+
+def _host_name() -> str:
+    """The host that the caller believes to speak to, without its port; empty for what is no host."""
+    try:
+        return urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:
@@ -121,8 +150,7 @@ def demand(*rights: str) -> None:
 
 
 def _check_change(principal: Principal) -> None:
-    key = principal.name if principal.is_signed_in else f"address:{request.remote_addr}"
-    if not house().writes.take(key):
+    if not house().writes.take(principal.seat_key(request.remote_addr or "")):
         raise WebError(429, "too_many", "Too many changes from you at once.", hint="Wait a second, then go on more slowly.")
     if principal.kind == "session":
         check_csrf(request.headers.get("X-CSRF-Token", ""))
@@ -138,5 +166,6 @@ def csrf_token() -> str:
 
 def check_csrf(given: str) -> None:
     """Raise WebError 403 unless the form came from one of our pages."""
-    if not hmac.compare_digest(given, session.get("csrf", "") or secrets.token_hex()):
+    expected = session.get("csrf", "") or secrets.token_hex()
+    if not hmac.compare_digest(given.encode(), expected.encode()):  # as bytes: text beyond ASCII would be an error of ours
         raise WebError(403, "bad_form", "This form is no longer valid.", hint="Reload the page and try again.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import current_app, g, request
 
-from dashboard.limits import RateLimit
+from dashboard.limits import RateLimit, Seats
 from dashboard.reads import Reads
 from dashboard.rights import Rights
 from dashboard.settings import WebSettings
@@ -34,6 +34,8 @@ class House:
     feed: Feed
     writes: RateLimit
     logins: RateLimit
+    sockets: Seats
+    streams: Seats
 
     def start(self) -> None:
         """Start the threads that look at the daemon and the store; again is harmless."""

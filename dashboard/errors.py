@@ -24,6 +24,8 @@ _PLAIN: dict[int, tuple[str, str, str]] = {
     429: ("too_many", "Too many requests from you at once.", "Wait a second, then go on more slowly."),
 }
 
+_KEPT = frozenset({"Allow", "Content-Range", "Retry-After"})  # headers of the library's errors that say something
+
 
 class WebError(SchedulerError):
     """A request refused by the web itself, before it reached the scheduler."""
@@ -62,8 +64,8 @@ def _http(error: HTTPException) -> Any:
     fallback = (HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_"), HTTPStatus(status).phrase + ".", "")
     code, message, hint = _PLAIN.get(status, fallback)
     answer = answer_error(status, code, message, hint=hint)
-    allowed = error.get_headers() if status == 405 else []
-    return (*answer, {name: value for name, value in allowed if name == "Allow"})
+    kept = {name: value for name, value in error.get_headers() if name in _KEPT}
+    return (*answer, kept)
 
 
 def _unexpected(error: Exception) -> tuple[str | Response, int]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from flask import Flask, redirect, request
 from werkzeug.wrappers import Response
 
 # Address of the API → its page. Only what a person would type or paste.
 _PAGES = (
-    (re.compile(r"/jobs/([^/]+)"), r"/dashboard/jobs/\1"),
-    (re.compile(r"/roles/([^/]+)"), r"/dashboard/roles/\1"),
+    (re.compile(r"/jobs/([^/]+)"), "/dashboard/jobs/{}"),
+    (re.compile(r"/roles/([^/]+)"), "/dashboard/roles/{}"),
     (re.compile(r"/roles"), "/dashboard/roles/"),
     (re.compile(r"/(queue|jobs)"), "/dashboard"),
     (re.compile(r"/audit"), "/dashboard/audit/"),
@@ -28,5 +29,5 @@ def to_page() -> Response | None:
         return None
     for address, page in _PAGES:
         if (match := address.fullmatch(request.path)) is not None:
-            return redirect(match.expand(page), 303)
+            return redirect(page.format(*(quote(part, safe="") for part in match.groups())), 303)
     return None

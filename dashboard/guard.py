@@ -34,7 +34,7 @@ def check_request() -> None:
     g.request_id = uuid.uuid4().hex[:16]
     origin = request.headers.get("Origin")
     is_foreign_change = request.method in CHANGING and request.headers.get("Sec-Fetch-Site") == "cross-site"
-    if is_foreign_change or (origin and urlsplit(origin).netloc != request.host):
+    if is_foreign_change or (origin and _host_of(origin) != request.host):
         raise WebError(403, "foreign_origin", "A page of another site may not act here.", hint="Open the dashboard itself.")
     if request.method not in CHANGING:
         return
@@ -44,6 +44,15 @@ def check_request() -> None:
     has_body = bool(request.content_length) or "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     if request.path not in FORM_PATHS and has_body and request.mimetype != "application/json":
         raise WebError(415, "not_json", "A change is sent as JSON.", hint="Set Content-Type: application/json.")
+
+
+def _host_of(origin: str) -> str:
+    """Host and port of an Origin; empty for what is no address."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return ""
+    return parts.netloc if parts.scheme in ("http", "https") else ""
 
 
 def _drain() -> None:

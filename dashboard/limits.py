@@ -1,9 +1,11 @@
-"""How fast one caller may go: a token bucket per key, forgotten when full again."""
+"""How fast one caller may go (a token bucket per key, forgotten when full again), and how much at once (seats)."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -42,3 +44,33 @@ class RateLimit:
         full = [k for k, b in self._buckets.items() if b.tokens + (at - b.at) * self._rate >= self._burst]
         for key in full or list(self._buckets):
             del self._buckets[key]
+
+
+class Seats:
+    """At most `total` at once, of which one key has at most `per_key`. Threads may share one."""
+
+    def __init__(self, total: int, per_key: int) -> None:
+        self._total, self._per_key = total, per_key
+        self._taken: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def take(self, key: str) -> Callable[[], None] | None:
+        """A seat: call the answer, once or more often, to leave it. None when there is none."""
+        with self._lock:
+            if self._taken.total() >= self._total or self._taken[key] >= self._per_key:
+                return None
+            self._taken[key] += 1
+        is_left = threading.Lock()  # acquired by the first call and never released
+
+        def leave() -> None:
+            if is_left.acquire(blocking=False):
+                with self._lock:
+                    self._taken[key] -= 1
+                    self._taken += Counter()  # drops keys without a seat
+
+        return leave
+
+    def __len__(self) -> int:
+        """How many are taken."""
+        with self._lock:
+            return self._taken.total()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, session
 from werkzeug.wrappers import Response as BaseResponse
@@ -75,6 +74,5 @@ def choose_language() -> Response:
 
 def _own_path(target: str) -> str:
     """The target if it is a path of ours, else nothing: nobody is sent elsewhere after signing in."""
-    parts = urlsplit(target)
-    is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
-    return target if is_ours and "\\" not in target and all(ord(c) >= 32 for c in target) else ""
+    is_ours = target.startswith("/") and not target.startswith("//") and "\\" not in target
+    return target if is_ours and target.isprintable() else ""

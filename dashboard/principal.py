@@ -19,6 +19,8 @@ class Principal:
     team: str
     rights: frozenset[str]
     session_version: int = 0
+    until: float = float("inf")  # a session ends then, seconds since 1970
+    token_sha256: str = ""
 
     def may(self, right: str) -> bool:
         """Is the right theirs?"""
@@ -33,6 +35,10 @@ class Principal:
     def is_signed_in(self) -> bool:
         """A person, not a machine or nobody."""
         return self.kind in ("session", "token")
+
+    def seat_key(self, address: str) -> str:
+        """Who is counted when long-lived connections are: a person, or an address."""
+        return f"user:{self.name}" if self.is_signed_in else f"address:{address}"
 
     def owns(self, job: Mapping[str, Any]) -> bool:
         """Is the job theirs?"""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
+import struct
 from typing import Any
 
 workers = 1
@@ -13,6 +15,21 @@ worker_class = "gthread"
 graceful_timeout = 3
 control_socket_disable = True
 loglevel = "warning"
+# A peer that takes nothing, or sends nothing, for so long loses its connection and gives its thread back. Longer than a
+# live page is silent: the socket library pings every 25 s and gives up after 20 s more.
+SEND_LIMIT_S, RECEIVE_LIMIT_S = 20, 60
+
+
+def limit_silence(listener: socket.socket) -> None:
+    """Connections accepted from this listener inherit its time limits."""
+    for option, seconds in ((socket.SO_SNDTIMEO, SEND_LIMIT_S), (socket.SO_RCVTIMEO, RECEIVE_LIMIT_S)):
+        listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
+
+
+def when_ready(server: Any) -> None:
+    """Before the worker starts."""
+    for listener in server.LISTENERS:
+        limit_silence(listener.sock)
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from flask import request
 from flask_socketio import ConnectionRefusedError, SocketIO, disconnect
 
+from dashboard.api.models import MAX_SEQ
 from dashboard.auth import caller
 from dashboard.context import house
 from dashboard.errors import WebError
@@ -120,8 +121,10 @@ def may_enter(principal: Principal, room: str) -> bool:
 
 def end_sockets(socketio: SocketIO, listeners: Listeners, is_ended: Any) -> None:
     """Disconnect every signed-in socket for which `is_ended(principal)` is true."""
-    for sid, principal in listeners.people().items():
-        if is_ended(principal):
+    people = listeners.people()
+    ended = {principal for principal in set(people.values()) if is_ended(principal)}
+    for sid, principal in people.items():
+        if principal in ended:
             socketio.server.disconnect(sid)
 
 
@@ -151,7 +154,7 @@ def register_sockets(socketio: SocketIO, listeners: Listeners) -> None:
         granted = frozenset(room for room in rooms[:MAX_ROOMS] if may_enter(listener.principal, room))
         listeners.put(sid, listener.principal, listener.rooms | granted)
         since = wish.get("since")
-        if isinstance(since, int) and since >= 0:
+        if isinstance(since, int) and 0 <= since <= MAX_SEQ:
             for name, payload in house().feed.replay(since, granted):
                 socketio.emit(name, payload, to=sid)
         return {"rooms": sorted(granted), "seq": house().feed.seq}
@@ -159,11 +162,3 @@ def register_sockets(socketio: SocketIO, listeners: Listeners) -> None:
     @socketio.on("disconnect")
     def gone(_reason: Any = None) -> None:
         listeners.remove(request.sid)  # type: ignore[attr-defined]
-
-
-def is_out_of_date(principal: Principal) -> bool:
-    """Has the person been signed out, or moved to another group, since the socket was opened?"""
-    user = house().reads.user(principal.name)
-    return user is None or user["session_version"] != principal.session_version or user["group"] != principal.group
-
-

@@ -49,7 +49,9 @@ def read_query(model: type[B]) -> B:
 
 def _parsed(raw: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(raw, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        data = json.loads(raw.decode(), object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        if b"\\u" in raw:  # half a surrogate pair is no text: nothing could store it or say it back
+            json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise WebError(400, "bad_json", f"The body is not JSON: {str(error) or 'nested too deeply'}.") from error
     if not isinstance(data, dict):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from dashboard.api.body import Body, Query
 
 Context = dict[str, str | int | float | bool]
+MAX_SEQ = 10**18  # larger numbers do not fit the store
 
 
 class NoBody(Body):
@@ -94,7 +95,7 @@ class AuditFilters(Query):
     since: str | None = None
     until: str | None = None
     text: str | None = None
-    before_seq: int | None = Field(default=None, ge=1)
+    before_seq: int | None = Field(default=None, ge=1, le=MAX_SEQ)
     limit: int = Field(default=50, ge=1, le=500)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, request, send_file
+from werkzeug.datastructures import Range
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_range_header
 
 from dashboard.api.body import read_query
@@ -49,6 +51,8 @@ def video(job_id: str) -> Response:
 def _finished(path: Path, job: dict[str, Any], query: VideoQuery) -> Response:
     if query.start is not None:  # another file than the growing one: the player opens it as a whole
         return Response(status=204, headers={"X-Video-State": "finished"})
+    if _wanted_range() is None:
+        request.environ.pop("HTTP_RANGE", None)  # else the library refuses what it does not understand
     response = send_file(
         path.resolve(), mimetype="video/mp4", conditional=True, etag=job["video_sha256"] or True,
         as_attachment=query.download is not None, download_name=f"{job['role']}-{job['id']}.mp4",
@@ -63,16 +67,21 @@ def _rest(stream: Stream, start: int, mime: str) -> Response:
     return response
 
 
-def _growing(stream: Stream, mime: str) -> Response:
+def _wanted_range() -> Range | None:
+    """The one range of bytes that is asked for. None for several, for other units and for nonsense: all get the whole."""
     wanted = parse_range_header(request.headers.get("Range"))
-    if wanted is None:
+    return wanted if wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1 else None
+
+
+def _growing(stream: Stream, mime: str) -> Response:
+    wanted = _wanted_range()
+    if wanted is None or "If-Range" in request.headers:  # what grows has no version that could match
         response = Response(stream.read(0, stream.size), 200, mimetype=None, content_type=mime)
         response.content_length = stream.size
         return _with_ranges(response)
     bounds = wanted.range_for_length(stream.size)
-    if wanted.units != "bytes" or bounds is None:
-        response = Response(status=416, headers={"Content-Range": f"bytes */{stream.size}"})
-        return _with_ranges(response)
+    if bounds is None:
+        raise RequestedRangeNotSatisfiable(stream.size)
     start, end = bounds
     response = Response(stream.read(start, end), 206, content_type=mime)
     response.content_length = end - start

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from dashboard.api.body import Query, read_query
+from dashboard.api.models import MAX_SEQ
 from dashboard.auth import caller, require
 from dashboard.context import house
 from dashboard.overview import pulse_message
@@ -18,7 +19,7 @@ class LiveQuery(Query):
     """Rooms with commas between them, and the seq seen last (-1: only begin)."""
 
     rooms: str = Field(default="", max_length=2000)
-    since: int = Field(default=-1, ge=-1)
+    since: int = Field(default=-1, ge=-1, le=MAX_SEQ)
 
 
 @blueprint.get("/live.json")

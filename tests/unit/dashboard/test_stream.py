@@ -73,10 +73,50 @@ def test_running_job_is_one_growing_file(house: Web) -> None:
     assert reader.get(f"/jobs/{job}/video", headers={"Range": "bytes=2-5"}).data == (whole + more)[2:6]
 
 
-def test_finished_video_is_the_file_with_ranges(house: Web) -> None:
-    job, _ = growing(house)
+@pytest.mark.parametrize("wish", ["bytes=0-1,4-5", "blocks=0-1", "bytes=x", "bytes=5-2", "bytes"])
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_range_that_we_do_not_serve_gets_the_whole(house: Web, wish: str, is_finished: bool) -> None:
+    job, whole = growing(house)
+    if is_finished:
+        whole = finish(house, job)
+    with house.person("reader").get(f"/jobs/{job}/video", headers={"Range": wish}) as answer:
+        assert (answer.status_code, answer.data) == (200, whole)
+
+
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_range_outside_the_file_says_how_long_it_is(house: Web, is_finished: bool) -> None:
+    job, whole = growing(house)
+    if is_finished:
+        whole = finish(house, job)
+    answer = house.person("reader").get(f"/jobs/{job}/video", headers={"Range": "bytes=9000-"})
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (416, "bad_range")
+    assert answer.headers["Content-Range"] == f"bytes */{len(whole)}"
+
+
+def test_range_of_another_version_gets_the_whole(house: Web) -> None:
+    job, whole = growing(house)
+    reader = house.person("reader")
+    wish = {"Range": "bytes=3-5", "If-Range": '"other"'}
+    assert reader.get(f"/jobs/{job}/video", headers=wish).data == whole, "what grows has no version"
+    whole = finish(house, job)
+    with reader.get(f"/jobs/{job}/video", headers=wish) as other:
+        assert (other.status_code, other.data) == (200, whole)
+    with reader.get(f"/jobs/{job}/video", headers={**wish, "If-Range": f'"{"a" * 64}"'}) as same:
+        assert (same.status_code, same.data) == (206, whole[3:6])
+    with reader.get(f"/jobs/{job}/video", headers={"Range": "bytes=-4"}) as end:
+        assert (end.status_code, end.data) == (206, whole[-4:])
+
+
+def finish(house: Web, job: str) -> bytes:
+    """The running job has succeeded; its file."""
     (house.data_dir / "jobs" / job / "video.mp4").write_bytes(b"0123456789")
     house.move(job, "RUNNING", "SUCCEEDED", video_sha256="a" * 64)
+    return b"0123456789"
+
+
+def test_finished_video_is_the_file_with_ranges(house: Web) -> None:
+    job, _ = growing(house)
+    finish(house, job)
     reader = house.person("reader")
     with reader.get(f"/jobs/{job}/video", headers={"Range": "bytes=3-5"}) as answer:
         assert (answer.status_code, answer.data) == (206, b"345")

@@ -67,7 +67,8 @@ class BlockEngine:
         ids = self._tokenizer.ids(text.clean(prompt), self.transformer.config.text_len)
         image = roles.fit_portrait(portrait_rgb, width, height).to(self._like())
         reference, motion = roles.portrait_latents(self.vae, image)
-        return {"text": text.encode_ids(self._text_encoder, ids), "reference": reference, "motion": motion}
+        words = text.encode_ids(self._text_encoder, ids).to(self._like().device)
+        return {"text": words, "reference": reference, "motion": motion}
 
     @torch.inference_mode()
     def hear(self, waveform: np.ndarray) -> Conditions:
@@ -185,7 +186,8 @@ class BlockEngine:
 
     def _noise(self, conditions: Conditions, settings: Settings, block: int) -> Tensor:
         channels, _, height, width = conditions["reference"].shape
-        return block_noise(settings, block, (channels, height, width), self._like().dtype).to(self._like().device)
+        noise = block_noise(settings, block, (channels, height, width), self._like().dtype)
+        return noise.to(self._like().device)
 
     def _rings(self, context: Context, settings: Settings) -> list[KeyStore]:
         """The rings, cut to one clip of these settings."""
@@ -222,6 +224,9 @@ class _Stages:
 def to_rgb(video: Tensor) -> np.ndarray:
     """Frames [3, n, H, W] in [-1, 1] -> uint8 [n, H, W, 3], truncated as the published code does."""
     frames = ((video.permute(1, 2, 3, 0).float() + 1) / 2 * 255).to(torch.uint8)
+    if frames.is_cuda:
+        host = torch.empty(frames.shape, dtype=torch.uint8, pin_memory=True)
+        frames = host.copy_(frames)  # pinned memory takes it several times as fast; waits for the device
     return np.ascontiguousarray(frames.cpu().numpy())
 
 

@@ -24,6 +24,7 @@ MAGIC = 0x4752_4E52_4D43_5431  # "GRNRMCT1"
 _MAGIC, _BLOCKS_DONE, _LAYOUT = range(3)  # words of the header
 SINK_HALF = 0  # place in the `state` tensor: which half of the sink is in use
 
+Buffer = mmap.mmap | memoryview | bytearray | Tensor
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int64": torch.int64}
 
 
@@ -55,14 +56,20 @@ def layout_of(shape: ModelShape, width: int, height: int, steps: int, infer_fram
 
 
 class Context:
-    """Tensors over a writable shared buffer of `layout.total_bytes`. A zero-filled buffer is a context not begun."""
+    """Tensors over a writable shared buffer of `layout.total_bytes`. A zero-filled buffer is a context not begun.
 
-    def __init__(self, layout: ContextLayout, buffer: mmap.mmap | memoryview | bytearray) -> None:
+    The buffer is host memory, or a uint8 tensor on a device. A device's header is read once and then kept beside it:
+    asking for the counter never waits for the device, and the store of a new counter is queued behind all that the
+    block wrote.
+    """
+
+    def __init__(self, layout: ContextLayout, buffer: Buffer) -> None:
         size = len(buffer)
         if size < layout.total_bytes:
             raise ContextLost(f"the buffer has {size} bytes, the layout {layout.total_bytes}.")
         self.layout = layout
-        self._header = torch.frombuffer(buffer, dtype=torch.int64, count=HEADER_BYTES // 8)
+        self._stored = _numbers(buffer, torch.int64, HEADER_BYTES // 8, 0)
+        self._header = self._stored.cpu()  # the same tensor in host memory, a copy on a device
         self._halves: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
         self._map(buffer)
         if self.is_begun and int(self._header[_LAYOUT]) != self._fingerprint():
@@ -84,17 +91,22 @@ class Context:
 
     def flip(self, blocks_done: int) -> None:
         """One aligned store: the state is now that after `blocks_done` blocks."""
-        self._header[_BLOCKS_DONE] = blocks_done
+        self._store(_BLOCKS_DONE, blocks_done)
 
     def forget(self) -> None:
         """The context is not begun any more; first step of filling it."""
-        self._header[_MAGIC] = 0
+        self._store(_MAGIC, 0)
 
     def mark_begun(self, blocks_done: int) -> None:
         """Last step of filling it."""
-        self._header[_LAYOUT] = self._fingerprint()
-        self._header[_BLOCKS_DONE] = blocks_done
-        self._header[_MAGIC] = MAGIC
+        self._store(_LAYOUT, self._fingerprint())
+        self._store(_BLOCKS_DONE, blocks_done)
+        self._store(_MAGIC, MAGIC)
+
+    def _store(self, word: int, value: int) -> None:
+        self._header[word] = value
+        if self._stored is not self._header:
+            self._stored[word : word + 1].fill_(value)
 
     # ---- the tensors ------------------------------------------------------------------------------------------------
 
@@ -119,7 +131,7 @@ class Context:
         """What the decoder remembers before block number `block`, in the order of use."""
         return [tensor for name, tensor in self.half(block).items() if name.startswith("decoder.")]
 
-    def _map(self, buffer: mmap.mmap | memoryview | bytearray) -> None:
+    def _map(self, buffer: Buffer) -> None:
         offset = HEADER_BYTES
         for spec in self.layout.tensors:
             for half in self._halves:
@@ -130,7 +142,12 @@ class Context:
         return int(self.layout.sha256[:15], 16)
 
 
-def _view(buffer: mmap.mmap | memoryview | bytearray, spec: TensorSpec, offset: int) -> Tensor:
-    dtype = _DTYPES[spec.dtype]
-    count = torch.Size(spec.shape).numel()
-    return torch.frombuffer(buffer, dtype=dtype, count=count, offset=offset).view(spec.shape)
+def _view(buffer: Buffer, spec: TensorSpec, offset: int) -> Tensor:
+    return _numbers(buffer, _DTYPES[spec.dtype], torch.Size(spec.shape).numel(), offset).view(spec.shape)
+
+
+def _numbers(buffer: Buffer, dtype: torch.dtype, count: int, offset: int) -> Tensor:
+    """A part of the buffer as numbers, without copying."""
+    if isinstance(buffer, Tensor):
+        return buffer[offset : offset + count * dtype.itemsize].view(dtype)
+    return torch.frombuffer(buffer, dtype=dtype, count=count, offset=offset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from engine.catalog import BLOCK_LATENTS
@@ -23,6 +24,7 @@ class Denoiser:
     def __init__(self, transformer: Transformer) -> None:
         self.transformer = transformer
         self._plans: dict[int, tuple[Schedule, list[Modulation]]] = {}
+        self._grids: dict[tuple[int, int], _Grid] = {}
         self._text: tuple[Tensor, list[KeysValues]] | None = None
 
     def text(self, rows: Tensor) -> list[KeysValues]:
@@ -76,12 +78,31 @@ class Denoiser:
     ) -> RingReader:
         rows, columns, first = x.shape[-2] // 2, x.shape[-1] // 2, BLOCK_LATENTS * block
         shift = sink_shift(first, reference_distance(seed, block, step))
-        at = phases(self._on_device(block_positions(first, rows, columns)), self.transformer.config.head_dim)
+        at = phases(self._grid(rows, columns).block(first), self.transformer.config.head_dim)
         return RingReader(ring, sink, block, at, self._sink_phases(shift, rows, columns), oldest=oldest)
 
     def _sink_phases(self, shift: int, rows: int, columns: int) -> Phases:
-        positions = self._on_device(sink_positions(shift, rows, columns))
-        return phases(positions, self.transformer.config.head_dim)
+        return phases(self._grid(rows, columns).sink(shift), self.transformer.config.head_dim)
 
-    def _on_device(self, positions: Tensor) -> Tensor:
-        return positions.to(self.transformer.patch_embedding.weight.device)
+    def _grid(self, rows: int, columns: int) -> _Grid:
+        if (rows, columns) not in self._grids:
+            self._grids[rows, columns] = _Grid(rows, columns, self.transformer.patch_embedding.weight.device)
+        return self._grids[rows, columns]
+
+
+class _Grid:
+    """Positions of a size on the device: moving them along the video needs no copy from the host."""
+
+    def __init__(self, rows: int, columns: int, device: torch.device) -> None:
+        block, sink = block_positions(0, rows, columns), sink_positions(0, rows, columns)
+        self._block, self._sink = block.to(device), sink.to(device)
+        self._block_moves = (block_positions(1, rows, columns) - block).to(device)
+        self._sink_moves = (sink_positions(1, rows, columns) - sink).to(device)
+
+    def block(self, first_frame: int) -> Tensor:
+        """Positions [L, 3] of a block that starts at a latent frame."""
+        return self._block + first_frame * self._block_moves
+
+    def sink(self, shift: int) -> Tensor:
+        """Positions [S, 3] of the sink with the reference frame moved on."""
+        return self._sink + shift * self._sink_moves

@@ -1,10 +1,9 @@
 """The video autoencoder, causal in time: 4 video frames x 8 x 8 pixels <-> one latent of 16 channels.
 
-Parameter names are those of the public file. Work goes on channels-last frames [frames, height, width, channels]: a
-causal 3x3x3 convolution is one 2-D convolution per frame over the three temporal taps side by side in the channel axis,
-which is the same sum and, on a CPU with few channels, several times as fast as a 3-D convolution. Every one with a
-temporal extent remembers its last two input frames in a `Stream`, so a video may be fed in pieces: the result is the
-same.
+Parameter names are those of the public file. Work goes on channels-last frames [frames, height, width, channels]: on a
+CPU a causal 3x3x3 convolution is one 2-D convolution per frame over the three temporal taps side by side in the channel
+axis, which is the same sum and, with few channels, several times as fast as a 3-D convolution. Every one with a temporal
+extent remembers its last two input frames in a `Stream`, so a video may be fed in pieces: the result is the same.
 
 The first latent frame stands for one video frame, every further one for four.
 """
@@ -16,10 +15,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.model.vae_parts import AttentionBlock, CausalConv, Resample, ResidualBlock, RMSNorm, Stream
+from engine.model.vae_parts import (
+    AttentionBlock,
+    CausalConv,
+    Resample,
+    ResidualBlock,
+    RMSNorm,
+    Stream,
+    norm_silu_conv,
+)
 
 # Normalisation of latents, the public values.
 LATENTS_MEAN = (
@@ -104,6 +110,7 @@ class VideoAutoencoder(nn.Module):
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
         self.config = config
+        self._constants: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
         self.encoder = Encoder(config)
         self.conv1 = CausalConv(2 * config.z_dim, 2 * config.z_dim, kernel=(1, 1, 1))
         self.conv2 = CausalConv(config.z_dim, config.z_dim, kernel=(1, 1, 1))
@@ -144,12 +151,18 @@ class VideoAutoencoder(nn.Module):
         return self.decoder(z, stream).clamp_(-1.0, 1.0).permute(3, 0, 1, 2)
 
     def _normalisation(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        centre = torch.tensor(self.config.latents_mean, dtype=like.dtype, device=like.device)
-        return centre, 1.0 / torch.tensor(self.config.latents_std, dtype=like.dtype, device=like.device)
+        key = like.dtype, like.device
+        if key not in self._constants:
+            centre, spread = (
+                torch.tensor(x, dtype=like.dtype, device=like.device)
+                for x in (self.config.latents_mean, self.config.latents_std)
+            )
+            self._constants[key] = centre, 1.0 / spread
+        return self._constants[key]
 
 
 def _through(first: nn.Module, layers: list[nn.Module], head: nn.ModuleList, x: Tensor, stream: Stream) -> Tensor:
     x = first(x, stream)
     for layer in layers:
         x = layer(x, stream)
-    return head[2](F.silu(head[0](x)), stream)
+    return norm_silu_conv(head[0], head[2], x, stream)

@@ -5,6 +5,7 @@ Shapes: T frames, H, W height and width, C channels; activations are [T, H, W, C
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -42,6 +43,17 @@ class Stream:
         self._leave(extended[-MEMORY_FRAMES:])
         return extended
 
+    def extend_into(self, x: Tensor, write: Callable[[Tensor], object]) -> Tensor:
+        """Like `extend` for frames of `x`'s shape that `write` puts where they belong: nothing is copied."""
+        extended = x.new_empty(MEMORY_FRAMES + x.shape[0], *x.shape[1:])
+        if self.before is None:
+            extended[:MEMORY_FRAMES].zero_()
+        else:
+            extended[:MEMORY_FRAMES].copy_(self.before[len(self.after)])
+        write(extended[MEMORY_FRAMES:])
+        self._leave(extended[-MEMORY_FRAMES:])
+        return extended
+
     def begin(self, x: Tensor) -> None:
         """Leave zeros: at the very beginning, temporal upsampling does not take part and forgets the first frame."""
         self._leave(x.new_zeros(MEMORY_FRAMES, *x.shape[1:]))
@@ -72,10 +84,19 @@ class CausalConv(nn.Module):
 
     def over(self, frames: Tensor, stride: int = 1) -> Tensor:
         """Valid convolution in time over frames that include the past: [T + 2, H, W, C] -> [T, H, W, out]."""
+        if self.taps > 1 and self.is_spatial and frames.is_cuda:
+            return self._in_three_dimensions(frames)
         if self.taps > 1:
             last = frames.shape[0] - self.taps
             frames = torch.cat([frames[tap : last + tap + 1 : stride] for tap in range(self.taps)], dim=-1)
         return _conv2d(frames, self._side_by_side(), self.bias, 1) if self.is_spatial else self._pointwise(frames)
+
+    def _in_three_dimensions(self, frames: Tensor) -> Tensor:
+        """The plain 3-D convolution on channels-last frames, for which CUDA has fast kernels."""
+        if self._flat is None or self._flat.device != self.weight.device:
+            self._flat = self.weight.contiguous(memory_format=torch.channels_last_3d)
+        out = F.conv3d(frames.permute(3, 0, 1, 2)[None], self._flat, self.bias, padding=(0, 1, 1))
+        return out[0].permute(1, 2, 3, 0)
 
     def _pointwise(self, frames: Tensor) -> Tensor:
         return F.linear(frames, self._side_by_side().flatten(1), self.bias)
@@ -99,8 +120,22 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., C] -> [..., C]; the length is taken in float32."""
-        normed = F.normalize(x.float(), dim=-1).to(x.dtype)
-        return normed * (self.gamma.flatten() * x.shape[-1] ** 0.5)
+        return F.normalize(x.float(), dim=-1).to(x.dtype) * self.scaled_gamma()
+
+    def scaled_gamma(self) -> Tensor:
+        """[C]: the weight times sqrt(C)."""
+        return self.gamma.flatten() * self.gamma.shape[0] ** 0.5
+
+
+def norm_silu_conv(norm: nn.Module, conv: nn.Module, x: Tensor, stream: Stream) -> Tensor:
+    """Norm, SiLU and a convolution that remembers two frames; on CUDA in bfloat16 the first two are one kernel."""
+    assert isinstance(norm, RMSNorm) and isinstance(conv, CausalConv)
+    if not (x.is_cuda and x.dtype == torch.bfloat16):
+        return conv(F.silu(norm(x)), stream)
+    from engine.model.cuda.rows import unit_silu  # needs triton
+
+    x = x.contiguous()
+    return conv.over(stream.extend_into(x, lambda out: unit_silu(x, norm.scaled_gamma(), out)))
 
 
 class ResidualBlock(nn.Module):
@@ -119,8 +154,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
         """[T, H, W, C] -> [T, H, W, out]"""
         shortcut = x if self.shortcut is None else self.shortcut(x, None)
-        x = self.residual[2](F.silu(self.residual[0](x)), stream)
-        return self.residual[6](F.silu(self.residual[3](x)), stream) + shortcut
+        x = norm_silu_conv(self.residual[0], self.residual[2], x, stream)
+        return norm_silu_conv(self.residual[3], self.residual[6], x, stream) + shortcut
 
 
 class AttentionBlock(nn.Module):

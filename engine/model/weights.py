@@ -64,6 +64,14 @@ def empty_weights() -> Iterator[None]:
 
 def assign(module: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
     """Make `tensors` the module's parameters, without copying. Names and shapes must agree exactly."""
+    check_names(module, tensors, name)
+    module.load_state_dict(tensors, assign=True)
+    module.requires_grad_(False)
+    module.eval()
+
+
+def check_names(module: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
+    """Raises WeightsError where names and shapes of `tensors` are not exactly those of the module's parameters."""
     wanted = dict(module.state_dict())
     missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     if missing or extra:
@@ -75,9 +83,6 @@ def assign(module: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
             raise WeightsError(
                 f"{name}: {key} has shape {shapes}.", hint="The file belongs to a model of another shape."
             )
-    module.load_state_dict(tensors, assign=True)
-    module.requires_grad_(False)
-    module.eval()
 
 
 def _header(buffer: memoryview, name: str) -> tuple[dict[str, Any], int]:

@@ -37,17 +37,18 @@ class Case:
 
     path: Path
     config: dict[str, Any]
+    device: str = "cpu"
     errors: dict[str, dict[str, float]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
 
     @classmethod
-    def open(cls, path: Path) -> Case:
+    def open(cls, path: Path, device: str = "cpu") -> Case:
         """Read `config.json`; raises OSError or ValueError when it cannot be read."""
-        return cls(path, json.loads((path / "config.json").read_text()))
+        return cls(path, json.loads((path / "config.json").read_text()), device)
 
     def __post_init__(self) -> None:
-        self.inputs = self._tensors("inputs.safetensors")
-        self.outputs = self._tensors("outputs.safetensors")
+        self.inputs = self.tensors("inputs.safetensors")
+        self.outputs = self.tensors("outputs.safetensors")
 
     @property
     def run(self) -> dict[str, Any]:
@@ -63,7 +64,7 @@ class Case:
 
     def weights(self, prefix: str = "", file: str = "weights.safetensors") -> dict[str, Tensor]:
         """Tensors whose names begin with `prefix`, without it."""
-        tensors = load_tensors(self.path / file)
+        tensors = self.tensors(file)
         return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
     def check(self, name: str, got: Tensor, *, want: Tensor | None = None, demand: str = "abs") -> None:
@@ -73,7 +74,7 @@ class Case:
             self.seen.add(name)
         error = float("inf")
         if got.shape == want.shape and got.numel():
-            error = (got.double() - want.double()).abs().max().item()
+            error = (got.double().cpu() - want.double().cpu()).abs().max().item()
         errors = self.errors.setdefault(demand, {})
         errors[name] = max(error, errors.get(name, 0.0), key=_badness)
 
@@ -88,8 +89,11 @@ class Case:
             results.append(Result(self.path.name, demand, errors[worst], tolerance, worst, len(errors)))
         return results
 
-    def _tensors(self, name: str) -> dict[str, Tensor]:
-        return load_tensors(self.path / name) if (self.path / name).exists() else {}
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Tensors of one of the case's files, on the device; none where there is no such file."""
+        if not (self.path / name).exists():
+            return {}
+        return {key: value.to(self.device) for key, value in load_tensors(self.path / name).items()}
 
 
 def _badness(error: float) -> float:

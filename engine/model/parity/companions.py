@@ -12,7 +12,7 @@ from engine.model.speech import build_speech_encoder
 from engine.model.text import TextConfig, build_text_encoder, encode_ids
 from engine.model.vae import VaeConfig, VideoAutoencoder
 from engine.model.vae_parts import Stream
-from engine.model.weights import assign, empty_weights, load_tensors
+from engine.model.weights import assign, empty_weights
 
 
 def build_vae(case: Case, model: str = "model", file: str = "weights.safetensors") -> VideoAutoencoder:
@@ -53,7 +53,7 @@ def build_speech(case: Case, folder: str) -> torch.nn.Module:
     """The speech encoder of a folder as the transformers library lays it out."""
     path = case.path / folder
     config = json.loads((path / "config.json").read_text())
-    return build_speech_encoder(config, load_tensors(path / "model.safetensors"), "model.safetensors")
+    return build_speech_encoder(config, case.tensors(f"{folder}/model.safetensors"), "model.safetensors")
 
 
 def wav2vec(case: Case) -> None:

@@ -25,12 +25,13 @@ KINDS: dict[str, Callable[[Case], None]] = {
 }
 
 
-def run_case(path: Path) -> list[Result]:
-    """Run one case folder. Raises ValueError for an unknown kind."""
-    case = Case.open(path)
+def run_case(path: Path, device: str = "cpu") -> list[Result]:
+    """Run one case folder on a device. Raises ValueError for an unknown kind."""
+    case = Case.open(path, device)
     kind = case.config.get("kind")
     if kind not in KINDS:
         raise ValueError(f"{path.name}: unknown kind {kind!r}; known are {', '.join(KINDS)}")
-    with torch.inference_mode():
+    torch.backends.cudnn.allow_tf32 = False  # the cases are float32
+    with torch.inference_mode(), torch.device(device):
         KINDS[kind](case)
     return case.results()

@@ -7,7 +7,6 @@ import torch
 from engine.model import fp8, lora
 from engine.model.parity.case import Case
 from engine.model.sampler import euler_step, schedule
-from engine.model.weights import load_tensors
 
 
 def sampler(case: Case) -> None:
@@ -28,7 +27,7 @@ def merged_adapter(case: Case) -> None:
     """Both spellings of the adapter change exactly the expected weights."""
     weights = case.weights()
     for file in ("adapter.safetensors", "adapter_noprefix.safetensors"):
-        changed = lora.merge(weights, load_tensors(case.path / file), alpha=case.run["lora_alpha"])
+        changed = lora.merge(weights, case.tensors(file), alpha=case.run["lora_alpha"])
         for name, value in changed.items():
             case.check(name, value)
 

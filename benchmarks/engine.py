@@ -1,0 +1,160 @@
+"""`python -m benchmarks.engine --size 640x384 --random-weights --json`: how fast the engine makes video on this device.
+
+Steady state: the ring has wrapped and the sink was renewed before anything counts. Times are medians of the repeats, by
+device events for parts and by the clock for whole blocks, whose frames have arrived in host memory. Weights are random
+(`--random-weights`): the arithmetic is that of trained ones. Prints JSON, nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gc
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from engine.catalog import BLOCK_FRAMES, CLIP_FRAMES, SHAPES
+from engine.config import Settings
+from engine.memory import context_bytes, weights_bytes
+from engine.model.block_engine import BlockEngine, Conditions
+from engine.model.context import Context
+from engine.model.random_weights import random_conditions, random_engine
+
+SHAPE_NAMES = {"14b": "live-avatar-14b", "pocket": "pocket"}
+GIB = 2**30
+WARM_BLOCKS = CLIP_FRAMES // BLOCK_FRAMES + 1  # one clip fills the ring; its end renews the sink
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Everything about one shape, size and precision."""
+    width, height = (int(x) for x in arguments.size.split("x"))
+    shape = dataclasses.replace(SHAPES[SHAPE_NAMES[arguments.shape]], dtype=arguments.dtype)
+    _fresh()
+    start = time.perf_counter()
+    engine = random_engine(shape, "cuda", arguments.precision)
+    torch.cuda.synchronize()
+    load_ms = (time.perf_counter() - start) * 1e3
+    weights = torch.cuda.memory_allocated()
+    load_peak = torch.cuda.max_memory_allocated()
+    settings = Settings(size="704*384", steps=arguments.steps, seed=7)
+    layout = engine.layout(width, height, settings.steps)
+    context = Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device="cuda"))
+    conditions = random_conditions(shape, width, height, "cuda", BLOCK_FRAMES * (WARM_BLOCKS + arguments.repeats + 2))
+    begin_ms = [_clock(lambda: engine.begin(context, conditions, settings)) for _ in range(2)]
+    first_ms = _clock(lambda: _block(engine, context, conditions, settings))
+    for _ in range(WARM_BLOCKS - 1):
+        _block(engine, context, conditions, settings)
+    block_ms = [_clock(lambda: _block(engine, context, conditions, settings)) for _ in range(arguments.repeats)]
+    parts = _parts(engine, context, conditions, settings)
+    block = statistics.median(block_ms)
+    return {
+        "date": time.strftime("%Y-%m-%d"), "device": torch.cuda.get_device_name(), "torch": torch.__version__,
+        "shape": arguments.shape, "size": arguments.size, "steps": settings.steps, "precision": arguments.precision,
+        "compile": "none (fused kernels)" if arguments.precision != "plain" else "none (eager)",
+        "decode": "in", "repeats": arguments.repeats,
+        "block_ms": round(block, 2), "block_ms_spread": [round(min(block_ms), 2), round(max(block_ms), 2)],
+        "fps": round(BLOCK_FRAMES / block * 1e3, 2), **parts,
+        "first_begin_ms": round(begin_ms[0], 1), "begin_ms": round(begin_ms[1], 1), "first_block_ms": round(first_ms, 1),
+        "build_ms": round(load_ms, 1), "weights_gib": round(weights / GIB, 3), "build_peak_gib": round(load_peak / GIB, 3),
+        "peak_allocated_gib": round(torch.cuda.max_memory_allocated() / GIB, 3),
+        "peak_reserved_gib": round(torch.cuda.max_memory_reserved() / GIB, 3),
+        "predicted_weights_gib": round(weights_bytes(shape, _planned(arguments)) / GIB, 3),
+        "predicted_context_gib": round(context_bytes(shape, width, height, settings.steps) / GIB, 3),
+    }  # fmt: skip
+
+
+def _planned(arguments: argparse.Namespace) -> str:
+    return "fp8" if arguments.precision == "fp8" else str(arguments.dtype)
+
+
+def _block(engine: BlockEngine, context: Context, conditions: Conditions, settings: Settings) -> None:
+    done = context.blocks_done
+    engine.make_block(context, conditions, settings, done)
+    context.flip(done + 1)
+
+
+@torch.inference_mode()
+def _parts(engine: BlockEngine, context: Context, conditions: Conditions, settings: Settings) -> dict[str, float]:
+    """Milliseconds of one step and of the decoder, by device events; and how long the host needs to launch a step."""
+    block = context.blocks_done
+    words, audio = engine._text(conditions), engine._audio(conditions, block)
+    rings, sink = engine._rings(context, settings), context.sink(context.sink_half(block))
+    x = engine._noise(conditions, settings, block)
+    _, modulations = engine.denoiser._plan(len(rings))
+    memory = engine.denoiser._memory(rings[0], sink, x, block, settings.seed, 0, oldest=0)
+
+    def step() -> None:
+        engine.transformer(x, modulations[0], memory, words, audio)
+
+    def decode() -> None:
+        engine.vae.decode_block(x, context.decoder(block), context.decoder(block + 1))
+
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    step()
+    launched = (time.perf_counter() - start) * 1e3
+    return {
+        "step_ms": round(_events(step), 2), "step_launch_ms": round(launched, 2), "decode_ms": round(_events(decode), 2),
+        "audio_ms": round(_events(lambda: engine._audio(conditions, block)), 2),
+    }  # fmt: skip
+
+
+def _events(work: Callable[[], object], repeats: int = 7) -> float:
+    """Median milliseconds on the device."""
+    work()
+    times = []
+    for _ in range(repeats):
+        before, after = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        before.record()
+        work()
+        after.record()
+        after.synchronize()
+        times.append(before.elapsed_time(after))
+    return statistics.median(times)
+
+
+def _clock(work: Callable[[], object]) -> float:
+    """Milliseconds until the device is done."""
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - start) * 1e3
+
+
+def _fresh() -> None:
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+
+
+def main(arguments: list[str]) -> int:
+    """Command line; exit status 69 where there is no CUDA device."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
+    parser.add_argument("--shape", choices=SHAPE_NAMES, default="14b")
+    parser.add_argument("--size", nargs="+", default=["640x384"], help="width x height in pixels, multiples of 64")
+    parser.add_argument("--precision", nargs="+", choices=("plain", "bf16", "fp8"), default=["fp8"])
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=8)
+    parser.add_argument("--random-weights", action="store_true", required=True)
+    parser.add_argument("--json", action="store_true", help="for symmetry: the output is always JSON")
+    options = parser.parse_args(arguments)
+    if not torch.cuda.is_available():
+        print("no CUDA device: this benchmark has nothing to measure", file=sys.stderr)
+        return 69
+    options.dtype = "bfloat16"
+    for precision in options.precision:
+        for size in options.size:
+            one = argparse.Namespace(**{**vars(options), "size": size, "precision": precision})
+            print(json.dumps(measure(one)), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

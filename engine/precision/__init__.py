@@ -1,0 +1,1 @@
+"""Converters: the same product in other number formats."""

@@ -179,7 +179,8 @@ def _find(state: State, job_id: str, turn: Turn, wish: str) -> Job | None:
     if job is None:
         story = state.story(job_id)
         if story:
-            turn.refuse("illegal_move", f"Cannot {wish} job {job_id}: it has ended ({story[-1]}).", story=story)
+            ended_as = story[-1].rpartition(" → ")[2]
+            turn.refuse("illegal_move", f"Cannot {wish} job {job_id}: it has ended as {ended_as}.", story=story)
         else:
             turn.refuse("unknown_job", f"There is no open job {job_id}.")
     return job

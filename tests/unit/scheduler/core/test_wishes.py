@@ -168,6 +168,7 @@ def test_refusal_tells_the_story_of_a_job_that_has_ended(studio: Studio) -> None
     studio.finish("j0")
     studio.pause("j0")
     assert studio.refusal().code == "illegal_move"
+    assert studio.refusal().message == "Cannot pause job j0: it has ended as SUCCEEDED."
     assert studio.refusal().story[-1].endswith("job:succeeded → SUCCEEDED")
     assert any("job:leased → LEASED" in line for line in studio.refusal().story)
 

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from scheduler.audit import AuditEntry
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.follow import follow
 from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door, facts, job_of
 from scheduler.core.job import JobState
+from scheduler.core.tags import Tag
 from scheduler.errors import SchedulerError
 
 
@@ -41,6 +43,7 @@ def again(
         note(f"{second_id} ended as {second['state']}: {second['error_message'] or 'no reason was given'}")
         raise typer.Exit(ExitCode.FAILED)
     report = compare(data, job, second_id)
+    report["rebuilt"] = rebuilt(data, [job, second_id])
     if as_json:
         print_json(report)
     else:
@@ -76,6 +79,20 @@ def compare(data: Path, first: str, second: str) -> dict[str, Any]:
     return {"job": first, "again": second, "is_equal": is_equal, "blocks": len(numbers), "different": different}
 
 
+def rebuilt(data: Path, job_ids: list[str]) -> list[str]:
+    """Those of the jobs whose context was rebuilt on the way (resume *continuous*): their bits are their own."""
+    with facts(data) as reader:
+        return [
+            job_id
+            for job_id in job_ids
+            if any(_is_rebuild(row) for row in reader.story(job_id))
+        ]
+
+
+def _is_rebuild(row: AuditEntry) -> bool:
+    return row["action"] == Tag.JOB_STARTED and row["body"].get("resume") == "continuous"
+
+
 def _hash(blocks: dict[int, dict[str, Any]], number: int, name: str) -> str | None:
     row = blocks.get(number)
     return None if row is None else str(row[name])
@@ -86,6 +103,8 @@ def _say_report(report: dict[str, Any]) -> None:
         say(f"equal: {report['blocks']} blocks, every latent and every frame")
         return
     say(f"differs: {len(report['different'])} of {report['blocks']} blocks")
+    for job_id in report["rebuilt"]:
+        say(f"{job_id} lost its context and went on from its durable blocks: smoothly, but not with the same bits.")
     for block in report["different"]:
         what = [name for name in ("latents", "frames") if not block[name]]
         say(f"  block {block['block']}: {' and '.join(what) or 'only one of the two has it'}")

@@ -112,7 +112,10 @@ class Scheduler:
         return self._call("switch_role", role=role, context=context or {}, slot=slot)
 
     def put_roles(self, text: str, base_dir: str | Path | None = None) -> dict[str, Any]:
-        """Replace the registry by this YAML text; file names in it are relative to `base_dir`."""
+        """Replace the registry by this YAML text; file names in it are relative to `base_dir`.
+
+        Without `base_dir`: to the folder of the registry loaded last. Over HTTP it must be left out.
+        """
         return self._call("put_roles", text=text, base_dir=None if base_dir is None else str(Path(base_dir).resolve()))
 
     def status(self) -> dict[str, Any]:
@@ -225,6 +228,9 @@ class _Http:
         "consent": ("POST", "/jobs/{job_id}/consent"),
         "switch_role": ("POST", "/switch_role"),
         "status": ("GET", "/queue"),
+        "put_roles": ("PUT", "/roles"),
+        "pause_queue": ("POST", "/queue/pause"),
+        "resume_queue": ("POST", "/queue/resume"),
     }
 
     def __init__(self, base: str, token: str | None) -> None:
@@ -232,6 +238,11 @@ class _Http:
 
     def call(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
         """One HTTP request; the token decides who the actor is."""
+        if "base_dir" in args:
+            raise SchedulerError(
+                400, "not_over_http", "A folder of this machine means nothing to the other one.", field="base_dir",
+                hint="Leave it out: file names are looked up beside the registry loaded last.",
+            )  # fmt: skip
         if command not in self._ROUTES:
             raise SchedulerError(
                 400, "not_over_http", f"{command} is not offered over HTTP.", hint="Call it on the machine itself."
@@ -245,7 +256,7 @@ class _Http:
             headers["Authorization"] = f"Bearer {self._token}"
         if "{job_id}" in route:
             route = route.format(job_id=urllib.parse.quote(str(body.pop("job_id")), safe=""))
-        payload = json.dumps(body.pop("request", body)).encode() if method == "POST" else None
+        payload = json.dumps(body.pop("request", body)).encode() if method != "GET" else None
         request = urllib.request.Request(self._base + route, data=payload, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=DEFAULT_TIMEOUT_S) as response:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from scheduler.cli.output import AsJson, print_json, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, door
+from scheduler.cli.place import DEFAULT_DATA, DataDir, door, facts
+from scheduler.errors import SchedulerError
 
 app = typer.Typer(help="Tokens for programs that call the API.", no_args_is_help=True)
 
@@ -19,19 +21,40 @@ def add_to(parent: typer.Typer) -> None:
 
 def login_link(
     user: Annotated[str, typer.Option("--user", help="The person's name.")] = "admin",
-    group: Annotated[str, typer.Option("--group", help="Set of rights, a name in rights.yaml.")] = "admin",
-    team: Annotated[str, typer.Option("--team", help="Whose share their jobs count against.")] = "",
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            help="Set of rights, a name in rights.yaml. Without it a known person keeps theirs, admin gets admin, others user.",
+        ),
+    ] = None,
+    team: Annotated[
+        str | None, typer.Option("--team", help="Whose share their jobs count against; without it, it stays as it was.")
+    ] = None,
     base: Annotated[str, typer.Option("--base", help="Where people reach the dashboard.")] = "http://127.0.0.1:8000",
     data: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
     """Print a link that signs a person in once."""
-    answer = door(data).create_login_link(user, group, team)
+    known = _as_known(data, user)
+    answer = door(data).create_login_link(user, group or known["group"], known["team"] if team is None else team)
     link = base.rstrip("/") + str(answer["path"])
     if as_json:
         print_json({**answer, "link": link})
         return
     say(link)
+
+
+def _as_known(data: Path, user: str) -> dict[str, str]:
+    """Group and team that a person has; somebody new gets the least, save for `admin`, the first who needs a way in."""
+    nobody = {"group": "admin" if user == "admin" else "user", "team": ""}
+    try:
+        with facts(data) as reader:
+            return {**nobody, **(reader.user(user) or {})}
+    except SchedulerError as error:
+        if error.code != "no_store":
+            raise
+        return nobody  # no studio was ever started here: the door says how to start one
 
 
 @app.command()

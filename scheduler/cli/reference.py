@@ -54,7 +54,7 @@ def _section(words: str, command: Any) -> str:
     for param in arguments:
         lines.append(f"| `{_cell(_value(param))}` | {_cell(param.help or '')} |\n")
     for param in options:
-        lines.append(f"| {_spelling(param)} | {_cell(param.help or '')} |\n")
+        lines.append(f"| {_spelling(param)} | {_cell(param.help or '')}{_default(param)} |\n")
     return "".join(lines)
 
 
@@ -66,6 +66,12 @@ def _spelling(param: Any) -> str:
     names = "`, `".join([*param.opts, *param.secondary_opts])
     value = "" if param.is_flag else f" {_value(param)}"
     return f"`{names}{value}`"
+
+
+def _default(param: Any) -> str:
+    """What holds without the flag, where there is something to say that the text does not."""
+    is_said = param.name == "data" or param.is_flag or param.default in (None, "", ()) or param.required
+    return "" if is_said else f" Default: `{_cell(str(param.default))}`."
 
 
 def _cell(text: str) -> str:

@@ -19,6 +19,7 @@ class Shell:
     """Types commands for one studio."""
 
     def __init__(self, studio: Studio) -> None:
+        self.studio = studio
         self._env = {**os.environ, "GREENROOM_DATA": str(studio.data_dir)}
 
     def run(self, *words: str, code: int = 0) -> str:
@@ -53,7 +54,7 @@ def test_a_persons_day_at_the_command_line(shell: Shell) -> None:
     assert shell.ask("watch", made["id"])["video"].endswith("video.mp4")
 
     again = shell.ask("again", made["id"])
-    assert (again["is_equal"], again["blocks"], again["different"]) == (True, 4, [])
+    assert (again["is_equal"], again["blocks"], again["different"], again["rebuilt"]) == (True, 4, [], [])
 
     switched = shell.ask("switch", "teacher", "topic=LLM architecture", "audience=developers")
     assert switched["weights_reloaded"] is False
@@ -106,6 +107,10 @@ def test_audit_can_be_read_verified_exported_and_its_export_verified(shell: Shel
 def test_people_and_programs_get_in_by_link_and_token(shell: Shell) -> None:
     assert "/login?token=" in shell.ask("login-link", "--user", "reader", "--group", "planner")["link"]
     assert shell.ask("token", "create", "bot", "--user", "reader")["token"]
+    shell.ask("login-link", "--user", "reader")
+    shell.ask("login-link", "--user", "stranger")
+    users = {user["name"]: user["group"] for user in shell.studio.reader.users()}
+    assert (users["reader"], users["stranger"]) == ("planner", "user"), "a link by itself gives nobody more rights"
     assert shell.ask("token", "revoke", "bot")["revoked"] == 1
     assert shell.run("token", "revoke", "bot", code=64) == ""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.client import Scheduler, SchedulerError
-from tests.acceptance.studio import Studio, until
+from tests.acceptance.studio import ROLES, Studio, until
 from tests.integration.web_rig import Caller, form_token, lines_of, signed_in, started
 
 
@@ -222,6 +222,22 @@ def test_client_from_another_machine_uses_a_token(studio: Studio) -> None:
     with pytest.raises(SchedulerError) as caught:
         far.request_role("somebody-else", "teacher")
     assert caught.value.code == "no_right"
+
+
+def test_client_from_another_machine_may_change_roles_and_queue_with_the_right(studio: Studio) -> None:
+    signed_in(studio, "cora", "coordinator")
+    far = Scheduler(studio.url, token=studio.door.create_token("cora", "console")["token"])
+    text = ROLES.read_text(encoding="utf-8")
+    changed = far.put_roles(text.replace("priority: 10\n", "priority: 11\n"))
+    assert changed["changed"] == ["teacher"]
+    assert far.put_roles(text)["changed"] == ["teacher"], "put back for the tests after this one"
+    with pytest.raises(SchedulerError) as caught:
+        far.put_roles(text, base_dir=".")
+    assert caught.value.field == "base_dir"
+    far.pause_queue("cleaning")
+    assert studio.door.status()["queue"]["paused"] is True
+    far.resume_queue()
+    assert studio.door.status()["queue"]["paused"] is False
 
 
 def test_link_signs_in_once_and_signing_out_ends_it(studio: Studio) -> None:

@@ -79,6 +79,7 @@ def _recipe(flags: Flags, settings: Settings) -> tuple[Recipe, int]:
 
 def _generate(flags: Flags, settings: Settings, say: Say) -> int:
     recipe, blocks = _recipe(flags, settings)
+    _check_target(flags.save_file)  # before the seconds that torch takes
     start_log("generate")
     from engine.worker.greenroom import GreenroomMaker  # seconds: torch
     from engine.worker.job_run import JobRun
@@ -95,7 +96,6 @@ def _generate(flags: Flags, settings: Settings, say: Say) -> int:
         say("these weights are not trained: the video shows no face", {"event": "NotTrained"})
     made_with = {**ready.software, "device": ready.device}
     recipe = dataclasses.replace(recipe, weights_sha256=ready.weights_sha256, made_with=made_with)
-    flags.save_file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=flags.save_file.parent, prefix=".generate-") as folder:
         order = protocol.RunJob(
             lease_id="generate", job_id="generate", from_block=0, total_blocks=blocks, job_dir=folder,
@@ -118,6 +118,19 @@ def _generate(flags: Flags, settings: Settings, say: Say) -> int:
     }
     say(f"{flags.save_file}: {report.frames} frames, sha256 {report.sha256}", data)
     return EXIT_OK
+
+
+def _check_target(video: Path) -> None:
+    """Make the video's folder and see that it takes files. Raises SettingsError."""
+    try:
+        video.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=video.parent).close()
+    except OSError as error:
+        raise SettingsError(
+            f"{video} cannot be written: {error.strerror}.", field="save_file", hint="Choose another place with --save_file."
+        ) from error
+    if video.is_dir():
+        raise SettingsError(f"{video} is a directory.", field="save_file", hint="Name a file, such as output.mp4.")
 
 
 def _progress(message: protocol.Message, blocks: int, say: Say) -> None:

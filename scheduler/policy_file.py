@@ -9,13 +9,15 @@ from scheduler.core.policy import Policy, PolicyError
 from scheduler.errors import SchedulerError
 from scheduler.yaml_lines import YamlError, read_yaml
 
+POLICY_NAME = "policy.yaml"
+
 
 def load_policy(data_dir: Path, slot_memory_bytes: int) -> Policy:
     """The policy; a slot's memory is the vault's limit unless the file says otherwise.
 
     SchedulerError `bad_policy` names line or field and the way out: a daemon with half a policy would surprise everybody.
     """
-    path = data_dir / "policy.yaml"
+    path = data_dir / POLICY_NAME
     try:
         data = read_yaml(path.read_text(encoding="utf-8")).plain if path.exists() else {}
         if data is None:

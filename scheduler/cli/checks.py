@@ -16,6 +16,7 @@ from scheduler.cli.output import bytes_text
 from scheduler.client import Scheduler
 from scheduler.core.policy import Policy
 from scheduler.errors import DaemonUnreachable, SchedulerError
+from scheduler.policy_file import POLICY_NAME, load_policy
 from scheduler.preflight import MIN_FREE_BYTES
 from scheduler.store import Reader, open_reader
 
@@ -79,7 +80,9 @@ def _all_checks(data: Path, now: float) -> Iterator[Check]:
     else:
         yield from memory_checks(reader.latest_samples(), now)
         yield from role_checks(reader, AssetLibrary(data))
-        yield queue_check(reader, status, now)
+        policy, policy_line = policy_check(data)
+        yield policy_line
+        yield queue_check(reader, status, now, policy.max_queued)
         reader.close()
     yield versions_check(status)
 
@@ -157,14 +160,24 @@ def role_checks(reader: Reader, library: AssetLibrary) -> Iterator[Check]:
             yield Check(name=f"role {role.name}", state=OK, text=text, data=dict(health))
 
 
-def queue_check(reader: Reader, status: dict[str, Any] | None, now: float) -> Check:
+def policy_check(data: Path) -> tuple[Policy, Check]:
+    """The numbers that the queue follows: the defaults, or those of policy.yaml if it can be used."""
+    try:
+        policy = load_policy(data, slot_memory_bytes=1)
+    except SchedulerError as error:
+        return Policy(), Check(name="policy", state=BAD, text=f"{error.message} {error.hint}".strip())
+    text = "policy.yaml" if (data / POLICY_NAME).exists() else "the defaults; there is no policy.yaml"
+    return policy, Check(name="policy", state=OK, text=text)
+
+
+def queue_check(reader: Reader, status: dict[str, Any] | None, now: float, max_queued: int) -> Check:
     """How many wait, for how long, and whether the queue moves."""
     page = reader.queue(now, limit=500)
     longest_s = max((now - row["submitted_at"] for row in page.rows), default=0.0)
     is_paused = bool(status and status["queue"]["paused"])
     figures = {"length": page.total, "longest_wait_s": longest_s, "is_paused": is_paused if status else None}
     text = f"{page.total} waiting, the longest for {longest_s:.0f} s" + (", paused" if is_paused else "")
-    if page.total >= Policy().max_queued:
+    if page.total >= max_queued:
         return Check(name="queue", state=BAD, text=f"full: {text}", data=figures)
     state = ATTENTION if is_paused or longest_s > LONG_WAIT_S else OK
     return Check(name="queue", state=state, text=text, data=figures)

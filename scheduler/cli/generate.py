@@ -102,6 +102,13 @@ def _pocket_model(data: Path) -> Path:
     """The pocket model of the data directory, made on first use."""
     options = ServeOptions(data_dir=data)
     try:
+        options.model_dir.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise bad_usage(
+            f"The data directory {data} cannot be written ({error.strerror}), so the pocket model has no place.",
+            field="data", hint="Choose another with --data DIR, or name a model with --ckpt_dir.",
+        ) from error  # fmt: skip
+    try:
         ensure_model(options, note)
     except CannotStart as error:
         raise SchedulerError(500, "no_model", str(error), hint="Name another with --ckpt_dir.") from error

@@ -54,6 +54,18 @@ def test_generate_refuses_bad_input_and_leaves_nothing(
     assert not video.exists()
 
 
+def test_generate_says_which_place_cannot_be_written(repo_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for words, place in (
+        (["--save_file", str(tmp_path / "file" / "a.mp4")], "a.mp4"),
+        (["--save_file", str(tmp_path)], str(tmp_path)),
+        (["--data", str(tmp_path / "file" / "var")], str(tmp_path / "file" / "var")),
+    ):
+        done = generate(repo_root, *words, "--json")
+        assert done.returncode == 64, done.stdout + done.stderr
+        assert place in json.loads(done.stdout.splitlines()[-1])["error"]["message"]
+
+
 def test_progress_of_the_engine_becomes_sentences_and_a_strangers_line_is_passed_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

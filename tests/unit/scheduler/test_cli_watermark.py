@@ -6,8 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.cli.checks import ATTENTION, BAD, OK, UNKNOWN, Check, disk_check, memory_checks, verdict_of
+from scheduler.cli.checks import (
+    ATTENTION,
+    BAD,
+    OK,
+    UNKNOWN,
+    Check,
+    disk_check,
+    memory_checks,
+    policy_check,
+    queue_check,
+    verdict_of,
+)
 from scheduler.cli.exits import ExitCode
+from scheduler.cli.place import facts
+from tests.unit.scheduler.store_rig import AT, accept, go, writer
 
 GIB = 1 << 30
 
@@ -55,3 +68,20 @@ def test_no_device_at_all_is_unknown() -> None:
 def test_disk_is_measured_where_the_data_would_lie(tmp_path: Path) -> None:
     check = disk_check(tmp_path / "not" / "there" / "yet")
     assert check.data["total_bytes"] >= check.data["free_bytes"] > 0
+
+
+def test_queue_is_held_against_the_policy_of_this_house(tmp_path: Path) -> None:
+    with writer(tmp_path) as store:
+        go(store, "SUBMITTED", "QUEUED", job_id=accept(store))
+    with facts(tmp_path) as reader:
+        policy, line = policy_check(tmp_path)
+        assert (line.state, queue_check(reader, None, AT, policy.max_queued).state) == (OK, OK)
+        (tmp_path / "policy.yaml").write_text("max_queued: 1\n")
+        policy, line = policy_check(tmp_path)
+        assert (line.state, queue_check(reader, None, AT, policy.max_queued).state) == (OK, BAD)
+
+
+def test_policy_that_cannot_be_used_is_bad_and_names_its_field(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("max_crashs: 5\n")
+    _, line = policy_check(tmp_path)
+    assert (line.state, "max_crashs" in line.text) == (BAD, True)

@@ -10,6 +10,7 @@ import typer
 from scheduler.cli.output import say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
 from scheduler.cli.roles import require_sound
+from scheduler.policy_file import load_policy
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of dashboard and API.")]
@@ -39,6 +40,7 @@ def serve(
         raise bad_usage(f"--engine {engine!r} is unknown.", field="engine", hint="Use real or fake.")
     if preload_roles is not None:
         require_sound(preload_roles, data)  # a mistake is told here, before anything is started
+    load_policy(data, slot_memory_bytes=1)  # likewise
     options = ServeOptions(
         data_dir=data.resolve(),
         preload_roles=preload_roles.resolve() if preload_roles else None,
@@ -58,4 +60,5 @@ def demo(
     """Three roles take turns on one engine: starts everything, submits three scenes, shows them live."""
     from scheduler.demo import run
 
+    load_policy(data, slot_memory_bytes=1)
     raise typer.Exit(run(data_dir=data.resolve(), host=host, port=port, once=once))

@@ -76,6 +76,15 @@ def test_daemon_that_does_not_answer_is_69_and_says_how_to_start_it(words: list[
     assert "role_scheduler serve" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_policy_that_cannot_be_used_is_64_before_anything_is_started(command: str, tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("max_crashs: 5\n")
+    done = cli(command, "--data", str(tmp_path))
+    assert done.returncode == 64, done.stderr
+    assert "max_crashs" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["policy.yaml"]
+
+
 def test_error_with_json_is_one_object_on_standard_output() -> None:
     for words in (["status", "--json"], ["--json", "status"]):
         done = cli(*words)

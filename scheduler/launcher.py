@@ -26,6 +26,7 @@ from scheduler.spawn import ProcessList, become_subreaper, die_with, python_modu
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
+MAX_KILLED_BACKOFF_S = 0.4  # after a SIGKILL from outside: it may be as well as ever
 HEALTHY_AFTER_S = 20.0  # alive that long: the next failure starts with the first back-off again
 STOP_GRACE_S = 8.0
 START_TIMEOUT_S = 60.0
@@ -197,9 +198,10 @@ class Launcher:
         if code is None:
             return
         child.failures = 1 if now - child.started_at > HEALTHY_AFTER_S else child.failures + 1
-        child.restart_at = now + child.backoff_s
+        wait_s = min(child.backoff_s, MAX_KILLED_BACKOFF_S) if code == -signal.SIGKILL else child.backoff_s
+        child.restart_at = now + wait_s
         why = f": {self._reason(child)}" if code > 0 else ""
-        self._say(f"{child.kind} {_ending(code)}{why}; starting it again in {child.backoff_s:.1f} s")
+        self._say(f"{child.kind} {_ending(code)}{why}; starting it again in {wait_s:.1f} s")
 
     def _restart(self, child: Child, now: float) -> None:
         """Start it again; a machine that refuses (no disk, no memory) is asked again later."""

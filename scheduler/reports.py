@@ -54,7 +54,7 @@ class Reports:
             case protocol.JobStarted():
                 self._ledger.post(lambda turn: self._started(turn, link, message))
             case protocol.BlockDone():
-                self._ledger.post(lambda turn: _block_done(turn, message))
+                self._ledger.post(lambda turn: _block_done(turn, link, message))
             case protocol.SegmentDone():
                 self._ledger.post(lambda turn: self._segment_done(turn, message))
             case protocol.JobPreempted():
@@ -140,8 +140,10 @@ class Reports:
         return str(Path(path).resolve().relative_to(self._data_dir.resolve()))
 
 
-def _block_done(turn: Turn, message: protocol.BlockDone) -> None:
+def _block_done(turn: Turn, link: WorkerLink, message: protocol.BlockDone) -> None:
     job = turn.job_of(message.lease_id)
+    if job is None:
+        link.kill("wrong_lease")  # it works on something that nobody gave it, instead of what somebody did
     if _moved(turn.apply(events.BlockWasDone(at=turn.at, lease_id=message.lease_id, block=message.block))) is None:
         return
     assert job is not None

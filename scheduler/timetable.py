@@ -81,7 +81,7 @@ class Timetable:
     async def _verify(self) -> None:
         """In a process of its own: a million rows would hold this one up for seconds."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "scheduler.audit", "verify", "--data", str(self._data_dir), "--json",
+            sys.executable, "-m", "scheduler.cli", "audit", "verify", "--data", str(self._data_dir), "--json",
             stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         out, _ = await process.communicate()

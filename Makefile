@@ -11,6 +11,7 @@ TORCH := torch==2.13.0
 NEEDED_KB := 3145728
 ONCE ?=
 PYTEST_ARGS ?=
+DEMO_ARGS ?=
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
@@ -55,8 +56,8 @@ install:  ## make .venv and install everything into it (seconds when nothing has
 	fi
 	echo "install: done. Next: make demo"
 
-demo: install  ## three roles take turns on one engine, live in the browser (ONCE=1: stop after the video)
-	@exec $(BIN)/role_scheduler demo $(if $(filter-out 0,$(ONCE)),--once)
+demo: install  ## three roles take turns on one engine, live in the browser (ONCE=1: stop after the video; DEMO_ARGS="--port 8001")
+	@exec $(BIN)/role_scheduler demo $(if $(filter-out 0,$(ONCE)),--once) $(DEMO_ARGS)
 
 lint: install  ## style, types, import floors
 	@$(BIN)/ruff check .

@@ -209,9 +209,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         if self._options.lifeline_fd is not None:
-            lifeline = self._options.lifeline_fd
-            # Readable only at its end: the launcher is gone.
-            loop.add_reader(lifeline, lambda: (loop.remove_reader(lifeline), stop.set()))
+            loop.add_reader(self._options.lifeline_fd, stop.set)  # readable only at its end: the launcher is gone
         async with asyncio.TaskGroup() as tasks:
             own = [tasks.create_task(work) for work in (self.ledger.run(), self.vault.run(), self._tick())]
             await self._preload()
@@ -219,6 +217,8 @@ class Daemon:
             await self._door.start()
             _log.info("ready")
             await stop.wait()
+            if self._options.lifeline_fd is not None:
+                loop.remove_reader(self._options.lifeline_fd)  # it stays readable
             _log.info("stopping")
             await self._door.stop()
             self._timetable.stop()

@@ -1,0 +1,76 @@
+"""The fleet with real scripted workers: what cannot be started, what is asked to stop, who takes a lost worker's place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from scheduler.spawn import ProcessList
+from scheduler.supervisor import Supervisor, Watchdog
+from scheduler.worker_link import WorkerPlace
+
+
+class Fleet:
+    """A supervisor and what it said."""
+
+    def __init__(self, home: Path, log_dir: Path) -> None:
+        self.ready: list[str] = []
+        self.lost: list[tuple[str, str]] = []
+        place = WorkerPlace(
+            program="engine.fake", vault_socket=home / "none.sock", model_dir=home, log_dir=log_dir, threads=1, heartbeat_s=0.1
+        )
+        self.supervisor = Supervisor(
+            place, ProcessList(home), slots=1, standbys=1, watchdog=Watchdog(), boot_number=1,
+            on_ready=lambda slot, worker_id: self.ready.append(worker_id),
+            on_lost=lambda slot, worker_id, cause: self.lost.append((worker_id, cause)),
+            on_report=lambda link, message: None,
+        )  # fmt: skip
+        self.slot = self.supervisor.slots[0]
+
+    async def keep_until(self, is_so: Callable[[], bool]) -> None:
+        """Look after the fleet until something is so."""
+        async with asyncio.timeout(30):
+            while not is_so():
+                await self.supervisor.keep()
+                await asyncio.sleep(0.01)
+
+
+def test_worker_that_cannot_be_started_is_a_failure_of_its_slot_and_of_nothing_else(tmp_path: Path) -> None:
+    async def scene() -> None:
+        fleet = Fleet(tmp_path, tmp_path / "no" / "logs")
+        await fleet.supervisor.keep()
+        await fleet.supervisor.keep()
+        assert fleet.slot.failures == 2
+        assert fleet.slot.standbys == []
+        assert "cannot be started" in fleet.slot.last_error
+        await fleet.supervisor.stop()
+
+    asyncio.run(scene())
+
+
+def test_worker_that_was_told_to_stop_is_no_crash(tmp_path: Path) -> None:
+    async def scene() -> None:
+        fleet = Fleet(tmp_path, tmp_path)
+        await fleet.keep_until(lambda: bool(fleet.ready))
+        await fleet.supervisor.stop()
+        assert fleet.lost == [(fleet.ready[0], "stopped")]
+        assert fleet.slot.failures == 0
+
+    asyncio.run(scene())
+
+
+def test_killed_worker_is_said_to_be_killed_and_a_dying_standby_does_not_take_its_place(tmp_path: Path) -> None:
+    async def scene() -> None:
+        fleet = Fleet(tmp_path, tmp_path)
+        await fleet.keep_until(lambda: bool(fleet.slot.standbys) and fleet.slot.standbys[0].ready is not None)
+        active, standby = fleet.slot.active, fleet.slot.standbys[0]
+        assert active is not None and active._process is not None
+        standby.kill("heartbeat_lost")
+        active._process.kill()
+        await fleet.keep_until(lambda: len(fleet.ready) == 2)
+        assert fleet.lost == [(active.worker_id, "killed")]
+        assert fleet.ready[1] not in (active.worker_id, standby.worker_id)
+        await fleet.supervisor.stop()
+
+    asyncio.run(scene())

@@ -74,6 +74,8 @@ def _run(options: ServeOptions, show: Show, once: bool) -> int:
         def drive() -> None:
             try:
                 play(options, show, should_stop)
+                if not once:
+                    show.say(f"It goes on until Ctrl-C. Dashboard: {_sign_in(options)}")
                 outcome.append(None)
             except (DemoFailed, SchedulerError) as error:
                 show.say(f"The demo failed: {error}")
@@ -90,9 +92,7 @@ def play(options: ServeOptions, show: Show, should_stop: Callable[[], bool]) -> 
     """Submit the scenes, follow them, join the videos. Returns the joined file."""
     door = Scheduler(options.data_dir)
     reader = open_reader(options.data_dir)
-    base = f"http://{options.host}:{options.port}"
-    link = door.create_login_link("demo", "admin", "demo")
-    show.say(f"Watch it live, sign in once with {base}{link['path']}")
+    show.say(f"Watch it live: {_sign_in(options)}")
     _wait_for_worker(door, show, should_stop)
     jobs = _submit_all(door, reader, show, should_stop)
     _follow(reader, jobs, show, should_stop)
@@ -103,8 +103,14 @@ def play(options: ServeOptions, show: Show, should_stop: Callable[[], bool]) -> 
     if door.status()["daemon"]["weights_trained"] is False:
         show.say("The pocket model's weights are random until trained ones ship: expect moving noise, not a face.")
     show.say(f"The joined video: {joined['path']}")
-    show.say(f"Dashboard: {base}/dashboard   sign in once with {base}{link['path']}")
     return Path(joined["path"])
+
+
+def _sign_in(options: ServeOptions) -> str:
+    """Where the dashboard is, with a fresh link: the one printed before may have been used."""
+    base = f"http://{options.host}:{options.port}"
+    link = Scheduler(options.data_dir).create_login_link("demo", "admin", "demo")
+    return f"{base}/dashboard   sign in once with {base}{link['path']}"
 
 
 def _wait_for_worker(door: Scheduler, show: Show, should_stop: Callable[[], bool]) -> None:

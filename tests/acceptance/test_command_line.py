@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from scheduler.demo import _sign_in
+from scheduler.launcher import ServeOptions
 from tests.acceptance.studio import ROOT, Studio
 
 
@@ -113,6 +115,13 @@ def test_people_and_programs_get_in_by_link_and_token(shell: Shell) -> None:
     assert (users["reader"], users["stranger"]) == ("planner", "user"), "a link by itself gives nobody more rights"
     assert shell.ask("token", "revoke", "bot")["revoked"] == 1
     assert shell.run("token", "revoke", "bot", code=64) == ""
+
+
+def test_demo_hands_out_a_fresh_link_each_time(shell: Shell) -> None:
+    options = ServeOptions(data_dir=shell.studio.data_dir, port=shell.studio.port)
+    tokens = [_sign_in(options).split("/login?token=")[1] for _ in range(2)]
+    assert tokens[0] != tokens[1]
+    assert [shell.studio.door.redeem_login_link(token)["user"] for token in tokens] == ["demo", "demo"]
 
 
 def test_mistakes_at_the_command_line_change_nothing(shell: Shell) -> None:

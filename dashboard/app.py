@@ -19,6 +19,7 @@ from dashboard.gate import Gate
 from dashboard.guard import register_guard
 from dashboard.limits import RateLimit, Seats
 from dashboard.overview import pulse_message
+from dashboard.packets import TextPacket
 from dashboard.pulse import Pulse
 from dashboard.reads import Reads
 from dashboard.rights import PACKAGED, load_rights
@@ -53,7 +54,8 @@ def create_app(
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     socketio = SocketIO(
-        app, async_mode="threading", transports=["websocket"], max_http_buffer_size=64_000, manage_session=False
+        app, async_mode="threading", transports=["websocket"], max_http_buffer_size=64_000, manage_session=False,
+        serializer=TextPacket,
     )
     app.wsgi_app = Gate(app, app.wsgi_app)  # type: ignore[method-assign]
     _put_together(app, socketio, chosen, scheduler)

@@ -17,14 +17,16 @@ from typing import Any, Protocol
 from dashboard.cards import chunks, event_card, job_card
 from dashboard.reads import Reads
 from scheduler.client import SchedulerError
+from scheduler.core.job import JobState
 
-TICK_S = 0.15
+TICK_S = 0.25
 PULSE_S = 1.0
 MAX_PUSH_BYTES = 1_900
 MAX_ROWS = 500  # audit rows per tick
 MAX_REPLAY = 500  # a browser that missed more is told to load the page's figures again
 MAX_GLOBAL_EVENTS = 12  # per tick; the global view shows the last ones
 MAX_ORDER = 50  # the global view shows this many waiting jobs
+ORDER_SHARE = 0.05  # of the time at most: putting ten thousand jobs in order takes its while
 _log = logging.getLogger("greenroom.feed")
 
 
@@ -38,7 +40,7 @@ Job = dict[str, Any]
 
 
 class Feed:
-    """A thread that looks every 150 ms. `wait_after` lets event streams wait for it."""
+    """A thread that looks every 250 ms. `wait_after` lets event streams wait for it."""
 
     def __init__(self, reads: Reads, emit: Emitter, rooms: Callable[[], set[str]], pulse: Callable[[], Job]) -> None:
         self._reads, self._emit, self._rooms, self._pulse = reads, emit, rooms, pulse
@@ -49,7 +51,7 @@ class Feed:
         self._seq: int | None = None
         self._running: dict[str, Job] = {}
         self._order: list[str] = []
-        self._is_order_due, self._order_at, self._pulse_at = True, 0.0, 0.0
+        self._is_order_due, self._order_next, self._pulse_at = True, 0.0, 0.0
 
     @property
     def seq(self) -> int:
@@ -60,6 +62,10 @@ class Feed:
         """Begin; again is harmless."""
         with self._lock:
             if self._thread is None:
+                try:
+                    self._look_first()  # now, not at the first tick: who subscribes in between must miss nothing
+                except SchedulerError as error:
+                    _log.warning("the feed has no store yet: %s", error)
                 self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
                 self._thread.start()
 
@@ -102,12 +108,17 @@ class Feed:
                 _log.exception("the feed failed at a tick; it goes on")
                 self._stop.wait(PULSE_S)
 
+    def _look_first(self) -> None:
+        seq = self._reads.last_seq()
+        self._running = {job["id"]: job for job in self._reads.running()}
+        self._seq = seq
+
     def tick(self, now: float | None = None) -> None:
         """One look: new audit rows, progress of running jobs, the order of the queue, the pulse."""
         at = time.monotonic() if now is None else now
         if self._seq is None:
-            self._seq = self._reads.last_seq()
-            self._running = {job["id"]: job for job in self._reads.running()}
+            self._look_first()
+        assert self._seq is not None, "the first look has set it"
         rows = self._reads.audit_after(self._seq, MAX_ROWS)
         jobs = self._jobs_of(rows)
         for job in self._progress():
@@ -120,9 +131,11 @@ class Feed:
         if rows or jobs:
             for room, payload in self._messages(rows, jobs, self._rooms()):
                 self._emit("feed", payload, room)
-        if self._is_order_due and at - self._order_at >= PULSE_S:
-            self._is_order_due, self._order_at = False, at
+        if self._is_order_due and at >= self._order_next:
+            begin = time.thread_time()
+            self._is_order_due = False
             self._send_order()
+            self._order_next = at + max(PULSE_S, (time.thread_time() - begin) / ORDER_SHARE)
         if at - self._pulse_at >= PULSE_S:
             self._pulse_at = at
             self._emit("pulse", self._pulse(), "pulse")
@@ -150,6 +163,8 @@ class Feed:
                 events[room].append(card)
         for job in jobs.values():
             for room in _rooms_of(job, f"job:{job['id']}") & rooms:
+                if room == "global" and not self._is_in_view(job):
+                    continue
                 cards[room].append(job_card(job))
         seq = rows[-1]["seq"] if rows else self.seq
         messages = []
@@ -158,6 +173,10 @@ class Feed:
             items = [("events", card) for card in told] + [("jobs", card) for card in cards[room]]
             messages += [(room, _payload(seq, part)) for part in chunks(items, MAX_PUSH_BYTES)]
         return messages
+
+    def _is_in_view(self, job: Job) -> bool:
+        """Does the global view show it? Of a long queue only the head; what comes into the head is told with the order."""
+        return job["state"] != JobState.QUEUED or len(self._order) < MAX_ORDER or job["id"] in self._order[:MAX_ORDER]
 
     def _send_order(self) -> None:
         """Places in the queue, to those whose view shows them."""

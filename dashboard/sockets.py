@@ -20,6 +20,7 @@ from dashboard.auth import caller
 from dashboard.context import house
 from dashboard.errors import WebError
 from dashboard.guard import check_request
+from dashboard.packets import Written
 from dashboard.principal import Principal
 from scheduler.client import SchedulerError
 
@@ -99,12 +100,12 @@ class Speaker:
 
     def __call__(self, name: str, payload: dict[str, Any], room: str) -> None:
         """Everybody in the room hears it."""
-        sids = self._listeners.inside(room)
+        sids, written = self._listeners.inside(room), Written(payload)
         slices = [sids[start : start + self.SLICE] for start in range(0, len(sids), self.SLICE)]
         for index, some in enumerate(slices):
             if index:
                 time.sleep(min(self.PAUSE_S, self.MOST_S / len(slices)))
-            self._socketio.server.emit(name, payload, to=some)
+            self._socketio.server.emit(name, written, to=some)
 
 
 def may_enter(principal: Principal, room: str) -> bool:

@@ -29,6 +29,7 @@ def busy(studio: Studio) -> dict[str, str]:
     """Jobs of several people in every state; ids by what they are."""
     ids = {"done": submit(studio, "reader", "teacher", 1.4)}
     studio.wait_for_end(ids["done"])
+    studio.door.switch_role("assistant")
     ids["failed"] = submit(studio, "li", "student", 1.0)
     studio.wait_for_end(ids["failed"])
     ids["gave_way"] = submit(studio, "tom", "student", 40, 5)

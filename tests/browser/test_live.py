@@ -46,6 +46,21 @@ def test_global_view_follows_a_job_without_reloading(open_page: Open, studio: St
     assert page.evaluate("window.isSamePage") is True
 
 
+def test_role_that_the_stage_is_set_for_is_seen_while_another_plays(open_page: Open, studio: Studio) -> None:
+    page = open_page()
+    is_live(page)
+    running = submit(studio, "reader", "student", 20, 50)
+    slot = page.locator('[data-slot="0"]')
+    expect(slot.locator("[data-slot-role]")).to_have_text("student")
+    studio.door.switch_role("assistant")
+    expect(slot.locator("[data-slot-stage]")).to_have_text("Stage set for assistant")
+    expect(slot.locator("[data-slot-role]")).to_have_text("student")
+    expect(page.locator("[data-events] li", has_text="switched").first).to_be_visible()
+    page.reload()
+    expect(slot.locator("[data-slot-stage]")).to_have_text("Stage set for assistant")
+    studio.door.cancel(running)
+
+
 def test_job_page_plays_while_the_video_is_made_and_after(open_page: Open, studio: Studio) -> None:
     job_id = submit(studio, "reader", "student", 9)
     page = open_page(f"/dashboard/jobs/{job_id}", "reader")

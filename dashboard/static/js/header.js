@@ -15,7 +15,8 @@ function take(message) {
   for (const bar of root.querySelectorAll("[data-bar]")) {
     const value = message[bar.dataset.bar];
     bar.style.width = `${value ?? 0}%`;
-    bar.dataset.level = value >= 95 ? "red" : value >= 85 ? "amber" : "green";
+    const isAtRisk = bar.dataset.bar === "memory_percent"; // a device that computes all the time is no alarm
+    bar.dataset.level = !isAtRisk ? "green" : value >= 95 ? "red" : value >= 85 ? "amber" : "green";
   }
   document.getElementById("queue-paused").hidden = !message.is_queue_paused;
   const trouble = document.getElementById("trouble");

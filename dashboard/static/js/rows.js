@@ -60,12 +60,17 @@ function patchList(table, card, isShown) {
   if (empty) empty.hidden = body.rows.length > 0;
 }
 
+const VIEW = 50; // as many as the server puts in order
 const waitingOrders = new Map();
 
 function reorder(table, order) {
   const body = table.tBodies[0];
   if (table.matches(":hover")) { waitingOrders.set(table, order); return; }
   waitingOrders.delete(table);
+  if (order.length >= VIEW) { // a long queue: only its head is shown
+    const wanted = new Set(order);
+    for (const row of [...body.rows]) if (!wanted.has(row.dataset.job)) row.remove();
+  }
   order.forEach((id, index) => {
     const row = byJob(id, body);
     if (!row) return;
@@ -126,12 +131,22 @@ function runningOnSlot(card) {
   }
 }
 
+// The role that a slot's stage was switched to, which is not always the one that plays.
+function setStage(slot, role) {
+  const place = find(`[data-slot="${slot}"] [data-slot-stage]`);
+  if (!place) return;
+  place.textContent = t("js.stage_set", { role });
+  place.hidden = false;
+}
+
 // ---- events
 
 function aboutNode(object) {
   const [kind, ...rest] = object.split(":");
   const name = rest.join(":");
   const paths = { job: "/dashboard/jobs/", role: "/dashboard/roles/" };
+  if (kind === "slot" && name) return document.createTextNode(t("js.slot", { number: name }));
+  if (kind === "user" && name) return document.createTextNode(name);
   if (!paths[kind] || !name) return document.createTextNode(object);
   const link = document.createElement("a");
   link.href = paths[kind] + encodeURIComponent(name);
@@ -176,6 +191,7 @@ const heals = new Set(["worker:lost", "job:recovered", "worker:quarantined", "wo
 function takeEvents(events) {
   for (const event of events) {
     if (event.action === "block:finished") continue; // progress bars show blocks
+    if (event.action === "role:switched") setStage(event.body.slot, event.object.slice(5));
     for (const list of document.querySelectorAll("[data-events]")) addEvent(list, event, list.classList.contains("story"));
     if (event.outcome === "failure") for (const list of document.querySelectorAll("[data-errors]")) addEvent(list, event, false);
     if (heals.has(event.action)) for (const list of document.querySelectorAll("[data-heals]")) addEvent(list, event, false);

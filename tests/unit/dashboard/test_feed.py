@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from socketio.packet import EVENT, Packet
 
-from dashboard.feed import MAX_PUSH_BYTES, MAX_REPLAY, Feed
+from dashboard.feed import MAX_ORDER, MAX_PUSH_BYTES, MAX_REPLAY, Feed
+from dashboard.packets import TextPacket, Written
 from scheduler.client import SchedulerError
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER
@@ -127,3 +129,35 @@ def test_feed_outlives_a_store_that_is_not_there(house: Web) -> None:
     with pytest.raises(SchedulerError) as caught:
         ears.feed.tick()
     assert caught.value.code == "no_store", "the thread logs this and looks again"
+
+
+def test_end_of_a_long_queue_is_not_told_to_the_global_view(house: Web) -> None:
+    for number in range(1, MAX_ORDER + 1):
+        house.job(number, priority=50)
+    ears = Ears(house, "global", "user:tom")
+    ears.tick()
+    last = house.job(MAX_ORDER + 1, priority=1, user="tom")
+    heard = ears.tick()
+    cards = {room: [card["id"] for card in payload["jobs"]] for room, name, payload in heard if name == "feed"}
+    assert last not in cards.get("global", []), "it stands behind what the view shows"
+    assert cards["user:tom"] == [last], "its owner hears of it"
+    house.move(last, "QUEUED", "CANCELLED")
+    ids = [card["id"] for room, name, payload in ears.tick() if (room, name) == ("global", "feed") for card in payload["jobs"]]
+    assert ids == [last], "what leaves the queue is told to everybody"
+
+
+def test_payload_that_many_hear_is_written_out_as_the_library_would() -> None:
+    payload = {"seq": 3, "jobs": [{"id": "j1", "user": "李"}], "now": 1.5, "none": None}
+    for data in (["feed", Written(payload)], ["feed", payload], [], ["x", 1]):
+        plain = [data[0], payload] if len(data) == 2 and data[0] == "feed" else data
+        for namespace in ("/", "/other"):
+            ours, theirs = TextPacket(EVENT, data, namespace), Packet(EVENT, plain, namespace)
+            assert ours.encode() == theirs.encode()
+
+
+def test_what_happens_before_the_first_tick_is_heard(house: Web) -> None:
+    ears = Ears(house, "global")
+    feed = Feed(house.house.reads, ears.hear, lambda: {"global"}, lambda: {})
+    feed.start()
+    assert feed.seq >= 0, "it knows where it begins before anybody subscribes"
+    feed.stop()

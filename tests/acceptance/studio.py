@@ -60,6 +60,11 @@ class Studio:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def said(self) -> str:
+        """What the launcher said to the person who started it."""
+        return self._log.read_text()
+
+    @property
     def door(self) -> Scheduler:
         """The daemon's door, as the tests' actor."""
         return Scheduler(self.data_dir).as_actor("local")

@@ -1,13 +1,18 @@
 """The daemon's line to the vault: frees contexts of ended jobs and reads what the vault holds. Survives a vault restart.
 
 An order to free that was lost (the daemon or the vault died in between, a worker gave a new vault what it still held) shows
-as a context of a job that has ended: it is freed when it is seen.
+as a context of a job that has ended: it is freed when it is seen. A vault that hangs is killed; the launcher starts the next.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
+import signal
+import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +21,9 @@ from engine.errors import ProtocolError
 
 RETRY_S = 0.5
 STATUS_EVERY_S = 1.0
-ANSWER_S = 10.0  # a vault that does not answer for so long is as good as gone
+ANSWER_S = 10.0  # a vault that does not answer for so long hangs: it never does anything long at a stretch
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the listening process
+_log = logging.getLogger("greenroom.vault")
 
 
 class VaultLink:
@@ -43,6 +50,8 @@ class VaultLink:
                 continue
             try:
                 await self._serve(reader, writer)
+            except TimeoutError:
+                _kill_peer(writer)
             except (OSError, EOFError, ProtocolError, asyncio.IncompleteReadError):
                 pass  # the vault went away: that is what the change below says
             finally:
@@ -77,8 +86,17 @@ class VaultLink:
     async def _ask(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: protocol.Message
     ) -> protocol.Message:
-        async with asyncio.timeout(ANSWER_S):  # TimeoutError is an OSError
+        async with asyncio.timeout(ANSWER_S):
             writer.write(protocol.encode(message))
             await writer.drain()
             head = await reader.readexactly(4)
             return protocol.decode(await reader.readexactly(int.from_bytes(head, "big")))
+
+
+def _kill_peer(writer: asyncio.StreamWriter) -> None:
+    """SIGKILL the process at the other end. It is there still: were it gone, the connection would have ended instead."""
+    raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid = _CREDENTIALS.unpack(raw)[0]
+    _log.error("the vault (process %d) hangs: nothing for %.0f s; it is killed", pid, ANSWER_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

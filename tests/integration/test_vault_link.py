@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
+import pytest
+
+from scheduler import vault_link
 from scheduler.vault_link import VaultLink
 from tests.integration.vault_rig import VaultProcess
 
@@ -32,3 +37,21 @@ def test_context_of_an_ended_job_is_freed_though_the_order_was_lost(tmp_path: Pa
     finally:
         client.close()
         vault.stop()
+
+
+def test_vault_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vault_link, "ANSWER_S", 0.2)
+    vault = VaultProcess(tmp_path / "vault.sock").start()
+    assert vault.process is not None
+    os.kill(vault.process.pid, signal.SIGSTOP)
+
+    async def scene() -> int:
+        link = VaultLink(vault.socket_path, lambda is_there: None, lambda job_id: True)
+        running = asyncio.get_running_loop().create_task(link.run())
+        try:
+            return await asyncio.to_thread(vault.wait)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    assert asyncio.run(scene()) == -signal.SIGKILL

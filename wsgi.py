@@ -1,4 +1,4 @@
-"""The web application for gunicorn: `gunicorn -w 1 --threads 200 --graceful-timeout 3 --no-control-socket wsgi:app`."""
+"""The web application for gunicorn: `gunicorn -c python:dashboard.serving wsgi:app`."""
 
 from dashboard import create_app
 

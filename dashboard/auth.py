@@ -75,8 +75,11 @@ def has_ended(principal: Principal) -> bool:
 
 
 def _local() -> Principal | None:
-    """A call from this machine itself: loopback address, loopback host name (no DNS rebinding), no proxy in between."""
-    if not is_loopback(request.remote_addr or "") or _is_forwarded():
+    """A call from this machine itself: loopback address, loopback host name (no DNS rebinding), no proxy in between.
+
+    Pages that are reached through TLS come through a proxy, which may hide both: there nobody is `local`.
+    """
+    if house().settings.is_https or not is_loopback(request.remote_addr or "") or _is_forwarded():
         return None
     if not is_loopback(_host_name()):
         return None

@@ -157,7 +157,7 @@ def test_payload_that_many_hear_is_written_out_as_the_library_would() -> None:
 
 def test_what_happens_before_the_first_tick_is_heard(house: Web) -> None:
     ears = Ears(house, "global")
-    feed = Feed(house.house.reads, ears.hear, lambda: {"global"}, lambda: {})
+    feed = Feed(house.house.reads, ears.hear, lambda: {"global"}, dict)
     feed.start()
     assert feed.seq >= 0, "it knows where it begins before anybody subscribes"
     feed.stop()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dashboard.login import _own_path
 from tests.unit.dashboard.test_guard import shape
 from tests.unit.dashboard.test_routes import address
-from tests.unit.dashboard.web_rig import AWAY, Web
+from tests.unit.dashboard.web_rig import AWAY, Web, web
 
 FORM = "application/x-www-form-urlencoded"
 HUGE = "9" * 30
@@ -31,6 +33,13 @@ def test_strange_host_is_not_this_machine(house: Web, host: str) -> None:
 )  # fmt: skip
 def test_caller_behind_a_proxy_is_not_this_machine(house: Web, header: str) -> None:
     assert shape(house.local().get("/jobs", headers={header: "127.0.0.1"}), 401)["code"] == "sign_in"
+
+
+def test_nobody_is_this_machine_where_a_proxy_ends_the_tls(tmp_path: Path) -> None:
+    with web(tmp_path, is_https=True) as made:  # a proxy by its defaults says neither whom it serves nor under which name
+        assert shape(made.local().get("/jobs"), 401)["code"] == "sign_in"
+        page = made.local().get("/login")
+        assert "Secure" in page.headers["Set-Cookie"]
 
 
 def test_form_token_of_any_letters_is_refused(house: Web) -> None:

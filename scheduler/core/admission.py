@@ -57,7 +57,7 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
     if hold is HoldReason.WAITING_FOR_SLOT:
         return Decision(
             verdict=ADMITTED, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
-            text=sentence("admitted", ahead=state.line.ahead_of(job)),
+            text=sentence("admitted_paused" if state.is_queue_paused else "admitted", ahead=state.line.ahead_of(job)),
         )  # fmt: skip
     return Decision(
         verdict=HELD, reason=hold.value, terms=terms, context_bytes=job.context_bytes,

@@ -12,6 +12,10 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "Accepted; {ahead} job(s) in line before it.",
         "zh": "已接受；前面还有 {ahead} 个任务。",
     },
+    "admitted_paused": {
+        "en": "Accepted; the queue is paused, so it waits. {ahead} job(s) in line before it.",
+        "zh": "已接受；队列已暂停，需等待恢复。前面还有 {ahead} 个任务。",
+    },
     "admitted_degraded": {
         "en": "Accepted at {rung}: as asked it needs {need_gib} GiB per slot, {have_gib} GiB are there.",
         "zh": "已降级接受（{rung}）：按原要求每个槽位需要 {need_gib} GiB，实际只有 {have_gib} GiB。",

@@ -38,6 +38,14 @@ def test_admitted_job_is_leased_in_the_same_step_when_a_slot_is_free() -> None:
     assert studio.job("j0").lease_id == studio.only(SendRun).lease_id == "j0-1"
 
 
+def test_job_for_a_paused_queue_is_told_so() -> None:
+    studio = Studio()
+    studio.feed(events.QueuePaused(at=studio.at))
+    studio.submit("j0")
+    assert "the queue is paused" in decision(studio)["text"]["en"]
+    assert "已暂停" in decision(studio)["text"]["zh"]
+
+
 def test_too_large_job_is_rejected_with_what_would_fit() -> None:
     studio = Studio(slot_memory_bytes=4 * GIB)
     studio.submit(

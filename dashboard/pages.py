@@ -17,7 +17,9 @@ BLUEPRINTS: tuple[Blueprint, ...] = tuple(
     view.blueprint for view in (stage, roles, people, job, submit, audit, live)
 )
 # What the scripts say themselves; the rest of the catalogue stays on the server.
-SCRIPT_WORDS = ("state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.")
+SCRIPT_WORDS = (
+    "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
+)  # fmt: skip
 SHAPES = {
     "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",
     "CANCELLED": "✕", "REJECTED": "✕",

@@ -17,6 +17,7 @@ from dashboard.errors import WebError
 from dashboard.overview import never_with
 from scheduler.prompts import prompt_plan, render
 from scheduler.registry import Role
+from scheduler.variables import Variable
 
 blueprint = Blueprint("roles", __name__)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -38,12 +39,17 @@ def role_public(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def variables_of(role: Role) -> list[dict[str, Any]]:
-    """What a form asks for: name, the default where there is one, whether it must be given."""
+    """What a form asks for: name, the default where there is one, whether it must be given, and what fits."""
     plan = prompt_plan(role, role.style)
     defaults = {**role.book.defaults, **role.defaults}
-    return [
-        {"name": name, "default": defaults.get(name, ""), "is_required": name in plan.required} for name in plan.variables
-    ]
+    asked = []
+    for name in plan.variables:
+        kind = role.variables.get(name) or Variable(name=name)
+        asked.append({
+            "name": name, "default": defaults.get(name, ""), "is_required": name in plan.required, "kind": kind.kind,
+            "choices": list(kind.choices), "minimum": kind.minimum, "maximum": kind.maximum, "max_length": kind.max_length,
+        })  # fmt: skip
+    return asked
 
 
 def found_role(name: str) -> dict[str, Any]:

@@ -27,16 +27,17 @@ def submit(studio: Studio, user: str, role: str, seconds: float | None = None, p
 
 def busy(studio: Studio) -> dict[str, str]:
     """Jobs of several people in every state; ids by what they are."""
-    ids = {"done": submit(studio, "reader", "teacher", 1.4)}
+    ids = {"done": submit(studio, "day-team", "teacher", 1.4)}
     studio.wait_for_end(ids["done"])
     studio.door.switch_role("assistant")
-    ids["failed"] = submit(studio, "li", "student", 1.0)
+    ids["failed"] = submit(studio, "support-team", "student", 1.0)
     studio.wait_for_end(ids["failed"])
-    ids["gave_way"] = submit(studio, "tom", "student", 40, 5)
+    ids["gave_way"] = submit(studio, "night-team", "student", 40, 5)
     studio.wait_for_blocks(ids["gave_way"], 3)
-    ids["running"] = submit(studio, "reader", "presenter", 60, 100)
+    ids["running"] = submit(studio, "day-team", "presenter", 60, 100)
     for user, role, seconds, priority in (
-        ("reader", "assistant", 6, 40), ("li", "teacher", 12, 20), ("ana", "student", 4, 10), ("reader", "student", 3, 10),
+        ("day-team", "assistant", 6, 40), ("support-team", "teacher", 12, 20), ("market-team", "student", 4, 10),
+        ("day-team", "student", 3, 10),
     ):  # fmt: skip
         ids[f"waits_{user}_{role}"] = submit(studio, user, role, seconds, priority)
     studio.wait_for_blocks(ids["running"], 8)

@@ -37,7 +37,7 @@ def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
     made = []
     with chrome.new_context(viewport=WIDE, locale="en-GB") as context:  # type: ignore[attr-defined]
         page = context.new_page()
-        sign_in(page, studio, "reader", "coordinator")
+        sign_in(page, studio, "day-team", "coordinator")
         for name, path in views.items():
             settled(page, path, studio)
             if page.locator("video[data-player]:visible").count():

@@ -26,17 +26,17 @@ def test_global_view_follows_a_job_without_reloading(open_page: Open, studio: St
     page = open_page()
     is_live(page)
     page.evaluate("window.isSamePage = true")
-    running = submit(studio, "reader", "student", 20, 50)
+    running = submit(studio, "day-team", "student", 20, 50)
     slot = page.locator('[data-slot="0"]')
     expect(slot.locator("[data-slot-role]")).to_have_text("student")
-    expect(slot.locator("[data-slot-job]")).to_have_text("for reader")
-    waiting = submit(studio, "tom", "teacher", 3, 10)
+    expect(slot.locator("[data-slot-job]")).to_have_text("for day-team")
+    waiting = submit(studio, "night-team", "teacher", 3, 10)
     row = page.locator(f'tr[data-job="{waiting}"]')
     expect(row).to_contain_text("teacher")
     expect(row).to_contain_text("others are ahead")
     expect(row.locator("[data-place]")).to_have_text("1")
     expect(slot.locator('[data-field="blocks_done"]')).to_have_text(re.compile("[3-9]|[1-9][0-9]"))
-    urgent = submit(studio, "ana", "presenter", 12, 100)
+    urgent = submit(studio, "market-team", "presenter", 12, 100)
     expect(slot.locator("[data-slot-role]")).to_have_text("presenter", timeout=15_000)
     expect(page.locator(f'tr[data-job="{running}"]')).to_be_visible()
     studio.wait_for_end(urgent)
@@ -49,7 +49,7 @@ def test_global_view_follows_a_job_without_reloading(open_page: Open, studio: St
 def test_role_that_the_stage_is_set_for_is_seen_while_another_plays(open_page: Open, studio: Studio) -> None:
     page = open_page()
     is_live(page)
-    running = submit(studio, "reader", "student", 20, 50)
+    running = submit(studio, "day-team", "student", 20, 50)
     slot = page.locator('[data-slot="0"]')
     expect(slot.locator("[data-slot-role]")).to_have_text("student")
     studio.door.switch_role("assistant")
@@ -62,8 +62,8 @@ def test_role_that_the_stage_is_set_for_is_seen_while_another_plays(open_page: O
 
 
 def test_job_page_plays_while_the_video_is_made_and_after(open_page: Open, studio: Studio) -> None:
-    job_id = submit(studio, "reader", "student", 9)
-    page = open_page(f"/dashboard/jobs/{job_id}", "reader")
+    job_id = submit(studio, "day-team", "student", 9)
+    page = open_page(f"/dashboard/jobs/{job_id}", "day-team")
     is_live(page)
     video = page.locator("video[data-player]")
     expect(video).to_be_visible(timeout=15_000)
@@ -80,12 +80,12 @@ def test_job_page_plays_while_the_video_is_made_and_after(open_page: Open, studi
 
 
 def test_two_people_see_a_preemption_each_in_their_own_page(open_page: Open, studio: Studio) -> None:
-    low = submit(studio, "tom", "student", 20, 5)
+    low = submit(studio, "night-team", "student", 20, 5)
     studio.wait_for_blocks(low, 3)
-    tom, ana = open_page(f"/dashboard/jobs/{low}", "tom"), open_page("/users/ana", "ana")
+    tom, ana = open_page(f"/dashboard/jobs/{low}", "night-team"), open_page("/users/market-team", "market-team")
     is_live(tom)
     is_live(ana)
-    high = submit(studio, "ana", "presenter", 6, 100)
+    high = submit(studio, "market-team", "presenter", 6, 100)
     expect(tom.locator("[data-why-full]")).to_contain_text(re.compile("gave way|may not play together"), timeout=15_000)
     expect(ana.locator(f'tr[data-job="{high}"] [data-state-word]')).to_have_text("running", timeout=15_000)
     assert tom.locator(f'tr[data-job="{high}"]').count() == 0
@@ -96,9 +96,9 @@ def test_two_people_see_a_preemption_each_in_their_own_page(open_page: Open, stu
 
 
 def test_person_pauses_resumes_and_cancels_from_the_page(open_page: Open, studio: Studio) -> None:
-    job_id = submit(studio, "reader", "student", 60)
+    job_id = submit(studio, "day-team", "student", 60)
     studio.wait_for_blocks(job_id, 1)
-    page = open_page(f"/dashboard/jobs/{job_id}", "reader")
+    page = open_page(f"/dashboard/jobs/{job_id}", "day-team")
     page.on("dialog", lambda dialog: dialog.accept())
     is_live(page)
     page.get_by_role("button", name="Pause").click()
@@ -112,7 +112,7 @@ def test_person_pauses_resumes_and_cancels_from_the_page(open_page: Open, studio
 
 
 def test_job_is_submitted_by_keyboard_alone(open_page: Open, studio: Studio) -> None:
-    page = open_page("/submit?role=teacher", "reader", allowed=("422",))
+    page = open_page("/submit?role=teacher", "day-team", allowed=("422",))
     expect(page.locator("[data-for-role=teacher] output")).to_contain_text("today's lesson")
     page.locator('input[name="context.topic"]:visible').focus()
     page.keyboard.press("ControlOrMeta+A")
@@ -150,11 +150,11 @@ def test_page_polls_when_the_socket_is_blocked(contexts: Callable[..., tuple[Bro
     watch.allowed += ["socket.io", "WebSocket"]
     context.add_init_script("window.WebSocket = class { constructor() { throw new Error('blocked'); } };")
     page = context.new_page()
-    sign_in(page, studio, "reader")
+    sign_in(page, studio, "day-team")
     expect(page.locator(".mode")).to_have_text("polling", timeout=15_000)
-    page.goto(studio.url + "/users/reader")
+    page.goto(studio.url + "/users/day-team")
     expect(page.locator(".mode")).to_have_text("polling", timeout=15_000)
-    job_id = submit(studio, "reader", "student", 12)
+    job_id = submit(studio, "day-team", "student", 12)
     expect(page.locator(f'tr[data-job="{job_id}"] [data-state-word]')).to_have_text("running", timeout=15_000)
     studio.door.cancel(job_id)
     expect(page.locator(f'tr[data-job="{job_id}"]')).to_have_count(0, timeout=15_000)

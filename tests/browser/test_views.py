@@ -20,7 +20,7 @@ VIEWS = ("/dashboard", "/dashboard/roles/", "/dashboard/roles/teacher", "/me", "
 @pytest.fixture(scope="module")
 def done(studio: Studio) -> str:
     """A finished job of reader's."""
-    job_id = submit(studio, "reader", "teacher", 1.4)
+    job_id = submit(studio, "day-team", "teacher", 1.4)
     studio.wait_for_end(job_id)
     return job_id
 
@@ -31,7 +31,7 @@ def done(studio: Studio) -> str:
     ids=["wide", "chinese", "dark", "telephone", "chinese-telephone"],
 )  # fmt: skip
 def test_every_view_is_clean_and_fits(open_page: Open, studio: Studio, done: str, options: dict[str, Any]) -> None:
-    page = open_page("/dashboard", "reader", "admin", **options)
+    page = open_page("/dashboard", "day-team", "admin", **options)
     for path in (*VIEWS, f"/dashboard/jobs/{done}"):
         page.goto(studio.url + path)
         expect(page.locator('.mode[data-mode="live"]')).to_be_visible(timeout=15_000)
@@ -81,7 +81,7 @@ def test_language_is_one_press_away_and_stays(open_page: Open, studio: Studio) -
 
 
 def test_role_is_previewed_and_switched_from_its_page(open_page: Open) -> None:
-    page = open_page("/dashboard/roles/teacher", "reader", "planner")
+    page = open_page("/dashboard/roles/teacher", "day-team", "planner")
     page.locator('input[name="topic"]').fill("<img src=x onerror=alert(1)>")
     expect(page.locator("output.preview")).to_contain_text("<img src=x onerror=alert(1)>")
     page.get_by_role("button", name="Switch the stage").click()
@@ -92,11 +92,11 @@ def test_markup_of_a_person_is_shown_as_text(open_page: Open, studio: Studio) ->
     page = open_page()
     expect(page.locator('.mode[data-mode="live"]')).to_be_visible(timeout=15_000)
     evil = "<img src=x onerror=window.isBroken=1>"
-    wish = {"user": "reader", "role": "teacher", "duration_sec": 1.0, "context": {"topic": evil}}
+    wish = {"user": "day-team", "role": "teacher", "duration_sec": 1.0, "context": {"topic": evil}}
     job_id = studio.door.submit(wish)["id"]
     studio.door.as_actor(f"user:{evil}").record("audit:exported", f"file:{evil}", {"reason": evil})
     expect(page.locator("[data-events]")).to_contain_text(f"file:{evil}", timeout=15_000)
-    watcher = open_page(f"/dashboard/jobs/{job_id}", "reader", "admin")
+    watcher = open_page(f"/dashboard/jobs/{job_id}", "day-team", "admin")
     expect(watcher.locator("dd", has_text=evil)).to_be_visible()
     watcher.goto(studio.url + "/dashboard/audit/")
     expect(watcher.locator("table.audit")).to_contain_text(f"user:{evil}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from dashboard.limits import RateLimit
 from dashboard.login import _own_path
 from dashboard.secret import load_secret_key
 from dashboard.settings import WebSettings
+from scheduler.variables import Variable
 from tests.unit.dashboard.web_rig import RECIPE, Web
 from tests.unit.scheduler.store_rig import READER, role
 
@@ -48,6 +50,25 @@ def test_markup_in_peoples_text_stays_text(house: Web) -> None:
     missing = ada.get(f"/dashboard/roles/{EVIL}", headers={"Accept": "text/html"})
     assert missing.status_code == 404
     assert b"<script>alert" not in missing.data
+
+
+@pytest.mark.parametrize(("path", "prefix"), [("/submit?role=student", "context."), ("/dashboard/roles/student", "")])
+def test_form_offers_only_what_a_variable_takes(house: Web, path: str, prefix: str) -> None:
+    variables = {
+        "topic": Variable(name="topic", kind="choice", choices=("rain", "snow")),
+        "audience": Variable(name="audience", kind="number", minimum=1, maximum=9),
+    }
+    with house.store.transaction():
+        house.store.put_role(role("student", variables=variables, defaults={"topic": "snow", "audience": 3}), READER, 1.0)
+    text = house.local().get(path).text
+    assert f'<select name="{prefix}topic">' in text
+    assert '<option value="snow" selected>' in text and '<option value="rain">' in text
+    assert f'type="number" step="any" name="{prefix}audience" value="3" min="1" max="9"' in text
+
+
+def test_live_rows_have_the_words_of_every_field_and_cause(house: Web) -> None:
+    words = json.loads(house.local().get("/dashboard").text.split('id="words">', 1)[1].split("</script>", 1)[0])
+    assert {"field.blocks_done", "cause.killed"} <= set(words)
 
 
 def test_global_view_shows_who_waits_and_why(house: Web) -> None:

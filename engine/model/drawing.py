@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 import torch
@@ -20,9 +21,14 @@ def block_noise(settings: Settings, block: int, shape: tuple[int, int, int], dty
     """
     channels, height, width = shape
     clip, index = divmod(block, settings.infer_frames // BLOCK_FRAMES)
-    generator = torch.Generator().manual_seed(settings.seed + clip)
-    noise = torch.randn((channels, settings.infer_frames // 4, height, width), generator=generator)
-    return noise[:, index * BLOCK_LATENTS : (index + 1) * BLOCK_LATENTS].to(dtype)
+    noise = _clip_noise(settings.seed + clip, (channels, settings.infer_frames // 4, height, width))
+    return noise[:, index * BLOCK_LATENTS : (index + 1) * BLOCK_LATENTS].to(dtype, copy=True)
+
+
+@functools.lru_cache(maxsize=2)
+def _clip_noise(seed: int, shape: tuple[int, int, int, int]) -> Tensor:
+    """A clip's noise, kept for its blocks. Read only."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), device="cpu")
 
 
 def reference_distance(seed: int, block: int, step: int) -> int:

@@ -15,17 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.model.vae_parts import (
-    AttentionBlock,
-    CausalConv,
-    Resample,
-    ResidualBlock,
-    RMSNorm,
-    Stream,
-    norm_silu_conv,
-)
+from engine.model.vae_parts import AttentionBlock, CausalConv, Resample, ResidualBlock, RMSNorm, Stream
 
 # Normalisation of latents, the public values.
 LATENTS_MEAN = (
@@ -139,7 +132,7 @@ class VideoAutoencoder(nn.Module):
         pieces += list(z[len(pieces) :].split(chunk)) if z.shape[0] > len(pieces) else []
         frames = []
         for piece in pieces:
-            frames.append(self.decoder(piece, stream))
+            frames.append(self._decode(piece, stream))
             stream = stream.next()
         return torch.cat(frames).clamp_(-1.0, 1.0).permute(3, 0, 1, 2), stream
 
@@ -147,8 +140,15 @@ class VideoAutoencoder(nn.Module):
         """One block [16, 3, h, w] -> frames [3, 12, 8h, 8w]; reads a warm decoder's state, writes the next one's."""
         centre, scale = self._normalisation(latents)
         z = self.conv2(latents.permute(1, 2, 3, 0) / scale + centre, None)
-        stream = Stream(before=before, into=after)
-        return self.decoder(z, stream).clamp_(-1.0, 1.0).permute(3, 0, 1, 2)
+        return self._decode(z, Stream(before=before, into=after)).clamp_(-1.0, 1.0).permute(3, 0, 1, 2)
+
+    def _decode(self, z: Tensor, stream: Stream) -> Tensor:
+        """The decoder; on CUDA in bfloat16, once it is warm, with fused kernels."""
+        if not z.is_cuda or z.dtype != torch.bfloat16 or stream.is_first:
+            return self.decoder(z, stream)
+        from engine.model.cuda.decoder import decode  # needs triton
+
+        return decode(self.decoder, z, stream)
 
     def _normalisation(self, like: Tensor) -> tuple[Tensor, Tensor]:
         key = like.dtype, like.device
@@ -165,4 +165,4 @@ def _through(first: nn.Module, layers: list[nn.Module], head: nn.ModuleList, x: 
     x = first(x, stream)
     for layer in layers:
         x = layer(x, stream)
-    return norm_silu_conv(head[0], head[2], x, stream)
+    return head[2](F.silu(head[0](x)), stream)

@@ -5,7 +5,6 @@ Shapes: T frames, H, W height and width, C channels; activations are [T, H, W, C
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -40,25 +39,15 @@ class Stream:
         """[T, H, W, C] -> [2 + T, H, W, C] with the two frames before; zeros stand for frames before the first."""
         past = x.new_zeros(MEMORY_FRAMES, *x.shape[1:]) if self.before is None else self.before[len(self.after)]
         extended = torch.cat([past, x])
-        self._leave(extended[-MEMORY_FRAMES:])
-        return extended
-
-    def extend_into(self, x: Tensor, write: Callable[[Tensor], object]) -> Tensor:
-        """Like `extend` for frames of `x`'s shape that `write` puts where they belong: nothing is copied."""
-        extended = x.new_empty(MEMORY_FRAMES + x.shape[0], *x.shape[1:])
-        if self.before is None:
-            extended[:MEMORY_FRAMES].zero_()
-        else:
-            extended[:MEMORY_FRAMES].copy_(self.before[len(self.after)])
-        write(extended[MEMORY_FRAMES:])
-        self._leave(extended[-MEMORY_FRAMES:])
+        self.leave(extended[-MEMORY_FRAMES:])
         return extended
 
     def begin(self, x: Tensor) -> None:
         """Leave zeros: at the very beginning, temporal upsampling does not take part and forgets the first frame."""
-        self._leave(x.new_zeros(MEMORY_FRAMES, *x.shape[1:]))
+        self.leave(x.new_zeros(MEMORY_FRAMES, *x.shape[1:]))
 
-    def _leave(self, frames: Tensor) -> None:
+    def leave(self, frames: Tensor) -> None:
+        """Remember two frames of the next convolution."""
         if self.into is None:
             self.after.append(frames.clone())
         else:
@@ -74,6 +63,7 @@ class CausalConv(nn.Module):
         self.bias = nn.Parameter(torch.empty(out))
         self.taps, self.is_spatial = kernel[0], kernel[1] > 1
         self._flat: Tensor | None = None
+        self._deep: Tensor | None = None
 
     def forward(self, x: Tensor, stream: Stream | None) -> Tensor:
         """[T, H, W, C] -> [T, H, W, out]; `stream` may be None where the temporal extent is 1."""
@@ -85,23 +75,23 @@ class CausalConv(nn.Module):
     def over(self, frames: Tensor, stride: int = 1) -> Tensor:
         """Valid convolution in time over frames that include the past: [T + 2, H, W, C] -> [T, H, W, out]."""
         if self.taps > 1 and self.is_spatial and frames.is_cuda:
-            return self._in_three_dimensions(frames)
+            return self.in_three_dimensions(frames, self.bias)
         if self.taps > 1:
             last = frames.shape[0] - self.taps
             frames = torch.cat([frames[tap : last + tap + 1 : stride] for tap in range(self.taps)], dim=-1)
-        return _conv2d(frames, self._side_by_side(), self.bias, 1) if self.is_spatial else self._pointwise(frames)
+        return _conv2d(frames, self.side_by_side(), self.bias, 1) if self.is_spatial else self._pointwise(frames)
 
-    def _in_three_dimensions(self, frames: Tensor) -> Tensor:
+    def in_three_dimensions(self, frames: Tensor, bias: Tensor | None) -> Tensor:
         """The plain 3-D convolution on channels-last frames, for which CUDA has fast kernels."""
-        if self._flat is None or self._flat.device != self.weight.device:
-            self._flat = self.weight.contiguous(memory_format=torch.channels_last_3d)
-        out = F.conv3d(frames.permute(3, 0, 1, 2)[None], self._flat, self.bias, padding=(0, 1, 1))
+        if self._deep is None or self._deep.device != self.weight.device:
+            self._deep = self.weight.contiguous(memory_format=torch.channels_last_3d)
+        out = F.conv3d(frames.permute(3, 0, 1, 2)[None], self._deep, bias, padding=(0, 1, 1))
         return out[0].permute(1, 2, 3, 0)
 
     def _pointwise(self, frames: Tensor) -> Tensor:
-        return F.linear(frames, self._side_by_side().flatten(1), self.bias)
+        return F.linear(frames, self.side_by_side().flatten(1), self.bias)
 
-    def _side_by_side(self) -> Tensor:
+    def side_by_side(self) -> Tensor:
         """The weight with temporal taps in the channel axis: [out, taps*C, kh, kw]; made once."""
         if self._flat is None or self._flat.device != self.weight.device:
             flat = self.weight.transpose(1, 2).flatten(1, 2)
@@ -127,17 +117,6 @@ class RMSNorm(nn.Module):
         return self.gamma.flatten() * self.gamma.shape[0] ** 0.5
 
 
-def norm_silu_conv(norm: nn.Module, conv: nn.Module, x: Tensor, stream: Stream) -> Tensor:
-    """Norm, SiLU and a convolution that remembers two frames; on CUDA in bfloat16 the first two are one kernel."""
-    assert isinstance(norm, RMSNorm) and isinstance(conv, CausalConv)
-    if not (x.is_cuda and x.dtype == torch.bfloat16):
-        return conv(F.silu(norm(x)), stream)
-    from engine.model.cuda.rows import unit_silu  # needs triton
-
-    x = x.contiguous()
-    return conv.over(stream.extend_into(x, lambda out: unit_silu(x, norm.scaled_gamma(), out)))
-
-
 class ResidualBlock(nn.Module):
     """Two normed convolutions beside a shortcut."""
 
@@ -154,8 +133,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
         """[T, H, W, C] -> [T, H, W, out]"""
         shortcut = x if self.shortcut is None else self.shortcut(x, None)
-        x = norm_silu_conv(self.residual[0], self.residual[2], x, stream)
-        return norm_silu_conv(self.residual[3], self.residual[6], x, stream) + shortcut
+        x = self.residual[2](F.silu(self.residual[0](x)), stream)
+        return self.residual[6](F.silu(self.residual[3](x)), stream) + shortcut
 
 
 class AttentionBlock(nn.Module):

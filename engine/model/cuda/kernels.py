@@ -5,28 +5,76 @@ Every kernel that feeds a product writes its row as bfloat16, or as eight-bit co
 
 from __future__ import annotations
 
-import triton
-import triton.language as tl
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+try:
+    import triton
+    import triton.language as tl
+
+    jit: Callable[..., Any] = triton.jit
+except ModuleNotFoundError:  # a machine without CUDA: the module can be read, its kernels cannot run
+
+    class Absent:
+        """What stands for a kernel that cannot be compiled here."""
+
+        def __init__(self, kernel: Callable[..., None]) -> None:
+            self.name = kernel.__name__
+
+        def __getitem__(self, _grid: object) -> NoReturn:
+            raise ModuleNotFoundError(f"the kernel {self.name} needs triton, which is not installed.", name="triton")
+
+    jit = Absent
 
 
-@triton.jit
-def _emit(value, out, scales, row, offsets, mask, D, FP8: tl.constexpr):
+def power_of_two(size: int) -> int:
+    """The smallest power of two that is at least `size`: blocks have such sizes."""
+    return 1 << (size - 1).bit_length()
+
+
+@jit
+def _emit(
+    value: tl.tensor,
+    out: tl.tensor,
+    scales: tl.tensor,
+    row: tl.tensor,
+    offsets: tl.tensor,
+    mask: tl.tensor,
+    D: tl.tensor,
+    FP8: tl.constexpr,
+) -> None:
     value = value.to(tl.bfloat16)
     if FP8:
         wide = value.to(tl.float32)
-        scale = tl.maximum(tl.max(tl.abs(tl.where(mask, wide, 0.0)), axis=0), 1e-12) / 448.0
-        tl.store(scales + row, scale)
-        tl.store(out + row * D + offsets, (wide / scale).to(tl.float8e4nv), mask=mask)
+        largest = tl.maximum(tl.max(tl.abs(tl.where(mask, wide, 0.0)), axis=0), 1e-12)
+        tl.store(scales + row, largest / 448.0)
+        tl.store(out + row * D + offsets, (wide * (448.0 / largest)).to(tl.float8e4nv), mask=mask)
     else:
         tl.store(out + row * D + offsets, value, mask=mask)
 
 
-@triton.jit
+@jit
 def norm(
-    x, y, gate, kept, scale, shift, out, scales, D, group, eps,
-    HAS_Y: tl.constexpr, HAS_GATE: tl.constexpr, KEEP: tl.constexpr, ROUND_IN: tl.constexpr,
-    ROUND_NORM: tl.constexpr, ONE_PLUS: tl.constexpr, FP8: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    x: tl.tensor,
+    y: tl.tensor,
+    gate: tl.tensor,
+    kept: tl.tensor,
+    scale: tl.tensor,
+    shift: tl.tensor,
+    out: tl.tensor,
+    scales: tl.tensor,
+    D: tl.tensor,
+    group: tl.tensor,
+    eps: tl.tensor,
+    HAS_Y: tl.constexpr,
+    HAS_GATE: tl.constexpr,
+    KEEP: tl.constexpr,
+    ROUND_IN: tl.constexpr,
+    ROUND_NORM: tl.constexpr,
+    ONE_PLUS: tl.constexpr,
+    FP8: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
     """x (+ y * gate) -> kept; its layer norm times (1 +) scale plus shift -> out. `group` rows share scale and shift."""
     row = tl.program_id(0).to(tl.int64)
     offsets = tl.arange(0, BLOCK)
@@ -54,15 +102,31 @@ def norm(
     _emit(value, out, scales, row, offsets, mask, D, FP8)
 
 
-@triton.jit
-def _rms(x, weight, row_start, offsets, mask, D, eps):
+@jit
+def _rms(
+    x: tl.tensor,
+    weight: tl.tensor,
+    row_start: tl.tensor,
+    offsets: tl.tensor,
+    mask: tl.tensor,
+    D: tl.tensor,
+    eps: tl.tensor,
+) -> tl.tensor:
     wide = tl.load(x + row_start + offsets, mask=mask, other=0.0).to(tl.float32)
     normed = (wide * tl.rsqrt(tl.sum(wide * wide, axis=0) / D + eps)).to(tl.bfloat16).to(tl.float32)
     return (normed * tl.load(weight + offsets, mask=mask, other=0.0).to(tl.float32)).to(tl.bfloat16).to(tl.float32)
 
 
-@triton.jit
-def _turn(value, cos, sin, row, HALF_WIDTH, HALF: tl.constexpr, half_D):
+@jit
+def _turn(
+    value: tl.tensor,
+    cos: tl.tensor,
+    sin: tl.tensor,
+    row: tl.tensor,
+    HALF_WIDTH: tl.tensor,
+    HALF: tl.constexpr,
+    half_D: tl.tensor,
+) -> tl.tensor:
     """Rotate adjacent pairs of one row; every head has the same phases."""
     even, odd = tl.split(tl.reshape(value, (HALF, 2)))
     pair = tl.arange(0, HALF)
@@ -72,11 +136,24 @@ def _turn(value, cos, sin, row, HALF_WIDTH, HALF: tl.constexpr, half_D):
     return tl.reshape(tl.join(even * c - odd * s, even * s + odd * c), (2 * HALF,))
 
 
-@triton.jit
+@jit
 def queries_keys_values(
-    qkv, q_weight, k_weight, cos, sin, q_out, k_out, v_out, k_raw, first, D, half_width, eps,
-    RAW: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    qkv: tl.tensor,
+    q_weight: tl.tensor,
+    k_weight: tl.tensor,
+    cos: tl.tensor,
+    sin: tl.tensor,
+    q_out: tl.tensor,
+    k_out: tl.tensor,
+    v_out: tl.tensor,
+    k_raw: tl.tensor,
+    first: tl.tensor,
+    D: tl.tensor,
+    half_width: tl.tensor,
+    eps: tl.tensor,
+    RAW: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
     """Rows [L, 3D]: norm and rotate q; norm, rotate and store k at `first`; store v at `first`. RAW: k un-rotated too."""
     row = tl.program_id(0).to(tl.int64)
     which = tl.program_id(1)
@@ -97,8 +174,16 @@ def queries_keys_values(
         tl.store(v_out + (first + row) * D + offsets, copied, mask=mask)
 
 
-@triton.jit
-def rotate(x, cos, sin, out, D, half_width, BLOCK: tl.constexpr):
+@jit
+def rotate(
+    x: tl.tensor,
+    cos: tl.tensor,
+    sin: tl.tensor,
+    out: tl.tensor,
+    D: tl.tensor,
+    half_width: tl.tensor,
+    BLOCK: tl.constexpr,
+) -> None:
     """Rows [S, D] rotated."""
     row = tl.program_id(0).to(tl.int64)
     offsets = tl.arange(0, BLOCK)
@@ -108,8 +193,8 @@ def rotate(x, cos, sin, out, D, half_width, BLOCK: tl.constexpr):
     tl.store(out + row * D + offsets, value.to(tl.bfloat16), mask=mask)
 
 
-@triton.jit
-def rms(x, weight, out, D, eps, BLOCK: tl.constexpr):
+@jit
+def rms(x: tl.tensor, weight: tl.tensor, out: tl.tensor, D: tl.tensor, eps: tl.tensor, BLOCK: tl.constexpr) -> None:
     """Root-mean-square norm of rows [L, D]."""
     row = tl.program_id(0).to(tl.int64)
     offsets = tl.arange(0, BLOCK)
@@ -118,10 +203,21 @@ def rms(x, weight, out, D, eps, BLOCK: tl.constexpr):
     tl.store(out + row * D + offsets, value.to(tl.bfloat16), mask=mask)
 
 
-@triton.jit
+@jit
 def merge(
-    a, a_log, b, b_log, out, scales, D, width, rows, HAS_B: tl.constexpr, FP8: tl.constexpr, BLOCK: tl.constexpr
-):
+    a: tl.tensor,
+    a_log: tl.tensor,
+    b: tl.tensor,
+    b_log: tl.tensor,
+    out: tl.tensor,
+    scales: tl.tensor,
+    D: tl.tensor,
+    width: tl.tensor,
+    rows: tl.tensor,
+    HAS_B: tl.constexpr,
+    FP8: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
     """Join attention over two sets of keys by their log-sums [heads, rows]; a, b [rows, D]."""
     row = tl.program_id(0).to(tl.int64)
     offsets = tl.arange(0, BLOCK)
@@ -135,8 +231,8 @@ def merge(
     _emit(value, out, scales, row, offsets, mask, D, FP8)
 
 
-@triton.jit
-def gelu(x, out, scales, D, FP8: tl.constexpr, BLOCK: tl.constexpr):
+@jit
+def gelu(x: tl.tensor, out: tl.tensor, scales: tl.tensor, D: tl.tensor, FP8: tl.constexpr, BLOCK: tl.constexpr) -> None:
     """The tanh form of GELU on rows [L, D]."""
     row = tl.program_id(0).to(tl.int64)
     offsets = tl.arange(0, BLOCK)
@@ -146,16 +242,80 @@ def gelu(x, out, scales, D, FP8: tl.constexpr, BLOCK: tl.constexpr):
     _emit(value, out, scales, row, offsets, mask, D, FP8)
 
 
-@triton.jit
-def unit_silu(x, gamma, out, C, pixels, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    """The decoder's norm and SiLU: each pixel's channels over their length, times gamma. Rounded as the plain code."""
+@jit
+def unit_silu(
+    x: tl.tensor,
+    bias: tl.tensor,
+    gamma: tl.tensor,
+    out: tl.tensor,
+    C: tl.tensor,
+    frame_pixels: tl.tensor,
+    frames: tl.tensor,
+    HAS_BIAS: tl.constexpr,
+    TAPS: tl.constexpr,
+    FIRST: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """The decoder's norm and SiLU of x + bias: each pixel's channels over their length, times gamma; rounded as the plain
+    code. Frame t goes to place FIRST + t of `out` (TAPS 1), or into the three temporal taps that see it (TAPS 3)."""
+    pixel = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    frame = tl.program_id(1).to(tl.int64)
+    offsets = tl.arange(0, BLOCK)
+    mask = (pixel < frame_pixels)[:, None] & (offsets < C)[None, :]
+    wide = tl.load(x + (frame * frame_pixels + pixel)[:, None] * C + offsets[None, :], mask=mask, other=0.0).to(
+        tl.float32
+    )
+    if HAS_BIAS:
+        wide += tl.load(bias + offsets, mask=offsets < C, other=0.0).to(tl.float32)[None, :]
+        wide = wide.to(tl.bfloat16).to(tl.float32)
+    length = tl.maximum(tl.sqrt(tl.sum(wide * wide, axis=1)), 1e-12)
+    normed = (wide * (1.0 / length)[:, None]).to(tl.bfloat16).to(tl.float32)
+    factor = tl.load(gamma + offsets, mask=offsets < C, other=0.0).to(tl.float32)
+    value = (normed * factor[None, :]).to(tl.bfloat16).to(tl.float32)
+    value = (value * tl.sigmoid(value)).to(tl.bfloat16)
+    for tap in tl.static_range(TAPS):
+        to = frame + FIRST - tap
+        place = ((to * frame_pixels + pixel)[:, None] * TAPS + tap) * C + offsets[None, :]
+        tl.store(out + place, value, mask=mask & (to < frames))
+
+
+@jit
+def join(
+    x: tl.tensor,
+    bias: tl.tensor,
+    shortcut: tl.tensor,
+    out: tl.tensor,
+    C: tl.tensor,
+    pixels: tl.tensor,
+    HAS_SHORTCUT: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
+    """x + bias (+ shortcut) of pixels [..., C]."""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     offsets = tl.arange(0, BLOCK)
     mask = (row < pixels)[:, None] & (offsets < C)[None, :]
     place = row[:, None] * C + offsets[None, :]
     wide = tl.load(x + place, mask=mask, other=0.0).to(tl.float32)
-    length = tl.maximum(tl.sqrt(tl.sum(wide * wide, axis=1)), 1e-12)
-    normed = (wide / length[:, None]).to(tl.bfloat16).to(tl.float32)
-    factor = tl.load(gamma + offsets, mask=offsets < C, other=0.0).to(tl.float32)
-    value = (normed * factor[None, :]).to(tl.bfloat16).to(tl.float32)
-    tl.store(out + place, (value * tl.sigmoid(value)).to(tl.bfloat16), mask=mask)
+    wide += tl.load(bias + offsets, mask=offsets < C, other=0.0).to(tl.float32)[None, :]
+    wide = wide.to(tl.bfloat16)
+    if HAS_SHORTCUT:
+        wide = (wide.to(tl.float32) + tl.load(shortcut + place, mask=mask, other=0.0).to(tl.float32)).to(tl.bfloat16)
+    tl.store(out + place, wide, mask=mask)
+
+
+@jit
+def double(
+    x: tl.tensor, out: tl.tensor, C: tl.tensor, width: tl.tensor, ROWS: tl.constexpr, BLOCK: tl.constexpr
+) -> None:
+    """Every pixel of [rows, width, C] four times: [2 rows, 2 width, C]."""
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    offsets = tl.arange(0, BLOCK)
+    mask = (column < width)[:, None] & (offsets < C)[None, :]
+    value = tl.load(x + (row * width + column)[:, None] * C + offsets[None, :], mask=mask, other=0.0)
+    for down in tl.static_range(2):
+        for right in tl.static_range(2):
+            to = (2 * row + down) * 2 * width + 2 * column + right
+            tl.store(out + to[:, None] * C + offsets[None, :], value, mask=mask)

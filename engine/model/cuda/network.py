@@ -139,10 +139,12 @@ class CudaTransformer(Transformer):
     ) -> Tensor:
         """All layers: [L, D] -> [L, D]. Every sub-layer's sum is made by the kernel that norms it for the next."""
         eps, fp8 = self.config.eps, self._fp8
-        x, added, gate = x.contiguous(), None, None
+        x = x.contiguous()
+        added: Tensor | None = None
+        gate: Tensor | None = None
         for index, layer in enumerate(self._layers):
             shift1, scale1, gate1, shift2, scale2, gate2 = (layer.modulation + e0).unbind(0)
-            keep = torch.bfloat16 if added is not None else None
+            keep = None if added is None else torch.bfloat16
             normed, x = rows.norm(
                 x, scale1, shift1, eps, fp8=fp8, add=added, gate=gate, keep=keep, round_in=True, round_norm=True
             )
@@ -156,15 +158,14 @@ class CudaTransformer(Transformer):
             normed, x = rows.norm(x, scale2, shift2, eps, fp8=fp8, add=seen, keep=torch.float32)
             added, gate = layer.shrink(rows.gelu(layer.grow(normed), fp8=fp8)), gate2
             if audio is not None and index in self.config.audio_inject_layers:
-                x, added, gate = *self._inject(x, added, gate, self.config.audio_inject_layers.index(index), audio), None
+                keys = audio[self.config.audio_inject_layers.index(index)]
+                x, added = self._inject(x, added, gate, self.config.audio_inject_layers.index(index), keys)
+                gate = None
         assert added is not None
         total = x.float() + (added.float() * gate if gate is not None else added.float())
         return total.to(torch.bfloat16)
 
-    def _inject(
-        self, x: Tensor, added: Tensor, gate: Tensor, index: int, audio: list[AudioKeys]
-    ) -> tuple[Tensor, Tensor]:
-        keys = audio[index]
+    def _inject(self, x: Tensor, added: Tensor, gate: Tensor, index: int, keys: AudioKeys) -> tuple[Tensor, Tensor]:
         frames = keys.shift.shape[0]
         normed, x = rows.norm(
             x, keys.scale, keys.shift, ADAPTIVE_EPS, fp8=self._fp8, add=added, gate=gate, keep=torch.bfloat16,

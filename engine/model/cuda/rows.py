@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import torch
-import triton
 from torch import Tensor
 
 from engine.model.cuda import kernels
 from engine.model.rope import Phases
 from engine.precision.products import FP8, Rows
+
+WARPS = {"norm": 8, "queries_keys_values": 8, "rotate": 8, "rms": 8, "merge": 16, "gelu": 8}  # as measured on an H200
 
 
 def norm(
@@ -26,7 +27,7 @@ def norm(
     kernels.norm[(length,)](
         x, add, gate, kept, scale, shift, out.values, out.scale, dim, length // groups, eps,
         HAS_Y=add is not None, HAS_GATE=gate is not None, KEEP=keep is not None, ROUND_IN=round_in,
-        ROUND_NORM=round_norm, ONE_PLUS=one_plus, FP8=fp8, BLOCK=triton.next_power_of_2(dim), num_warps=8,
+        ROUND_NORM=round_norm, ONE_PLUS=one_plus, FP8=fp8, BLOCK=kernels.power_of_two(dim), num_warps=WARPS["norm"],
     )  # fmt: skip
     return out, kept
 
@@ -40,7 +41,7 @@ def queries_keys_values(
     q_out = qkv.new_empty(length, dim)
     kernels.queries_keys_values[(length, 3)](
         qkv, q_weight, k_weight, phases.cos, phases.sin, q_out, k_out, v_out, k_raw, first, dim, width // 2, eps,
-        RAW=k_raw is not None, BLOCK=triton.next_power_of_2(dim), num_warps=8,
+        RAW=k_raw is not None, BLOCK=kernels.power_of_two(dim), num_warps=WARPS["queries_keys_values"],
     )  # fmt: skip
     return q_out
 
@@ -49,14 +50,16 @@ def rotate(x: Tensor, phases: Phases, out: Tensor, width: int) -> None:
     """Rows [S, D] rotated into `out`."""
     rows, dim = x.shape
     kernels.rotate[(rows,)](
-        x, phases.cos, phases.sin, out, dim, width // 2, BLOCK=triton.next_power_of_2(dim), num_warps=8
+        x, phases.cos, phases.sin, out, dim, width // 2, BLOCK=kernels.power_of_two(dim), num_warps=WARPS["rotate"]
     )
 
 
 def rms(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """Root-mean-square norm of rows."""
     out = torch.empty_like(x)
-    kernels.rms[(x.shape[0],)](x, weight, out, x.shape[1], eps, BLOCK=triton.next_power_of_2(x.shape[1]), num_warps=8)
+    kernels.rms[(x.shape[0],)](
+        x, weight, out, x.shape[1], eps, BLOCK=kernels.power_of_two(x.shape[1]), num_warps=WARPS["rms"]
+    )
     return out
 
 
@@ -68,7 +71,7 @@ def merge(a: Tensor, a_log: Tensor | None, b: Tensor | None, b_log: Tensor | Non
     out = _rows(length, dim, a.device, fp8=fp8)
     kernels.merge[(length,)](
         a, a_log, b, b_log, out.values, out.scale, dim, width, length, HAS_B=b is not None, FP8=fp8,
-        BLOCK=triton.next_power_of_2(dim), num_warps=8,
+        BLOCK=kernels.power_of_two(dim), num_warps=WARPS["merge"],
     )  # fmt: skip
     return out
 
@@ -77,18 +80,7 @@ def gelu(x: Tensor, *, fp8: bool) -> Rows:
     """The tanh form of GELU."""
     out = _rows(x.shape[0], x.shape[1], x.device, fp8=fp8)
     kernels.gelu[(x.shape[0],)](
-        x, out.values, out.scale, x.shape[1], FP8=fp8, BLOCK=triton.next_power_of_2(x.shape[1]), num_warps=16
-    )
-    return out
-
-
-def unit_silu(x: Tensor, gamma: Tensor, out: Tensor) -> Tensor:
-    """The decoder's norm and SiLU of pixels [..., C], bfloat16, into `out`."""
-    channels = x.shape[-1]
-    pixels, block = x.numel() // channels, triton.next_power_of_2(channels)
-    rows = max(1, 4096 // block)
-    kernels.unit_silu[(triton.cdiv(pixels, rows),)](
-        x, gamma, out, channels, pixels, ROWS=rows, BLOCK=block, num_warps=8
+        x, out.values, out.scale, x.shape[1], FP8=fp8, BLOCK=kernels.power_of_two(x.shape[1]), num_warps=WARPS["gelu"]
     )
     return out
 

@@ -16,7 +16,7 @@ from scheduler.styles import STYLE_DIR, StyleBook
 from scheduler.variables import Value, Variable
 from scheduler.yaml_lines import Node, Problem, YamlError, read_yaml
 
-__all__ = ["Problem", "Role", "RoleDraft", "RolesError", "load_roles"]
+__all__ = ["Problem", "Role", "RoleDraft", "RolesError", "Variable", "load_roles"]
 
 MAX_SHOWN = 50
 

@@ -16,8 +16,7 @@ from dashboard.context import door, house
 from dashboard.errors import WebError
 from dashboard.overview import never_with
 from scheduler.prompts import prompt_plan, render
-from scheduler.registry import Role
-from scheduler.variables import Variable
+from scheduler.registry import Role, Variable
 
 blueprint = Blueprint("roles", __name__)
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -1,4 +1,4 @@
-"""How much memory a model and a job's context take: pure arithmetic, no torch, exact to the byte.
+"""How much memory a job's context takes, exact to the byte.
 
 `context_tensors` is the one description of a context: the engine maps its buffer by it, the planner adds it up.
 """
@@ -14,7 +14,6 @@ from engine.catalog import CLIP_FRAMES, ModelShape
 HEADER_BYTES = 4096
 ALIGNMENT_BYTES = 64
 LATENT_CHANNELS = 16
-SPEECH_LAYERS = 25
 VAE_RES_BLOCKS = 2
 VAE_TEMPORAL_UPSAMPLE = (True, True, False)  # of the decoder, from the smallest picture up
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int64": 8}
@@ -94,72 +93,3 @@ def decoder_memory(shape: ModelShape) -> list[tuple[str, int, int]]:
                 memory.append((f"upsamples.{index}.time_conv", scale, out))
             index, scale = index + 1, scale * 2
     return [*memory, ("head.2", scale, widths[-1])]
-
-
-# ---- weights --------------------------------------------------------------------------------------------------------
-
-
-def transformer_parameters(shape: ModelShape) -> int:
-    """Parameters of the transformer."""
-    dim, small = shape.dim, LATENT_CHANNELS * 4
-    attention = 4 * (dim * dim + dim) + 2 * dim
-    block = 6 * dim + 2 * attention + 2 * dim + 2 * dim * shape.ffn_dim + shape.ffn_dim + dim
-    injector = attention + _linear(dim, 2 * dim)
-    audio = SPEECH_LAYERS + dim + _linear(dim, dim)
-    audio += _linear(3 * shape.audio_dim, dim // 4 * shape.num_audio_token) + _linear(3 * shape.audio_dim, dim // 4)
-    audio += _linear(3 * (dim // 4), dim // 2) + _linear(3 * (dim // 2), dim)
-    embeddings = _linear(shape.text_dim, dim) + _linear(shape.freq_dim, dim) + 2 * _linear(dim, dim)
-    embeddings += _linear(dim, 6 * dim) + 3 * dim
-    patches = 2 * _linear(small, dim) + _linear(small, dim) + _linear(8 * small, dim) + _linear(64 * small, dim)
-    head = 2 * dim + _linear(dim, small)
-    injectors = len(shape.audio_inject_layers) * injector
-    return shape.num_layers * block + injectors + audio + embeddings + patches + head
-
-
-def quantised_parameters(shape: ModelShape) -> int:
-    """Of these, the weights that an eight-bit model stores in one byte: attention, feed-forward, adaptive norms."""
-    dim, injections = shape.dim, len(shape.audio_inject_layers)
-    return shape.num_layers * (8 * dim * dim + 2 * dim * shape.ffn_dim) + injections * 6 * dim * dim
-
-
-def vae_parameters(shape: ModelShape) -> int:
-    """Parameters of the video autoencoder."""
-    base, mults, z = shape.vae_dim, shape.vae_dim_mult, LATENT_CHANNELS
-    down = [base * mult for mult in (1, *mults)]
-    top = down[-1]
-    middle = 4 * _conv(top, top) + 4 * top + top + _linear(top, 3 * top) + _linear(top, top)
-    total = 2 * middle + _conv(3, down[0]) + top + _conv(top, 2 * z) + _linear(2 * z, 2 * z) + _linear(z, z)
-    temporal = VAE_TEMPORAL_UPSAMPLE[::-1]
-    for level, (width, out) in enumerate(itertools.pairwise(down)):
-        total += _residual(width, out) + (VAE_RES_BLOCKS - 1) * _residual(out, out)
-        if level < len(temporal):
-            total += _linear(9 * out, out) + (_linear(3 * out, out) if temporal[level] else 0)
-    up = [base * mult for mult in (mults[-1], *mults[::-1])]
-    total += _conv(z, up[0]) + up[-1] + _conv(up[-1], 3)
-    for level, (width, out) in enumerate(itertools.pairwise(up)):
-        total += _residual(width if level == 0 else width // 2, out) + VAE_RES_BLOCKS * _residual(out, out)
-        if level < len(VAE_TEMPORAL_UPSAMPLE):
-            total += _linear(9 * out, out // 2)
-            total += _linear(3 * out, 2 * out) if VAE_TEMPORAL_UPSAMPLE[level] else 0
-    return total
-
-
-def weights_bytes(shape: ModelShape, precision: str) -> int:
-    """Bytes of what stays resident: transformer and autoencoder. `precision`: float32, bfloat16 or fp8 (weights of the
-    large linear layers in one byte, the rest and the autoencoder in bfloat16)."""
-    if precision == "fp8":
-        return 2 * (transformer_parameters(shape) + vae_parameters(shape)) - quantised_parameters(shape)
-    return ITEM_BYTES[precision] * (transformer_parameters(shape) + vae_parameters(shape))
-
-
-def _linear(inputs: int, outputs: int) -> int:
-    return inputs * outputs + outputs
-
-
-def _conv(channels: int, out: int) -> int:
-    return _linear(27 * channels, out)
-
-
-def _residual(channels: int, out: int) -> int:
-    shortcut = _linear(channels, out) if channels != out else 0
-    return channels + _conv(channels, out) + out + _conv(out, out) + shortcut

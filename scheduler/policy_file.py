@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scheduler.core.policy import Policy, PolicyError
 from scheduler.errors import SchedulerError
-from scheduler.yaml_lines import YamlError, read_yaml
+from scheduler.yaml_files import YamlError, read_yaml
 
 POLICY_NAME = "policy.yaml"
 

@@ -14,7 +14,7 @@ from dashboard.limits import RateLimit
 from dashboard.login import _own_path
 from dashboard.secret import load_secret_key
 from dashboard.settings import WebSettings
-from scheduler.variables import Variable
+from scheduler.prompts.variables import Variable
 from tests.unit.dashboard.web_rig import RECIPE, Web
 from tests.unit.scheduler.store_rig import READER, role
 

@@ -10,7 +10,7 @@ import pytest
 from scheduler.canonical import canonical_sha256
 from scheduler.prompts import render
 from scheduler.registry import Role, RoleDraft, RolesError, load_roles
-from scheduler.yaml_lines import MAX_BYTES
+from scheduler.yaml_files import MAX_BYTES
 
 PUBLISHED = """\
 teacher:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from scheduler.yaml_lines import Node, Problem
+from scheduler.yaml_files.reader import Node, Problem
 
 
 class Fields:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from scheduler.roles_file import RoleDraft
-from scheduler.yaml_lines import Node, Problem
+from scheduler.registry.roles_file import RoleDraft
+from scheduler.yaml_files import Node, Problem
 
 
 def with_mutual_relations(drafts: list[RoleDraft], root: Node, problems: list[Problem]) -> list[RoleDraft]:

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.catalog import PRESETS
-from scheduler.fields import Fields
-from scheduler.styles import DEFAULT_STYLE_FILE, STYLE_DIR, StyleBook, StyleFileError, load_style_book, template_names
-from scheduler.variable_fields import RESERVED, checked_default, read_variables
-from scheduler.variables import Value, Variable
-from scheduler.yaml_lines import Node, Problem
+from scheduler.prompts.styles import (
+    DEFAULT_STYLE_FILE,
+    STYLE_DIR,
+    StyleBook,
+    StyleFileError,
+    load_style_book,
+    template_names,
+)
+from scheduler.prompts.template_grammar import compile_template
+from scheduler.prompts.variable_fields import RESERVED, checked_default, read_variables
+from scheduler.prompts.variables import Value, Variable
+from scheduler.yaml_files import Fields, Node, Problem
 
 KNOWN_KEYS = (
     "image", "audio", "prompt_template", "priority", "title", "defaults", "variables", "style", "style_file", "preset",
@@ -138,8 +145,6 @@ def _template(fields: Fields) -> tuple[str, tuple[str, ...]]:
 
 
 def _book_variables(book: StyleBook) -> dict[str, Variable]:
-    from scheduler.template_grammar import compile_template
-
     texts = (book.base, *book.styles.values())
     names = (name for text in texts for name in compile_template(text).names if name not in RESERVED)
     return {**{name: Variable(name=name) for name in names}, **book.variables}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from scheduler.fields import Fields
-from scheduler.template_grammar import JINJA_NAMES
-from scheduler.variables import KINDS, NAME, Value, ValueRefused, Variable
-from scheduler.yaml_lines import Node
+from scheduler.prompts.template_grammar import JINJA_NAMES
+from scheduler.prompts.variables import KINDS, NAME, Value, ValueRefused, Variable
+from scheduler.yaml_files import Fields, Node
 
 RESERVED = frozenset({"role_prompt", "style_text", "true", "false", "none", "True", "False", "None"}) | JINJA_NAMES
 _KNOWN = ("type", "min", "max", "max_length", "choices", "default", "slot", "hint")

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scheduler.fields import Fields
-from scheduler.template_grammar import TemplateError, compile_template
-from scheduler.variable_fields import RESERVED, read_variables
-from scheduler.variables import Value, Variable
-from scheduler.yaml_lines import Node, Problem, YamlError, read_yaml
+from scheduler.prompts.template_grammar import TemplateError, compile_template
+from scheduler.prompts.variable_fields import RESERVED, read_variables
+from scheduler.prompts.variables import Value, Variable
+from scheduler.yaml_files import Fields, Node, Problem, YamlError, read_yaml
 
-STYLE_DIR = Path(__file__).resolve().parent.parent / "templates" / "prompts"
+STYLE_DIR = Path(__file__).resolve().parents[2] / "templates" / "prompts"
 DEFAULT_STYLE_FILE = "studio"
 _KNOWN = ("summary", "base", "style", "variables", "contradictions", "cautions")
 _FILE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from jinja2 import UndefinedError
 
 from scheduler.errors import SchedulerError
-from scheduler.styles import StyleBook
-from scheduler.template_grammar import CheckedTemplate, TemplateError, compile_template
-from scheduler.variables import Value, ValueRefused, Variable
+from scheduler.prompts.styles import StyleBook
+from scheduler.prompts.template_grammar import CheckedTemplate, TemplateError, compile_template
+from scheduler.prompts.variables import Value, ValueRefused, Variable
 
 MAX_CONTEXT_BYTES = 65_536
 MAX_PROMPT_CHARS = 16_384

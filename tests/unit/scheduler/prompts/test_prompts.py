@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.prompts import MAX_PROMPT_CHARS, PromptError, prompt_plan, render
-from scheduler.styles import StyleBook, StyleFileError, load_style_book, parse_style_book, style_files
-from scheduler.template_grammar import FILTERS, TemplateError, compile_template
-from scheduler.variables import Variable
+from scheduler.prompts.styles import StyleBook, StyleFileError, load_style_book, parse_style_book, style_files
+from scheduler.prompts.template_grammar import FILTERS, TemplateError, compile_template
+from scheduler.prompts.variables import Variable
 from tests.unit.scheduler.store_rig import role
 
 PLAIN = StyleBook(

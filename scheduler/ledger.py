@@ -2,8 +2,9 @@
 
 A deed is a function of a `Turn`: it feeds events to the core, and the facts that come out are written at once in the open
 transaction. Everything that waits is taken into one transaction (one fsync for many), then callers get their answers and
-effects are performed. A commit that fails leaves memory ahead of the disk: then nothing is answered, memory is rebuilt from
-the store, and until that succeeds and the disk has room every wish is refused with the reason.
+effects are performed. A deed that fails half done is taken back alone: memory goes back to where it was, the others are done
+anew. A store that fails leaves memory ahead of the disk: then nothing is answered, memory is rebuilt from the store, and until
+that succeeds and the disk has room every wish is refused with the reason.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from scheduler.core.job import Job
 from scheduler.core.machine import State, step
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
-from scheduler.store import Store
+from scheduler.rewind import Mark, NoWayBack, mark_of, rewound
+from scheduler.store import Store, StoreFailed
 
 T = TypeVar("T")
 SYSTEM = Actor("system")
 MAX_BATCH = 256
 RECOVERY_RETRY_S = 1.0
+_NO_STORE = frozenset({"disk_full", "store_failed", "store_busy", "store_damaged"})  # nothing can be written just now
 _log = logging.getLogger("greenroom.ledger")
 
 
@@ -75,11 +78,23 @@ class Turn:
 
 @dataclass
 class Deed(Generic[T]):
-    """Something to do in a transaction, and who waits for its result."""
+    """Something to do in a transaction, and who waits for its result.
+
+    It may be done twice (when a neighbour failed), so it changes nothing but what its `Turn` offers.
+    """
 
     act: Callable[[Turn], T]
     actor: Actor
     answer: asyncio.Future[T] | None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a transaction was taken back, memory before it, and the place of the deed at fault; None: it was the store."""
+
+    error: SchedulerError
+    mark: Mark
+    index: int | None
 
 
 class Ledger:
@@ -133,27 +148,49 @@ class Ledger:
             await asyncio.sleep(0)  # let answers and sockets move before the next batch
 
     def turn(self, batch: list[Deed[Any]]) -> bool:
-        """One transaction; False when the store failed. Answers and effects come after the commit."""
+        """All deeds of a batch in one transaction; answers and effects come after the commit. False: `_recover` is needed.
+
+        A deed at fault is taken out: what came before it and what comes after it is done anew, each in a transaction. Who
+        asked for it is told. Where nobody did it was a report from below, which is lost: then everything begins anew.
+        """
+        parts, is_report_lost = [batch], False
+        while parts:
+            part = parts.pop()
+            fault = self._commit(part)
+            if fault is None:
+                continue
+            culprit = part[fault.index] if fault.index is not None else None
+            if culprit is None or not self._go_back(fault.mark):
+                self._fail([*part, *(deed for rest in parts for deed in rest)], fault.error)
+                return False
+            is_report_lost |= culprit.answer is None
+            _answer(culprit, None, fault.error)
+            last_error = fault.error
+            parts += [rest for rest in (part[fault.index + 1 :], part[: fault.index]) if rest]  # type: ignore[operator]
+        if is_report_lost:
+            self._fail([], last_error)
+        return not is_report_lost
+
+    def _commit(self, part: list[Deed[Any]]) -> Fault | None:
+        """One transaction, then the answers and effects of its deeds. A Fault: nothing was written, memory is ahead."""
         outcomes: list[tuple[Deed[Any], Any, SchedulerError | None]] = []
+        mark, index = mark_of(self.state), None
         try:
             with self.store.transaction():
-                for deed in batch:
+                for index, deed in enumerate(part):  # noqa: B007 the one at fault is asked for below
                     outcomes.append(self._one(deed))
+                index = None
                 self._before_commit(Turn(self, SYSTEM))
         except SchedulerError as error:
-            self._fail(batch, error)
-            return False
+            self._effects.clear()
+            return Fault(error, mark, None if error.code in _NO_STORE else index)
         except Exception:  # noqa: BLE001 a fault in one deed must not end the daemon; it is logged and undone
-            _log.exception("a deed failed; memory is rebuilt from the store")
-            self._fail(batch, SchedulerError(500, "internal_error", "The scheduler failed here; nothing was changed.",
-                                             hint="The daemon's log has the details."))  # fmt: skip
-            return False
-        for deed, result, refusal in outcomes:
-            if deed.answer is not None and not deed.answer.done():
-                if refusal is not None:
-                    deed.answer.set_exception(refusal)
-                else:
-                    deed.answer.set_result(result)
+            _log.exception("a deed failed; it is undone")
+            self._effects.clear()
+            return Fault(SchedulerError(500, "internal_error", "The scheduler failed here; nothing was changed.",
+                                        hint="The daemon's log has the details."), mark, index)  # fmt: skip
+        for outcome in outcomes:
+            _answer(*outcome)
         self._pause_s = 0.0
         effects, self._effects = self._effects, []
         for effect in effects:
@@ -161,6 +198,15 @@ class Ledger:
                 self._perform(effect)
             except Exception:  # noqa: BLE001 the deed stands; what was not done shows as a lease that runs out
                 _log.exception("an effect failed: %s", effect)
+        return None
+
+    def _go_back(self, mark: Mark) -> bool:
+        """Memory as it was when the mark was made; False when that cannot be had."""
+        try:
+            self.state = rewound(mark, self._restore())
+        except (SchedulerError, NoWayBack) as error:
+            _log.error("memory cannot be taken back: %s", error)
+            return False
         return True
 
     def _one(self, deed: Deed[Any]) -> tuple[Deed[Any], Any, SchedulerError | None]:
@@ -168,7 +214,7 @@ class Ledger:
         try:
             return deed, deed.act(turn), None
         except SchedulerError as error:
-            if turn.has_changed or error.code in ("disk_full", "store_failed"):
+            if turn.has_changed or isinstance(error, StoreFailed) or error.code in _NO_STORE:
                 raise  # half a deed must not be committed
             return deed, None, error
 
@@ -176,8 +222,7 @@ class Ledger:
         self.trouble = error
         self._effects.clear()
         for deed in batch:
-            if deed.answer is not None and not deed.answer.done():
-                deed.answer.set_exception(_again(error))
+            _answer(deed, None, _again(error))
 
     async def _recover(self) -> None:
         """Wait until the disk takes writes, then rebuild memory from the store; refuse wishes meanwhile.
@@ -199,6 +244,16 @@ class Ledger:
                 self.trouble = error
         self.trouble = None
         self._on_recovered()
+
+
+def _answer(deed: Deed[Any], result: Any, refusal: SchedulerError | None) -> None:
+    """Tell who waits, if anybody still does."""
+    if deed.answer is None or deed.answer.done():
+        return
+    if refusal is not None:
+        deed.answer.set_exception(refusal)
+    else:
+        deed.answer.set_result(result)
 
 
 def _again(error: SchedulerError) -> SchedulerError:

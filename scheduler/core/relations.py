@@ -28,6 +28,12 @@ class Relations:
         self._pairs = tuple((name, tuple(sorted(others))) for name, others in sorted(both.items()))
         return True
 
+    def copy(self) -> Relations:
+        """The same relations, apart from what is put into these later."""
+        made = Relations()
+        made._named, made._excluded, made._pairs = dict(self._named), self._excluded, self._pairs
+        return made
+
     def excluded_by(self, role: str) -> frozenset[str]:
         """Roles that may not play while `role` plays."""
         return self._excluded.get(role, _NONE)

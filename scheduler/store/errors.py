@@ -57,6 +57,14 @@ class AuditDamaged(StoreFailed):
         )  # fmt: skip
 
 
+class BadStatement(StoreFailed):
+    """The store does not take a statement or its values: a fault of ours, not of the disk; the next one may be fine."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The store does not take this ({reason}); nothing was changed.", code="bad_statement",
+                         hint="This is a fault of the program; the daemon's log has the details.")  # fmt: skip
+
+
 class StoreConflict(SchedulerError):
     """What is written contradicts what is stored; nothing was changed. `story`: the audit lines of the object."""
 
@@ -86,4 +94,6 @@ def translated(error: sqlite3.Error) -> StoreFailed:
         return StoreBusy(str(error))
     if code in _DAMAGED:
         return StoreDamaged(str(error))
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError | sqlite3.DataError):
+        return BadStatement(f"{type(error).__name__}: {error}")
     return StoreFailed(f"The store failed ({type(error).__name__}: {error}); nothing was changed.")

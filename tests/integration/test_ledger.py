@@ -125,15 +125,41 @@ def test_full_disk_acknowledges_nothing_and_work_goes_on_when_there_is_room(benc
     assert bench.recoveries == 1
 
 
-def test_broken_deed_takes_its_whole_batch_back_and_memory_follows_the_store(bench: Bench) -> None:
+def test_report_that_cannot_be_written_keeps_its_neighbours_and_starts_anew(bench: Bench) -> None:
     def broken(turn: Turn) -> None:
         turn.record("disk:low", "disk", {})
         raise RuntimeError("a fault in our own code")
 
-    assert not bench.ledger.turn([bench.submit(1), Deed(broken, SYSTEM, None)])
-    assert bench.store.job("j1") is None
-    assert bench.effects == []
+    assert not bench.ledger.turn([bench.submit(1), Deed(broken, SYSTEM, None), bench.submit(2)])
+    assert bench.store.job("j1") is not None and bench.store.job("j2") is not None
+    assert "disk:low" not in {entry["action"] for entry in bench.store.audit_after(0, 100)}
     assert bench.ledger.trouble is not None and bench.ledger.trouble.status == 500
+
+
+def test_wish_that_fails_half_done_costs_no_worker_its_lease(bench: Bench) -> None:
+    ready = Deed(lambda turn: turn.apply(events.WorkerBecameReady(at=turn.at, slot=0, worker_id="w1")), SYSTEM, None)
+    assert bench.ledger.turn([ready, bench.submit(1)])
+    lease_id = bench.ledger.state.jobs["j1"].lease_id
+
+    def broken(turn: Turn) -> None:
+        turn.apply(events.CancelRequested(at=turn.at, job_id="j1"))
+        raise RuntimeError("a fault in our own code")
+
+    async def scene() -> None:
+        deed = Deed(broken, LOCAL, asyncio.get_running_loop().create_future())
+        assert bench.ledger.turn([deed])
+        assert deed.answer is not None
+        with pytest.raises(SchedulerError) as caught:
+            await deed.answer
+        assert caught.value.code == "internal_error"
+
+    asyncio.run(scene())
+    assert [type(effect) for effect in bench.effects] == [SendRun]
+    assert set(bench.ledger.state.leases) == {lease_id}
+    started = Deed(lambda turn: turn.apply(events.JobWasStarted(at=turn.at, lease_id=str(lease_id), resume=None)), SYSTEM, None)
+    assert bench.ledger.turn([started])
+    job = bench.store.job("j1")
+    assert job is not None and job["state"] == "RUNNING" and not job["is_cancel_requested"]
 
 
 def _cancel(job_id: str) -> Deed[None]:

@@ -76,6 +76,7 @@ class JobFiles:
         write_whole(self.fragment(record.block), fragment)
         crash.pass_by(CrashPoint.AFTER_FRAGMENT)
         write_whole(self.latents(record.block), latents)
+        crash.pass_by(CrashPoint.AFTER_LATENTS)
         write_whole(self.record(record.block), json.dumps(asdict(record), separators=(",", ":")).encode())
         crash.pass_by(CrashPoint.AFTER_RECORD)
 

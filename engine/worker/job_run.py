@@ -55,7 +55,9 @@ class JobRun:
             self._move("prepare")
             files = JobFiles(Path(self._order.job_dir))
             task = self._task(files)
+            self._desk.crash.pass_by(CrashPoint.BEFORE_CONTEXT)
             scene = self._maker.open(task)
+            self._desk.crash.pass_by(CrashPoint.AFTER_CONTEXT)
             encoder = FragmentEncoder(scene.width, scene.height, files.voice)
             start = self._resume(scene, encoder, files, started)
             report = self._make_blocks(scene, encoder, files, start) or self._close(files)
@@ -109,6 +111,7 @@ class JobRun:
         elif plan.kind == CONTINUOUS:
             scene.rebuild([partial(files.read_latents, block) for block in range(plan.start)])
         self._blocks_done = plan.start
+        self._desk.crash.pass_by(CrashPoint.AFTER_BEGIN)
         self._say(
             JobStarted(
                 lease_id=self._lease_id,
@@ -119,6 +122,7 @@ class JobRun:
                 height=scene.height,
             )
         )
+        self._desk.crash.pass_by(CrashPoint.AFTER_STARTED)
         for record in durable[: plan.start]:
             if record is not None:
                 self._say(record.report(self._lease_id))
@@ -139,6 +143,7 @@ class JobRun:
             if wish is Wish.CANCEL:
                 return JobCancelled(lease_id=self._lease_id, blocks_done=block)
             if wish is Wish.PREEMPT:
+                self._desk.crash.pass_by(CrashPoint.BEFORE_PREEMPTED)
                 return JobPreempted(lease_id=self._lease_id, blocks_done=block)
             self._make_block(scene, encoder, files, block)
             if (block + 1) % self._blocks_per_segment == 0:
@@ -157,6 +162,7 @@ class JobRun:
             crash.pass_by(_POINTS[phase])
 
         made = scene.make(block, on_progress)
+        crash.pass_by(CrashPoint.AFTER_MAKE)
         seconds = time.perf_counter() - began
         self._move("encode", block)
         began = time.perf_counter()
@@ -193,7 +199,9 @@ class JobRun:
         self._move("segment", (segment + 1) * self._blocks_per_segment - 1)
         first = segment * self._blocks_per_segment
         blocks = range(first, min(first + self._blocks_per_segment, self._order.total_blocks))
+        self._desk.crash.pass_by(CrashPoint.BEFORE_SEGMENT)
         joined = files.close_segment(segment, blocks)
+        self._desk.crash.pass_by(CrashPoint.AFTER_SEGMENT)
         _expect_frames(joined.frames, len(blocks), f"segment {segment}")
         self._say(
             SegmentDone(

@@ -95,7 +95,12 @@ def quiet(studio: Studio) -> list[tuple[str, str]]:
 def test_job_killed_at_every_named_point_gives_the_same_bits(studio: Studio, quiet: list[tuple[str, str]]) -> None:
     done = 0
     twice = (CrashPoint.BEFORE_STEP, CrashPoint.AFTER_BLOCK_DONE)
-    points = [(point, 2 if point in twice else 1) for point in CrashPoint]
+    alike_for_every_engine = (  # tests/integration/test_fake.py dies there
+        CrashPoint.BEFORE_CONTEXT, CrashPoint.AFTER_STARTED, CrashPoint.AFTER_MAKE, CrashPoint.BEFORE_PREEMPTED,
+        CrashPoint.BEFORE_SEGMENT,
+    )  # fmt: skip
+    points = [(point, 2 if point in twice else 1) for point in CrashPoint if point not in alike_for_every_engine]
+    before_the_context_is_begun = (CrashPoint.AFTER_CONTEXT, CrashPoint.AFTER_BEGIN)
     following = studio.start(crash_at=f"{points[0][0]}:{points[0][1]}", is_ready=False)
     for number, (point, _) in enumerate(points, start=1):
         worker = following
@@ -108,8 +113,8 @@ def test_job_killed_at_every_named_point_gives_the_same_bits(studio: Studio, qui
         assert [b.block for b in worker.all_of(protocol.BlockDone)] == list(
             range(done, done + len(worker.all_of(protocol.BlockDone)))
         )
-        resume = worker.all_of(protocol.JobStarted)[0].resume
-        assert resume == ("fresh" if point is CrashPoint.BEFORE_STEP else "exact")
+        said = [message.resume for message in worker.all_of(protocol.JobStarted)]
+        assert said == ([] if point in before_the_context_is_begun else ["exact"]), point
         done += len(worker.all_of(protocol.BlockDone))
     assert done == BLOCKS
     worker = studio.worker()

@@ -1,8 +1,11 @@
-"""A model directory -> an engine. Tensors stay views of the buffers that `read_file` gives."""
+"""A directory of weights -> an engine. On the CPU tensors stay views of the buffers that `open_file` gives."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,84 +13,154 @@ from torch import Tensor, nn
 
 from engine.errors import WeightsError
 from engine.model.block_engine import BlockEngine
+from engine.model.checkpoint.adapters import AdapterFile
+from engine.model.checkpoint.model_files import ModelFiles, open_model
+from engine.model.checkpoint.pages import MappedPages
+from engine.model.checkpoint.source import PartSource
 from engine.model.config import TransformerConfig
-from engine.model.manifest import FILES, SPEECH, TEXT, TRANSFORMER, VAE, Manifest, ReadFile
+from engine.model.hashes import FileHashes, hash_file
+from engine.model.header import HINT
+from engine.model.lora import Adapter
+from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
 from engine.model.speech import build_speech_encoder
 from engine.model.text import build_text_encoder, load_tokenizer
 from engine.model.transformer import Transformer
 from engine.model.vae import VideoAutoencoder
-from engine.model.weights import assign, check_names, empty_weights, map_file, tensors_of
+from engine.model.weights import empty_weights, map_file, tensors_of
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+OpenFile = Callable[[str, str | None], tuple[memoryview, str]]  # (path, demanded sha256) -> (content, its sha256)
+_log = logging.getLogger("greenroom.weights")
+
+
+def open_verified(path: str, sha256: str | None = None) -> tuple[memoryview, str]:
+    """Map a file after hashing it. Raises WeightsError when its content is not the demanded one."""
+    return open_remembered(FileHashes())(path, sha256)
+
+
+def open_remembered(hashes: FileHashes) -> OpenFile:
+    """As `open_verified`, without reading again what `hashes` remembers."""
+
+    def open_file(path: str, sha256: str | None = None) -> tuple[memoryview, str]:
+        buffer = map_file(Path(path))
+        found = hashes.of(Path(path))
+        if sha256 is not None and found != sha256.lower():
+            hint = "Its content is not what model.json lists: fetch or convert this file again."
+            raise WeightsError(f"{path} is damaged: its sha256 is {found}, not {sha256}.", hint=hint, path=path)
+        return buffer, found
+
+    return open_file
 
 
 def load_engine(
-    model_dir: Path, read_file: ReadFile = map_file, device: str = "cpu", *, verify: bool = True,
-    precision: str | None = None,
+    model: Path | ModelFiles, open_file: OpenFile = open_verified, device: str = "cpu", *, precision: str | None = None,
+    adapter: AdapterFile | None = None,
 ) -> BlockEngine:  # fmt: skip
-    """Load a model directory: `model.json` and four safetensors files with the public checkpoints' tensor names.
+    """Load a model directory or a public checkpoint (`engine.model.checkpoint.model_files`).
 
-    `read_file` gives a read-only buffer of a whole file: a mapping, or the vault's copy. `verify=False` skips hashing
-    for a reader that has compared the hashes already. On a device tensors travel one by one, and a bfloat16 model gets
-    the fused kernels of `engine.model.cuda`; `precision` "bf16" or "fp8" chooses its large products ("plain": the same
-    code as on the CPU). Raises WeightsError naming the file and what to do.
+    `open_file` gives a read-only buffer of a whole file, a mapping or the vault's copy, and has compared its hash. On a
+    device tensors travel one by one, and a bfloat16 model gets the fused kernels of `engine.model.cuda`; `precision`
+    "bf16" or "fp8" chooses its large products ("plain": the same code as on the CPU). `adapter` is merged on the way.
+    Raises WeightsError naming the file and what to do.
     """
-    manifest = Manifest.read(model_dir)
-    buffers = {file: _read(model_dir / file, read_file, manifest.files[file], verify=verify) for file in FILES}
-    tensors = {file: tensors_of(buffers[file], str(model_dir / file)) for file in FILES}
+    files = model if isinstance(model, ModelFiles) else open_model(model)
+    manifest, dtype = files.manifest, _dtype(files)
+    tensors, found = _open_all(files, open_file)
+    plain = device == "cpu" or manifest.dtype != "bfloat16"
+    precision = precision or ("plain" if plain else "fp8" if manifest.precision == "fp8" else "bf16")
+    merged, weights_sha256 = _adapter(files, adapter, tensors[TRANSFORMER], files.weights_sha256(found))
+
+    def source(part: str, *, is_expanded: bool = False, adapter: Adapter | None = None) -> PartSource:
+        return PartSource(
+            tensors[part], _name(files, part), device, dtype, is_expanded=is_expanded, adapter=adapter,
+            forget=MappedPages(*files.parts[part]).forget,
+        )  # fmt: skip
+
     with empty_weights():
         vae = VideoAutoencoder(manifest.vae)
-    assign(vae, _on_device(tensors[VAE], device), str(model_dir / VAE))
-    _check_dtype(tensors[TRANSFORMER], manifest.dtype, str(model_dir / TRANSFORMER))
-    transformer = build_transformer(
-        manifest.transformer, tensors[TRANSFORMER], str(model_dir / TRANSFORMER), device,
-        precision or ("bf16" if device != "cpu" and manifest.dtype == "bfloat16" else "plain"),
-    )  # fmt: skip
+    source(VAE).fill(vae)
+    own = source(TRANSFORMER, is_expanded=precision != "fp8", adapter=merged)
+    transformer = build_transformer(manifest.transformer, own, precision)
 
     def text_encoder() -> nn.Module:
-        return build_text_encoder(manifest.text, _on_device(tensors[TEXT], device), str(model_dir / TEXT))
+        return build_text_encoder(manifest.text, source(TEXT).all(), _name(files, TEXT))
 
     def speech_encoder() -> nn.Module:
-        return build_speech_encoder(manifest.speech, _on_device(tensors[SPEECH], device), str(model_dir / SPEECH))
+        return build_speech_encoder(manifest.speech, source(SPEECH).all(), _name(files, SPEECH))
 
     return BlockEngine(
-        manifest.shape(), transformer, vae, tokenizer=load_tokenizer(manifest.text, model_dir),
-        text_encoder=text_encoder, speech_encoder=speech_encoder, weights_sha256=manifest.sha256,
+        manifest.shape(), transformer, vae, tokenizer=load_tokenizer(manifest.text, files.directory),
+        text_encoder=text_encoder, speech_encoder=speech_encoder, weights_sha256=weights_sha256,
         is_trained=manifest.is_trained,
     )  # fmt: skip
 
 
-def build_transformer(
-    config: TransformerConfig, tensors: dict[str, Tensor], name: str, device: str, precision: str
-) -> Transformer:
+def build_transformer(config: TransformerConfig, source: PartSource, precision: str) -> Transformer:
     """The transformer with its weights on a device; "plain", or with fused kernels and "bf16" or "fp8" products."""
     with empty_weights():
         model = Transformer(config)
     if precision == "plain":
-        assign(model, _on_device(tensors, device), name)
+        if source.expanded_bytes:
+            size = source.expanded_bytes / 1e9
+            _log.info("eight-bit weights are expanded to %.2f GB: this device has no eight-bit products", size)
+        source.fill(model)
         return model
     from engine.model.cuda.network import CudaTransformer  # its kernels need a CUDA device and triton
 
-    check_names(model, tensors, name)
-    return CudaTransformer.build(config, lambda key: tensors[key].to(device), precision)
+    source.check(model)
+    return CudaTransformer.build(config, source, precision)
 
 
-def _read(path: Path, read_file: ReadFile, sha256: str, *, verify: bool) -> memoryview:
-    try:
-        buffer = read_file(path)
-    except OSError as error:
-        raise WeightsError(f"{path}: {error}.", hint="Fetch or convert this file again.", path=str(path)) from error
-    if verify and hashlib.sha256(buffer).hexdigest() != sha256:
-        hint = "Its content is not what model.json lists: fetch or convert this file again."
-        raise WeightsError(f"{path} is damaged: its sha256 differs.", hint=hint, path=str(path))
-    return buffer
+def _open_all(files: ModelFiles, open_file: OpenFile) -> tuple[dict[str, dict[str, Tensor]], dict[Path, str]]:
+    """(part -> its tensors, file -> sha256)"""
+    tensors: dict[str, dict[str, Tensor]] = {}
+    found: dict[Path, str] = {}
+    for part, paths in files.parts.items():
+        tensors[part] = {}
+        for path in paths:
+            try:
+                buffer, found[path] = open_file(str(path), files.known.get(path))
+            except OSError as error:
+                raise WeightsError(f"{path}: {error}.", hint=HINT, path=str(path)) from error
+            for name, tensor in tensors_of(buffer, str(path)).items():
+                if name in tensors[part]:
+                    raise WeightsError(f"{path}: {name} is in another file too.", hint=HINT, path=str(path))
+                tensors[part][name] = tensor
+    if not files.is_public:
+        _check_dtype(files, tensors[TRANSFORMER])
+    return tensors, found
 
 
-def _on_device(tensors: dict[str, Tensor], device: str) -> dict[str, Tensor]:
-    return tensors if device == "cpu" else {name: tensor.to(device) for name, tensor in tensors.items()}
+def _adapter(
+    files: ModelFiles, adapter: AdapterFile | None, tensors: dict[str, Tensor], weights_sha256: str
+) -> tuple[Adapter | None, str]:
+    """The adapter, known to fit, and the hash of weights that have it merged."""
+    if adapter is None:
+        return None, weights_sha256
+    sha256 = hash_file(adapter.path)
+    if any(merged.sha256 == sha256 for merged in files.manifest.adapters):
+        hint = "Leave --load_lora and --lora_path_dmd out."
+        raise WeightsError(f"{adapter.path} is merged into {files.directory} already.", hint=hint)
+    content, alpha, _ = adapter.read()
+    fitted = Adapter.fitted({name: tensor.shape for name, tensor in tensors.items()}, content, alpha=alpha)
+    text = json.dumps({"weights": weights_sha256, "adapter": sha256, "alpha": alpha})
+    return fitted, hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_dtype(tensors: dict[str, Tensor], dtype: str, name: str) -> None:
-    wrong = [key for key, value in tensors.items() if value.dtype != _DTYPES.get(dtype)]
-    if wrong:
-        raise WeightsError(f"{name}: {wrong[0]} is not {dtype}.", hint="Convert this file again.")
+def _dtype(files: ModelFiles) -> torch.dtype:
+    if files.manifest.dtype not in DTYPES:
+        raise WeightsError(f"{files.directory}: weights of kind {files.manifest.dtype} are not known.")
+    return DTYPES[files.manifest.dtype]
+
+
+def _check_dtype(files: ModelFiles, tensors: dict[str, Tensor]) -> None:
+    """A model directory's transformer is of one kind (eight-bit layers are checked with their scales)."""
+    for name, tensor in tensors.items():
+        if tensor.dtype not in (_dtype(files), torch.float8_e4m3fn) and not name.endswith(".weight_scale"):
+            where = _name(files, TRANSFORMER)
+            raise WeightsError(f"{where}: {name} is not {files.manifest.dtype}.", hint="Convert this file again.")
+
+
+def _name(files: ModelFiles, part: str) -> str:
+    paths = files.parts[part]
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} to {paths[-1].name}"

@@ -7,8 +7,10 @@ adapter name inside a key vary between tools and are accepted. Rank follows from
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from engine.errors import WeightsError
@@ -26,8 +28,12 @@ class Pair:
     up: Tensor
 
     def delta(self, scale: float) -> Tensor:
-        """What is added to the weight, float32."""
-        return (self.up.float() @ self.down.float()) * scale
+        """What is added to the weight, float32; the caller's to change."""
+        return (self.up.float() @ self.down.float()).mul_(scale)
+
+    def to(self, device: torch.device) -> Pair:
+        """The pair on a device."""
+        return Pair(self.down.to(device), self.up.to(device))
 
 
 def adapter_pairs(tensors: dict[str, Tensor]) -> dict[str, Pair]:
@@ -52,31 +58,58 @@ def target_modules(names: list[str]) -> list[str]:
     return sorted(m for m in modules if m.startswith(inside) and any(m.endswith(f".{target}") for target in TARGETS))
 
 
+@dataclass(frozen=True)
+class Adapter:
+    """Pairs that are known to fit the weights they are for."""
+
+    pairs: dict[str, Pair]
+    alpha: float
+
+    @classmethod
+    def fitted(
+        cls, shapes: Mapping[str, Sequence[int]], tensors: dict[str, Tensor], *, alpha: float, compat: str = "greenroom"
+    ) -> Adapter:
+        """An adapter for a model with parameters of these shapes.
+
+        Every pair must fit a module, and every module that a full adapter covers must have its pair, else WeightsError.
+        `compat="reference"` ignores what does not match, as the published loader does silently.
+        """
+        pairs = adapter_pairs(tensors)
+        expected = set(target_modules(list(shapes)))
+        if compat == "reference":
+            pairs = {module: pair for module, pair in pairs.items() if module in expected}
+        elif pairs.keys() != expected:
+            unknown, missing = sorted(pairs.keys() - expected), sorted(expected - pairs.keys())
+            what = f"has a pair for {unknown[0]}, which is no target" if unknown else f"misses {missing[0]}"
+            raise WeightsError(
+                f"the adapter {what}: {len(pairs)} pairs, {len(expected)} wanted.", unknown=unknown, missing=missing,
+                hint="It belongs to a model of another shape, or it is not the full adapter that merging needs.",
+            )  # fmt: skip
+        for module, pair in pairs.items():
+            _check_fit(module, pair, shapes[f"{module}.weight"])
+        return cls(pairs, alpha)
+
+    def changes(self, name: str) -> bool:
+        """Whether this parameter is one that the adapter adds to."""
+        return name.removesuffix(".weight") in self.pairs and name.endswith(".weight")
+
+    def merged(self, name: str, weight: Tensor) -> Tensor:
+        """The weight with its product added: product, scaling and sum in float32, rounded once."""
+        pair = self.pairs[name.removesuffix(".weight")].to(weight.device)
+        delta = pair.delta(self.alpha / pair.down.shape[0])
+        return delta.add_(weight).to(weight.dtype)
+
+
 def merge(
     weights: dict[str, Tensor], adapter: dict[str, Tensor], *, alpha: float, compat: str = "greenroom"
 ) -> dict[str, Tensor]:
-    """The weights that change, merged: product, scaling and sum in float32, rounded once.
-
-    Every pair must fit a module, and every module that a full adapter covers must have its pair, else WeightsError.
-    `compat="reference"` ignores what does not match, as the published loader does silently.
-    """
-    pairs = adapter_pairs(adapter)
-    expected = set(target_modules(list(weights)))
-    if compat == "reference":
-        pairs = {module: pair for module, pair in pairs.items() if module in expected}
-    elif pairs.keys() != expected:
-        unknown, missing = sorted(pairs.keys() - expected), sorted(expected - pairs.keys())
-        what = f"has a pair for {unknown[0]}, which is no target" if unknown else f"misses {missing[0]}"
-        raise WeightsError(
-            f"the adapter {what}: {len(pairs)} pairs, {len(expected)} wanted.", unknown=unknown, missing=missing
-        )
-    return {f"{module}.weight": _merged(weights, module, pair, alpha) for module, pair in pairs.items()}
+    """The weights that change, merged. Raises as `Adapter.fitted` does."""
+    fitted = Adapter.fitted({name: w.shape for name, w in weights.items()}, adapter, alpha=alpha, compat=compat)
+    names = [f"{module}.weight" for module in fitted.pairs]
+    return {name: fitted.merged(name, weights[name]) for name in names}
 
 
-def _merged(weights: dict[str, Tensor], module: str, pair: Pair, alpha: float) -> Tensor:
-    weight = weights[f"{module}.weight"]
-    rank = pair.down.shape[0]
-    if pair.up.shape[1] != rank or (pair.up.shape[0], pair.down.shape[1]) != tuple(weight.shape):
+def _check_fit(module: str, pair: Pair, shape: Sequence[int]) -> None:
+    if pair.up.shape[1] != pair.down.shape[0] or (pair.up.shape[0], pair.down.shape[1]) != tuple(shape):
         shapes = f"{list(pair.up.shape)} x {list(pair.down.shape)}"
-        raise WeightsError(f"the adapter's {shapes} does not fit {module} {list(weight.shape)}.")
-    return (weight.float() + pair.delta(alpha / rank)).to(weight.dtype)
+        raise WeightsError(f"the adapter's {shapes} does not fit {module} {list(shape)}.")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import mmap
-import struct
 import warnings
 from collections.abc import Iterator
 from math import prod
@@ -17,12 +15,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from engine.errors import WeightsError
+from engine.model.header import HINT, Entry, read_header
 
-_DTYPES: dict[str, torch.dtype] = {
+DTYPES: dict[str, torch.dtype] = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "F8_E4M3": torch.float8_e4m3fn, "I64": torch.int64, "I32": torch.int32, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
-_HINT = "Fetch or convert this file again."
 
 
 def map_file(path: Path) -> memoryview:
@@ -31,13 +29,12 @@ def map_file(path: Path) -> memoryview:
         with path.open("rb") as file:
             return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{path}: {error}.", hint=_HINT, path=str(path)) from error
+        raise WeightsError(f"{path}: {error}.", hint=HINT, path=str(path)) from error
 
 
 def tensors_of(buffer: memoryview, name: str) -> dict[str, Tensor]:
     """Tensors of a safetensors image as views of `buffer`. Raises WeightsError naming the file when it is damaged."""
-    header, start = _header(buffer, name)
-    return {key: _view(buffer, start, entry, f"{name}: {key}") for key, entry in header.items()}
+    return {key: _view(buffer, entry) for key, entry in read_header(buffer, name).items()}
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -76,7 +73,7 @@ def check_names(module: nn.Module, tensors: dict[str, Tensor], name: str) -> Non
     missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     if missing or extra:
         what = f"misses {len(missing)} tensors, first {missing[0]}" if missing else f"has an unknown tensor {extra[0]}"
-        raise WeightsError(f"{name} {what}.", hint=_HINT, missing=missing[:20], extra=extra[:20])
+        raise WeightsError(f"{name} {what}.", hint=HINT, missing=missing[:20], extra=extra[:20])
     for key, tensor in tensors.items():
         if tensor.shape != wanted[key].shape:
             shapes = f"{list(tensor.shape)}, not {list(wanted[key].shape)}"
@@ -85,33 +82,11 @@ def check_names(module: nn.Module, tensors: dict[str, Tensor], name: str) -> Non
             )
 
 
-def _header(buffer: memoryview, name: str) -> tuple[dict[str, Any], int]:
-    try:
-        (length,) = struct.unpack_from("<Q", buffer, 0)
-        start = 8 + length
-        if start > len(buffer):
-            raise ValueError(f"its header would end at byte {start} of {len(buffer)}")
-        header = json.loads(bytes(buffer[8:start]))
-        header.pop("__metadata__", None)
-        ends = [entry["data_offsets"][1] for entry in header.values()]
-        if start + max(ends, default=0) != len(buffer):
-            raise ValueError(f"{len(buffer)} bytes instead of {start + max(ends, default=0)}")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
-        raise WeightsError(f"{name} is damaged: {error}.", hint=_HINT, file=name) from error
-    return header, start
-
-
-def _view(buffer: memoryview, start: int, entry: dict[str, Any], what: str) -> Tensor:
-    try:
-        dtype, shape, (first, last) = _DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
-        count = prod(shape)
-        if first < 0 or last - first != count * dtype.itemsize:
-            raise ValueError(f"{last - first} bytes for {count} numbers")
-    except (KeyError, ValueError, TypeError) as error:
-        raise WeightsError(f"{what} is damaged: {error}.", hint=_HINT) from error
+def _view(buffer: memoryview, entry: Entry) -> Tensor:
+    dtype, count = DTYPES[entry.dtype], prod(entry.shape)
     if not count:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(entry.shape, dtype=dtype)
     with warnings.catch_warnings():
         # torch warns that a write to a read-only buffer would fault. That is what we want: nobody writes to weights.
         warnings.filterwarnings("ignore", message="The given buffer is not writable")
-        return torch.frombuffer(buffer, dtype=dtype, count=count, offset=start + first).view(shape)
+        return torch.frombuffer(buffer, dtype=dtype, count=count, offset=entry.first).view(entry.shape)

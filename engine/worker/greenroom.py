@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import platform
 import resource
 import time
@@ -21,15 +22,17 @@ from engine.errors import MediaError, SettingsError
 from engine.media.probe import read_portrait
 from engine.media.voice import read_voice
 from engine.model.block_engine import BlockEngine
+from engine.model.checkpoint.adapters import AdapterFile
+from engine.model.checkpoint.model_files import open_model
 from engine.model.context import Context
 from engine.model.loading import load_engine
-from engine.model.manifest import Manifest
 from engine.protocol import PrepareRole, RolePrepared, Welcome, WorkerReady
 from engine.worker.conditions import ConditionCache, Conditions, Prepared, key_of
 from engine.worker.maker import MadeFiles, OnProgress, Task
 from engine.worker.store import OpenStore, Store
 
 DEVICE = "cpu"
+_log = logging.getLogger("greenroom.worker")
 _TRIAL = Settings(size="192*128", steps=3, infer_frames=12)
 _TRIAL_SIDE = 64  # pixels
 
@@ -39,8 +42,10 @@ class GreenroomMaker:
 
     name = "greenroom"
 
-    def __init__(self, open_store: OpenStore) -> None:
-        self._open_store = open_store
+    def __init__(
+        self, open_store: OpenStore, *, adapter: AdapterFile | None = None, cache_dir: Path | None = None
+    ) -> None:  # fmt: skip
+        self._open_store, self._adapter, self._cache_dir = open_store, adapter, cache_dir
         self._store: Store
         self._engine: BlockEngine
         self._cache: ConditionCache
@@ -54,13 +59,9 @@ class GreenroomMaker:
         self._threads = welcome.threads
         make_deterministic(welcome.threads)
         self._store = self._open_store(welcome)
-        model_dir = Path(welcome.model_dir).resolve()
-        hashes = Manifest.read(model_dir).files
-
-        def read_file(path: Path) -> memoryview:
-            return self._store.open_file(str(path), hashes[path.name])
-
-        self._engine = load_engine(model_dir, read_file, DEVICE, verify=False)  # the store has compared the hashes
+        model_dir = Path(welcome.model_dir).absolute()
+        files = open_model(model_dir, self._cache_dir, _say_converting)
+        self._engine = load_engine(files, self._store.open_hashed_file, DEVICE, adapter=self._adapter)
         self._cache = ConditionCache(self._store, DEVICE)
         self._try_out()
         return WorkerReady(
@@ -203,6 +204,12 @@ class LoadedOnDemand(Sequence[Tensor]):
         if isinstance(place, slice):
             return [load(loader())["latents"] for loader in self._loaders[place]]
         return load(self._loaders[place]())["latents"]
+
+
+def _say_converting(what: str, done: int, total: int) -> None:
+    """A public directory's first use takes a minute: the log says why, once begun and once done."""
+    if done == total:
+        _log.info("%s: %.2f GB converted", what, total / 1e9)
 
 
 def make_deterministic(threads: int) -> None:

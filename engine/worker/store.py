@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from engine.errors import WeightsError
+from engine.model.hashes import FileHashes
 from engine.protocol import Welcome
 
 
 class Store(Protocol):
     """What a worker needs of the vault; see `engine.vault.client.VaultClient`."""
 
-    def open_file(self, path: str, sha256: str | None = None) -> memoryview:
-        """A model file, read-only."""
+    def open_hashed_file(self, path: str, sha256: str | None = None) -> tuple[memoryview, str]:
+        """A model file, read-only, and the sha256 of its content, which was compared with the demanded one."""
 
     def open_context(self, job_id: str, size: int, layout_sha256: str) -> tuple[mmap.mmap, bool]:
         """A job's context and whether it was there."""
@@ -43,17 +43,20 @@ OpenStore = Callable[[Welcome], Store]
 class PlainStore:
     """No vault: files are mapped by this process, contexts and conditions end with it."""
 
-    def open_file(self, path: str, sha256: str | None = None) -> memoryview:
+    def __init__(self, hashes: FileHashes | None = None) -> None:
+        self._hashes = hashes or FileHashes()
+
+    def open_hashed_file(self, path: str, sha256: str | None = None) -> tuple[memoryview, str]:
         """Map a model file; raises WeightsError when it is missing or not the demanded one."""
         try:
             with Path(path).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                found = self._hashes.of(Path(path))
                 if sha256 is not None and found != sha256:
                     raise WeightsError(
                         f"{path} is damaged or another file: expected sha256 {sha256}, found {found}.",
                         hint="Fetch the file again or correct its hash in the manifest.",
                     )
-                return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+                return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)), found
         except (OSError, ValueError) as error:
             raise WeightsError(f"{path} cannot be read: {error}.") from error
 

@@ -1,0 +1,1 @@
+"""Checkpoint directories: recognising them, checking them, converting them. `python -m engine.model.checkpoint -h`."""

@@ -1,0 +1,76 @@
+"""Adapter files: found from what people type, read with their alpha."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from engine.errors import WeightsError
+from engine.model.lora import adapter_pairs
+from engine.model.weights import load_tensors
+
+PUBLISHED = "liveavatar.safetensors"
+PUBLISHED_RANK, PUBLISHED_ALPHA = 128, 64.0  # the file itself carries no alpha
+_SETTINGS = "adapter_config.json"
+
+
+@dataclass(frozen=True)
+class AdapterFile:
+    """One low-rank adapter on the disk. `alpha` None: from its adapter_config.json, or the published value."""
+
+    path: Path
+    alpha: float | None = None
+
+    @classmethod
+    def find(cls, given: str, beside: Path | None = None, alpha: float | None = None) -> AdapterFile:
+        """From a file, a folder, or the published repository's name when its folder lies beside the checkpoint.
+
+        Raises WeightsError. Nothing is ever fetched.
+        """
+        place = Path(given)
+        if not place.exists() and beside is not None and given.count("/") == 1 and not given.startswith((".", "/")):
+            # "Quark-Vision/Live-Avatar": published scripts name the repository and keep its copy in LiveAvatar
+            name = place.name
+            near = [beside.absolute().parent / folder for folder in (name, name.replace("-", ""))]
+            place = next((folder for folder in near if folder.is_dir()), place)
+        if place.is_dir():
+            place = _only_file(place)
+        if not place.is_file():
+            hint = f"Name the file, or the folder that holds {PUBLISHED}; nothing is downloaded."
+            raise WeightsError(f"there is no adapter {given}.", hint=hint)
+        if place.suffix != ".safetensors":
+            raise WeightsError(f"the adapter {place} is no safetensors file.", hint="Save it as safetensors.")
+        return cls(place, alpha)
+
+    def read(self) -> tuple[dict[str, Tensor], float, int]:
+        """(tensors as views of the mapped file, alpha, rank). Raises WeightsError where the alpha cannot be known."""
+        tensors = load_tensors(self.path)
+        ranks = sorted({pair.down.shape[0] for pair in adapter_pairs(tensors).values()})
+        alpha = self.alpha if self.alpha is not None else self._alpha(ranks)
+        return tensors, alpha, ranks[-1] if ranks else 0
+
+    def _alpha(self, ranks: list[int]) -> float:
+        settings = self.path.with_name(_SETTINGS)
+        if settings.is_file():
+            try:
+                return float(json.loads(settings.read_text(encoding="utf-8"))["lora_alpha"])
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise WeightsError(f"{settings} says no lora_alpha.", hint="Give --lora-alpha.") from error
+        if ranks == [PUBLISHED_RANK]:
+            return PUBLISHED_ALPHA
+        what = f"nothing says the alpha of {self.path} (rank {', '.join(map(str, ranks)) or 'unknown'})."
+        hint = f"Convert with --lora-alpha, or put an {_SETTINGS} with lora_alpha beside it."
+        raise WeightsError(what, hint=hint)
+
+
+def _only_file(folder: Path) -> Path:
+    found = sorted(folder.glob("*.safetensors"))
+    if (folder / PUBLISHED) in found:
+        return folder / PUBLISHED
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise WeightsError(f"{folder} holds not one adapter file: {names}.", hint="Name the file.")
+    return found[0]

@@ -1,0 +1,124 @@
+"""The public checkpoint directory (Wan2.2-S2V-14B and what is laid out like it): which file is which part."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import WeightsError
+from engine.model.config import TransformerConfig
+from engine.model.manifest import SPEECH, TEXT, VAE
+
+CONFIG = "config.json"
+STEM = "diffusion_pytorch_model"
+INDEX = f"{STEM}.safetensors.index.json"
+TOKENIZER = "google/umt5-xxl"
+PICKLES = (".pth", ".bin")  # files that have to be converted before they can be mapped
+_FETCH = "Fetch it from the checkpoint's publisher; `role_scheduler weights check DIR` lists what is there."
+_COMPANIONS = {TEXT: ("text encoder", "models_t5*"), VAE: ("autoencoder", "*VAE*")}
+# What of wav2vec2's config.json says how the network is built.
+_SPEECH_FIELDS = (
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "conv_dim", "conv_kernel",
+    "conv_stride", "conv_bias", "feat_extract_norm", "feat_extract_activation", "hidden_act", "do_stable_layer_norm",
+    "layer_norm_eps", "num_conv_pos_embeddings", "num_conv_pos_embedding_groups", "num_feat_extract_layers", "vocab_size",
+)  # fmt: skip
+
+
+def is_public(directory: Path) -> bool:
+    """Whether this looks like a public checkpoint, complete or not: two of configuration, shards, companions are there."""
+    has_shards = any(directory.glob(f"{STEM}*"))
+    has_companion = any(any(directory.glob(pattern)) for _, pattern in _COMPANIONS.values())
+    return sum(((directory / CONFIG).is_file(), has_shards, has_companion)) >= 2
+
+
+@dataclass(frozen=True)
+class PublicDirectory:
+    """Finds the parts. Every method raises WeightsError naming what is missing and what to do."""
+
+    directory: Path
+
+    def config(self) -> TransformerConfig:
+        """The transformer's shape."""
+        return TransformerConfig.from_json(_read_json(self.directory / CONFIG))
+
+    def shards(self) -> tuple[Path, ...]:
+        """The transformer's files: those of the index, or one file, or numbered files without an index."""
+        if (self.directory / INDEX).exists():
+            names = sorted(set(self.index().values()))
+        else:
+            names = sorted(path.name for path in self.directory.glob(f"{STEM}*.safetensors"))
+            if f"{STEM}.safetensors" in names:
+                names = [f"{STEM}.safetensors"]
+            elif names:
+                total = int(names[0].removesuffix(".safetensors").rpartition("-")[2])
+                names = [f"{STEM}-{number:05}-of-{total:05}.safetensors" for number in range(1, total + 1)]
+        missing = [name for name in names if not (self.directory / name).is_file()]
+        if missing or not names:
+            what = f"{len(missing)} of {len(names)} shards, first {missing[0]}" if missing else f"{STEM}*.safetensors"
+            raise WeightsError(f"{self.directory} misses {what}.", hint=_FETCH, missing=missing)
+        return tuple(self.directory / name for name in names)
+
+    def index(self) -> dict[str, str]:
+        """Tensor name -> shard, as the index says."""
+        weight_map = _read_json(self.directory / INDEX).get("weight_map")
+        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+            raise WeightsError(f"{self.directory / INDEX} has no weight_map.", hint=_FETCH)
+        return weight_map
+
+    def companion(self, part: str) -> Path:
+        """The file of the text encoder or the autoencoder: as published, or a safetensors file beside it."""
+        if part == SPEECH:
+            return self.speech()
+        what, pattern = _COMPANIONS[part]
+        for suffix in (".safetensors", ".pth"):
+            found = sorted(self.directory.glob(pattern + suffix))
+            if len(found) > 1:
+                names = ", ".join(path.name for path in found)
+                raise WeightsError(f"{self.directory} has several files for the {what}: {names}.", hint="Keep one.")
+            if found:
+                return found[0]
+        raise WeightsError(f"{self.directory} misses the {what} ({pattern}.pth).", hint=_FETCH)
+
+    def speech_dir(self) -> Path:
+        """The folder of the speech encoder: the one whose config.json says wav2vec2."""
+        for config in sorted(self.directory.glob(f"*/{CONFIG}")):
+            if _read_json(config).get("model_type") == "wav2vec2":
+                return config.parent
+        named = sorted(path for path in self.directory.glob("wav2vec2*") if path.is_dir())
+        where = f"{named[0].name}/{CONFIG}" if named else "the speech encoder's folder (wav2vec2-large-xlsr-53-english)"
+        raise WeightsError(f"{self.directory} misses {where}.", hint=_FETCH)
+
+    def speech(self) -> Path:
+        """The speech encoder's weights."""
+        folder = self.speech_dir()
+        for name in ("model.safetensors", "pytorch_model.bin"):
+            if (folder / name).is_file():
+                return folder / name
+        raise WeightsError(f"{folder} misses model.safetensors.", hint=_FETCH)
+
+    def speech_config(self) -> dict[str, Any]:
+        """How the speech encoder is built."""
+        data = _read_json(self.speech_dir() / CONFIG)
+        return {name: data[name] for name in _SPEECH_FIELDS if name in data}
+
+    def tokenizer_files(self) -> tuple[Path, ...]:
+        """The tokenizer's files."""
+        folder = self.directory / TOKENIZER
+        names = ("tokenizer.json", "spiece.model")
+        if not any((folder / name).is_file() for name in names):
+            what = f"the tokenizer: {TOKENIZER} holds neither {names[0]} nor {names[1]}"
+            raise WeightsError(f"{self.directory} misses {what}.", hint=_FETCH)
+        return tuple(sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise WeightsError(f"{path}: {why}.", hint=_FETCH, path=str(path)) from error
+    if not isinstance(data, dict):
+        raise WeightsError(f"{path} holds no JSON object.", hint=_FETCH, path=str(path))
+    return data

@@ -20,6 +20,7 @@ from scheduler.core.actions import Action, MoveJob, Record, Refuse
 from scheduler.core.events import Event
 from scheduler.core.job import Job
 from scheduler.core.machine import State, step
+from scheduler.crash_points import SchedulerPoint, pass_by
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.rewind import Mark, NoWayBack, mark_of, rewound
@@ -181,6 +182,7 @@ class Ledger:
                     outcomes.append(self._one(deed))
                 index = None
                 self._before_commit(Turn(self, SYSTEM))
+                pass_by(SchedulerPoint.DAEMON_BEFORE_COMMIT)
         except SchedulerError as error:
             self._effects.clear()
             return Fault(error, mark, None if error.code in _NO_STORE else index)
@@ -189,8 +191,10 @@ class Ledger:
             self._effects.clear()
             return Fault(SchedulerError(500, "internal_error", "The scheduler failed here; nothing was changed.",
                                         hint="The daemon's log has the details."), mark, index)  # fmt: skip
+        pass_by(SchedulerPoint.DAEMON_AFTER_COMMIT)
         for outcome in outcomes:
             _answer(*outcome)
+        pass_by(SchedulerPoint.DAEMON_AFTER_ANSWER)
         self._pause_s = 0.0
         effects, self._effects = self._effects, []
         for effect in effects:
@@ -198,6 +202,7 @@ class Ledger:
                 self._perform(effect)
             except Exception:  # noqa: BLE001 the deed stands; what was not done shows as a lease that runs out
                 _log.exception("an effect failed: %s", effect)
+        pass_by(SchedulerPoint.DAEMON_AFTER_EFFECTS)
         return None
 
     def _go_back(self, mark: Mark) -> bool:

@@ -22,6 +22,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from scheduler.crash_points import SchedulerPoint, pass_by
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -155,6 +157,8 @@ def spawn(
         preexec_fn=functools.partial(die_with, os.getpid()),
         start_new_session=True,  # Ctrl-C reaches the launcher alone, which then ends the others in order
     )
+    is_worker = kind == "worker"
+    pass_by(SchedulerPoint.DAEMON_BEFORE_RECORD if is_worker else SchedulerPoint.LAUNCHER_BEFORE_RECORD)
     started = start_time(child.pid)
     if started is not None:
         processes.add(

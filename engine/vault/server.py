@@ -31,6 +31,7 @@ from engine.protocol import (
 )  # fmt: skip
 from engine.vault import memory_file
 from engine.vault.connection import Client
+from engine.vault.crash_points import VaultPoint, pass_by
 from engine.vault.file_load import FileLoad
 from engine.vault.holdings import Holding, Holdings, Refusal
 from engine.vault.log import log
@@ -142,10 +143,13 @@ class VaultServer:
                     self._hand_out(client, found, was_there=True)
             case OpenContext():
                 job_id, layout = message.job_id, message.layout_sha256
-                self._hand_out(client, *held.open_context(job_id, message.bytes, layout, client.owner))
+                opened = held.open_context(job_id, message.bytes, layout, client.owner)
+                pass_by(VaultPoint.VAULT_AFTER_OPEN)
+                self._hand_out(client, *opened)
             case AdoptContext():
                 assert descriptor is not None
                 held.adopt_context(message.job_id, message.bytes, message.layout_sha256, client.owner, descriptor)
+                pass_by(VaultPoint.VAULT_AFTER_ADOPT)
                 log("context adopted", job=message.job_id, owner=client.owner)
                 client.put(VaultDone())
             case PutConditions():
@@ -160,6 +164,7 @@ class VaultServer:
                     self._hand_out(client, conditions, was_there=True)
             case DropContext():
                 held.drop_context(message.job_id)
+                pass_by(VaultPoint.VAULT_AFTER_DROP)
                 client.put(VaultDone())
             case AskVaultStatus():
                 client.put(self._status())
@@ -203,6 +208,7 @@ class VaultServer:
         refusal: Refusal | None = None
         try:
             if not load.step():
+                pass_by(VaultPoint.VAULT_INSIDE_LOAD)
                 return
             held = self._holdings.keep_load(load)
         except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from flask import Blueprint, render_template
@@ -22,7 +21,6 @@ blueprint = Blueprint("job_pages", __name__, url_prefix="/dashboard/jobs")
 def page(job_id: str) -> str:
     """One job."""
     row, store = found_job(job_id), house().reads.store
-    blocks = store.blocks(row["id"])
     return render_template(
         "job/page.html",
         nav="",
@@ -32,19 +30,33 @@ def page(job_id: str) -> str:
         may_watch=caller().may_read_words(row),
         may_prioritise=caller().may("prioritise") or (caller().owns(row) and caller().may("lower_own")),
         story=[event_card(dict(entry)) for entry in store.story(row["id"]) if entry["action"] != "block:finished"],
-        blocks=blocks[-BLOCKS_SHOWN:],
-        stages=stage_shares(blocks),
-        computing=sum(block["seconds"] for block in blocks),
-        peak=max((block["peak_bytes"] for block in blocks), default=None) or None,
+        **figures_of(row["id"]),
     )
 
 
-def stage_shares(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the computing time went into: name, milliseconds per block, share in percent; largest first."""
-    total: Counter[str] = Counter()
-    for block in blocks:
-        total.update({name: float(value) for name, value in block["stage_ms"].items()})
-    whole = sum(total.values())
+@blueprint.get("/<job_id>/figures")
+@require("see")
+def figures(job_id: str) -> str:
+    """The parts of the page that a running job changes: the page puts them in the place of its own."""
+    row = found_job(job_id)
+    return render_template("job/figures.html", job=full_job(row), **figures_of(row["id"]))
+
+
+def figures_of(job_id: str) -> dict[str, Any]:
+    """What the blocks so far have cost."""
+    store = house().reads.store
+    sums = store.block_sums(job_id)
+    return {
+        "blocks": store.last_blocks(job_id, BLOCKS_SHOWN),
+        "stages": stage_shares(store.stage_sums(job_id), sums["blocks"]),
+        "computing": sums["seconds"],
+        "peak": sums["peak_bytes"],
+    }
+
+
+def stage_shares(sums: list[dict[str, Any]], blocks: int) -> list[dict[str, Any]]:
+    """What the computing time went into: name, milliseconds per block, share in percent; in the order given."""
+    whole = sum(stage["ms"] for stage in sums)
     return [
-        {"name": name, "ms": value / len(blocks), "share": 100 * value / whole} for name, value in total.most_common() if whole
+        {"name": stage["name"], "ms": stage["ms"] / blocks, "share": 100 * stage["ms"] / whole} for stage in sums if whole
     ]

@@ -25,6 +25,12 @@ SELECT_ROLE_BLOCKS = """
 SELECT b.job_id, b.block, b.seconds, b.peak_bytes, b.made_at, b.frames FROM blocks AS b
 WHERE b.job_id IN (SELECT id FROM jobs WHERE role = ? ORDER BY ordinal DESC LIMIT ?)
 ORDER BY b.made_at DESC LIMIT ?"""
+SELECT_LAST_BLOCKS = "SELECT * FROM blocks WHERE job_id = ? ORDER BY block DESC LIMIT ?"
+SELECT_BLOCK_SUMS = """
+SELECT count(*) AS blocks, sum(seconds) AS seconds, nullif(max(peak_bytes), 0) AS peak_bytes FROM blocks WHERE job_id = ?"""
+SELECT_STAGE_SUMS = """
+SELECT stage.key AS name, sum(stage.value) AS ms FROM blocks, json_each(blocks.stage_ms) AS stage WHERE job_id = ?
+GROUP BY stage.key ORDER BY ms DESC"""
 SELECT_LAST_OF_ACTIONS = """
 SELECT seq, at_utc, actor, action, object, outcome, body FROM audit
 WHERE action IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?"""
@@ -66,6 +72,20 @@ class ViewReader(Reader):
         """When the newest block of a job that runs now was made (seconds since 1970); None when there is none."""
         value = self._value(SELECT_LAST_BLOCK_AT, (json.dumps([str(state) for state in OWNED_STATES]),))
         return None if value is None else float(value)
+
+    def last_blocks(self, job_id: str, limit: int) -> list[Row]:
+        """The job's newest blocks, oldest first: columns of `blocks`."""
+        return self._rows(SELECT_LAST_BLOCKS, (job_id, limit))[::-1]
+
+    def block_sums(self, job_id: str) -> Row:
+        """Over all blocks of a job: how many, computing seconds, highest peak in bytes (None: not measured)."""
+        row = self._row(SELECT_BLOCK_SUMS, (job_id,))
+        assert row is not None, "an aggregate has a row"
+        return row
+
+    def stage_sums(self, job_id: str) -> list[Row]:
+        """What the computing time of a job went into: name, milliseconds in all; largest first."""
+        return self._rows(SELECT_STAGE_SUMS, (job_id,))
 
     def role_blocks(self, role: str, limit: int = 500) -> list[Row]:
         """The role's newest blocks, oldest first: job_id, block, seconds, peak_bytes, made_at, frames."""

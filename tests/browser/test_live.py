@@ -46,6 +46,23 @@ def test_global_view_follows_a_job_without_reloading(open_page: Open, studio: St
     assert page.evaluate("window.isSamePage") is True
 
 
+def test_job_page_fills_time_memory_and_hashes_as_blocks_come(open_page: Open, studio: Studio) -> None:
+    job_id = submit(studio, "day-team", "teacher", 2.4)
+    page = open_page(f"/dashboard/jobs/{job_id}", "day-team")
+    page.evaluate("window.isSamePage = true")
+    cost, hashes = page.locator('[data-figures="cost"]'), page.locator('[data-figures="hashes"]')
+    hashes.locator("summary").click(timeout=15_000)
+    studio.wait_for_end(job_id)
+    job = studio.job(job_id)
+    expect(hashes).to_contain_text(job["video_sha256"], timeout=15_000)
+    expect(hashes.locator("details")).to_have_attribute("open", "")
+    expect(hashes.locator("tbody tr")).to_have_count(5)
+    expect(cost.locator(".stages i").first).to_be_visible()
+    expect(cost.locator("time", has_text="–")).to_have_count(0)
+    expect(cost.locator("dd.num").first).to_contain_text(" s")
+    assert page.evaluate("window.isSamePage") is True
+
+
 def test_role_that_the_stage_is_set_for_is_seen_while_another_plays(open_page: Open, studio: Studio) -> None:
     page = open_page()
     is_live(page)

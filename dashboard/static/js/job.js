@@ -36,12 +36,27 @@ function showPlace(place, of) {
 let asked = 0;
 let again = false;
 
-// Full figures again, at most two requests per second.
+// Full figures again, at most once per second, and once more when something came in between.
 async function refresh() {
   if (asked) { again = true; return; }
-  asked = setTimeout(() => { asked = 0; if (again) { again = false; refresh(); } }, 500);
-  const response = await fetch(`/jobs/${root.dataset.job}`, { headers: { Accept: "application/json" } });
-  if (response.ok) show(await response.json());
+  asked = setTimeout(() => { asked = 0; if (again) { again = false; refresh(); } }, 1000);
+  const [job, figures] = await Promise.all([
+    fetch(`/jobs/${root.dataset.job}`, { headers: { Accept: "application/json" } }),
+    fetch(`/dashboard/jobs/${root.dataset.job}/figures`, { headers: { Accept: "text/html" } }),
+  ]);
+  if (job.ok) show(await job.json());
+  if (figures.ok) showFigures(await figures.text());
+}
+
+// Times, memory and hashes as the server writes them; a part that says the same stays, and what is unfolded stays so.
+function showFigures(html) {
+  const parts = new DOMParser().parseFromString(html, "text/html");
+  for (const fresh of parts.querySelectorAll("[data-figures]")) {
+    const old = root.querySelector(`[data-figures="${fresh.dataset.figures}"]`);
+    const details = old.querySelector("details");
+    if (details?.open) fresh.querySelector("details")?.setAttribute("open", "");
+    if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
+  }
 }
 
 export function startJob() {

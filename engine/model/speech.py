@@ -5,7 +5,8 @@ Shapes: N samples at 16 kHz, A feature width, t50/t30 frames at 50 and 30 per se
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from engine.catalog import BLOCK_FRAMES, FPS, SPEECH_RATE
 from engine.model.config import SPEECH_LAYERS
 from engine.model.weights import assign, empty_weights
 
+T = TypeVar("T")
 FEATURE_RATE = 50  # frames per second of the encoder
 GRID_RATE = 30  # the published code resamples to 30 per second before it picks video frames
 _VARIANCE_FLOOR = 1e-7  # of the published normalisation
@@ -27,18 +29,31 @@ OVERLAP_S = 5
 
 def build_speech_encoder(config: dict[str, Any], tensors: dict[str, Tensor], name: str) -> nn.Module:
     """The transformers class with weights under the public file's names (`wav2vec2.…`), without copying."""
+    model = _empty_encoder(config)
+    assign(model, used_tensors(tensors), name)
+    return model
+
+
+def expected_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """What `used_tensors` of a fitting file gives: name -> shape."""
+    return {name: tuple(value.shape) for name, value in _empty_encoder(config).state_dict().items()}
+
+
+def used_tensors(tensors: Mapping[str, T]) -> dict[str, T]:
+    """What the encoder uses of a public file (no words, nothing of training), under the library's names."""
+    return {
+        _library_name(key.removeprefix("wav2vec2.")): value
+        for key, value in tensors.items()
+        if key.startswith("wav2vec2.") and not key.endswith("masked_spec_embed")
+    }
+
+
+def _empty_encoder(config: dict[str, Any]) -> nn.Module:
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
     shape = Wav2Vec2Config(**{**config, "apply_spec_augment": False, "mask_time_prob": 0.0, "mask_feature_prob": 0.0})
     with empty_weights():
-        model = Wav2Vec2Model(shape)
-    used = {
-        _library_name(key.removeprefix("wav2vec2.")): value
-        for key, value in tensors.items()
-        if key.startswith("wav2vec2.") and not key.endswith("masked_spec_embed")  # used in training only
-    }
-    assign(model, used, name)
-    return model
+        return Wav2Vec2Model(shape)
 
 
 def normalise(waveform: Tensor) -> Tensor:

@@ -55,6 +55,21 @@ class TextConfig:
             raise WeightsError(f"text encoder: {error}") from error
 
 
+def expected_shapes(config: TextConfig) -> dict[str, tuple[int, ...]]:
+    """Tensors of the public file: name -> shape."""
+    dim, inner, wide = config.dim, config.dim_attn, config.dim_ffn
+    layer: dict[str, tuple[int, ...]] = {
+        "norm1.weight": (dim,), "norm2.weight": (dim,), "pos_embedding.embedding.weight": (config.num_buckets, config.num_heads),
+        "attn.q.weight": (inner, dim), "attn.k.weight": (inner, dim), "attn.v.weight": (inner, dim),
+        "attn.o.weight": (dim, inner), "ffn.gate.0.weight": (wide, dim), "ffn.fc1.weight": (wide, dim),
+        "ffn.fc2.weight": (dim, wide),
+    }  # fmt: skip
+    shapes: dict[str, tuple[int, ...]] = {"token_embedding.weight": (config.vocab_size, dim), "norm.weight": (dim,)}
+    for index in range(config.encoder_layers):
+        shapes |= {f"blocks.{index}.{name}": shape for name, shape in layer.items()}
+    return shapes
+
+
 class Tokenizer(Protocol):
     """Text to token ids, the end token included."""
 

@@ -55,9 +55,9 @@ def open_model(directory: Path, cache_dir: Path | None = None, on_progress: OnPr
     headers = {part: header_of(path) for part, path in companions.items()}
     text = dataclasses.replace(text_config_of(headers[TEXT], str(companions[TEXT])), tokenizer=TOKENIZER)
     manifest = Manifest(
-        name=_name_of(config, directory), is_trained=True, transformer=config,
+        name=name_of(config, directory), is_trained=True, transformer=config,
         vae=vae_config_of(headers[VAE], str(companions[VAE])), speech=speech, text=text, files={},
-        dtype=_dtype_of(shards[0]), sha256="",
+        dtype=dtype_of(shards[0]), sha256="",
     )  # fmt: skip
     parts = {TRANSFORMER: shards} | {part: (companions[part],) for part in (VAE, SPEECH, TEXT)}
     return ModelFiles(directory=directory, manifest=manifest, parts=parts, known={}, is_public=True)
@@ -83,7 +83,7 @@ def _ours(directory: Path) -> ModelFiles:
     )  # fmt: skip
 
 
-def _name_of(config: TransformerConfig, directory: Path) -> str:
+def name_of(config: TransformerConfig, directory: Path) -> str:
     """The catalog's name of this shape, else the directory's."""
     for name, shape in SHAPES.items():
         if TransformerConfig.from_shape(shape) == config:
@@ -91,7 +91,8 @@ def _name_of(config: TransformerConfig, directory: Path) -> str:
     return directory.name
 
 
-def _dtype_of(shard: Path) -> str:
+def dtype_of(shard: Path) -> str:
+    """What the network computes in, by the kind of a shard's numbers. Raises WeightsError for kinds it cannot use."""
     kinds = {entry.dtype for entry in header_of(shard).values()}
     known = [_DTYPES[kind] for kind in sorted(kinds) if kind in _DTYPES]
     if not known or kinds - _DTYPES.keys():

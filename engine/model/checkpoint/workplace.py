@@ -60,8 +60,8 @@ def _locked(path: Path, target: Path, *, wait: bool) -> Iterator[None]:
 
 def publish(part: Path, target: Path) -> None:
     """Give the finished directory its name, durably. Raises OSError."""
-    for folder in {path.parent for path in part.rglob("*")}:
-        _sync(folder)
+    for path in (*part.rglob("*"), part):
+        _sync(path)
     part.rename(target)
     _sync(target.parent)
 
@@ -89,8 +89,8 @@ def _told(target: Path) -> Iterator[None]:
         raise TargetRefused(f"{target} cannot be written: {error.strerror}.", hint="Name another directory.") from error
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from dashboard.cards import event_card
+from dashboard.error_words import error_card
 from dashboard.pulse import Beat
 from dashboard.reads import Reads
 from dashboard.settings import WebSettings
@@ -91,14 +91,4 @@ def dashboard_json(beat: Beat, reads: Reads) -> dict[str, Any]:
         "queue_length": len(reads.store.waiting_jobs()),
         "recent_errors": [error_card(row) for row in reads.recent_errors()],
         "as_of": beat.at or None,
-    }
-
-
-def error_card(row: dict[str, Any]) -> dict[str, Any]:
-    """A failure for lists: when, what, its words."""
-    return {
-        **event_card({**row, "outcome": "failure"}),
-        "role": row.get("role"),
-        "message": row.get("error_message") or row["body"].get("message") or row["body"].get("cause") or "",
-        "hint": row.get("error_hint") or "",
     }

@@ -10,6 +10,7 @@ from typing import Any
 from flask import g, request
 
 LANGUAGES = ("en", "zh-CN")
+_SPOKEN = {"en": "en", "zh": "zh-CN", "zh-cn": "zh-CN"}  # what `?lang=` may say
 HERE = Path(__file__).resolve().parent
 
 
@@ -23,7 +24,7 @@ def catalogue(language: str) -> dict[str, str]:
 def language() -> str:
     """The language of this request: `?lang=`, the chosen one, what the browser asks for, English."""
     if "language" not in g:
-        wished = request.args.get("lang") or request.cookies.get("language") or ""
+        wished = _SPOKEN.get(request.args.get("lang", "").lower()) or request.cookies.get("language") or ""
         if wished not in LANGUAGES:
             wished = "zh-CN" if (request.accept_languages.best or "").lower().startswith("zh") else "en"
         g.language = wished

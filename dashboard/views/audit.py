@@ -8,6 +8,7 @@ from flask import Blueprint, render_template, request
 
 from dashboard.api.body import read_query
 from dashboard.api.models import AuditFilters
+from dashboard.audit_lines import lines_of
 from dashboard.auth import require
 from dashboard.context import house
 
@@ -28,6 +29,7 @@ def page() -> str:
         "audit/page.html",
         nav="audit",
         rows=rows,
+        lines_of=lines_of,
         filters=kept,
         export_query=urlencode(kept),
         older=urlencode({**kept, "before_seq": rows[-1]["seq"]}) if is_more else "",

@@ -10,6 +10,7 @@ from dashboard.api.jobs import found_job, full_job
 from dashboard.auth import caller, require
 from dashboard.cards import event_card
 from dashboard.context import house
+from dashboard.error_words import job_problem
 from scheduler.core.job import FINAL_STATES
 
 BLOCKS_SHOWN = 12
@@ -30,7 +31,7 @@ def page(job_id: str) -> str:
         may_watch=caller().may_read_words(row),
         may_prioritise=caller().may("prioritise") or (caller().owns(row) and caller().may("lower_own")),
         story=[event_card(dict(entry)) for entry in store.story(row["id"]) if entry["action"] != "block:finished"],
-        **figures_of(row["id"]),
+        **figures_of(row),
     )
 
 
@@ -39,16 +40,17 @@ def page(job_id: str) -> str:
 def figures(job_id: str) -> str:
     """The parts of the page that a running job changes: the page puts them in the place of its own."""
     row = found_job(job_id)
-    return render_template("job/figures.html", job=full_job(row), **figures_of(row["id"]))
+    return render_template("job/figures.html", job=full_job(row), **figures_of(row))
 
 
-def figures_of(job_id: str) -> dict[str, Any]:
-    """What the blocks so far have cost."""
+def figures_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What went wrong, and what the blocks so far have cost."""
     store = house().reads.store
-    sums = store.block_sums(job_id)
+    sums = store.block_sums(row["id"])
     return {
-        "blocks": store.last_blocks(job_id, BLOCKS_SHOWN),
-        "stages": stage_shares(store.stage_sums(job_id), sums["blocks"]),
+        "problem": job_problem(row),
+        "blocks": store.last_blocks(row["id"], BLOCKS_SHOWN),
+        "stages": stage_shares(store.stage_sums(row["id"]), sums["blocks"]),
         "computing": sums["seconds"],
         "peak": sums["peak_bytes"],
     }

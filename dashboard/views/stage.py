@@ -7,7 +7,8 @@ from flask import Blueprint, render_template
 from dashboard.auth import require
 from dashboard.cards import event_card
 from dashboard.context import house
-from dashboard.overview import device_cards, error_card, slot_card
+from dashboard.error_words import error_card
+from dashboard.overview import device_cards, slot_card
 
 QUEUE_SHOWN = 50
 EVENTS_SHOWN = 12

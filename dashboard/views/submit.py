@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, render_template, request
 
 from dashboard.api.roles import role_public, variables_of
 from dashboard.auth import require
 from dashboard.context import house
+from engine.catalog import FPS, PRESETS, Preset
 
 blueprint = Blueprint("submit", __name__)
 
@@ -24,7 +27,14 @@ def page() -> str:
     return render_template(
         "submit/page.html",
         nav="submit",
+        presets=[preset_card(preset) for preset in PRESETS.values()],
         roles=form,
         chosen=chosen if any(role["name"] == chosen for role in form) else (form[0]["name"] if form else ""),
         waiting=len(store.waiting_jobs()),
     )
+
+
+def preset_card(preset: Preset) -> dict[str, Any]:
+    """A preset for the form. `most_s`: seconds of the longest video; None where the voice alone decides."""
+    most = None if preset.clips is None else preset.clips * preset.infer_frames / FPS
+    return {"name": preset.name, "size": preset.size, "most_s": most}

@@ -23,7 +23,6 @@ function show(job) {
   const why = root.querySelector("[data-why-full]");
   why.hidden = !job.why;
   why.textContent = job.why ? job.why.text[language] : "";
-  root.querySelector("[data-error]").hidden = !job.error_message;
   showPlace(job.place?.place, job.place?.of);
 }
 

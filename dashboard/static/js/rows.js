@@ -186,6 +186,21 @@ function addEvent(list, event, isNewestLast) {
   if (empty && (empty.matches(".empty") || empty.querySelector(".empty"))) empty.hidden = true;
 }
 
+// The server says it in words, a moment after the event itself has come.
+let wordsDue = 0;
+
+function errorWords(list) {
+  wordsDue ||= setTimeout(async () => {
+    wordsDue = 0;
+    const response = await fetch("/dashboard.json", { headers: { Accept: "application/json" } });
+    if (!response.ok) return;
+    for (const error of (await response.json()).recent_errors) {
+      const detail = find(`[data-seq="${error.seq}"] .detail`, list);
+      if (detail) detail.textContent = [error.message, error.hint].filter(Boolean).join(" ");
+    }
+  }, 300);
+}
+
 const heals = new Set(["worker:lost", "job:recovered", "worker:quarantined", "worker:released", "vault:lost", "disk:low", "disk:recovered"]);
 
 function takeEvents(events) {
@@ -193,7 +208,7 @@ function takeEvents(events) {
     if (event.action === "block:finished") continue; // progress bars show blocks
     if (event.action === "role:switched") setStage(event.body.slot, event.object.slice(5));
     for (const list of document.querySelectorAll("[data-events]")) addEvent(list, event, list.classList.contains("story"));
-    if (event.outcome === "failure") for (const list of document.querySelectorAll("[data-errors]")) addEvent(list, event, false);
+    if (event.outcome === "failure") for (const list of document.querySelectorAll("[data-errors]")) { addEvent(list, event, false); errorWords(list); }
     if (heals.has(event.action)) for (const list of document.querySelectorAll("[data-heals]")) addEvent(list, event, false);
   }
 }

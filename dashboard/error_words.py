@@ -1,0 +1,68 @@
+"""What went wrong, as a sentence in the reader's language, with its stable code beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dashboard import i18n
+from dashboard.cards import event_card
+
+_MAX_TEXT = 300
+
+
+def error_card(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A failure for lists: when, what, `code`, `message` and `hint`. `row`: one of `Reads.recent_errors`."""
+    code = code_of(row)
+    return {
+        **event_card({**row, "outcome": "failure"}),
+        "role": row.get("role"),
+        "code": code,
+        "message": message_of(row, code)[:_MAX_TEXT],
+        "hint": _own_words("remedy", code, row.get("error_hint") or ""),
+    }
+
+
+def job_problem(job: Mapping[str, Any]) -> dict[str, str] | None:
+    """`message` and `hint` of a job that failed or was rejected; None for any other."""
+    if not job["error_message"] and not job["error_code"]:
+        return None
+    code = str(job["error_code"])
+    message = _own_words("fault", code, job["error_message"] or "") or code
+    return {"message": message, "hint": _own_words("remedy", code, job["error_hint"] or "")}
+
+
+def code_of(row: Mapping[str, Any]) -> str:
+    """The stable code: the job's error, the cause that the log names, else the kind of event (`vault_lost`)."""
+    body = row["body"]
+    known = row.get("error_code") if row["action"].startswith("job:") else None
+    return str(known or body.get("kill_cause") or body.get("cause") or row["action"].replace(":", "_").replace("-", "_"))
+
+
+def message_of(row: Mapping[str, Any], code: str) -> str:
+    """The sentence. What a job's engine said of itself is English and exact; Chinese has a sentence per code."""
+    if row["action"].startswith("job:"):
+        return _own_words("fault", code, row.get("error_message") or "") or i18n.named("action", row["action"])
+    body = {"name": row["object"].partition(":")[2], **_texts(row["body"])}
+    if row["action"] == "worker:lost":
+        return i18n.words("fault.worker_lost", slot=body["name"], cause=i18n.named("cause", code))
+    key = f"fault.{row['action'].replace(':', '_').replace('-', '_')}"
+    if key in i18n.catalogue("en"):
+        return i18n.words(key, **{**_NOTHING, **body})
+    said = body.get("message") or body.get("problem") or body.get("error")
+    what = " ".join(part for part in (i18n.named("action", row["action"]), body["name"]) if part)
+    return f"{what}: {said}" if said else what
+
+
+_NOTHING = {"strikes": "–", "message": "–", "problem": "–", "error": "–"}  # what an older row may lack
+
+
+def _texts(body: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in body.items() if isinstance(value, str | int | float)}
+
+
+def _own_words(prefix: str, code: str, english: str) -> str:
+    """English as it was said, where it was; otherwise the catalogue's words for the code, if it has any."""
+    if english and i18n.language() == "en":
+        return english
+    return i18n.catalogue(i18n.language()).get(f"{prefix}.{code}", english)

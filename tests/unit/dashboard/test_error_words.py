@@ -1,0 +1,88 @@
+"""Errors are told as sentences in the reader's language, with their code beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dashboard.i18n import LANGUAGES, catalogue
+from engine.catalog import PRESETS
+from scheduler.audit import SYSTEM
+from tests.unit.dashboard.web_rig import Web
+
+
+def newest(house: Web, language: str) -> dict[str, Any]:
+    """The newest error as `/dashboard.json` tells it."""
+    errors = house.local().get("/dashboard.json", headers={"Accept-Language": language}).get_json()["recent_errors"]
+    found: dict[str, Any] = errors[0]
+    return found
+
+
+def record(house: Web, action: str, subject: str, body: dict[str, Any]) -> None:
+    """A failure in the log."""
+    with house.store.transaction():
+        house.store.record(action, subject, body, SYSTEM, 1.0, outcome="failure")
+
+
+def test_lost_worker_is_told_in_the_language_that_is_asked_for(house: Web) -> None:
+    record(house, "worker:lost", "slot:0", {"worker_id": "w1", "cause": "exited", "kill_cause": "heartbeat_lost", "job_id": None})
+    error = newest(house, "en")
+    assert (error["code"], error["message"]) == (
+        "heartbeat_lost", "The worker of slot 0 was lost: no heartbeat. Another one takes its place.",
+    )  # fmt: skip
+    assert newest(house, "zh-CN,zh;q=0.9")["message"].startswith("槽位 0 的工作进程丢失：心跳丢失")
+    chosen = house.local().get("/dashboard.json?lang=zh").get_json()["recent_errors"][0]
+    assert chosen["message"].startswith("槽位 0") and chosen["code"] == "heartbeat_lost"
+
+
+def test_failed_job_has_its_own_words_in_english_and_those_of_its_code_in_chinese(house: Web) -> None:
+    job = house.job()
+    house.move(job, "QUEUED", "FAILED", error_code="out_of_memory", error_message="3 GiB were missing.", error_hint="Wait.")
+    english, chinese = newest(house, "en"), newest(house, "zh-CN")
+    assert (english["code"], english["message"], english["hint"]) == ("out_of_memory", "3 GiB were missing.", "Wait.")
+    assert (chinese["message"], chinese["hint"]) == (
+        catalogue("zh-CN")["fault.out_of_memory"], catalogue("zh-CN")["remedy.out_of_memory"],
+    )  # fmt: skip
+    page = house.local().get(f"/dashboard/jobs/{job}?lang=zh").get_data(as_text=True)
+    assert catalogue("zh-CN")["fault.out_of_memory"] in page and "3 GiB" not in page
+
+
+@pytest.mark.parametrize(
+    ("action", "subject", "body", "part"),
+    [
+        ("vault:lost", "vault:0", {}, "Vault 0 was lost"),
+        ("role:refused", "file:roles.yaml", {"message": "line 3"}, "roles.yaml were not loaded: line 3"),
+        ("worker:quarantined", "slot:1", {"strikes": 3, "until": 5.0}, "Slot 1 lost 3 workers in a row"),
+        ("timetable:failed", "timetable:sample", {"error": "no probe"}, "sample failed: no probe"),
+        ("audit:head-rebuilt", "audit", {"seq": 3}, "made anew"),
+    ],
+)
+def test_every_kind_of_failure_is_a_sentence(house: Web, action: str, subject: str, body: dict[str, Any], part: str) -> None:
+    record(house, action, subject, body)
+    error = newest(house, "en")
+    assert part in error["message"]
+    assert error["code"] == action.replace(":", "_").replace("-", "_")
+    assert newest(house, "zh")["message"] != error["message"]
+
+
+def test_failure_that_nobody_has_words_for_still_says_what_it_knows(house: Web) -> None:
+    record(house, "disk:low", "disk", {"message": "nearly full"})
+    assert newest(house, "en")["message"] == "disk low: nearly full"
+
+
+def test_every_preset_is_offered_in_both_languages(house: Web) -> None:
+    page = house.local().get("/submit").get_data(as_text=True)
+    for name, preset in PRESETS.items():
+        assert f'<option value="{name}">' in page and preset.size in page
+        assert all(f"preset.{name}" in catalogue(language) for language in LANGUAGES)
+    assert "degrade" not in page, "no lower setting exists that a job could be made at"
+
+
+def test_audit_page_shows_points_in_time_as_times(house: Web) -> None:
+    with house.store.transaction():
+        house.store.record("login:created", "user:reader", {"expires_at": 1795248000.5, "seconds": 30}, SYSTEM, 1.0)
+    page = house.person("olga", "ops").get("/dashboard/audit/?action=login:created").get_data(as_text=True)
+    assert "1795248000" not in page
+    assert 'datetime="2026-11-21T08:00:00Z"' in page
+    assert "<dt>seconds</dt><dd>30</dd>" in page

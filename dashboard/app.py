@@ -94,6 +94,7 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
         logins=RateLimit(settings.logins_per_minute / 60, settings.logins_per_minute),
         sockets=Seats(settings.max_sockets, settings.max_sockets_each),
         streams=Seats(settings.max_streams, settings.max_streams_each),
+        videos=Seats(settings.max_videos, settings.max_videos_each),
     )
     app.extensions["greenroom.listeners"] = listeners
     register_sockets(socketio, listeners)

@@ -36,6 +36,7 @@ class House:
     logins: RateLimit
     sockets: Seats
     streams: Seats
+    videos: Seats
 
     def start(self) -> None:
         """Start the threads that look at the daemon and the store; again is harmless."""

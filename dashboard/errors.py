@@ -24,11 +24,17 @@ _PLAIN: dict[int, tuple[str, str, str]] = {
     429: ("too_many", "Too many requests from you at once.", "Wait a second, then go on more slowly."),
 }
 
+RETRY_AFTER_S = 5
 _KEPT = frozenset({"Allow", "Content-Range", "Retry-After"})  # headers of the library's errors that say something
 
 
 class WebError(SchedulerError):
     """A request refused by the web itself, before it reached the scheduler."""
+
+    @classmethod
+    def no_seat(cls, code: str, message: str, hint: str) -> WebError:
+        """503: as many as there may be at once are there already; it is worth another try soon."""
+        return cls(503, code, message, hint=hint, retry_after_s=RETRY_AFTER_S)
 
 
 def error_body(code: str, message: str, field: str | None = None, hint: str = "", **data: Any) -> dict[str, Any]:
@@ -52,9 +58,15 @@ def answer_error(
     return jsonify(error_body(code, message, field, hint, **data)), status
 
 
-def _known(error: SchedulerError) -> tuple[str | Response, int]:
+def _known(error: SchedulerError) -> tuple[str | Response, int, dict[str, str]]:
     status = 503 if error.code == "no_store" else error.status  # the caller asked nothing wrong: the system is not up yet
-    return answer_error(status, error.code, error.message, error.field, error.hint, **error.data)
+    return (*answer_error(status, error.code, error.message, error.field, error.hint, **error.data), retry_header(error))
+
+
+def retry_header(error: SchedulerError) -> dict[str, str]:
+    """`Retry-After` where the error says when to try again."""
+    seconds = error.data.get("retry_after_s")
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def _http(error: HTTPException) -> Any:

@@ -13,7 +13,7 @@ from flask import Flask, jsonify
 
 from dashboard.auth import caller, demand
 from dashboard.context import house
-from dashboard.errors import WebError, error_body
+from dashboard.errors import WebError, error_body, retry_header
 from dashboard.guard import add_headers, check_request
 from scheduler.client import SchedulerError
 
@@ -37,12 +37,12 @@ class Gate:
                 demand("see")
                 leave = house().sockets.take(caller().seat_key(environ.get("REMOTE_ADDR", "")))
                 if leave is None:
-                    raise WebError(
-                        503, "too_many_sockets", "Too many live pages are open.", hint="Close some; pages go on by polling."
-                    )
+                    hint = "Close some; pages go on by polling."
+                    raise WebError.no_seat("too_many_sockets", "Too many live pages are open.", hint)
             except SchedulerError as error:
                 refusal = jsonify(error_body(error.code, error.message, error.field, error.hint))
                 refusal.status_code = error.status
+                refusal.headers.update(retry_header(error))
                 return add_headers(refusal)(environ, start_response)
         try:
             return self._inner(environ, start_response)  # a WebSocket comes back when it is closed

@@ -10,7 +10,7 @@ import struct
 from typing import Any
 
 workers = 1
-threads = 200  # one open tab holds one thread for as long as it is open
+threads = 220  # one open tab holds one for as long as it is open; pages keep what the limits in settings.py leave
 worker_class = "gthread"
 graceful_timeout = 3
 control_socket_disable = True

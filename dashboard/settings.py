@@ -24,14 +24,17 @@ class WebSettings:
     ready_block_s: float = 60.0  # a running job must have finished a block this recently for /readyz
     writes_per_s: float = 100.0  # of one caller; short bursts may be larger
     logins_per_minute: float = 10.0  # of one address
-    max_sockets: int = 140  # open live pages; each holds one of the 200 threads
+    max_sockets: int = 140  # open live pages; each holds one of the 220 threads
     max_sockets_each: int = 70  # of one person (without sign-in: of one address)
     max_streams: int = 30  # open event streams, which hold a thread each too
     max_streams_each: int = 10
+    max_videos: int = 24  # videos on their way; a slow reader holds a thread for as long as it likes
+    max_videos_each: int = 8
 
     def __post_init__(self) -> None:
         for name in ("session_s", "stale_after_s", "ready_block_s", "writes_per_s", "logins_per_minute",
-                     "max_sockets", "max_sockets_each", "max_streams", "max_streams_each"):  # fmt: skip
+                     "max_sockets", "max_sockets_each", "max_streams", "max_streams_each",
+                     "max_videos", "max_videos_each"):  # fmt: skip
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0")
         if self.zone:

@@ -38,7 +38,7 @@ def events() -> Response:
     since = int(given) if given else newest
     leave = house().streams.take(caller().seat_key(request.remote_addr or ""))
     if leave is None:
-        raise WebError(503, "too_many_streams", "Too many event streams are open.", hint="Close one, or try again later.")
+        raise WebError.no_seat("too_many_streams", "Too many event streams are open.", "Close one, or try again later.")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     lines = _lines(house(), min(since, newest), about, caller(), is_reset=since > newest)
     response = Response(stream_with_context(lines), mimetype="text/event-stream", headers=headers)

@@ -33,6 +33,21 @@ def video(job_id: str) -> Response:
     query, job = read_query(VideoQuery), found_job(job_id)
     if not caller().may_read_words(job):
         raise WebError(403, "no_right", "This video is somebody else's.", hint="rights.yaml: see_words")
+    leave = house().videos.take(caller().seat_key(request.remote_addr or ""))
+    if leave is None:
+        raise WebError.no_seat("too_many_videos", "Too many videos are being read.", "Close one, or try again in a moment.")
+    try:
+        response = _answer(job, query)
+        response.direct_passthrough = False  # else the library forgets to say when the last byte is gone
+        response.call_on_close(leave)
+    except BaseException:
+        leave()
+        raise
+    return response
+
+
+def _answer(job: dict[str, Any], query: VideoQuery) -> Response:
+    """The finished file, or the stream so far."""
     folder = house().settings.data_dir / "jobs" / job["id"]
     if job["state"] == "SUCCEEDED" and (folder / "video.mp4").is_file():
         return _finished(folder / "video.mp4", job, query)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 import socketio
 from socketio.exceptions import ConnectionError as SocketRefused
 
+from dashboard.serving import threads as THREADS
+from dashboard.settings import WebSettings
 from tests.acceptance.studio import Studio, until
 from tests.integration.web_rig import Caller, form_token, signed_in, started
 
@@ -125,3 +128,37 @@ def test_change_of_rights_hangs_up(studio: Studio) -> None:
     with Tab(studio, signed_in(studio, "uma")) as tab:
         studio.door.create_login_link("uma", "ops", "")
         until(lambda: not tab.socket.connected, "the socket of the old rights ends", TIMEOUT_S)
+
+
+def slow_reader(port: int, path: str) -> socket.socket:
+    """Asks for a video and takes next to nothing of it: its buffer is full at once."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.settimeout(TIMEOUT_S)
+    made.connect(("127.0.0.1", port))
+    made.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+    return made
+
+
+def test_slow_readers_of_a_video_leave_threads_for_the_pages(studio: Studio) -> None:
+    job_id = Caller(studio.port).post("/jobs", {"role": "student", "duration_sec": 0.5}).json["id"]
+    studio.wait_for_end(job_id)
+    with (studio.data_dir / "jobs" / job_id / "video.mp4").open("r+b") as file:
+        file.truncate(64 << 20)  # more than the kernel keeps for a connection
+    readers = [slow_reader(studio.port, f"/jobs/{job_id}/video") for _ in range(THREADS + 20)]
+    try:
+        answers = [reader.recv(400) for reader in readers]
+        served = sum(answer.startswith(b"HTTP/1.1 200 ") for answer in answers)
+        refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
+        assert served == WebSettings().max_videos_each
+        assert served + len(refused) == len(readers)
+        assert all(b"Retry-After: " in answer for answer in refused)
+        for reader in readers:
+            reader.setblocking(False)
+        page = Caller(studio.port).get("/dashboard", Accept="text/html")
+        assert page.status == 200, "the pages have their threads"
+        assert Caller(studio.port).post("/jobs", {"role": "student", "duration_sec": 0.5}).status == 202
+    finally:
+        for reader in readers:
+            reader.close()
+    until(lambda: Caller(studio.port).get(f"/jobs/{job_id}/video", Range="bytes=0-3").status == 206, "the seats are free again")

@@ -2,6 +2,7 @@
 import { t } from "./words.js";
 
 const RETRY_MS = 1500;
+const TRIES = 5; // of the finished file, where the server has no seat for one more reader
 
 export function startPlayer(video, isFinal) {
   const url = video.dataset.player;
@@ -13,12 +14,16 @@ export function startPlayer(video, isFinal) {
   let isBusy = false;
   let isDone = isFinal;
   let isWanted = false;
+  let isPlain = false;
 
   const say = (key) => { if (words) words.textContent = key ? t(key) : ""; };
   const reveal = () => { video.hidden = false; if (empty) empty.hidden = true; };
 
   function plain() { // the finished file: the browser's own player with ranges
     say("");
+    isPlain = true;
+    let left = TRIES;
+    video.onerror = () => { if (left-- > 0) setTimeout(() => video.load(), 4 * RETRY_MS); };
     video.src = url;
     reveal();
   }
@@ -79,7 +84,7 @@ export function startPlayer(video, isFinal) {
       say(isDone ? "" : "js.growing");
     } catch {
       say("js.player_waits");
-      if (!isDone) setTimeout(pump, RETRY_MS);
+      if (!isPlain) setTimeout(pump, RETRY_MS);
     } finally {
       isBusy = false;
     }

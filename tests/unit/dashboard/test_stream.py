@@ -9,7 +9,8 @@ import pytest
 
 from dashboard.codecs import mime_type
 from dashboard.stream import Part, Stream, running_stream
-from tests.unit.dashboard.web_rig import Web
+from tests.unit.dashboard.test_guard import shape
+from tests.unit.dashboard.web_rig import Web, web
 from tests.unit.scheduler.store_rig import block as row
 
 
@@ -170,3 +171,25 @@ ESDS = bytes(4) + b"\x03\x80\x80\x80\x22" + bytes(3) + b"\x04\x14\x40" + bytes(1
 )  # fmt: skip
 def test_codecs_are_read_from_the_head(head: bytes, mime: str) -> None:
     assert mime_type(head) == mime
+
+
+def test_readers_of_videos_are_limited_and_their_seats_given_back(tmp_path: Path) -> None:
+    with web(tmp_path, max_videos=3, max_videos_each=2) as made:
+        job, _ = growing(made)
+        finish(made, job)
+        reader, path = made.person("reader"), f"/jobs/{job}/video"
+        ranged = reader.get(path, headers={"Range": "bytes=0-3"}, buffered=False)
+        whole = reader.get(path, buffered=False)
+        refused = reader.get(path)
+        assert shape(refused, 503)["code"] == "too_many_videos"
+        assert int(refused.headers["Retry-After"]) > 0
+        other = made.person("olga", "admin").get(path, buffered=False)
+        assert shape(made.person("peter", "admin").get(path), 503)["code"] == "too_many_videos"
+        for answer in (ranged, whole, other):
+            answer.close()
+        assert len(made.house.videos) == 0
+        reader.head(path).close()
+        reader.get(path, headers={"Range": "bytes=99-"}).close()
+        reader.get(f"{path}?from=4").close()
+        made.local().get("/jobs/nothere/video").close()
+        assert len(made.house.videos) == 0, "what sends nothing holds nothing"

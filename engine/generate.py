@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine import protocol
 from engine.catalog import BLOCK_SECONDS, SPEECH_RATE
@@ -23,8 +24,12 @@ from engine.errors import EngineError, SettingsError
 from engine.generate_flags import EXIT_USAGE, Flags, parse_flags, refuse_unbuilt_modes
 from engine.media.durable import write_whole
 from engine.media.voice import read_voice
+from engine.model.hashes import FileHashes, hash_file
 from engine.worker.desk import Desk
 from engine.worker.log import start_log
+
+if TYPE_CHECKING:
+    from engine.worker.greenroom import GreenroomMaker
 
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 3, 130
 _REFUSED_CODES = ("bad_media", "bad_weights")
@@ -81,11 +86,9 @@ def _generate(flags: Flags, settings: Settings, say: Say) -> int:
     recipe, blocks = _recipe(flags, settings)
     _check_target(flags.save_file)  # before the seconds that torch takes
     start_log("generate")
-    from engine.worker.greenroom import GreenroomMaker  # seconds: torch
-    from engine.worker.job_run import JobRun
-    from engine.worker.store import PlainStore
+    from engine.worker.job_run import JobRun  # seconds: torch
 
-    maker = GreenroomMaker(lambda _: PlainStore())
+    maker, merged = _maker(flags, say)
     ready = maker.warm_up(
         protocol.Welcome(
             version=protocol.PROTOCOL_VERSION, worker_id="generate", slot=0, vault_socket="",
@@ -94,7 +97,7 @@ def _generate(flags: Flags, settings: Settings, say: Say) -> int:
     )  # fmt: skip
     if not ready.weights_trained:
         say("these weights are not trained: the video shows no face", {"event": "NotTrained"})
-    made_with = {**ready.software, "device": ready.device}
+    made_with = {**ready.software, "device": ready.device, **merged}
     recipe = dataclasses.replace(recipe, weights_sha256=ready.weights_sha256, made_with=made_with)
     with tempfile.TemporaryDirectory(dir=flags.save_file.parent, prefix=".generate-") as folder:
         order = protocol.RunJob(
@@ -118,6 +121,26 @@ def _generate(flags: Flags, settings: Settings, say: Say) -> int:
     }
     say(f"{flags.save_file}: {report.frames} frames, sha256 {report.sha256}", data)
     return EXIT_OK
+
+
+def _maker(flags: Flags, say: Say) -> tuple[GreenroomMaker, dict[str, str]]:
+    """The maker, with the adapter that is merged while loading; and what the recipe says of that. Raises WeightsError."""
+    from engine.model.checkpoint.adapters import AdapterFile
+    from engine.model.checkpoint.model_files import default_cache_dir
+    from engine.worker.greenroom import GreenroomMaker
+    from engine.worker.store import PlainStore
+
+    cache_dir = flags.cache_dir or default_cache_dir(flags.ckpt_dir)
+    hashes = FileHashes(cache_dir / "hashes.json")
+    adapter = AdapterFile.find(flags.lora_path_dmd, flags.ckpt_dir) if flags.lora_path_dmd is not None else None
+    merged = {} if adapter is None else {"merged_adapter": f"{adapter.path.name} sha256 {hash_file(adapter.path)}"}
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        if flags.json or done == total:  # a line per tensor is for programs
+            say(f"{what}: {total / 1e9:.2f} GB", {"event": "Converting", "what": what, "done": done, "total": total})
+
+    store = PlainStore(hashes)
+    return GreenroomMaker(lambda _: store, adapter=adapter, cache_dir=cache_dir, on_progress=on_progress), merged
 
 
 def _check_target(video: Path) -> None:

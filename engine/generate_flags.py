@@ -41,6 +41,7 @@ class Flags:
     ulysses_size: int
     enable_vae_parallel: bool
     threads: int
+    cache_dir: Path | None
     json: bool
 
 
@@ -57,7 +58,7 @@ def parse_flags(argv: Sequence[str] | None) -> Flags:
         prog="engine.generate", description="Make one talking video from a portrait, a voice and a prompt."
     )
     add = parser.add_argument
-    add("--ckpt_dir", type=Path, required=True, help="model directory")
+    add("--ckpt_dir", type=Path, required=True, help="model directory or public checkpoint")
     add("--image", type=Path, required=True, help="portrait")
     add("--audio", type=Path, required=True, help="voice; it decides the length")
     add("--prompt", required=True)
@@ -70,13 +71,14 @@ def parse_flags(argv: Sequence[str] | None) -> Flags:
     add("--sample_guide_scale", type=float, default=0.0, help="0: the distilled model runs without guidance")
     add("--sample_solver", default="euler")
     add("--enable_online_decode", action=argparse.BooleanOptionalAction, default=True)
-    add("--load_lora", action="store_true", help="not built yet")
-    add("--lora_path_dmd", help="not built yet")
+    add("--load_lora", action="store_true", help="merge the adapter of --lora_path_dmd while loading")
+    add("--lora_path_dmd", help="distillation adapter: safetensors file or folder, for weights that have not merged it")
     add("--offload_model", type=_truth, default=False, help="not built yet")
     add("--num_gpus_dit", type=int, default=1, help="1; more is not built yet")
     add("--ulysses_size", type=int, default=1, help="1; more is not built yet")
     add("--enable_vae_parallel", action="store_true", help="not built yet")
     add("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads; part of what the bits depend on")
+    add("--cache_dir", type=Path, help="where converted .pth files are kept (default: .converted beside --ckpt_dir)")
     add("--json", action="store_true", help="progress as JSON lines")
     return Flags(**vars(parser.parse_args(argv)))
 
@@ -102,13 +104,14 @@ def refuse_unbuilt_modes(flags: Flags) -> None:
     unbuilt = {
         "enable_vae_parallel": "decoding on a GPU of its own",
         "offload_model": "moving weights to host memory and back",
-        "load_lora": "attaching an adapter",
-        "lora_path_dmd": "attaching the distillation adapter",
     }
     for name, what in unbuilt.items():
         if getattr(flags, name):
-            hint = "Merge it into the weights beforehand, or leave it out." if "lora" in name else "Leave it out."
-            raise SettingsError(f"--{name}: {what} is not built yet.", field=name, hint=hint)
+            raise SettingsError(f"--{name}: {what} is not built yet.", field=name, hint="Leave it out.")
+    if flags.load_lora != (flags.lora_path_dmd is not None):
+        given, other = ("load_lora", "lora_path_dmd") if flags.load_lora else ("lora_path_dmd", "load_lora")
+        hint = "Give both to merge the adapter, or neither where it is merged already."
+        raise SettingsError(f"--{given} without --{other} says not what to do.", field=given, hint=hint)
 
 
 def _truth(text: str) -> bool:

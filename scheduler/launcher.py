@@ -22,6 +22,7 @@ from pathlib import Path
 from scheduler.door import socket_path
 from scheduler.last_words import last_words
 from scheduler.preflight import CannotStart, check_port, lock_data_dir, prepare_data_dir
+from scheduler.public_model import prepare_public_model
 from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, spawn
 
 FIRST_BACKOFF_S = 0.1
@@ -289,7 +290,8 @@ def ensure_model(options: ServeOptions, say: Callable[[str], None]) -> None:
     if options.engine != "real" or (options.model_dir / "model.json").exists():
         return
     if options.model != "pocket":
-        raise CannotStart(f"No model in {options.model_dir}. Put the model's directory there.", EXIT_CHILD_FAILED)
+        prepare_public_model(options.model_dir, say)
+        return
     say("making the pocket model's weights: they are random, so expect moving noise instead of a face")
     made = subprocess.run(
         python_module("engine.model.pocket", str(options.model_dir)), capture_output=True, text=True,

@@ -77,8 +77,12 @@ class Manifest:
         try:
             data = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            hint = "Make one with `python -m engine.model.pocket DIR`, or name another model directory."
-            raise WeightsError(f"{path}: {error}.", hint=hint, path=str(path)) from error
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            hint = (
+                "Name a model directory (model.json) or a public checkpoint (config.json, diffusion_pytorch_model-*); "
+                "`python -m engine.model.pocket DIR` makes a small one."
+            )
+            raise WeightsError(f"{path}: {why}.", hint=hint, path=str(path)) from error
         return cls.from_json(data)
 
     def part(self, part: str) -> tuple[str, ...]:

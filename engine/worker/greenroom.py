@@ -43,9 +43,11 @@ class GreenroomMaker:
     name = "greenroom"
 
     def __init__(
-        self, open_store: OpenStore, *, adapter: AdapterFile | None = None, cache_dir: Path | None = None
+        self, open_store: OpenStore, *, adapter: AdapterFile | None = None, cache_dir: Path | None = None,
+        on_progress: Callable[[str, int, int], None] | None = None,
     ) -> None:  # fmt: skip
         self._open_store, self._adapter, self._cache_dir = open_store, adapter, cache_dir
+        self._on_progress = on_progress or _log_conversion
         self._store: Store
         self._engine: BlockEngine
         self._cache: ConditionCache
@@ -60,7 +62,7 @@ class GreenroomMaker:
         make_deterministic(welcome.threads)
         self._store = self._open_store(welcome)
         model_dir = Path(welcome.model_dir).absolute()
-        files = open_model(model_dir, self._cache_dir, _say_converting)
+        files = open_model(model_dir, self._cache_dir, self._on_progress)
         self._engine = load_engine(files, self._store.open_hashed_file, DEVICE, adapter=self._adapter)
         self._cache = ConditionCache(self._store, DEVICE)
         self._try_out()
@@ -206,8 +208,8 @@ class LoadedOnDemand(Sequence[Tensor]):
         return load(self._loaders[place]())["latents"]
 
 
-def _say_converting(what: str, done: int, total: int) -> None:
-    """A public directory's first use takes a minute: the log says why, once begun and once done."""
+def _log_conversion(what: str, done: int, total: int) -> None:
+    """A public directory's first use takes a minute: the log says why."""
     if done == total:
         _log.info("%s: %.2f GB converted", what, total / 1e9)
 

@@ -20,6 +20,8 @@ class ExitCode(IntEnum):
     AUDIT_TRUNCATED = 22
     WRONG_USAGE = 64
     UNREACHABLE = 69
+    NO_DISK = 74
+    NO_RIGHTS = 77
     INTERRUPTED = 130
 
 
@@ -27,7 +29,7 @@ MEANINGS: dict[int, str] = {
     ExitCode.OK: "done; verdict: fits; audit: verified",
     ExitCode.FAILED: "failed: a crash, a job that did not succeed, frames that differ",
     ExitCode.FITS_DEGRADED: "verdict: works, but something needs attention",
-    ExitCode.DOES_NOT_FIT: "verdict: does not fit",
+    ExitCode.DOES_NOT_FIT: "verdict: does not fit; weights: not usable as they are",
     ExitCode.CANNOT_TELL: "verdict: cannot tell, something could not be measured",
     ExitCode.AUDIT_BROKEN_ROW: "audit: a row was changed",
     ExitCode.AUDIT_HEAD_MISMATCH: "audit: the chain does not end in the recorded head",
@@ -36,9 +38,9 @@ MEANINGS: dict[int, str] = {
     ExitCode.UNREACHABLE: "the scheduler daemon does not answer, or cannot take the wish now",
     70: "`serve` and `demo`: the port is in use",
     71: "`serve` and `demo`: a part of the system did not start",
-    74: "`serve` and `demo`: no disk space",
+    ExitCode.NO_DISK: "`serve`, `demo` and `weights convert`: no disk space",
     75: "`serve` and `demo`: already running on this data directory",
-    77: "`serve` and `demo`: missing rights",
+    ExitCode.NO_RIGHTS: "`serve`, `demo` and `weights convert`: missing rights",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
 }
 

@@ -35,9 +35,13 @@ SampleGuideScale = Annotated[float | None, _option("--sample_guide_scale", "0: t
 OnlineDecode = Annotated[
     bool, _option("--enable_online_decode", "Accepted: blocks are always decoded as they come.", _MODEL)
 ]
-LoadLora = Annotated[bool, _option("--load_lora", "Not built yet: refused.", _MODEL)]
-LoraPathDmd = Annotated[str | None, _option("--lora_path_dmd", "Not built yet: refused.", _MODEL)]
-CkptDir = Annotated[Path | None, _option("--ckpt_dir", "Directory of the model's files.", _MODEL)]
+LoadLora = Annotated[
+    bool, _option("--load_lora", "Merge the adapter of --lora_path_dmd while loading; `generate` only.", _MODEL)
+]
+LoraPathDmd = Annotated[
+    str | None, _option("--lora_path_dmd", "Distillation adapter, a file or folder; `generate` only.", _MODEL)
+]
+CkptDir = Annotated[Path | None, _option("--ckpt_dir", "Model directory or public checkpoint.", _MODEL)]
 OffloadModel = Annotated[
     str | None, _option("--offload_model", "True or False; True is not built yet: refused.", _DEVICES)
 ]
@@ -93,10 +97,14 @@ class CheckedFlags:
         return {name: value for name, value in chosen.items() if value is not None}
 
 
-def check_flags(flags: ModelFlags, preset: str | None = None) -> CheckedFlags:
-    """Check the flags together. Raises a refusal that names the legal choice, or says that a mode is not built yet."""
+def check_flags(flags: ModelFlags, preset: str | None = None, *, can_merge: bool = False) -> CheckedFlags:
+    """Check the flags together. Raises a refusal that names the legal choice, or says that a mode is not built yet.
+
+    `can_merge`: weights are loaded for this video alone, so an adapter may be merged into them.
+    """
     _refuse_illegal_devices(flags)
     _refuse_unbuilt(flags)
+    _refuse_illegal_merge(flags, can_merge)
     notes: list[str] = []
     frames = flags.infer_frames
     if frames is not None and frames > 0 and frames % 12:
@@ -153,8 +161,6 @@ def _refuse_illegal_devices(flags: ModelFlags) -> None:
 def _refuse_unbuilt(flags: ModelFlags) -> None:
     """Modes that exist in the published program and are not built here yet."""
     unbuilt = {
-        "load_lora": (flags.load_lora, "Adapters are not built yet."),
-        "lora_path_dmd": (flags.lora_path_dmd is not None, "Adapters are not built yet."),
         "num_gpus_dit": ((flags.num_gpus_dit or 1) > 1, "Several GPUs for one video are not built yet."),
         "ulysses_size": ((flags.ulysses_size or 1) > 1, "Sequence parallel is not built yet."),
         "enable_vae_parallel": (flags.enable_vae_parallel, "A decoder on its own GPU is not built yet."),
@@ -163,3 +169,20 @@ def _refuse_unbuilt(flags: ModelFlags) -> None:
     for field, (is_asked, sentence) in unbuilt.items():
         if is_asked:
             raise SchedulerError(400, "not_built", f"--{field}: {sentence}", field=field, hint="Leave the flag out.")
+
+
+def _refuse_illegal_merge(flags: ModelFlags, can_merge: bool) -> None:
+    """The distillation adapter is part of the weights, and a job takes the studio's weights as they are."""
+    field = "load_lora" if flags.load_lora else "lora_path_dmd"
+    if not flags.load_lora and flags.lora_path_dmd is None:
+        return
+    if not can_merge:
+        raise bad_usage(
+            f"--{field}: a job is made with the weights that the studio has loaded.", field=field,
+            hint="Merge the adapter beforehand: role_scheduler weights convert SOURCE TARGET --lora ADAPTER",
+        )  # fmt: skip
+    if not flags.load_lora or flags.lora_path_dmd is None:
+        raise bad_usage(
+            f"--{field}: --load_lora and --lora_path_dmd belong together.", field=field,
+            hint="Give both to merge the adapter, or neither where it is merged already.",
+        )  # fmt: skip

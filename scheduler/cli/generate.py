@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import tempfile
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from engine.catalog import PRESETS
 from scheduler.cli import flags as published
+from scheduler.cli.child import follow
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, note, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
@@ -23,6 +22,7 @@ from scheduler.preflight import CannotStart
 from scheduler.show import Show
 from scheduler.spawn import python_module
 
+CONVERTED = ".converted"  # beside the models: what the engine makes of published .pth files
 _INPUT_REFUSED = 3  # the engine's exit code for a portrait, voice or model that cannot be used
 
 
@@ -70,7 +70,7 @@ def generate(
             offload_model=offload_model, num_gpus_dit=num_gpus_dit, ulysses_size=ulysses_size,
             enable_vae_parallel=enable_vae_parallel,
         ),
-        preset,
+        preset, can_merge=True,
     )  # fmt: skip
     for flag, path in (("image", image), ("audio", audio)):
         if not path.is_file():
@@ -80,9 +80,10 @@ def generate(
     model_dir = ckpt_dir if ckpt_dir is not None else _pocket_model(data)
     given: dict[str, object] = {
         "ckpt_dir": model_dir, "image": image, "audio": audio, "prompt": prompt, "save_file": save_file, "threads": threads,
-        **_settings(preset, checked),
+        "lora_path_dmd": lora_path_dmd, "cache_dir": data / "models" / CONVERTED, **_settings(preset, checked),
     }  # fmt: skip
     words = [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]
+    words += ["--load_lora"] if load_lora else []
     raise typer.Exit(_run(python_module("engine.generate", "--json", *words), as_json))
 
 
@@ -118,7 +119,7 @@ def _pocket_model(data: Path) -> Path:
 def _run(command: list[str], as_json: bool) -> int:
     """Run the engine and show its progress; its exit code. With --json its own lines go through, and its error is JSON."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as words, progress_show(as_json=as_json) as show:
-        code = _follow(command, words, say if as_json else _Follower(show).take)
+        code = follow(command, words, say if as_json else _Follower(show).take)
         words.seek(0)
         reason = [line for line in words.read().splitlines() if line.strip()]
     if code == ExitCode.OK:
@@ -130,26 +131,13 @@ def _run(command: list[str], as_json: bool) -> int:
     raise SchedulerError(status, "generate_refused" if status == 400 else "generate_failed", message)
 
 
-def _follow(command: list[str], words: IO[str], take: Any) -> int:
-    """Hand every line of the engine on; its exit code. On Ctrl-C it is told too, and waited for: it tidies up."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words, text=True) as child:
-        assert child.stdout is not None
-        try:
-            for line in child.stdout:
-                take(line.rstrip("\n"))
-        except KeyboardInterrupt:
-            child.send_signal(signal.SIGINT)
-            child.wait()
-            return ExitCode.INTERRUPTED
-        return child.wait()
-
-
 class _Follower:
     """Turns the engine's JSON lines into a bar and sentences."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
         self._total = 1
+        self._stage = ""
 
     def take(self, line: str) -> None:
         """One line."""
@@ -159,6 +147,10 @@ class _Follower:
             self._show.say(line)
             return
         match event.get("event"):
+            case "Converting":
+                if event["what"] != self._stage:
+                    self._show.say(f"first use of these weights: {event['what']}, {event['total'] / 1e9:.2f} GB")
+                self._stage = event["what"]
             case "NotTrained":
                 self._show.say("These weights are not trained: the video shows moving noise, not a face.")
             case "JobStarted":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -36,19 +37,28 @@ def compared(part: str, found: Mapping[str, HasShape]) -> Mapping[str, HasShape]
     return speech.used_tensors(found) if part == SPEECH else found
 
 
-def differences(expected: Shapes, found: Mapping[str, HasShape]) -> list[str]:
-    """Sentences without a subject: "misses 3 of 1260 tensors, first …". Empty: all is as it should be."""
+@dataclass(frozen=True)
+class Difference:
+    """`what`: a sentence without a subject, "misses 3 of 1260 tensors, first …"; `first`: that tensor."""
+
+    what: str
+    first: str
+
+
+def differences(expected: Shapes, found: Mapping[str, HasShape]) -> list[Difference]:
+    """How a file differs; empty: all is as it should be."""
     missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     odd = [name for name in sorted(expected.keys() & found.keys()) if tuple(found[name].shape) != expected[name]]
     problems = []
     if missing:
-        problems.append(f"misses {len(missing)} of {len(expected)} tensors, first {missing[0]}")
+        what = f"misses {len(missing)} of {len(expected)} tensors, first {missing[0]}"
+        problems.append(Difference(what, missing[0]))
     if extra:
-        problems.append(f"has {len(extra)} unknown tensors, first {extra[0]}")
+        problems.append(Difference(f"has {len(extra)} unknown tensors, first {extra[0]}", extra[0]))
     if odd:
-        name = odd[0]
-        shapes = f"{list(found[name].shape)}, not {list(expected[name])}"
-        problems.append(f"has {len(odd)} tensors of another shape, first {name}: {shapes}")
+        shapes = f"{list(found[odd[0]].shape)}, not {list(expected[odd[0]])}"
+        what = f"has {len(odd)} tensors of another shape, first {odd[0]}: {shapes}"
+        problems.append(Difference(what, odd[0]))
     return problems
 
 

@@ -38,7 +38,7 @@ class Origin:
             problems = differences(expected_tensors(part, origin.manifest), compared(part, origin.tensors[part]))
             if problems:
                 hint = f"Look at the whole directory: role_scheduler weights check {directory}"
-                raise WeightsError(f"{origin.name(part)} {problems[0]}.", hint=hint)
+                raise WeightsError(f"{origin.name(part)} {problems[0].what}.", hint=hint)
         return origin
 
     def name(self, part: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ STEM = "diffusion_pytorch_model"
 INDEX = f"{STEM}.safetensors.index.json"
 TOKENIZER = "google/umt5-xxl"
 PICKLES = (".pth", ".bin")  # files that have to be converted before they can be mapped
-_FETCH = "Fetch it from the checkpoint's publisher; `role_scheduler weights check DIR` lists what is there."
+FETCH = "Fetch it from the checkpoint's publisher; `role_scheduler weights check DIR` lists what is there."
 _COMPANIONS = {TEXT: ("text encoder", "models_t5*"), VAE: ("autoencoder", "*VAE*")}
 # What of wav2vec2's config.json says how the network is built.
 _SPEECH_FIELDS = (
@@ -44,27 +45,32 @@ class PublicDirectory:
         return TransformerConfig.from_json(_read_json(self.directory / CONFIG))
 
     def shards(self) -> tuple[Path, ...]:
-        """The transformer's files: those of the index, or one file, or numbered files without an index."""
-        if (self.directory / INDEX).exists():
-            names = sorted(set(self.index().values()))
-        else:
-            names = sorted(path.name for path in self.directory.glob(f"{STEM}*.safetensors"))
-            if f"{STEM}.safetensors" in names:
-                names = [f"{STEM}.safetensors"]
-            elif names:
-                total = int(names[0].removesuffix(".safetensors").rpartition("-")[2])
-                names = [f"{STEM}-{number:05}-of-{total:05}.safetensors" for number in range(1, total + 1)]
+        """The transformer's files, all there."""
+        names = self.shard_names()
         missing = [name for name in names if not (self.directory / name).is_file()]
-        if missing or not names:
-            what = f"{len(missing)} of {len(names)} shards, first {missing[0]}" if missing else f"{STEM}*.safetensors"
-            raise WeightsError(f"{self.directory} misses {what}.", hint=_FETCH, missing=missing)
+        if missing:
+            what = f"{len(missing)} of {len(names)} shards, first {missing[0]}"
+            raise WeightsError(f"{self.directory} misses {what}.", hint=FETCH, missing=missing)
         return tuple(self.directory / name for name in names)
+
+    def shard_names(self) -> list[str]:
+        """What the transformer's files are called: by the index, or one file, or numbered files without an index."""
+        if (self.directory / INDEX).exists():
+            return sorted(set(self.index().values()))
+        names = sorted(path.name for path in self.directory.glob(f"{STEM}*.safetensors"))
+        if f"{STEM}.safetensors" in names:
+            return [f"{STEM}.safetensors"]
+        numbered = re.compile(re.escape(STEM) + r"-\d{5}-of-(\d{5})\.safetensors")
+        totals = [int(match[1]) for name in names if (match := numbered.fullmatch(name))]
+        if not totals:
+            raise WeightsError(f"{self.directory} misses {STEM}*.safetensors.", hint=FETCH)
+        return [f"{STEM}-{number:05}-of-{totals[0]:05}.safetensors" for number in range(1, totals[0] + 1)]
 
     def index(self) -> dict[str, str]:
         """Tensor name -> shard, as the index says."""
         weight_map = _read_json(self.directory / INDEX).get("weight_map")
         if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-            raise WeightsError(f"{self.directory / INDEX} has no weight_map.", hint=_FETCH)
+            raise WeightsError(f"{self.directory / INDEX} has no weight_map.", hint=FETCH)
         return weight_map
 
     def companion(self, part: str) -> Path:
@@ -79,7 +85,7 @@ class PublicDirectory:
                 raise WeightsError(f"{self.directory} has several files for the {what}: {names}.", hint="Keep one.")
             if found:
                 return found[0]
-        raise WeightsError(f"{self.directory} misses the {what} ({pattern}.pth).", hint=_FETCH)
+        raise WeightsError(f"{self.directory} misses the {what} ({pattern}.pth).", hint=FETCH)
 
     def speech_dir(self) -> Path:
         """The folder of the speech encoder: the one whose config.json says wav2vec2."""
@@ -88,7 +94,7 @@ class PublicDirectory:
                 return config.parent
         named = sorted(path for path in self.directory.glob("wav2vec2*") if path.is_dir())
         where = f"{named[0].name}/{CONFIG}" if named else "the speech encoder's folder (wav2vec2-large-xlsr-53-english)"
-        raise WeightsError(f"{self.directory} misses {where}.", hint=_FETCH)
+        raise WeightsError(f"{self.directory} misses {where}.", hint=FETCH)
 
     def speech(self) -> Path:
         """The speech encoder's weights."""
@@ -96,7 +102,7 @@ class PublicDirectory:
         for name in ("model.safetensors", "pytorch_model.bin"):
             if (folder / name).is_file():
                 return folder / name
-        raise WeightsError(f"{folder} misses model.safetensors.", hint=_FETCH)
+        raise WeightsError(f"{folder} misses model.safetensors.", hint=FETCH)
 
     def speech_config(self) -> dict[str, Any]:
         """How the speech encoder is built."""
@@ -109,7 +115,7 @@ class PublicDirectory:
         names = ("tokenizer.json", "spiece.model")
         if not any((folder / name).is_file() for name in names):
             what = f"the tokenizer: {TOKENIZER} holds neither {names[0]} nor {names[1]}"
-            raise WeightsError(f"{self.directory} misses {what}.", hint=_FETCH)
+            raise WeightsError(f"{self.directory} misses {what}.", hint=FETCH)
         return tuple(sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")))
 
 
@@ -118,7 +124,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise WeightsError(f"{path}: {why}.", hint=_FETCH, path=str(path)) from error
+        raise WeightsError(f"{path}: {why}.", hint=FETCH, path=str(path)) from error
     if not isinstance(data, dict):
-        raise WeightsError(f"{path} holds no JSON object.", hint=_FETCH, path=str(path))
+        raise WeightsError(f"{path} holds no JSON object.", hint=FETCH, path=str(path))
     return data

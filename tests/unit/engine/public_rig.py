@@ -123,7 +123,7 @@ def speech_tensors(seed: int = 0) -> dict[str, Tensor]:
     }
     width = SPEECH_SHAPE["hidden_size"]
     more = {"lm_head.weight": (33, width), "lm_head.bias": (33,), "wav2vec2.masked_spec_embed": (width,)}
-    return tensors | {name: torch.zeros(shape) for name, shape in more.items()}
+    return tensors | {name: draw(name, shape, f"{seed} speech") for name, shape in more.items()}
 
 
 def _empty_transformer() -> nn.Module:

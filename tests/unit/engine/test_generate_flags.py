@@ -30,8 +30,8 @@ def test_every_published_flag_is_parsed() -> None:
         (["--num_gpus_dit", "4", "--ulysses_size", "2"], "is not --num_gpus_dit"),
         (["--enable_vae_parallel"], "enable_vae_parallel"),
         (["--offload_model", "True"], "offload_model"),
-        (["--load_lora"], "adapter"),
-        (["--lora_path_dmd", "somewhere"], "distillation"),
+        (["--load_lora"], "without --lora_path_dmd"),
+        (["--lora_path_dmd", "somewhere"], "without --load_lora"),
         (["--infer_frames", "0"], "12, 24, 36 or 48"),
         (["--threads", "0"], "at least 1"),
     ],
@@ -50,7 +50,7 @@ def test_mode_that_is_not_built_is_refused_and_never_ignored(extra: list[str], w
         (["--size", "100*100"], "is not offered"),
         (["--sample_steps", "40"], "Use 3, 4 or 5"),
         (["--num_clip", "0"], "num_clip"),
-        (["--load_lora"], "not built yet"),
+        (["--load_lora"], "merged already"),
     ],
 )
 def test_impossible_settings_are_wrong_usage_with_the_legal_ones_named(

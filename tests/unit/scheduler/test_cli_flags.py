@@ -60,8 +60,6 @@ def test_illegal_value_is_refused_with_the_legal_one_named(flags: ModelFlags, fi
 @pytest.mark.parametrize(
     ("flags", "field"),
     [
-        (ModelFlags(load_lora=True), "load_lora"),
-        (ModelFlags(lora_path_dmd="somewhere"), "lora_path_dmd"),
         (ModelFlags(num_gpus_dit=4), "num_gpus_dit"),
         (ModelFlags(num_gpus_dit=4, ulysses_size=4), "num_gpus_dit"),
         (ModelFlags(num_gpus_dit=3, enable_vae_parallel=True), "num_gpus_dit"),
@@ -86,3 +84,17 @@ def test_unknown_preset_is_refused_with_those_that_exist() -> None:
     with pytest.raises(SchedulerError, match="cinema") as caught:
         check_flags(ModelFlags(), preset="cinema")
     assert "preview" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("flags", "field"),
+    [(ModelFlags(load_lora=True), "load_lora"), (ModelFlags(lora_path_dmd="somewhere"), "lora_path_dmd")],
+)
+def test_adapter_is_merged_for_one_video_but_never_for_a_job(flags: ModelFlags, field: str) -> None:
+    both = ModelFlags(load_lora=True, lora_path_dmd="somewhere")
+    assert check_flags(both, can_merge=True).as_request() == {}
+    for given, can_merge, words in ((both, False, "weights convert"), (flags, True, "belong together")):
+        with pytest.raises(SchedulerError) as caught:
+            check_flags(given, can_merge=can_merge)
+        assert words in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.field == field

@@ -1,0 +1,187 @@
+"""People who go on asking while the house is struck.
+
+Submissions go out by key and are repeated until acknowledged; some jobs become urgent, are paused or cancelled.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from scheduler.client import Scheduler
+from scheduler.errors import SchedulerError
+
+# What is asked for again and again: (request, of the scripted engine too). Each has its reference, made in peace.
+REQUESTS: dict[str, list[dict[str, Any]]] = {
+    "fake": [
+        {"role": "teacher", "duration_sec": 5.76, "fill": "loop", "seed": 1},
+        {"role": "assistant", "duration_sec": 2.88, "fill": "loop", "seed": 2},
+        {"role": "student", "duration_sec": 4.32, "fill": "loop", "seed": 3},
+    ],
+    "real": [{"role": "teacher", "duration_sec": 2.88, "fill": "loop", "seed": 1, "infer_frames": 24}],
+}
+PACE_S = 0.12
+
+
+@dataclass
+class Asked:
+    """One submission. `job_id` once it was acknowledged; it counts from then on."""
+
+    number: int
+    request: dict[str, Any]
+    recipe: int  # which of REQUESTS
+    job_id: str | None = None
+    is_cancelled: bool = False  # somebody asked for that, acknowledged or not
+
+    @property
+    def key(self) -> str:
+        """Idempotency key."""
+        return f"chaos-{self.number}"
+
+
+@dataclass
+class Refusals:
+    """Wishes that were not granted, by code: a struck house says 503, never anything else."""
+
+    by_code: dict[str, int] = field(default_factory=dict)
+
+    def count(self, error: SchedulerError) -> None:
+        """One more."""
+        self.by_code[error.code] = self.by_code.get(error.code, 0) + 1
+
+
+class Load:
+    """A thread that asks. `asked` is written by it alone; `references` are jobs made before the first blow."""
+
+    def __init__(self, doors: list[Callable[[], Scheduler]], engine: str, seed: int, most_open: int = 5) -> None:
+        """`doors`: ways to the house for submissions, used by turns; all other wishes take the first."""
+        self.asked: list[Asked] = []
+        self.refused = Refusals()
+        self.errors: list[str] = []
+        self.most_open = most_open
+        self.wants_preemption = threading.Event()
+        self._doors, self._requests = doors, REQUESTS[engine]
+        self._rng = random.Random(seed)
+        self._is_over, self._may_ask = threading.Event(), threading.Event()
+        self._is_idle = threading.Event()
+        self._is_idle.set()
+        self._open: list[Asked] = []
+        self._thread = threading.Thread(target=self._run, name="load", daemon=True)
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """What is asked for."""
+        return self._requests
+
+    @property
+    def acknowledged(self) -> list[Asked]:
+        """Submissions that were granted."""
+        return [one for one in self.asked if one.job_id is not None]
+
+    def ask(self, recipe: int) -> str:
+        """Submit now, by the first door, and wait for the answer; the job's id."""
+        one = self._new(recipe)
+        self._submit(one, self._doors[0]())
+        assert one.job_id is not None
+        return one.job_id
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._may_ask.set()
+        self._thread.start()
+
+    def pause(self) -> None:
+        """Ask nothing new; returns when everything that was sent is answered or was given up."""
+        self._may_ask.clear()
+        self._is_idle.wait(120)
+
+    def resume(self) -> None:
+        """Ask again."""
+        self._may_ask.set()
+
+    def stop(self) -> None:
+        """Never ask again."""
+        self._is_over.set()
+        self._may_ask.set()
+        if self._thread.is_alive():
+            self._thread.join(120)
+
+    # ---- the thread --------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._is_over.is_set():
+                self._may_ask.wait()
+                self._is_idle.clear()
+                if self._may_ask.is_set():
+                    self._one_round()
+                self._is_idle.set()
+                time.sleep(PACE_S)
+        finally:
+            self._is_idle.set()
+
+    def _one_round(self) -> None:
+        door, own = self._rng.choice(self._doors)(), self._doors[0]()
+        try:
+            waiting = next((one for one in self.asked if one.job_id is None), None)
+            if waiting is not None:
+                self._submit(waiting, door)  # the same key: it was granted, or it is granted now
+            elif len(self._still_open()) < self.most_open:
+                self._submit(self._new(self._rng.randrange(len(self._requests))), door)
+            elif self.wants_preemption.is_set():
+                own.set_priority(self._still_open()[-1].job_id or "", 100, "chaos")
+            else:
+                self._wish_something(own)
+        except SchedulerError as error:
+            self.refused.count(error)
+            if error.status not in (404, 409, 503):  # away, or too late for this job
+                self.errors.append(f"{error.status} {error.code}: {error.message}")
+
+    def _new(self, recipe: int) -> Asked:
+        number = len(self.asked) + 1
+        one = Asked(number, {"user": f"team-{number}", **self._requests[recipe]}, recipe)
+        self.asked.append(one)
+        return one
+
+    def _submit(self, one: Asked, door: Scheduler) -> None:
+        one.job_id = door.submit(one.request, one.key)["id"]
+        self._open.append(one)
+
+    def _still_open(self) -> list[Asked]:
+        """Jobs that are not known to have ended; their states are looked up by `forget`."""
+        return self._open
+
+    def forget(self, ended: set[str]) -> None:
+        """These jobs have ended."""
+        self._open = [one for one in self._open if one.job_id not in ended]
+
+    def _wish_something(self, door: Scheduler) -> None:
+        one = self._rng.choice(self._open)
+        assert one.job_id is not None
+        chance = self._rng.random()
+        if chance < 0.06 and sum(other.is_cancelled for other in self.asked) < len(self.asked) // 10:
+            one.is_cancelled = True
+            door.cancel(one.job_id)
+        elif chance < 0.3:
+            door.set_priority(one.job_id, self._rng.choice((1, 20, 60, 100)), "chaos")
+        elif chance < 0.4:
+            self._pause_and_resume(one.job_id, door)
+
+    def _pause_and_resume(self, job_id: str, door: Scheduler) -> None:
+        """A pause that a fault cuts short is ended all the same: a paused job would wait for ever."""
+        try:
+            door.pause(job_id)
+            time.sleep(PACE_S)
+        finally:
+            for _ in range(600):
+                try:
+                    door.resume(job_id)
+                    break
+                except SchedulerError as error:
+                    if error.status != 503:
+                        break
+                    time.sleep(PACE_S)

@@ -1,0 +1,177 @@
+"""Carrying out a blow: find the victim, strike, and note what was really hit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from scheduler.chaos.census import living
+from scheduler.chaos.house import ChaosHouse, NotWithin, until
+from scheduler.chaos.load import Load
+from scheduler.chaos.plan import Blow, Deed
+from scheduler.chaos.points import POINTS, Kind
+from scheduler.crash_points import TAKEN
+from scheduler.errors import SchedulerError
+from scheduler.spawn import start_time
+
+VICTIM_S = 60.0  # how long to wait for a victim
+POINT_S = 25.0  # how long an order may lie
+HEAL_S = 40.0  # a frozen process must be replaced within this
+_BEAT_S = 0.02  # of a slowed process: so long stopped, so long running
+
+
+@dataclass
+class Tally:
+    """What was hit."""
+
+    kills: Counter[str] = field(default_factory=Counter)  # by kind
+    points: Counter[str] = field(default_factory=Counter)
+    deeds: Counter[str] = field(default_factory=Counter)
+    missed: list[str] = field(default_factory=list)  # blows that found no victim
+    findings: list[str] = field(default_factory=list)
+    heal_s: list[float] = field(default_factory=list)  # frozen → gone
+
+
+class Striker:
+    """Carries out blows on one house. Only from the main thread."""
+
+    def __init__(self, house: ChaosHouse, load: Load, seed: int) -> None:
+        self._house, self._load = house, load
+        self._rng = random.Random(seed)
+        self.tally = Tally()
+
+    def strike(self, blow: Blow) -> None:
+        """One blow. A victim that is not there in time is a miss, noted by name."""
+        self._house.keep_up()
+        time.sleep(blow.wait_s)
+        try:
+            if blow.point is not None:
+                self._at_point(blow)
+            elif blow.deed is Deed.KILL:
+                self._kill(blow.kind)
+            else:
+                self._stop(blow)
+        except NotWithin as error:
+            self.tally.missed.append(f"blow {blow.number} ({blow.deed} {blow.kind} {blow.point or ''}): {error}")
+        self._house.keep_up()
+
+    # ---- now ---------------------------------------------------------------------------------------------------------
+
+    def _kill(self, kind: Kind) -> None:
+        helper = self._bring_media() if kind is Kind.MEDIA else None
+        pid = self._victim(kind)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self.tally.kills[kind] += 1
+            self.tally.deeds[Deed.KILL] += 1
+        if kind is Kind.LAUNCHER and self._house.launcher is not None:
+            self._house.launcher.wait()
+        if helper is not None:
+            helper.join(60)
+
+    def _victim(self, kind: Kind) -> int:
+        def look() -> list[int]:
+            self._house.keep_up()
+            return living(self._house, kind)
+
+        return self._rng.choice(until(look, f"a living {kind}", VICTIM_S, 0.01))
+
+    def _bring_media(self) -> threading.Thread:
+        """Somebody loads the registry again, so its files are looked at by a throw-away process."""
+        text = self._house.roles.read_text(encoding="utf-8")
+
+        def load() -> None:
+            for _ in range(200):
+                try:
+                    self._house.door.put_roles(text, self._house.roles.parent)
+                    return
+                except SchedulerError as error:
+                    if error.status == 422:  # "ended the process that read it": the very blow
+                        return
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=load, name="registry", daemon=True)
+        thread.start()
+        return thread
+
+    # ---- at a named point --------------------------------------------------------------------------------------------
+
+    def _at_point(self, blow: Blow) -> None:
+        assert blow.point is not None
+        point, order = POINTS[blow.point], self._house.orders / blow.point
+        before = self._taken(blow.point)
+        part = order.with_name(f".{order.name}")
+        part.write_text(json.dumps({"signal": "KILL", "part": blow.part}), encoding="utf-8")
+        part.rename(order)
+        if point.needs_preemption:
+            self._load.wants_preemption.set()
+        try:
+            for kind in point.kill_first:
+                self._kill(kind)
+            until(lambda: self._is_taken(blow.point or "", before), f"{blow.point} being passed", POINT_S, 0.005)
+        finally:
+            self._load.wants_preemption.clear()
+            order.unlink(missing_ok=True)
+        self.tally.kills[blow.kind] += 1
+        self.tally.points[blow.point] += 1
+        self.tally.deeds[Deed.KILL] += 1
+
+    def _is_taken(self, name: str, before: int) -> bool:
+        self._house.keep_up()
+        return self._taken(name) > before
+
+    def _taken(self, name: str) -> int:
+        return len(list((self._house.orders / TAKEN).glob(f"{name}.*")))
+
+    # ---- stopped, not dead -------------------------------------------------------------------------------------------
+
+    def _stop(self, blow: Blow) -> None:
+        # One that works, as the daemon says: a worker that is starting has two minutes to become ready.
+        if blow.deed is not Deed.PAUSE:
+            until(self._house.is_ready, "a worker that works", VICTIM_S)
+        pid = self._victim(blow.kind)
+        begun = start_time(pid)
+
+        def is_there() -> bool:
+            return begun is not None and start_time(pid) == begun
+
+        if blow.deed is Deed.SLOW:
+            self._slow(pid, blow.pause_s, is_there)
+        else:
+            _signal(pid, signal.SIGSTOP)
+            if blow.deed is Deed.PAUSE:
+                time.sleep(blow.pause_s)
+            else:
+                self._wait_for_healing(blow, is_there)
+            if is_there():
+                _signal(pid, signal.SIGCONT)
+        self.tally.deeds[blow.deed] += 1
+
+    def _wait_for_healing(self, blow: Blow, is_there: Callable[[], bool]) -> None:
+        began = time.monotonic()
+        try:
+            until(lambda: not is_there(), f"the end of a {blow.kind} that hangs", HEAL_S)
+            self.tally.heal_s.append(round(time.monotonic() - began, 3))
+        except NotWithin as error:
+            self.tally.findings.append(f"blow {blow.number}: {error}")
+
+    def _slow(self, pid: int, for_s: float, is_there: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + for_s
+        while time.monotonic() < deadline and is_there():
+            _signal(pid, signal.SIGSTOP)
+            time.sleep(_BEAT_S)
+            _signal(pid, signal.SIGCONT)
+            time.sleep(_BEAT_S)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

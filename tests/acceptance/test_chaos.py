@@ -1,0 +1,72 @@
+"""Chaos at a size for every day: everything is struck, nothing is lost, and the checker sees what it is there to see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scheduler import audit
+from scheduler.chaos.checker import Checker
+from scheduler.chaos.house import ChaosHouse
+from scheduler.chaos.load import Load
+from scheduler.chaos.points import Kind
+from scheduler.chaos.run import ChaosOptions, run_kills
+from scheduler.store import open_reader
+
+POINTS = ("inside_step", "after_record", "after_flip", "daemon_before_commit", "daemon_after_commit", "launcher_before_record")
+
+
+def _nobody(done: int, total: int, what: str) -> None:
+    """Nobody watches."""
+
+
+def test_everything_struck_at_random_and_at_named_points_loses_nothing(tmp_path: Path) -> None:
+    options = ChaosOptions(engine="fake", kills=24, seed=11, points=POINTS, home=tmp_path)
+    report = run_kills(options, _nobody)
+    assert report.findings == []
+    facts = report.facts
+    assert set(facts["kills_by_kind"]) == set(Kind) and set(facts["kills_by_point"]) == set(POINTS)
+    assert facts["kills"] >= 24 and facts["deeds"]["freeze"] >= 1 and facts["deeds"]["pause"] >= 1
+    assert facts["acknowledged"] > 3 and facts["blocks_checked"] > 20
+    _check_that_the_checker_sees(tmp_path)
+
+
+def _check_that_the_checker_sees(home: Path) -> None:
+    """Spoil the files that the run left, one after another: each is found."""
+    house = ChaosHouse(home, "fake")
+    reader = open_reader(house.data_dir)
+    job = next(row for row in reader.jobs(state="SUCCEEDED").rows)
+    load = Load([lambda: house.door], "fake", seed=1)
+    one = load._new(0)
+    one.job_id = job["id"]
+    assert Checker(house, load)._files() == []
+    block = house.data_dir / "jobs" / job["id"] / "blocks" / "000001.m4s"
+    whole = block.read_bytes()
+    block.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert "block 1 on the disk is not the one reported" in Checker(house, load)._files()[0]
+    block.unlink()
+    assert "other files than wanted" in Checker(house, load)._files()[0]
+    block.write_bytes(whole)
+    one.job_id = "jgone"
+    assert any("jgone was acknowledged and is not there" in found for found in Checker(house, load)._acknowledged())
+    assert Checker(house, load)._log_and_tables() == []
+    assert audit.verify(house.data_dir).code == 0
+
+
+def test_real_engine_makes_the_same_bits_under_chaos(tmp_path: Path) -> None:
+    kinds = (Kind.WORKER, Kind.VAULT)
+    points = ("inside_step", "inside_decode", "after_record", "vault_after_open")
+    report = run_kills(ChaosOptions(engine="real", kills=6, seed=3, kinds=kinds, points=points, home=tmp_path), _nobody)
+    assert report.findings == []
+    assert set(report.facts["kills_by_point"]) == set(points)
+    assert report.facts["resumes"].get("exact", 0) >= 1, "a killed block was made again from the state before it"
+
+
+def test_run_that_could_not_strike_everything_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scheduler.chaos.strike.POINT_S", 0.5)
+    kinds, points = (Kind.WEB, Kind.LAUNCHER), ("launcher_before_record",)
+    monkeypatch.setattr("scheduler.chaos.strike.Striker._kill", lambda self, kind: None)
+    report = run_kills(ChaosOptions(engine="fake", kills=3, seed=1, kinds=kinds, points=points, home=tmp_path), _nobody)
+    assert "no web was killed" in report.findings
+    assert "nobody was killed at launcher_before_record" in report.findings

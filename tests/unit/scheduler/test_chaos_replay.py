@@ -1,0 +1,72 @@
+"""The tables told again from the log: equal for a sound store, and every way of not being equal is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.chaos.replay import Replay
+from scheduler.core.actions import MoveJob
+from scheduler.core.job import JobState
+from scheduler.store import Store
+from tests.unit.scheduler.store_rig import READER as ACTOR
+from tests.unit.scheduler.store_rig import new_job, writer
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An open store."""
+    with writer(tmp_path) as store:
+        yield store
+
+
+def move(source: JobState, target: JobState, tag: str, body: dict[str, Any] | None = None, **fields: Any) -> MoveJob:
+    return MoveJob("j1", source, target, tag, fields, body or {})
+
+
+def fill(store: Store) -> None:
+    S = JobState
+    with store.transaction():
+        store.insert_job(new_job(1, id="j1"), ACTOR, 1.0)
+        store.move_job(move(S.SUBMITTED, S.QUEUED, "job:queued", hold="waiting_for_slot"), ACTOR, 1.0)
+        store.move_job(move(S.QUEUED, S.LEASED, "job:leased", slot=0, lease_id="l", hold=None), ACTOR, 2.0)
+        store.move_job(move(S.LEASED, S.RUNNING, "job:started", {"resume": "fresh"}), ACTOR, 2.0)
+        store.move_job(move(S.RUNNING, S.RUNNING, "block:finished", {"block": 0}, blocks_done=1), ACTOR, 3.0)
+
+
+def told(store: Store) -> Replay:
+    replay = Replay()
+    replay.feed(store.audit_after(0))
+    return replay
+
+
+def test_log_tells_the_tables_again(store: Store) -> None:
+    fill(store)
+    row = store.job("j1")
+    assert row is not None
+    replay = told(store)
+    assert replay.differences({"j1": row}, {"j1": [0]}) == []
+    assert replay.resumes == {"fresh": 1} and not replay.continuous
+
+
+def test_every_difference_between_log_and_tables_is_named(store: Store) -> None:
+    fill(store)
+    row = store.job("j1")
+    assert row is not None
+    assert "state" in told(store).differences({"j1": {**row, "state": "SUCCEEDED"}}, {"j1": [0]})[0]
+    assert "blocks_done" in told(store).differences({"j1": {**row, "blocks_done": 2}}, {"j1": [0]})[0]
+    assert "log only" in told(store).differences({}, {"j1": [0]})[0]
+    assert "table only" in told(store).differences({"j1": row, "j2": row}, {"j1": [0]})[0]
+    assert "blocks" in told(store).differences({"j1": row}, {"j1": [0, 1]})[0]
+
+
+def test_block_that_was_finished_twice_is_seen(store: Store) -> None:
+    fill(store)
+    with store.transaction():
+        store.move_job(move(JobState.RUNNING, JobState.RUNNING, "block:finished", {"block": 0}), ACTOR, 4.0)
+    row = store.job("j1")
+    assert row is not None
+    assert "[0, 0]" in told(store).differences({"j1": row}, {"j1": [0]})[0]

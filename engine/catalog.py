@@ -80,7 +80,7 @@ SHAPES: dict[str, ModelShape] = {
     for shape in (
         ModelShape(name="live-avatar-14b", dim=5120, ffn_dim=13824, num_heads=40, num_layers=40,
                    audio_inject_layers=(0, 4, 8, 12, 16, 20, 24, 27, 30, 33, 36, 39), audio_dim=1024, text_dim=4096),
-        ModelShape(name="pocket", dim=192, ffn_dim=512, num_heads=4, num_layers=6, audio_inject_layers=(0, 2, 4),
-                   audio_dim=64, text_dim=64, text_len=64, vae_dim=8, vae_dim_mult=(1, 2, 4, 4), dtype="float32"),
+        ModelShape(name="pocket", dim=160, ffn_dim=448, num_heads=5, num_layers=7, audio_inject_layers=(0, 1, 3, 5),
+                   audio_dim=64, text_dim=64, text_len=128, vae_dim=16, vae_dim_mult=(1, 1, 2, 3), dtype="float32"),
     )
 }  # fmt: skip

@@ -26,6 +26,7 @@ from benchmarks.house import House, running_house
 GOAL_P99_MS = 15.0
 PACE_PER_S = 20.0
 WARM_UP = 40
+DEFAULT_JOBS = 800
 ROUNDS = 2
 BLOCK_S = 0.5
 USERS = 400  # one person may have 100 queued jobs
@@ -122,18 +123,32 @@ def _ask(house: House, method: str, path: str, body: Any = None) -> dict[str, An
     return answer
 
 
+def length_s(jobs: int) -> float:
+    """Seconds that the paced submissions alone take; start, video and tabs add some ten."""
+    return (2 * jobs + WARM_UP) / PACE_PER_S
+
+
+def tell(text: str) -> None:
+    """A line on stderr: stdout is for the result."""
+    print(f"benchmarks.api: {text}", file=sys.stderr, flush=True)
+
+
 def measure(jobs: int, tabs: int) -> dict[str, Any]:
     """Acknowledgement times alone and in company, in alternating rounds of the same run."""
     alone: list[float] = []
     busy: list[float] = []
     heard: list[dict[str, Any]] = []
+    tell(f"starting a house; {2 * jobs} submissions at {PACE_PER_S:g} per second take {length_s(jobs):.0f} s and a little")
     with running_house(BLOCK_S) as house:
+        tell("making the video that is downloaded later")
         video = _video_to_watch(house)
         number = WARM_UP
         submit_paced(house, WARM_UP, 0)
-        for _ in range(ROUNDS):
+        for turn in range(1, ROUNDS + 1):
+            tell(f"round {turn} of {ROUNDS}: {jobs // ROUNDS} jobs alone")
             alone += submit_paced(house, jobs // ROUNDS, number)
             number += jobs // ROUNDS
+            tell(f"round {turn} of {ROUNDS}: {jobs // ROUNDS} jobs in the company of {tabs} live tabs")
             with company(house, tabs, video) as crowd:
                 busy += submit_paced(house, jobs // ROUNDS, number)
             number += jobs // ROUNDS
@@ -161,10 +176,16 @@ def _summary(values: list[float]) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and say by the exit status whether the goal is reached."""
-    parser = argparse.ArgumentParser(prog="benchmarks.api", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.api",
+        description="How fast a submission is acknowledged while tabs are live, events are read and a video is downloaded.",
+        epilog=f"Submissions come at {PACE_PER_S:g} per second, so {2 * DEFAULT_JOBS} of them take "
+        f"{length_s(DEFAULT_JOBS):.0f} s; "
+        "the whole run takes about ten seconds more. Progress is told on stderr. On a busy machine the figures mean nothing.",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--jobs", type=int, default=800, help="jobs submitted alone, and again in company")
-    parser.add_argument("--tabs", type=int, default=50, help="live tabs")
+    parser.add_argument("--jobs", type=int, default=DEFAULT_JOBS, help="jobs submitted alone, and again in company (%(default)s)")
+    parser.add_argument("--tabs", type=int, default=50, help="live tabs (%(default)s)")
     chosen = parser.parse_args(arguments)
     result = measure(chosen.jobs, chosen.tabs)
     report = {

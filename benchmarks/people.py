@@ -4,15 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from random import Random
+from typing import Any, Protocol
 
+from benchmarks.workload import Workload
 from scheduler.core import events
-
-if TYPE_CHECKING:
-    from benchmarks.simulator import Simulator
+from scheduler.core.state import State
 
 
-def ask_something(world: Simulator) -> None:
+class World(Protocol):
+    """What people can see and ask of the simulated studio."""
+
+    random: Random
+    state: State
+    now: float
+    workload: Workload
+    submissions: int
+
+    def feed(self, event: events.Event) -> Any:
+        """Let something happen."""
+
+    def plan(self, in_s: float, kind: str, data: Any = None) -> None:
+        """Let something happen later."""
+
+    def pause_queue(self, is_paused: bool) -> None:
+        """Pause the queue, or let it go on."""
+
+    def drain(self, slot: int, is_drained: bool) -> None:
+        """Drain a slot, or give it work again."""
+
+    def set_role(self, role: int, is_available: bool) -> None:
+        """Take a role away, or give it back."""
+
+
+def ask_something(world: World) -> None:
     """One wish, drawn from the world's seed; what was paused or taken away comes back some time later."""
     draw, at = world.random, world.now
     jobs = world.state.jobs
@@ -37,7 +62,7 @@ def ask_something(world: Simulator) -> None:
         world.feed(events.ConsentAnswered(at=at, job_id=job_id, is_agreed=draw.random() < 0.5))
 
 
-def _ask_of_the_house(world: Simulator) -> None:
+def _ask_of_the_house(world: World) -> None:
     draw = world.random
     chance = draw.random()
     undo: Callable[[], None]

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import current_app, g, request
+from flask import current_app
 
 from dashboard.limits import RateLimit, Seats
 from dashboard.reads import Reads
@@ -55,10 +55,3 @@ def house() -> House:
     """The parts of the app that serves this request."""
     found: House = current_app.extensions[KEY]
     return found
-
-
-def door() -> Scheduler:
-    """The scheduler, spoken to in the caller's name."""
-    from dashboard.auth import caller
-
-    return house().scheduler.as_actor(caller().actor, request.remote_addr or "", g.get("request_id", ""))

@@ -16,6 +16,7 @@ from scheduler.client import Scheduler, SchedulerError
 from scheduler.core.job import FINAL_STATES, JobState
 from scheduler.launcher import ServeOptions, running
 from scheduler.preflight import CannotStart
+from scheduler.reach import base_url
 from scheduler.show import Show
 from scheduler.spawn import python_module
 from scheduler.store import Reader, open_reader
@@ -29,16 +30,20 @@ SCENE_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class Scene:
-    """One request of the demo. `after_blocks`: submitted when the first scene has made so many blocks."""
+    """One request of the demo, two to four seconds long. `after_blocks`: submitted when the first has made so many.
+
+    `seconds` cuts a voice that is longer; None leaves it whole.
+    """
 
     user: str
     role: str
     context: dict[str, Any]
     after_blocks: int
+    seconds: float | None = None
 
 
 SCENES = (
-    Scene("education-team", "teacher", {"topic": "how a queue stays fair"}, 0),
+    Scene("education-team", "teacher", {"topic": "how a queue stays fair"}, 0, 3.9),
     Scene("support-team", "assistant", {}, 2),
     Scene("market-team", "presenter", {}, 2),
 )
@@ -108,7 +113,7 @@ def play(options: ServeOptions, show: Show, should_stop: Callable[[], bool]) -> 
 
 def _sign_in(options: ServeOptions) -> str:
     """Where the dashboard is, with a fresh link: the one printed before may have been used."""
-    base = f"http://{options.host}:{options.port}"
+    base = base_url(options.host, options.port)
     link = Scheduler(options.data_dir).create_login_link("demo", "admin", "demo")
     return f"{base}/dashboard   sign in once with {base}{link['path']}"
 
@@ -126,7 +131,9 @@ def _submit_all(
         if scene.after_blocks:
             has_made = partial(_has_made, reader, jobs[0][0], scene.after_blocks)
             _until(has_made, SCENE_TIMEOUT_S, should_stop, f"{jobs[0][0]} made no blocks")
-        answer = door.as_actor("local").request_role(scene.user, scene.role, context=scene.context)
+        answer = door.as_actor("local").request_role(
+            scene.user, scene.role, scene.seconds, context=scene.context
+        )
         jobs.append((answer["id"], scene))
         show.say(f"{scene.user} asked for {scene.role}: job {answer['id']}, {answer['decision']['text']['en']}")
     return jobs

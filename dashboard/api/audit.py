@@ -13,7 +13,8 @@ from dashboard.api.body import read_body, read_query
 from dashboard.api.models import AuditFilters, NoBody
 from dashboard.api.openapi import documented
 from dashboard.auth import require
-from dashboard.context import door, house
+from dashboard.context import house
+from dashboard.door import door
 from scheduler import audit
 from scheduler.store.views import ViewReader
 

@@ -87,7 +87,15 @@ def _field_error(model: type[BaseModel], first: ErrorDetails) -> WebError:
         return WebError(422, "unknown_field", f"Unknown field {field!r:.80}.", field=field, hint=f"Known: {known or 'none'}.")
     if first["type"] == "missing":
         return WebError(422, "missing_field", f"{field} is missing.", field=field)
-    return WebError(422, "bad_field", f"{field}: {first['msg']}.", field=field)
+    known_field = model.model_fields.get(field)
+    hint = (known_field.description if known_field is not None else None) or ""
+    if first["type"] == "string_too_short" and first["ctx"]["min_length"] == 1:
+        return WebError(422, "bad_field", f"{field} is empty.", field=field, hint=_as_sentence(field, hint))
+    return WebError(422, "bad_field", f"{field}: {first['msg']}.", field=field, hint=_as_sentence(field, hint))
+
+
+def _as_sentence(field: str, description: str) -> str:
+    return f"{field}: {description}." if description else ""
 
 
 def idempotency_key() -> str | None:

@@ -12,7 +12,8 @@ from dashboard.api.models import AnyObject, Consent, JobFilters, NoBody, SetPrio
 from dashboard.api.openapi import documented
 from dashboard.auth import caller, demand, require
 from dashboard.cards import event_card, job_public
-from dashboard.context import door, house
+from dashboard.context import house
+from dashboard.door import door
 from dashboard.errors import WebError
 from scheduler.core.job import JobState
 

@@ -28,7 +28,7 @@ class SubmitJob(Body):
     """One request for one video. What is left out is decided by the role."""
 
     role: str = Field(min_length=1, max_length=200, examples=["teacher"])
-    user: str | None = Field(default=None, max_length=64, description="for whom; without it the caller")
+    user: str | None = Field(default=None, min_length=1, max_length=64, description="for whom; without it the caller")
     duration_sec: float | None = Field(default=None, description="seconds of video; without it the voice decides")
     priority: int | None = Field(default=None, description="0 to 100; without it the role's")
     context: Context | None = Field(default=None, description="variables of the role's prompt")

@@ -10,7 +10,8 @@ from dashboard.api.body import read_body
 from dashboard.api.models import NoBody, PauseQueue
 from dashboard.api.openapi import documented
 from dashboard.auth import require
-from dashboard.context import door, house
+from dashboard.context import house
+from dashboard.door import door
 
 SHOWN = 200
 blueprint = Blueprint("queue", __name__)

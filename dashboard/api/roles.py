@@ -12,7 +12,8 @@ from dashboard.api.body import read_body
 from dashboard.api.models import PreviewPrompt, PutRoles
 from dashboard.api.openapi import documented
 from dashboard.auth import require
-from dashboard.context import door, house
+from dashboard.context import house
+from dashboard.door import door
 from dashboard.errors import WebError
 from dashboard.overview import never_with
 from scheduler.prompts import prompt_plan, render

@@ -8,7 +8,7 @@ from dashboard.api.body import read_body
 from dashboard.api.models import Switched, SwitchRole
 from dashboard.api.openapi import documented
 from dashboard.auth import require
-from dashboard.context import door
+from dashboard.door import door
 
 blueprint = Blueprint("switch", __name__)
 

@@ -88,7 +88,7 @@ def submit(
         preset,
     )  # fmt: skip
     request: dict[str, Any] = {
-        "user": user or getpass.getuser(), "role": role, "duration_sec": duration, "priority": priority,
+        "user": getpass.getuser() if user is None else user, "role": role, "duration_sec": duration, "priority": priority,
         "context": parse_pairs(context) or None, "preset": preset, "fill": fill, "degrade": degrade,
         **checked.as_request(),
     }  # fmt: skip

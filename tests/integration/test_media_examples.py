@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.catalog import BLOCK_SECONDS
 from engine.media.probe import probe_portrait, probe_voice
+from scheduler.demo import SCENES, Scene
+from scheduler.submission import work_out
+from tests.unit.scheduler.store_rig import role
 
 NAMES = {"teacher": 4.3, "student": 3.2, "assistant": 2.6, "presenter": 2.2}
 
@@ -40,3 +44,15 @@ def test_examples_pass_their_own_check(repo_root: Path, name: str, seconds: floa
     voice = probe_voice(repo_root / "examples/audios" / f"{name}.wav")
     assert (voice["seconds"], voice["rate"], voice["channels"], voice["warnings"]) == (seconds, 16_000, 1, [])
     assert voice["pauses"]
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.role)
+def test_scene_of_the_demo_lasts_two_to_four_seconds(repo_root: Path, scene: Scene) -> None:
+    voice = probe_voice(repo_root / "examples/audios" / f"{scene.role}.wav")
+    pauses = tuple((start, end) for start, end in voice["pauses"])
+    speaker = role(scene.role, preset="pocket", voice_seconds=voice["seconds"], pauses=pauses)
+    request = {"user": scene.user, "role": scene.role, "context": {"topic": "rain"}}
+    if scene.seconds is not None:
+        request["duration_sec"] = scene.seconds
+    made = work_out(request, speaker, "pocket", "w" * 64)
+    assert 2 <= made.recipe.voice_seconds <= made.total_blocks * BLOCK_SECONDS <= 4

@@ -46,6 +46,21 @@ def name_of(path: Path) -> str:
 
 def imports_of(path: Path) -> Iterator[tuple[int, str]]:
     """(line, dotted module) of every import in a file, those inside functions too; typing-only imports are left out."""
+    for node in _import_nodes(path):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif node.module:
+            yield node.lineno, node.module
+
+
+def imported_names_of(path: Path) -> Iterator[str]:
+    """What a file imports, as `imports_of`, down to the name: `a.b.c` for `from a.b import c`."""
+    for node in _import_nodes(path):
+        prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+        yield from (f"{prefix}{alias.name}" for alias in node.names)
+
+
+def _import_nodes(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
     module = tree(path)
     typing_only = {
         id(inner)
@@ -54,10 +69,6 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
         for inner in ast.walk(node)
     }
     for node in ast.walk(module):
-        if id(node) in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.lineno, node.module
+        is_import = isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
+        if is_import and id(node) not in typing_only:
+            yield node  # type: ignore[misc]

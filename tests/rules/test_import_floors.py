@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.sources import ROOT, files, imports_of, name_of, product_files
+from tests.rules.sources import ROOT, files, imported_names_of, imports_of, name_of, product_files
 
 CORE_MAY_IMPORT = {
     "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math",
@@ -42,6 +42,26 @@ def test_decision_core_imports_no_world() -> None:
         if module.split(".")[0] not in CORE_MAY_IMPORT and not f"{module}.".startswith("scheduler.core.")
     ]
     assert not bad, "\n".join(bad)
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Not inside functions either: two modules that need each other are one, or have a third between them."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in files(".py", under=("dashboard", "scheduler", "benchmarks"))
+    }
+    wanted = {
+        name: {found for module in imported_names_of(path) if (found := _known(module, modules)) and found != name}
+        for name, path in modules.items()
+    }
+    pairs = sorted({tuple(sorted((name, other))) for name in wanted for other in wanted[name] if name in wanted[other]})
+    circles = [pair for pair in pairs if not pair[1].startswith(f"{pair[0]}.")]  # a package shows what is in it
+    assert not circles, circles
+
+
+def _known(module: str, modules: dict[str, Path]) -> str | None:
+    """The module of ours that an imported name is, or lies in."""
+    return module if module in modules else module.rpartition(".")[0] if module.rpartition(".")[0] in modules else None
 
 
 @pytest.mark.parametrize("library", HOMES)

@@ -51,6 +51,12 @@ def test_bad_body_names_the_field(house: Web, body: bytes, status: int, field: s
     assert error["field"] == field
 
 
+def test_job_for_nobody_is_refused_and_not_taken_for_the_caller(house: Web) -> None:
+    error = shape(house.local().post("/jobs", json={"role": "teacher", "user": ""}), 422)
+    assert (error["field"], error["message"]) == ("user", "user is empty.")
+    assert "without it the caller" in error["hint"]
+
+
 def test_unknown_address_and_method_speak_the_same_shape(house: Web) -> None:
     assert shape(house.local().get("/nothing"), 404)["code"] == "not_found"
     wrong = house.local().delete("/jobs")

@@ -23,6 +23,7 @@ from scheduler.door import socket_path
 from scheduler.last_words import last_words
 from scheduler.preflight import CannotStart, check_port, lock_data_dir, prepare_data_dir
 from scheduler.public_model import prepare_public_model
+from scheduler.reach import base_url, exposure
 from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, spawn
 
 FIRST_BACKOFF_S = 0.1
@@ -125,11 +126,11 @@ class Launcher:
 
     def _web(self) -> Child:
         options = self._options
+        host = f"[{options.host}]" if ":" in options.host else options.host
         argv = python_module(
-            "gunicorn", "-c", "python:dashboard.serving", "-b", f"{options.host}:{options.port}", "--no-control-socket",
-            "wsgi:app",
-        )  # fmt: skip
-        url = f"http://{options.host}:{options.port}/healthz"
+            "gunicorn", "-c", "python:dashboard.serving", "-b", f"{host}:{options.port}", "--no-control-socket", "wsgi:app"
+        )
+        url = f"{base_url(options.host, options.port)}/healthz"
         return Child("web", argv, is_up=lambda: _answers(url), env={"GREENROOM_DATA": str(options.data_dir)})
 
     def start_all(self, should_stop: Callable[[], bool]) -> None:
@@ -327,7 +328,9 @@ def serve(options: ServeOptions, say: Callable[[str], None] = print) -> int:
     """Run until a signal; returns the exit code."""
     try:
         with running(options, say) as (launcher, should_stop):
-            say(f"Greenroom is at http://{options.host}:{options.port}/dashboard; data in {options.data_dir}")
+            say(f"Greenroom is at {base_url(options.host, options.port)}/dashboard; data in {options.data_dir}")
+            if warning := exposure(options.host, options.port):
+                say(warning)
             launcher.watch(should_stop)
             say("stopping")
     except CannotStart as error:

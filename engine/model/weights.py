@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 import warnings
 from collections.abc import Iterator
 from math import prod
@@ -27,6 +28,8 @@ def map_file(path: Path) -> memoryview:
     """A whole file as read-only shared memory. Raises WeightsError when it is not there or empty."""
     try:
         with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise ValueError("it is empty")
             return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: {error}.", hint=HINT, path=str(path)) from error

@@ -6,7 +6,6 @@ import dataclasses
 import os
 import platform
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
@@ -64,7 +63,7 @@ def machine() -> dict[str, Any]:
     """What the figures depend on."""
     return {
         "python": platform.python_version(), "machine": platform.machine(), "cores": len(os.sched_getaffinity(0)),
-        "sqlite": sqlite3.sqlite_version, "date": time.strftime("%Y-%m-%d"),
+        "date": time.strftime("%Y-%m-%d"),
     }  # fmt: skip
 
 
@@ -138,7 +137,9 @@ class _Run:
         points = points_of(options.engine) if options.points is None else options.points
         wanted_points = [name for name in points if POINTS[name].kind in options.kinds]
         return [f"no {kind} was killed" for kind in options.kinds if not tally.kills[kind]] + [
-            f"nobody was killed at {name}" for name in wanted_points if not tally.points[name]
+            f"nobody was killed at {name} ({'; '.join(one for one in tally.missed if name in one)})"
+            for name in wanted_points
+            if not tally.points[name]
         ]
 
     def _tell(self) -> None:

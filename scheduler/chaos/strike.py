@@ -65,9 +65,10 @@ class Striker:
 
     # ---- now ---------------------------------------------------------------------------------------------------------
 
-    def _kill(self, kind: Kind) -> None:
+    def _kill(self, kind: Kind, *, is_first: bool = False) -> None:
+        """`is_first`: the one that others of its kind descend from (of the web's two processes the launcher's child)."""
         helper = self._bring_media() if kind is Kind.MEDIA else None
-        pid = self._victim(kind)
+        pid = self._victim(kind, is_first=is_first)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             self.tally.kills[kind] += 1
@@ -77,12 +78,13 @@ class Striker:
         if helper is not None:
             helper.join(60)
 
-    def _victim(self, kind: Kind) -> int:
+    def _victim(self, kind: Kind, *, is_first: bool = False) -> int:
         def look() -> list[int]:
             self._house.keep_up()
             return living(self._house, kind)
 
-        return self._rng.choice(until(look, f"a living {kind}", VICTIM_S, 0.01))
+        found = until(look, f"a living {kind}", VICTIM_S, 0.01)
+        return found[0] if is_first else self._rng.choice(found)
 
     def _bring_media(self) -> threading.Thread:
         """Somebody loads the registry again, so its files are looked at by a throw-away process."""
@@ -115,7 +117,7 @@ class Striker:
             self._load.wants_preemption.set()
         try:
             for kind in point.kill_first:
-                self._kill(kind)
+                self._kill(kind, is_first=True)
             until(lambda: self._is_taken(blow.point or "", before), f"{blow.point} being passed", POINT_S, 0.005)
         finally:
             self._load.wants_preemption.clear()

@@ -66,7 +66,7 @@ def test_real_engine_makes_the_same_bits_under_chaos(tmp_path: Path) -> None:
 def test_run_that_could_not_strike_everything_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scheduler.chaos.strike.POINT_S", 0.5)
     kinds, points = (Kind.WEB, Kind.LAUNCHER), ("launcher_before_record",)
-    monkeypatch.setattr("scheduler.chaos.strike.Striker._kill", lambda self, kind: None)
+    monkeypatch.setattr("scheduler.chaos.strike.Striker._kill", lambda self, kind, **_: None)
     report = run_kills(ChaosOptions(engine="fake", kills=3, seed=1, kinds=kinds, points=points, home=tmp_path), _nobody)
     assert "no web was killed" in report.findings
-    assert "nobody was killed at launcher_before_record" in report.findings
+    assert any(found.startswith("nobody was killed at launcher_before_record") for found in report.findings)

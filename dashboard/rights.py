@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from scheduler.yaml_files import Fields, Problem, YamlError, read_yaml
 
 PACKAGED = Path(__file__).with_name("rights.yaml")
 RIGHTS = frozenset({
@@ -36,23 +36,34 @@ class Rights:
 
 
 def load_rights(path: Path = PACKAGED) -> Rights:
-    """Read a matrix. Raises RightsError naming what is wrong: a matrix with a hole is never used."""
+    """Read a matrix. Raises RightsError naming every mistake with its line: a matrix with a hole is never used."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RightsError(f"{path}: {error}") from error
-    if not isinstance(data, dict) or set(data) != {"groups", "rights"}:
-        raise RightsError(f"{path}: it needs exactly the keys groups and rights")
-    groups, table = data["groups"], data["rights"]
-    if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
-        raise RightsError(f"{path}: groups is a list of names")
-    if not isinstance(table, dict):
-        raise RightsError(f"{path}: rights is a table")
-    if missing := RIGHTS - set(table):
-        raise RightsError(f"{path}: the right {min(missing)} is missing; write an empty list if nobody has it")
-    for right, holders in table.items():
-        if right not in RIGHTS:
-            raise RightsError(f"{path}: there is no right {right}")
-        if not isinstance(holders, list) or not set(holders) <= set(groups):
-            raise RightsError(f"{path}: {right} needs a list of groups from {', '.join(groups)}")
-    return Rights(tuple(groups), {right: frozenset(holders) for right, holders in table.items()})
+        root = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RightsError(f"{path} cannot be read: {error}") from error
+    except YamlError as error:
+        raise RightsError(f"{path}, {error.problem}") from error
+    problems: list[Problem] = []
+    fields = Fields(root, "", ("groups", "rights"), problems)
+    for name in ("groups", "rights"):
+        fields.need(name, f"Copy it from {PACKAGED}.")
+    groups = tuple(str(node.value) for node in fields.words("groups"))
+    table = fields.get("rights")
+    holders = {} if table is None else _holders(Fields(table, "rights", sorted(RIGHTS), problems), groups)
+    if problems:
+        problems.sort(key=lambda problem: (problem.line, problem.column))
+        raise RightsError("\n".join(f"{path}, {problem}" for problem in problems))
+    return Rights(groups, holders)
+
+
+def _holders(fields: Fields, groups: tuple[str, ...]) -> dict[str, frozenset[str]]:
+    """Right → groups; what is wrong is complained of at its line."""
+    holders = {}
+    for right in sorted(RIGHTS):
+        if fields.need(right, f"Write {right}: [] if nobody has it.") and groups:
+            named = fields.words(right)
+            for node in named:
+                if node.value not in groups:
+                    fields.complain(node, f"there is no group {node.value!r}.", f"Groups: {', '.join(groups)}.", right)
+            holders[right] = frozenset(str(node.value) for node in named)
+    return holders

@@ -43,6 +43,28 @@ def test_matrix_with_a_hole_is_never_used(tmp_path: Path, change: Any) -> None:
         load_rights(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("  see_words: [planner,", "  see_words: [stranger,", 12, "rights.see_words: there is no group 'stranger'. Groups: user"),
+        ("  see_words:", "  seewords:", 12, "the key 'seewords' is unknown. Did you mean 'see_words'?"),
+        ("  see_people: [planner, coordinator, designer, ops, admin]", "  see_people: yes", 13, "see_people must be a list"),
+        ("local]\n\nrights:", "local\n\nrights:", 9, "this is not YAML"),
+        ("  verify: [coordinator, ops, admin]", "", 11, "verify is missing. Write verify: [] if nobody has it."),
+    ],
+    ids=["group", "right", "list", "syntax", "hole"],
+)
+def test_mistake_in_the_matrix_is_told_with_its_line(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:
+    path = tmp_path / "rights.yaml"
+    text = PACKAGED.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(RightsError) as caught:
+        load_rights(path)
+    told = [text for text in str(caught.value).splitlines() if f"{path}, line {line}, column " in text]
+    assert any(words in text for text in told), str(caught.value)
+
+
 def test_every_route_asks_for_a_right(house: Web) -> None:
     without = {
         rule.endpoint

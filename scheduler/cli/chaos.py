@@ -1,0 +1,155 @@
+"""`chaos`: break a house on purpose, with real signals and real files, and prove that nothing was lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from scheduler.cli.exits import ExitCode
+from scheduler.cli.output import AsJson, note, print_json, print_table, say
+from scheduler.cli.place import bad_usage
+
+_FAULTS = ("kills", "disk_full", "read_only", "read_only_jobs", "dead_vault", "corrupt_weight", "truncated_model")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(name="chaos")(chaos)
+
+
+def chaos(
+    engine: Annotated[str, typer.Option("--engine", help="fake (scripted blocks) or real.")] = "fake",
+    kills: Annotated[int, typer.Option("--kills", min=1, help="How many processes to kill.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same plan.")] = 1,
+    kinds: Annotated[
+        str, typer.Option("--kinds", help="Kinds of process, separated by commas: launcher, daemon, web, …, or all.")
+    ] = "all",
+    points: Annotated[str, typer.Option("--points", help="Named points, separated by commas, or all, or none.")] = "all",
+    faults: Annotated[
+        str, typer.Option("--faults", help=f"What to do: {', '.join(_FAULTS)}, separated by commas, or all.")
+    ] = "kills",
+    check_every: Annotated[int, typer.Option("--check-every", min=1, help="Blows between two checks.")] = 100,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", metavar="DIR", help="Empty directory for the run; kept. Default: a temporary one."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Strike a house of its own, check it, report what was hit; exit 1 when something was lost or not hit."""
+    from scheduler.chaos.faults import NOT_TRIED, run_fault
+    from scheduler.chaos.run import ChaosOptions, machine, run_kills
+
+    if engine not in ("real", "fake"):
+        raise bad_usage(f"--engine {engine!r} is unknown.", field="engine", hint="Use real or fake.")
+    wanted = _chosen(faults, _FAULTS, "faults")
+    options = ChaosOptions(
+        engine=engine, kills=kills, seed=seed, kinds=_kinds(kinds), points=_points(points, engine),
+        check_every=check_every, home=_empty(data_dir),
+    )  # fmt: skip
+    answer: dict[str, Any] = {"is_passed": True, "engine": engine, "faults": {}, "not_tried": dict(NOT_TRIED), **machine()}
+    if "kills" in wanted:
+        with _Show() as show:
+            report = run_kills(options, show.update)
+        answer["kills"] = report.to_json()
+        answer["is_passed"] = report.is_passed
+    for name in [name for name in wanted if name != "kills"]:
+        note(f"chaos: {name}")
+        outcome = run_fault(name, engine)
+        if outcome.was_tried:
+            answer["faults"][name] = {"seconds": outcome.seconds, "findings": outcome.findings}
+            answer["is_passed"] &= not outcome.findings
+        else:
+            answer["not_tried"][name] = outcome.reason
+    _print(answer, as_json)
+    raise typer.Exit(ExitCode.OK if answer["is_passed"] else ExitCode.FAILED)
+
+
+class _Show:
+    """Progress on standard error: a bar for a person, a line now and then for a log."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        self._last = -1
+        if console.is_terminal:
+            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+            self._bar = Progress(*columns, console=console)
+            self._task = self._bar.add_task("starting", total=None)
+
+    def __enter__(self) -> _Show:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, done: int, total: int, what: str) -> None:
+        """Blows done, of how many, and what comes now."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, description=what)
+        elif done * 20 // total > self._last:
+            self._last = done * 20 // total
+            note(f"chaos: {done} of {total}, {what}")
+
+
+def _print(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+        return
+    run = answer.get("kills")
+    if run is not None:
+        hit = {**run.get("kills_by_kind", {}), **run.get("kills_by_point", {})}
+        print_table(("killed", "times"), sorted(hit.items()), f"{run.get('kills', 0)} kills, {answer['engine']} engine")
+        say(f"{run.get('acknowledged', 0)} submissions acknowledged, {run.get('blocks_checked', 0)} blocks checked")
+        for finding in run["findings"]:
+            say(f"FOUND {finding}")
+        if "kept_in" in run:
+            say(f"everything is kept in {run['kept_in']}")
+    for name, fault in answer["faults"].items():
+        say(f"{name}: {'; '.join(fault['findings']) or 'nothing lost'} ({fault['seconds']} s)")
+    for name, reason in answer["not_tried"].items():
+        say(f"{name}: not tried ({reason})")
+    say("nothing was lost" if answer["is_passed"] else "something was lost or not hit: see above")
+
+
+def _kinds(text: str) -> tuple[Any, ...]:
+    from scheduler.chaos.points import Kind
+
+    return tuple(Kind(name) for name in _chosen(text, [str(kind) for kind in Kind], "kinds"))
+
+
+def _points(text: str, engine: str) -> tuple[str, ...] | None:
+    from scheduler.chaos.points import points_of
+
+    if text == "none":
+        return ()
+    return None if text == "all" else tuple(_chosen(text, points_of(engine), "points"))
+
+
+def _chosen(text: str, known: Any, field: str) -> list[str]:
+    """The names in a list with commas. A refusal names what is unknown and what is known."""
+    if text == "all":
+        return list(known)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in known]:
+        raise bad_usage(f"--{field} {unknown[0]!r} is unknown.", field=field, hint=f"Use {', '.join(known)}.")
+    if not names:
+        raise bad_usage(f"--{field} is empty.", field=field, hint=f"Use {', '.join(known)}.")
+    return names
+
+
+def _empty(path: Path | None) -> Path | None:
+    """Never a directory with something in it: a house could live there."""
+    if path is not None and path.exists() and any(path.iterdir()):
+        raise bad_usage(
+            f"{path} is not empty; chaos breaks what it finds.", field="data-dir", hint="Name a directory that is not there yet."
+        )
+    if path is not None:
+        path.mkdir(parents=True, exist_ok=True)
+    return path.resolve() if path is not None else None

@@ -20,7 +20,6 @@ from typing import Any, NoReturn
 from engine.errors import DiskFull, EngineError
 
 EXIT_OK, EXIT_USAGE, EXIT_DISK, EXIT_RIGHTS, EXIT_INTERRUPTED = 0, 64, 74, 77, 130
-_EVERY_S = 0.2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check(options: argparse.Namespace) -> int:
     from engine.model.checkpoint.check import check
 
-    findings = check(options.place, is_deep=options.deep, on_progress=_Reporter())
+    findings = check(options.place, is_deep=options.deep, on_progress=_Reporter(options.every))
     _say({"event": "Checked", **findings.to_json()})
     return int(findings.verdict)
 
@@ -65,14 +64,14 @@ def _convert(options: argparse.Namespace) -> int:
         source=options.source, target=options.target, precision=options.precision, adapter=adapter,
         shard_bytes=options.shard_bytes,
     )  # fmt: skip
-    _say({"event": "Converted", **convert(order, _Reporter())})
+    _say({"event": "Converted", **convert(order, _Reporter(options.every))})
     return EXIT_OK
 
 
 def _prepare(options: argparse.Namespace) -> int:
     from engine.model.checkpoint.model_files import open_model
 
-    model = open_model(options.place, options.cache, _Reporter())
+    model = open_model(options.place, options.cache, _Reporter(options.every))
     files = {part: [str(path) for path in paths] for part, paths in model.parts.items()}
     _say({"event": "Prepared", "name": model.manifest.name, "files": files})
     return EXIT_OK
@@ -81,12 +80,12 @@ def _prepare(options: argparse.Namespace) -> int:
 class _Reporter:
     """Says how far things are, but not for every tensor."""
 
-    def __init__(self) -> None:
-        self._last = 0.0
+    def __init__(self, every_s: float) -> None:
+        self._every_s, self._last = every_s, 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._last >= _EVERY_S or done >= total:
+        if now - self._last >= self._every_s or done >= total:
             self._last = now
             _say({"event": "Progress", "what": what, "done": done, "total": total})
 
@@ -111,6 +110,7 @@ class _Parser(argparse.ArgumentParser):
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(prog="python -m engine.model.checkpoint", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="CPU threads")
+    parser.add_argument("--every", type=float, default=0.2, help="seconds between two lines of progress at least")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="is it complete and sound?")
     check.add_argument("place", type=Path)

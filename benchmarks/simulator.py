@@ -246,7 +246,8 @@ class Simulator:
         if chance < load.crash + load.hang + load.failure:
             self._done_with(worker)
             can_retry = self.random.random() < 0.8
-            self.feed(events.JobHasFailed(at=self.now, lease_id=lease_id, code="out_of_memory", can_retry=can_retry))
+            code = "out_of_memory" if self.random.random() < 0.2 else "engine_error"
+            self.feed(events.JobHasFailed(at=self.now, lease_id=lease_id, code=code, can_retry=can_retry))
             return
         if self.is_faulty:
             self._confuse(worker, lease_id)

@@ -16,30 +16,34 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from scheduler.clock import SteadyClock
 from scheduler.commands import House, handle
 from scheduler.core import actions, events
-from scheduler.core.explain import situation_of
+from scheduler.core.block_times import BlockTimes
+from scheduler.core.healing_policy import Fault, HealingPolicy
 from scheduler.core.machine import State
-from scheduler.core.policy import Policy
+from scheduler.core_notes import CoreNotes, restore_heals
+from scheduler.device_sensors import DeviceSensors
 from scheduler.door import Actor, socket_path
 from scheduler.door_server import DoorServer
 from scheduler.effects import Hands, perform
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
 from scheduler.logs import log_as_json
-from scheduler.policy_file import load_policy
+from scheduler.outside_heals import OutsideHeals
+from scheduler.policy_file import PolicyFile, read_policy
+from scheduler.policy_watch import PolicyWatch
 from scheduler.reports import Reports
 from scheduler.role_book import RoleBook
 from scheduler.room import prove_room, refusal_of
 from scheduler.spawn import ProcessList
 from scheduler.store import Store, open_writer
-from scheduler.supervisor import Supervisor, Watchdog
+from scheduler.supervisor import Calls, Supervisor
 from scheduler.timetable import Timetable
 from scheduler.vault_link import VaultLink
-from scheduler.worker_link import WorkerPlace
+from scheduler.worker_link import WorkerLink, WorkerPlace
 
 TICK_S = 0.1
 PROGRAMS = {"real": "engine.worker", "fake": "engine.fake"}
@@ -63,25 +67,35 @@ class DaemonOptions:
     vault_limit_gib: float
     preload_roles: Path | None
     lifeline_fd: int | None
+    heartbeat_fd: int | None = None
+
+    @property
+    def vault_limit_bytes(self) -> int:
+        """Memory that the vault may hold."""
+        return int(self.vault_limit_gib * 2**30)
 
 
 class Daemon:
     """The parts, put together; `run` until a stop signal or the end of the lifeline."""
 
-    def __init__(self, options: DaemonOptions, store: Store, policy: Policy) -> None:
-        self._options, self._policy = options, policy
+    def __init__(self, options: DaemonOptions, store: Store, policy: PolicyFile) -> None:
+        self._options = options
+        self._policy = PolicyWatch(options.data_dir, options.vault_limit_bytes, store, policy)
         self._store = store
         data_dir = options.data_dir
         self._processes = ProcessList(data_dir / "run")
         clock = SteadyClock(_last_time(store))
         self.roles = RoleBook(data_dir, store)
-        self.vault = VaultLink(data_dir / "run" / "vault-0.sock", self._vault_changed, self._may_need_context)
-        self._situation: dict[str, Any] = {}
+        self.vault = VaultLink(
+            data_dir / "run" / "vault-0.sock", self._vault_changed, self._may_need_context,
+            silent_s=lambda: self._healing()[Fault.VAULT_LOST]["silent_s"],
+        )  # fmt: skip
+        self._notes = CoreNotes()
         self.ledger = Ledger(
-            store, self._restore, clock, self._perform, self._store_is_back, before_commit=self._keep_situation,
+            store, self._restore, clock, self._perform, self._store_is_back, before_commit=self._notes.keep,
             prove=lambda: prove_room(data_dir),
         )  # fmt: skip
-        self.reports = Reports(self.ledger, data_dir)
+        self.reports = Reports(self.ledger, data_dir, self.roles, BlockTimes(store.block_times()), self._healing)
         self.supervisor = Supervisor(
             WorkerPlace(
                 program=PROGRAMS[options.engine],
@@ -96,19 +110,22 @@ class Daemon:
             self._processes,
             slots=options.slots,
             standbys=options.standbys,
-            watchdog=Watchdog(),
+            healing=self._healing,
             boot_number=self._count_boot(clock),
-            on_ready=self._worker_ready,
-            on_lost=self._worker_lost,
-            on_report=self.reports.receive,
-        )
+            calls=Calls(
+                on_ready=self._worker_ready, on_lost=self._worker_lost, on_report=self.reports.receive,
+                on_start_failed=self._start_failed,
+            ),
+        )  # fmt: skip
         self._hands = Hands(store, self.supervisor, self.vault, data_dir)
         self._house = House(
             data_dir=data_dir, model=options.model, ledger=self.ledger, supervisor=self.supervisor, vault=self.vault,
             reports=self.reports, roles=self.roles, started_at=clock.now(),
         )  # fmt: skip
         self._door = DoorServer(socket_path(data_dir), lambda command, actor, args: handle(self._house, command, actor, args))
-        self._timetable = Timetable(self.ledger, data_dir)
+        sensors = DeviceSensors(data_dir, options.slots, lambda: self.vault.status)
+        self._timetable = Timetable(self.ledger, data_dir, sensors)
+        self._outside = OutsideHeals(data_dir, self.ledger)
         self._boot()
 
     # ---- memory from the store ---------------------------------------------------------------------------------------
@@ -118,19 +135,24 @@ class Daemon:
         store = self._store
         paused = store.fact("queue_paused")
         return State.restore(
-            self._policy,
+            self._policy.now.policy,
             self._options.slots,
             store.load_open_jobs(),
             unavailable_roles=self.roles.unavailable(),
             is_queue_paused=bool(paused and paused["is_paused"]),
             never_with=self.roles.never_with(),
             drained_slots=[n for n in range(self._options.slots) if store.fact(f"slot_drained:{n}")],
+            healing=self._policy.now.healing,
+            **restore_heals(store),
         )
+
+    def _healing(self) -> HealingPolicy:
+        return self._policy.now.healing
 
     def _boot(self) -> None:
         def act(turn: Turn) -> None:
             turn.apply(events.Booted(at=turn.at))
-            turn.store.set_fact("policy", self._policy.to_mapping(), turn.at)
+            self._policy.keep_first(turn)
 
         if not self.ledger.turn([Deed(act, SYSTEM, None)]):
             assert self.ledger.trouble is not None
@@ -142,13 +164,6 @@ class Daemon:
         with self._store.transaction():
             self._store.set_fact("boots", number, clock.now())
         return number
-
-    def _keep_situation(self, turn: Turn) -> None:
-        """One fact says what holds for all queued jobs at once, so that pages can say why a job waits."""
-        situation = situation_of(turn.state).to_mapping()
-        if situation != self._situation:
-            turn.store.set_fact("situation", situation, turn.at)
-            self._situation = situation
 
     def _perform(self, effect: actions.Action) -> None:
         try:
@@ -175,8 +190,9 @@ class Daemon:
 
     def _store_is_back(self) -> None:
         """After a failed commit memory was rebuilt: what runs below belongs to a past nobody wrote down. Start it anew."""
-        self._situation = {}  # the fact that was last written may have been taken back
+        self._notes.forget()  # the facts that were last written may have been taken back
         self.ledger.post(lambda turn: turn.apply(events.Booted(at=turn.at)))
+        self._outside.store_is_back()
         for slot in self.supervisor.slots:
             if slot.active is not None:
                 slot.active.kill("stopped")
@@ -186,19 +202,40 @@ class Daemon:
     def _worker_ready(self, slot: int, worker_id: str) -> None:
         self.ledger.post(lambda turn: turn.apply(events.WorkerBecameReady(at=turn.at, slot=slot, worker_id=worker_id)))
 
-    def _worker_lost(self, slot: int, worker_id: str, cause: str) -> None:
-        self.reports.lose_worker(worker_id)
+    def _worker_lost(self, link: WorkerLink, cause: str) -> None:
+        self.reports.lose_worker(link.worker_id)
+        reason = link.last_words if cause in ("exited", "crashed") else ""
 
         def act(turn: Turn) -> None:
-            turn.apply(events.WorkerWasLost(at=turn.at, slot=slot, worker_id=worker_id, cause=cause))
+            turn.apply(
+                events.WorkerWasLost(
+                    at=turn.at, slot=link.slot, worker_id=link.worker_id, cause=cause, silent_s=link.silent_s,
+                    deadline_s=link.deadline_s, reason=reason,
+                )
+            )  # fmt: skip
 
         self.ledger.post(act)
 
-    def _vault_changed(self, is_there: bool) -> None:
+    def _start_failed(self, slot: int, failures: int, wait_s: float, cause: str, reason: str) -> None:
+        def act(turn: Turn) -> None:
+            turn.apply(
+                events.WorkerStartFailed(
+                    at=turn.at, slot=slot, failures=failures, wait_s=wait_s, cause=cause, reason=reason
+                )
+            )
+
+        self.ledger.post(act)
+
+    def _vault_changed(self, is_there: bool, cause: str, silent_s: float) -> None:
         tag = "vault:ready" if is_there else "vault:lost"
         pid = self.vault.status.pid if self.vault.status is not None else None
         outcome = "success" if is_there else "failure"
-        self.ledger.post(lambda turn: turn.record(tag, "vault:0", {} if pid is None else {"pid": pid}, outcome))
+
+        def act(turn: Turn) -> None:
+            turn.record(tag, "vault:0", {} if pid is None else {"pid": pid}, outcome)
+            turn.apply(events.VaultChanged(at=turn.at, is_there=is_there, cause=cause, silent_s=silent_s))
+
+        self.ledger.post(act)
 
     # ---- life ---------------------------------------------------------------------------------------------------------
 
@@ -211,7 +248,9 @@ class Daemon:
         if self._options.lifeline_fd is not None:
             loop.add_reader(self._options.lifeline_fd, stop.set)  # readable only at its end: the launcher is gone
         async with asyncio.TaskGroup() as tasks:
-            own = [tasks.create_task(work) for work in (self.ledger.run(), self.vault.run(), self._tick())]
+            own = [tasks.create_task(work) for work in (
+                self.ledger.run(), self.vault.run(), self._tick(), self._policy.run(self.ledger),
+            )]  # fmt: skip
             await self._preload()
             self._timetable.start()
             await self._door.start()
@@ -239,10 +278,19 @@ class Daemon:
         last = 0.0
         while True:
             await self.supervisor.keep()
+            self._beat()
+            self._outside.watch_store()
             if (now := time.monotonic()) - last >= 1.0:
                 last = now
                 self.ledger.post(lambda turn: turn.apply(events.TimePassed(at=turn.at)))
+                self._outside.take_launchers()
             await asyncio.sleep(TICK_S)
+
+    def _beat(self) -> None:
+        """A byte for the launcher, which replaces a daemon that falls silent. A full pipe means that it does not look."""
+        if self._options.heartbeat_fd is not None:
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                os.write(self._options.heartbeat_fd, b".")
 
     async def _preload(self) -> None:
         path = self._options.preload_roles
@@ -288,11 +336,12 @@ def _options() -> DaemonOptions:
     parser.add_argument("--vault-limit-gib", type=float, default=4.0)
     parser.add_argument("--preload-roles", type=Path)
     parser.add_argument("--lifeline-fd", type=int)
+    parser.add_argument("--heartbeat-fd", type=int)
     args = parser.parse_args()
     return DaemonOptions(
         data_dir=args.data, engine=args.engine, model=args.model, slots=args.slots, standbys=args.standbys,
         threads=args.threads, vault_limit_gib=args.vault_limit_gib, preload_roles=args.preload_roles,
-        lifeline_fd=args.lifeline_fd,
+        lifeline_fd=args.lifeline_fd, heartbeat_fd=args.heartbeat_fd,
     )  # fmt: skip
 
 
@@ -303,7 +352,7 @@ def main() -> None:
     lock = _lock(options.data_dir)
     with contextlib.closing(lock):
         try:
-            policy = load_policy(options.data_dir, int(options.vault_limit_gib * 2**30))
+            policy = read_policy(options.data_dir, options.vault_limit_bytes)
             store = open_writer(options.data_dir)
             daemon = Daemon(options, store, policy)
         except SchedulerError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine import protocol
 from scheduler.core import actions
+from scheduler.job_ladder import at_rung
 from scheduler.store import Store
 from scheduler.supervisor import Supervisor
 from scheduler.vault_link import VaultLink
@@ -37,6 +38,11 @@ def perform(hands: Hands, effect: actions.Action) -> None:
             hands.supervisor.send(effect.worker_id, protocol.CancelJob(lease_id=effect.lease_id))
         case actions.KillWorker():
             hands.supervisor.kill(effect.worker_id, effect.cause)
+        case actions.DropIdleContexts():
+            for job_id in effect.job_ids:
+                hands.vault.drop_context(job_id)
+        case actions.DropCaches():
+            hands.vault.drop_caches()
         case actions.DropContext():
             hands.vault.drop_context(effect.job_id)
         case _:
@@ -46,7 +52,8 @@ def perform(hands: Hands, effect: actions.Action) -> None:
 def _send_run(hands: Hands, effect: actions.SendRun) -> None:
     row = hands.store.job(effect.job_id)
     assert row is not None, effect.job_id
-    recipe = json.loads(row["recipe"])
+    asked = json.loads(row["asked"]) if row["asked"] else None
+    recipe = at_rung(json.loads(row["recipe"]), row["rungs"], asked, effect.from_block)
     job_dir = hands.data_dir / "jobs" / effect.job_id
     job_dir.mkdir(parents=True, exist_ok=True)
     was_sent = hands.supervisor.send(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import select
 import signal
 import subprocess
@@ -16,23 +17,28 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from scheduler.child import Child, ChildHealing
+from scheduler.child_watch import BeatPipe, HttpProbe
+from scheduler.core.healing_policy import Fault
 from scheduler.door import socket_path
 from scheduler.last_words import last_words
+from scheduler.outside_heals import ChildHeal, spool, trim_spool
+from scheduler.policy_file import read_policy
 from scheduler.preflight import CannotStart, check_port, lock_data_dir, prepare_data_dir
 from scheduler.public_model import prepare_public_model
 from scheduler.reach import base_url, exposure
 from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, spawn
 
-FIRST_BACKOFF_S = 0.1
-MAX_BACKOFF_S = 10.0
 MAX_KILLED_BACKOFF_S = 0.4  # after a SIGKILL from outside: it may be as well as ever
 HEALTHY_AFTER_S = 20.0  # alive that long: the next failure starts with the first back-off again
 STOP_GRACE_S = 8.0
 START_TIMEOUT_S = 60.0
 MAX_EARLY_KILLS = 3
+HELD_UP_S = 3.0  # the launcher itself stood still for so long: silence is not the children's
+_IN_USE = re.compile(r"in use", re.IGNORECASE)
 EXIT_CHILD_FAILED = 71
 EXIT_STOPPED = 130
 
@@ -71,28 +77,6 @@ class ServeOptions:
         return self.data_dir / "run" / "vault-0.sock"
 
 
-@dataclass
-class Child:
-    """One kind of child: how to start it, how to know that it is up, and how often it failed."""
-
-    kind: str
-    argv: list[str]
-    is_up: Callable[[], bool]
-    stale: Path | None = None  # what a dead one leaves behind
-    env: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-    started_at: float = 0.0
-    failures: int = 0
-    restart_at: float | None = None
-    log_start: int = 0  # bytes of its log that others wrote before it
-    last_trouble: str = ""  # a start that the machine refused, said once
-
-    @property
-    def backoff_s(self) -> float:
-        """Wait before the next start."""
-        return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self.failures - 1, 20)) if self.failures else 0.0
-
-
 class Launcher:
     """Starts the children in order and keeps them running until told to stop."""
 
@@ -101,6 +85,10 @@ class Launcher:
         self._say = say
         self._processes = ProcessList(options.data_dir / "run")
         self._lifeline_read, self._lifeline_write = os.pipe()
+        self._beats = BeatPipe()
+        self._watched_at = time.monotonic()
+        self._healing = read_policy(options.data_dir, 1).healing
+        trim_spool(options.data_dir / "run")
         self._children = [self._vault(), self._daemon(), self._web()]
         self._wakeup_read = -1
 
@@ -118,11 +106,14 @@ class Launcher:
             "scheduler.daemon", "--data", str(options.data_dir), "--engine", options.engine, "--model", options.model,
             "--slots", str(options.slots), "--vault-limit-gib", str(options.vault_limit_gib),
             "--standbys", str(options.standbys), "--threads", str(options.threads),
-            "--lifeline-fd", str(self._lifeline_read),
+            "--lifeline-fd", str(self._lifeline_read), "--heartbeat-fd", str(self._beats.write_end),
             *(["--preload-roles", str(options.preload_roles)] if options.preload_roles else []),
         )  # fmt: skip
         door = socket_path(options.data_dir)
-        return Child("daemon", argv, is_up=door.exists, stale=door)
+        return Child(
+            "daemon", argv, is_up=door.exists, stale=door, watch=self._beats, fault=Fault.DAEMON_LOST,
+            fds=(self._beats.write_end,),
+        )  # fmt: skip
 
     def _web(self) -> Child:
         options = self._options
@@ -131,7 +122,10 @@ class Launcher:
             "gunicorn", "-c", "python:dashboard.serving", "-b", f"{host}:{options.port}", "--no-control-socket", "wsgi:app"
         )
         url = f"{base_url(options.host, options.port)}/healthz"
-        return Child("web", argv, is_up=lambda: _answers(url), env={"GREENROOM_DATA": str(options.data_dir)})
+        return Child(
+            "web", argv, is_up=lambda: _answers(url), env={"GREENROOM_DATA": str(options.data_dir)},
+            watch=HttpProbe(options.host, options.port, "/healthz"), fault=Fault.WEB_LOST,
+        )  # fmt: skip
 
     def start_all(self, should_stop: Callable[[], bool]) -> None:
         """Start in order, each only when the one before is up.
@@ -167,9 +161,11 @@ class Launcher:
         with self._log(child).open("ab") as log:
             child.log_start = log.tell()
             child.process = spawn(
-                child.kind, child.argv, self._processes, pass_fds=(self._lifeline_read,), env=child.env, log=log
+                child.kind, child.argv, self._processes, pass_fds=(self._lifeline_read, *child.fds), env=child.env, log=log
             )
         child.started_at, child.restart_at = time.monotonic(), None
+        if child.watch is not None:
+            child.watch.restart()
 
     def _log(self, child: Child) -> Path:
         return self._options.data_dir / "logs" / f"{child.kind}.jsonl"
@@ -183,14 +179,15 @@ class Launcher:
         """Restart whatever ends, until told to stop. Wakes when a child ends (SIGCHLD) or a restart is due."""
         while not should_stop():
             now = time.monotonic()
+            is_held_up, self._watched_at = now - self._watched_at > HELD_UP_S, now
             for child in self._children:
-                self._watch_one(child, now)
+                self._watch_one(child, now, is_held_up)
             _reap_orphans({child.process.pid for child in self._children if child.process})
             due = [child.restart_at for child in self._children if child.restart_at is not None]
             yield_s = min([0.5, *(max(0.0, at - now) for at in due)])
             self._wait(yield_s)
 
-    def _watch_one(self, child: Child, now: float) -> None:
+    def _watch_one(self, child: Child, now: float, is_held_up: bool) -> None:
         if child.restart_at is not None:
             if now >= child.restart_at:
                 self._restart(child, now)
@@ -198,18 +195,53 @@ class Launcher:
         assert child.process is not None
         code = child.process.poll()
         if code is None:
+            self._listen(child, now, is_held_up)
             return
+        reason = self._reason(child) if code > 0 else ""
+        if child.heal is None:
+            fault = Fault.PORT_IN_USE if child.kind == "web" and _IN_USE.search(reason) else child.fault
+            child.heal = ChildHealing(fault, f"{child.kind} {_ending(code)}", now)
         child.failures = 1 if now - child.started_at > HEALTHY_AFTER_S else child.failures + 1
         wait_s = min(child.backoff_s, MAX_KILLED_BACKOFF_S) if code == -signal.SIGKILL else child.backoff_s
         child.restart_at = now + wait_s
-        why = f": {self._reason(child)}" if code > 0 else ""
+        why = f": {reason}" if reason else ""
         self._say(f"{child.kind} {_ending(code)}{why}; starting it again in {wait_s:.1f} s")
+
+    def _listen(self, child: Child, now: float, is_held_up: bool) -> None:
+        """A child that is back ends its heal; one that is there but silent or stopped is killed, and so replaced."""
+        assert child.process is not None
+        stopped_s = child.stopped.seconds(child.process.pid, now)
+        if child.watch is None:
+            return  # the daemon looks after the vault
+        child.watch.look(now)
+        heard_at = child.watch.heard_at
+        if heard_at is not None and child.heal is not None:
+            self._healed(child, child.heal, now)
+        limit_s = self._healing[child.fault]["silent_s"] if heard_at is not None else START_TIMEOUT_S
+        silent_s = max(stopped_s, now - (heard_at if heard_at is not None else child.started_at))
+        if stopped_s > self._healing[child.fault]["silent_s"] or (silent_s > limit_s and not is_held_up):
+            word = "is stopped" if stopped_s else "is silent"
+            self._say(f"{child.kind} {word} for {silent_s:.1f} s; replacing it")
+            child.heal = child.heal or ChildHealing(child.fault, f"{child.kind} {word}", now, silent_s)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.process.pid, signal.SIGKILL)  # a web has workers of its own
+
+    def _healed(self, child: Child, heal: ChildHealing, now: float) -> None:
+        child.heal = None
+        line = ChildHeal(
+            id=f"{os.getpid()}-{heal.detected_at:.6f}-{child.kind}", fault=heal.fault, place=child.kind,
+            seconds=now - heal.detected_at, acted_s=max(0.0, heal.acted_at - heal.detected_at), silent_s=heal.silent_s,
+            cause=heal.cause,
+        )  # fmt: skip
+        spool(self._options.data_dir / "run", line)
 
     def _restart(self, child: Child, now: float) -> None:
         """Start it again; a machine that refuses (no disk, no memory) is asked again later."""
         try:
             self._start(child)
             child.last_trouble = ""
+            if child.heal is not None:
+                child.heal.acted_at = now
         except OSError as error:
             child.failures += 1
             child.restart_at = now + child.backoff_s
@@ -255,6 +287,7 @@ class Launcher:
                 child.process.wait()
         os.close(self._lifeline_write)
         os.close(self._lifeline_read)
+        self._beats.close()
         self._processes.sweep()
         for path in (socket_path(self._options.data_dir), self._options.vault_socket):
             with contextlib.suppress(OSError):  # a disk that refuses; the next start takes it away

@@ -1,36 +1,90 @@
-"""The policy of a data directory: `policy.yaml`, read once at the start. Absent: the defaults of `scheduler.core.policy`."""
+"""The policy of a data directory: `policy.yaml`, numbers of the queue and, under `faults`, the rules of healing.
+
+Absent: the defaults. It is read at the start and again whenever it changes; a file with a mistake changes nothing.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.policy import Policy, PolicyError
 from scheduler.errors import SchedulerError
-from scheduler.yaml_files import YamlError, read_yaml
+from scheduler.yaml_files import Node, YamlError, read_yaml
 
 POLICY_NAME = "policy.yaml"
+FAULTS = "faults"
+CHANGES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """What a policy file says. `sha256`: of its text, empty without a file."""
+
+    policy: Policy
+    healing: HealingPolicy
+    sha256: str = ""
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain data, defaults filled in."""
+        return {**self.policy.to_mapping(), FAULTS: self.healing.to_mapping()}
 
 
 def load_policy(data_dir: Path, slot_memory_bytes: int) -> Policy:
+    """The numbers of the queue; the rules of healing are checked as well. Raises as `read_policy`."""
+    return read_policy(data_dir, slot_memory_bytes).policy
+
+
+def read_policy(data_dir: Path, slot_memory_bytes: int) -> PolicyFile:
     """The policy; a slot's memory is the vault's limit unless the file says otherwise.
 
-    SchedulerError `bad_policy` names line or field and the way out: a daemon with half a policy would surprise everybody.
+    SchedulerError `bad_policy` names line and field and the way out: a daemon with half a policy would surprise everybody.
     """
     path = data_dir / POLICY_NAME
     try:
-        data = read_yaml(path.read_text(encoding="utf-8")).plain if path.exists() else {}
-        if data is None:
-            data = {}
-        if not isinstance(data, dict):
-            raise SchedulerError(422, "bad_policy", f"{path} is not a map.", hint="Write one `name: number` per line.")
-        policy = Policy.from_mapping(data)
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        node = read_yaml(text)
     except YamlError as error:
         raise SchedulerError(422, "bad_policy", f"{path}, {error.problem}") from error
     except (UnicodeDecodeError, OSError) as error:
         raise SchedulerError(422, "bad_policy", f"{path} cannot be read: {error}") from error
+    data = {} if node.value is None else node.plain
+    if not isinstance(data, dict):
+        raise SchedulerError(422, "bad_policy", f"{path} is not a map.", hint="Write one `name: number` per line.")
+    try:
+        faults = data.pop(FAULTS, None) or {}
+        if not isinstance(faults, dict):
+            raise PolicyError(f"{FAULTS} is not a map.", field=FAULTS, hint="Write the faults below it, indented.")
+        policy, healing = Policy.from_mapping(data), HealingPolicy.from_mapping(faults)
     except PolicyError as error:
-        raise SchedulerError(422, "bad_policy", f"{path}: {error.message}", field=error.field, hint=error.hint) from error
+        message = f"{path}, line {_line_of(node, error.field)}: {error.message}"
+        raise SchedulerError(422, "bad_policy", message, field=error.field, hint=error.hint) from error
     if policy.slot_memory_bytes is None:
-        return replace(policy, slot_memory_bytes=slot_memory_bytes)
-    return policy
+        policy = replace(policy, slot_memory_bytes=slot_memory_bytes)
+    return PolicyFile(policy, healing, hashlib.sha256(text.encode()).hexdigest() if text else "")
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:
+    """What differs between two policies, as `faults.stutter.blocks: 2 → 3`."""
+    found: list[str] = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += changes(old, new, f"{path}{name}.")
+        elif old != new:
+            found.append(f"{path}{name}: {old} → {new}")
+    return found
+
+
+def _line_of(node: Node, field: str) -> int:
+    """The line of a field's key, or of the deepest map on the way to it that is there."""
+    line = node.line
+    for name in field.split("."):
+        if not isinstance(node.value, dict) or name not in node.value:
+            break
+        line, node = node.keys[name][0], node.value[name]
+    return line

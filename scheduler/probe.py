@@ -5,7 +5,6 @@ NVML lives only here. A machine without an NVIDIA driver has one device, `cpu`, 
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import datetime
 import os
@@ -37,6 +36,7 @@ class Probe:
         try:
             pynvml.nvmlInit()
             self._gpus = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+            self._errors = _ErrorFeed(self._gpus)
         except pynvml.NVMLError:
             self._gpus = []
 
@@ -44,7 +44,11 @@ class Probe:
         """One reading per GPU, or the one of the CPU."""
         if not self._gpus:
             return [Reading("cpu", self._cpu())]
-        return [Reading(f"gpu{index}", _gpu(handle)) for index, handle in enumerate(self._gpus)]
+        codes = self._errors.read()
+        return [
+            Reading(f"gpu{index}", _gpu(handle) | ({"xids": codes[index]} if index in codes else {}))
+            for index, handle in enumerate(self._gpus)
+        ]
 
     def _cpu(self) -> dict[str, Any]:
         memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
@@ -69,8 +73,12 @@ def _gpu(handle: Any) -> dict[str, Any]:
     body: dict[str, Any] = {}
 
     def add(name: str, read: Callable[[], Any]) -> None:
-        with contextlib.suppress(pynvml.NVMLError):  # this sensor does not exist here
+        try:
             body[name] = read()
+        except pynvml.NVMLError_GpuIsLost:
+            body["is_lost"] = True  # fallen off the bus
+        except pynvml.NVMLError:
+            pass  # this sensor does not exist here
 
     add("name", lambda: pynvml.nvmlDeviceGetName(handle))
     add("memory_used_bytes", lambda: pynvml.nvmlDeviceGetMemoryInfo(handle).used)
@@ -81,6 +89,34 @@ def _gpu(handle: Any) -> dict[str, Any]:
     add("power_w", lambda: pynvml.nvmlDeviceGetPowerUsage(handle) / 1000)
     add("throttle_reasons", lambda: pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
     return body
+
+
+class _ErrorFeed:
+    """Error codes (XID) that the driver reports, by GPU index. A driver without such events feeds nothing."""
+
+    def __init__(self, handles: list[Any]) -> None:
+        self._index = {}
+        self._set: Any = None
+        try:
+            self._set = pynvml.nvmlEventSetCreate()
+            for index, handle in enumerate(handles):
+                pynvml.nvmlDeviceRegisterEvents(handle, pynvml.nvmlEventTypeXidCriticalError, self._set)
+                self._index[pynvml.nvmlDeviceGetPciInfo(handle).busId] = index
+        except pynvml.NVMLError:
+            self._set = None
+
+    def read(self) -> dict[int, list[int]]:
+        """Codes since the last call; never waits."""
+        found: dict[int, list[int]] = {}
+        while self._set is not None:
+            try:
+                event = pynvml.nvmlEventSetWait_v2(self._set, 0)
+                index = self._index.get(pynvml.nvmlDeviceGetPciInfo(event.device).busId)
+            except pynvml.NVMLError:  # NVMLError_Timeout: nothing more
+                return found
+            if index is not None:
+                found.setdefault(index, []).append(int(event.eventData))
+        return found
 
 
 class MonitorCsv:

@@ -8,25 +8,36 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from engine import protocol
 from engine.catalog import BLOCK_FRAMES
 from scheduler.core import events
 from scheduler.core.actions import Action, MoveJob
+from scheduler.core.block_times import BlockKey, BlockTimes
+from scheduler.core.healing_policy import Fault, HealingPolicy
+from scheduler.core.ladder import Rung
+from scheduler.core.reports import MEMORY_CODES
 from scheduler.errors import SchedulerError
+from scheduler.job_ladder import Picture, at_rung, ladder_of_row
 from scheduler.ledger import Ledger, Turn, job_of
+from scheduler.role_book import RoleBook
 from scheduler.room import is_without_room
 from scheduler.worker_link import WorkerLink
 
+PLAN_FROM = 5  # blocks of a kind that must be known before one counts as too slow
 _log = logging.getLogger("greenroom.reports")
 
 
 class Reports:
     """Receives the workers' reports on the event loop's thread."""
 
-    def __init__(self, ledger: Ledger, data_dir: Path) -> None:
+    def __init__(
+        self, ledger: Ledger, data_dir: Path, roles: RoleBook, times: BlockTimes, healing: Callable[[], HealingPolicy]
+    ) -> None:
         self._ledger = ledger
         self._data_dir = data_dir
+        self._roles, self._times, self._healing = roles, times, healing
         self._prepared: dict[str, tuple[str, asyncio.Future[protocol.RolePrepared | protocol.RoleRefused]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -54,7 +65,7 @@ class Reports:
             case protocol.JobStarted():
                 self._ledger.post(lambda turn: self._started(turn, link, message))
             case protocol.BlockDone():
-                self._ledger.post(lambda turn: _block_done(turn, link, message))
+                self._ledger.post(lambda turn: self._block_done(turn, link, message))
             case protocol.SegmentDone():
                 self._ledger.post(lambda turn: self._segment_done(turn, message))
             case protocol.JobPreempted():
@@ -80,12 +91,20 @@ class Reports:
         self._ledger.post(lambda turn: turn.apply(event(turn.at)))
 
     def _started(self, turn: Turn, link: WorkerLink, message: protocol.JobStarted) -> None:
-        actions = turn.apply(events.JobWasStarted(at=turn.at, lease_id=message.lease_id, resume=message.resume))
+        actions = turn.apply(
+            events.JobWasStarted(
+                at=turn.at, lease_id=message.lease_id, resume=message.resume, ladder=self._ladder(turn, message.lease_id)
+            )
+        )
         if (job_id := _moved(actions)) is None:
             return
         row = turn.store.job(job_id)
         assert row is not None
-        recipe = json.loads(row["recipe"])
+        asked = json.loads(row["asked"]) if row["asked"] else None
+        first = json.loads(row["recipe"])
+        recipe = at_rung(first, row["rungs"], asked, message.from_block)
+        if asked is None and recipe["settings"] != first["settings"]:
+            turn.store.note_job(job_id, asked=json.dumps(first["settings"], ensure_ascii=False))
         if link.ready is not None:
             # The worker computes with the threads that the recipe was begun with, so these stay.
             pinned = {name: recipe["made_with"][name] for name in ("threads",) if name in recipe["made_with"]}
@@ -95,12 +114,28 @@ class Reports:
             job_id, resume=message.resume, width=message.width, height=message.height,
             started_at=row["started_at"] or turn.at, recipe=json.dumps(recipe, ensure_ascii=False),
         )  # fmt: skip
+        self._expect(link, block_key(recipe, message.width, message.height, link))
+
+    def _ladder(self, turn: Turn, lease_id: str) -> tuple[Rung, ...]:
+        """What the lease's job could give up; empty where its role is gone, or the lease."""
+        if (job := turn.job_of(lease_id)) is None or (row := turn.store.job(job.id)) is None:
+            return ()
+        role = self._roles.version(row["role"], row["role_version"])
+        return ladder_of_row(row, Picture(width=role.image_width, height=role.image_height))
+
+    def _expect(self, link: WorkerLink, key: BlockKey) -> None:
+        """From now on the worker makes blocks of this kind: how long may one take?"""
+        rule, time = self._healing()[Fault.HUNG_STEP], self._times.predict(key)
+        link.block_deadline_s = None if time is None else time.deadline_s(rule["factor"], rule["floor_s"])
 
     def _failed(self, turn: Turn, message: protocol.JobFailed) -> None:
         """A disk without room is nobody's failure: everything waits until there is some, then goes on."""
         if message.code == "disk_full" and turn.job_of(message.lease_id) is not None and is_without_room(self._data_dir):
             raise SchedulerError(507, "disk_full", message.message, hint=message.hint)
-        event = events.JobHasFailed(at=turn.at, lease_id=message.lease_id, code=message.code, can_retry=message.can_retry)
+        ladder = self._ladder(turn, message.lease_id) if message.code in MEMORY_CODES else ()
+        event = events.JobHasFailed(
+            at=turn.at, lease_id=message.lease_id, code=message.code, can_retry=message.can_retry, ladder=ladder
+        )
         job_id = _moved(turn.apply(event))
         if job_id is not None:
             turn.store.note_job(job_id, error_code=message.code, error_message=message.message, error_hint=message.hint)
@@ -113,6 +148,35 @@ class Reports:
                 {"job_id": job.id, "segment": message.segment, "path": path, "sha256": message.sha256,
                  "frames": message.frames, "bytes": message.bytes}
             )  # fmt: skip
+
+    def _block_done(self, turn: Turn, link: WorkerLink, message: protocol.BlockDone) -> None:
+        job = turn.job_of(message.lease_id)
+        row = None if job is None else turn.store.job(job.id)
+        if job is None:
+            link.kill("wrong_lease")  # it works on something that nobody gave it, instead of what somebody did
+        key = None
+        if row is not None and row["width"] is not None:
+            key = block_key(json.loads(row["recipe"]), row["width"], row["height"], link)
+        known = None if key is None else self._times.of(key)
+        planned_s = known.typical_s if known is not None and known.count >= PLAN_FROM else 0.0
+        event = events.BlockWasDone(
+            at=turn.at, lease_id=message.lease_id, block=message.block, seconds=message.seconds, planned_s=planned_s
+        )
+        if _moved(turn.apply(event)) is None:
+            return
+        assert job is not None
+        turn.store.insert_block({
+            "job_id": job.id, "block": message.block, "lease_id": message.lease_id, "frames": message.frames,
+            "seconds": message.seconds, "latents_sha256": message.latents_sha256, "frames_sha256": message.frames_sha256,
+            "fragment_sha256": message.fragment_sha256, "fragment_bytes": message.fragment_bytes,
+            "stage_ms": json.dumps(message.stage_ms), "peak_bytes": message.peak_bytes, "made_at": turn.at,
+        })  # fmt: skip
+        # A lease's first block warms up what was just mapped; a job that stutters says nothing of what is usual.
+        is_warm = job.slot is not None and turn.state.slots[job.slot].leased_blocks > 1
+        is_usual = is_warm and turn.state.heals.find(Fault.STUTTER, f"job:{job.id}") is None
+        if key is not None and (is_usual or known is None):
+            turn.store.keep_block_time(key, self._times.learn(key, message.seconds), turn.at)
+            self._expect(link, key)
 
     async def _succeeded(self, message: protocol.JobSucceeded) -> None:
         """Believe the file, not the word: hash it (outside the loop's thread) before the job counts as done."""
@@ -140,19 +204,10 @@ class Reports:
         return str(Path(path).resolve().relative_to(self._data_dir.resolve()))
 
 
-def _block_done(turn: Turn, link: WorkerLink, message: protocol.BlockDone) -> None:
-    job = turn.job_of(message.lease_id)
-    if job is None:
-        link.kill("wrong_lease")  # it works on something that nobody gave it, instead of what somebody did
-    if _moved(turn.apply(events.BlockWasDone(at=turn.at, lease_id=message.lease_id, block=message.block))) is None:
-        return
-    assert job is not None
-    turn.store.insert_block({
-        "job_id": job.id, "block": message.block, "lease_id": message.lease_id, "frames": message.frames,
-        "seconds": message.seconds, "latents_sha256": message.latents_sha256, "frames_sha256": message.frames_sha256,
-        "fragment_sha256": message.fragment_sha256, "fragment_bytes": message.fragment_bytes,
-        "stage_ms": json.dumps(message.stage_ms), "peak_bytes": message.peak_bytes, "made_at": turn.at,
-    })  # fmt: skip
+def block_key(recipe: dict[str, Any], width: int, height: int, link: WorkerLink) -> BlockKey:
+    """What a block's time depends on."""
+    device = "" if link.ready is None else link.ready.device
+    return BlockKey(recipe["model"], f"{width}x{height}", int(recipe["settings"]["steps"]), device)
 
 
 def _moved(actions: list[Action]) -> str | None:

@@ -13,11 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine import protocol
+from scheduler.core.healing_policy import Fault, HealingPolicy, Rule
 from scheduler.spawn import ProcessList
 from scheduler.worker_link import WorkerLink, WorkerPlace
 
-MAX_BACKOFF_S = 30.0
 HEALTHY_AFTER_S = 30.0
+STALL_S = 1.0  # the daemon itself was held up for so long: its workers' silence is not theirs
+BLOCK_PHASES = frozenset({"step", "decode", "sink", "encode", "write"})
 _log = logging.getLogger("greenroom.supervisor")
 
 
@@ -32,12 +34,13 @@ class Slot:
     not_before: float = 0.0  # monotonic: no start before
     last_error: str = ""
 
-    def fail(self, error: str) -> None:
-        """One more failure in a row: the next start waits longer."""
+    def fail(self, error: str, rule: Rule) -> float:
+        """One more failure in a row: the next start waits longer. Returns the seconds."""
         self.failures += 1
         self.last_error = error
-        wait_s = min(MAX_BACKOFF_S, 0.25 * 2 ** min(self.failures - 2, 10)) if self.failures > 1 else 0.0
+        wait_s = min(rule["max_s"], rule["first_s"] * 2 ** min(self.failures - 2, 30)) if self.failures > 1 else 0.0
         self.not_before = time.monotonic() + wait_s
+        return wait_s
 
     def succeed(self) -> None:
         """What ended now is no sign of a crash loop."""
@@ -45,12 +48,13 @@ class Slot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watchdog:
-    """When silence or standstill means death. Seconds of the monotonic clock."""
+class Calls:
+    """Whom the supervisor tells: a worker serves a slot, the slot's worker is lost, a start failed, a report came."""
 
-    heartbeat_lost_s: float = 4.0
-    start_timeout_s: float = 120.0  # import, weights, warm-up
-    hung_step_s: float = 90.0  # a step, a decode, a preparation without any progress
+    on_ready: Callable[[int, str], None]
+    on_lost: Callable[[WorkerLink, str], None]
+    on_report: Callable[[WorkerLink, protocol.Message], None]
+    on_start_failed: Callable[[int, int, float, str, str], None]  # slot, failures in a row, wait, cause, last words
 
 
 class Supervisor:
@@ -63,16 +67,15 @@ class Supervisor:
         *,
         slots: int,
         standbys: int,
-        watchdog: Watchdog,
+        healing: Callable[[], HealingPolicy],
         boot_number: int,
-        on_ready: Callable[[int, str], None],
-        on_lost: Callable[[int, str, str], None],
-        on_report: Callable[[WorkerLink, protocol.Message], None],
+        calls: Calls,
     ) -> None:
+        """`healing`: the policy that holds now; its deadlines decide when silence or standstill means death."""
         self.slots = [Slot(number) for number in range(slots)]
         self._place, self._processes = place, processes
-        self._standbys, self._watchdog = standbys, watchdog
-        self._on_ready, self._on_lost, self._on_report = on_ready, on_lost, on_report
+        self._standbys, self._healing, self._calls = standbys, healing, calls
+        self._kept_at = time.monotonic()
         self._boot_number = boot_number
         self._count = 0
         self._links: dict[str, WorkerLink] = {}
@@ -91,8 +94,12 @@ class Supervisor:
         if self._is_stopping:
             return
         now = time.monotonic()
+        stalled_s, self._kept_at = now - self._kept_at, now
         for link in list(self._links.values()):
-            self._judge(link, now)
+            if stalled_s > STALL_S:
+                link.forgive(stalled_s)
+            else:
+                self._judge(link, now)
         for slot in self.slots:
             # One at a time: a standby would take half the machine from the worker that people wait for, and a broken
             # program must not be started in pairs.
@@ -102,13 +109,15 @@ class Supervisor:
                 await self._start(slot)
 
     def _judge(self, link: WorkerLink, now: float) -> None:
+        hung, beat = self._healing()[Fault.HUNG_STEP], self._healing()[Fault.HEARTBEAT_LOST]
+        silent_s = now - link.heard_at
         if link.ready is None:
-            if now - link.started_at > self._watchdog.start_timeout_s:
-                link.kill("start_timeout")
-        elif now - link.heard_at > self._watchdog.heartbeat_lost_s:
-            link.kill("heartbeat_lost")
-        elif link.heartbeat.lease_id is not None and now - link.moved_at > self._watchdog.hung_step_s:
-            link.kill("hung_step")
+            if now - link.started_at > hung["start_s"]:
+                link.judge("start_timeout", now - link.started_at, hung["start_s"])
+        elif silent_s > (allowed_s := max(beat["floor_s"], beat["factor"] * link.widest_gap_s)):
+            link.judge("heartbeat_lost", silent_s, allowed_s)
+        elif link.heartbeat.lease_id is not None and now - link.moved_at > (allowed_s := _step_deadline_s(link, hung)):
+            link.judge("hung_step", now - link.moved_at, allowed_s)
 
     async def _start(self, slot: Slot) -> None:
         self._count += 1
@@ -121,7 +130,7 @@ class Supervisor:
         except OSError as error:  # no memory, no descriptor, no disk: tried again later
             slot.standbys.remove(link)
             del self._links[worker_id]
-            slot.fail(f"cannot be started: {error}")
+            self._fail(slot, "cannot_start", f"cannot be started: {error}")
             _log.error("a worker for slot %d cannot be started: %s", slot.number, error)
 
     def kill(self, worker_id: str, cause: str) -> None:
@@ -150,6 +159,10 @@ class Supervisor:
         while self._links:
             await asyncio.sleep(0.01)
 
+    def _fail(self, slot: Slot, cause: str, reason: str) -> None:
+        wait_s = slot.fail(reason if cause == "cannot_start" else cause, self._healing()[Fault.CRASH_LOOP])
+        self._calls.on_start_failed(slot.number, slot.failures, wait_s, cause, reason)
+
     # ---- hearing ------------------------------------------------------------------------------------------------------
 
     def _message(self, link: WorkerLink, message: protocol.Message) -> None:
@@ -158,7 +171,7 @@ class Supervisor:
         elif isinstance(message, protocol.WorkerReady):
             self._promote(self.slots[link.slot])
         elif not isinstance(message, protocol.Heartbeat):
-            self._on_report(link, message)
+            self._calls.on_report(link, message)
 
     def _welcome(self, link: WorkerLink, hello: protocol.WorkerHello) -> None:
         if hello.version != protocol.PROTOCOL_VERSION:
@@ -185,21 +198,29 @@ class Supervisor:
             if link.ready is not None and not link.is_leaving:
                 slot.standbys.remove(link)
                 slot.active = link
-                self._on_ready(slot.number, link.worker_id)
+                self._calls.on_ready(slot.number, link.worker_id)
                 return
 
     def _ended(self, link: WorkerLink, cause: str) -> None:
         del self._links[link.worker_id]
         slot = self.slots[link.slot]
-        # A worker that lived long, made a block or was ended on purpose is no sign of a crash loop.
+        # A worker that lived long, made a block or was ended from outside is no sign of a crash loop.
         is_healthy = link.has_made_block or time.monotonic() - link.started_at > HEALTHY_AFTER_S
+        is_from_outside = link.ready is not None and cause not in ("exited", "crashed")
         if is_healthy or cause == "stopped":
             slot.succeed()
-        else:
-            slot.fail(cause)
+        elif not is_from_outside:
+            self._fail(slot, cause, link.last_words)
         if link is slot.active:
             slot.active = None
-            self._on_lost(slot.number, link.worker_id, cause)
+            self._calls.on_lost(link, cause)
             self._promote(slot)
         else:
             slot.standbys.remove(link)
+
+
+def _step_deadline_s(link: WorkerLink, rule: Rule) -> float:
+    """How long a worker may stand still where it is: by what was learnt inside a block, else by the rule."""
+    if link.heartbeat.phase not in BLOCK_PHASES:
+        return rule["long_s"]
+    return rule["cold_s"] if link.block_deadline_s is None else link.block_deadline_s

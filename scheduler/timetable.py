@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,31 +17,29 @@ from typing import Any
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from scheduler.device_sensors import DeviceSensors
 from scheduler.ledger import Ledger, Turn
-from scheduler.probe import MonitorCsv, Probe
+from scheduler.probe import MonitorCsv
 
-LOW_DISK_BYTES = 1 << 30
 _log = logging.getLogger("greenroom.timetable")
 
 
 class Timetable:
     """Starts and stops the regular work. `time_zone`: an IANA name; local to the machine by default."""
 
-    def __init__(self, ledger: Ledger, data_dir: Path, time_zone: str | None = None) -> None:
-        self._ledger, self._data_dir = ledger, data_dir
-        self._probe, self._csv = Probe(), MonitorCsv(data_dir / "gpu_monitor.csv")
+    def __init__(self, ledger: Ledger, data_dir: Path, sensors: DeviceSensors, time_zone: str | None = None) -> None:
+        self._ledger, self._data_dir, self._sensors = ledger, data_dir, sensors
+        self._csv = MonitorCsv(data_dir / "gpu_monitor.csv")
         self._scheduler = AsyncIOScheduler(
             timezone=time_zone,
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
-        self._is_disk_low = False
         self._failing: dict[str, str] = {}  # what fails again and again is said once
 
     def start(self) -> None:
         """Begin."""
         add: Callable[..., Any] = self._scheduler.add_job
         add(self._sample, "interval", seconds=1, id="sample")
-        add(self._check_disk, "interval", seconds=10, id="disk")
         add(self._thin, "cron", minute=7, id="thin-samples")
         add(self._verify, "cron", hour=3, minute=30, id="verify-audit")
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
@@ -54,7 +51,7 @@ class Timetable:
         self._scheduler.shutdown(wait=False)
 
     async def _sample(self) -> None:
-        readings = await asyncio.to_thread(self._probe.read)
+        readings = await asyncio.to_thread(self._sensors.probe.read)
         try:
             self._csv.add(readings, self._ledger.clock.now())
             self._failing.pop("gpu_monitor", None)
@@ -64,16 +61,10 @@ class Timetable:
         def keep(turn: Turn) -> None:
             for reading in readings:
                 turn.store.insert_sample(turn.at, reading.device, reading.body)
+            for event in self._sensors.heard(turn.at, readings):
+                turn.apply(event)
 
         self._ledger.post(keep)
-
-    async def _check_disk(self) -> None:
-        free = shutil.disk_usage(self._data_dir).free
-        is_low = free < LOW_DISK_BYTES
-        if is_low != self._is_disk_low:
-            self._is_disk_low = is_low
-            tag = "disk:low" if is_low else "disk:recovered"
-            self._ledger.post(lambda turn: turn.record(tag, "disk", {"free_bytes": free}))
 
     async def _thin(self) -> None:
         self._ledger.post(lambda turn: turn.store.thin_samples(turn.at - 86_400))

@@ -21,7 +21,6 @@ from engine.errors import ProtocolError
 
 RETRY_S = 0.5
 STATUS_EVERY_S = 1.0
-ANSWER_S = 10.0  # a vault that does not answer for so long hangs: it never does anything long at a stretch
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the listening process
 _log = logging.getLogger("greenroom.vault")
 
@@ -29,16 +28,26 @@ _log = logging.getLogger("greenroom.vault")
 class VaultLink:
     """Keeps one connection; what is to be dropped waits while the vault is away (a new vault holds nothing anyway)."""
 
-    def __init__(self, socket_path: Path, on_change: Callable[[bool], None], is_open: Callable[[str], bool]) -> None:
-        """`is_open`: whether the job of a context may still need it."""
+    def __init__(
+        self, socket_path: Path, on_change: Callable[[bool, str, float], None], is_open: Callable[[str], bool],
+        silent_s: Callable[[], float],
+    ) -> None:  # fmt: skip
+        """`on_change`: there or not, why, after how much silence. `is_open`: whether the job of a context may still need it.
+
+        `silent_s`: a vault that does not answer for so long hangs; it never does anything long at a stretch.
+        """
         self.status: protocol.VaultStatus | None = None
         self._path = socket_path
-        self._on_change, self._is_open = on_change, is_open
-        self._to_drop: asyncio.Queue[str] = asyncio.Queue()
+        self._on_change, self._is_open, self._silent_s = on_change, is_open, silent_s
+        self._to_ask: asyncio.Queue[protocol.Message] = asyncio.Queue()
 
     def drop_context(self, job_id: str) -> None:
         """Free a job's context, now or when the vault is back."""
-        self._to_drop.put_nowait(job_id)
+        self._to_ask.put_nowait(protocol.DropContext(job_id=job_id))
+
+    def drop_caches(self) -> None:
+        """Let go of prepared conditions and unused files, now or when the vault is back."""
+        self._to_ask.put_nowait(protocol.DropCaches())
 
     async def run(self) -> None:
         """Connect, serve, reconnect; for ever."""
@@ -48,10 +57,12 @@ class VaultLink:
             except OSError:
                 await asyncio.sleep(RETRY_S)
                 continue
+            cause, waited_s = "ended", 0.0
             try:
                 await self._serve(reader, writer)
             except TimeoutError:
-                _kill_peer(writer)
+                cause, waited_s = "silent", self._silent_s()
+                _kill_peer(writer, waited_s)
             except (OSError, EOFError, ProtocolError, asyncio.IncompleteReadError):
                 pass  # the vault went away: that is what the change below says
             finally:
@@ -60,7 +71,7 @@ class VaultLink:
                     await writer.wait_closed()
                 if self.status is not None:
                     self.status = None
-                    self._on_change(False)
+                    self._on_change(False, cause, waited_s)
             await asyncio.sleep(RETRY_S)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -73,30 +84,30 @@ class VaultLink:
             is_new = self.status is None or self.status.pid != answer.pid
             self.status = answer
             if is_new:
-                self._on_change(True)
+                self._on_change(True, "", 0.0)
             for job_id in answer.contexts:
                 if not self._is_open(job_id):
                     await self._ask(reader, writer, protocol.DropContext(job_id=job_id))
             try:
-                job_id = await asyncio.wait_for(self._to_drop.get(), STATUS_EVERY_S)
+                wish = await asyncio.wait_for(self._to_ask.get(), STATUS_EVERY_S)
             except TimeoutError:
                 continue
-            await self._ask(reader, writer, protocol.DropContext(job_id=job_id))
+            await self._ask(reader, writer, wish)
 
     async def _ask(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: protocol.Message
     ) -> protocol.Message:
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(self._silent_s()):
             writer.write(protocol.encode(message))
             await writer.drain()
             head = await reader.readexactly(4)
             return protocol.decode(await reader.readexactly(int.from_bytes(head, "big")))
 
 
-def _kill_peer(writer: asyncio.StreamWriter) -> None:
+def _kill_peer(writer: asyncio.StreamWriter, waited_s: float) -> None:
     """SIGKILL the process at the other end. It is there still: were it gone, the connection would have ended instead."""
     raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid = _CREDENTIALS.unpack(raw)[0]
-    _log.error("the vault (process %d) hangs: nothing for %.0f s; it is killed", pid, ANSWER_S)
+    _log.error("the vault (process %d) hangs: nothing for %.0f s; it is killed", pid, waited_s)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

@@ -15,8 +15,10 @@ from pathlib import Path
 
 from engine import protocol
 from engine.errors import ProtocolError
+from scheduler.last_words import last_words
 from scheduler.spawn import ProcessList, python_module, spawn
 
+GAP_MEMORY = 0.98  # per heartbeat: a wide gap is forgotten after a minute or so
 LINGER_S = 1.0  # a worker that closed its socket has so long to end by itself
 
 
@@ -52,6 +54,10 @@ class WorkerLink(asyncio.Protocol):
         self.heard_at = self.started_at  # last sign of life
         self.moved_at = self.started_at  # last change of block, step or phase
         self.has_made_block = False
+        self.widest_gap_s = place.heartbeat_s  # between heartbeats lately: a busy machine is no dead worker
+        self.block_deadline_s: float | None = None  # of the job it runs; None: nothing was learnt yet
+        self.silent_s, self.deadline_s = 0.0, 0.0  # why it was judged: how long nothing came, and what was allowed
+        self._log_start = 0
         self._place = place
         self._on_message = on_message
         self._on_end = on_end
@@ -69,6 +75,15 @@ class WorkerLink(asyncio.Protocol):
         return self._kill_cause is not None or self._linger is not None
 
     @property
+    def _log_path(self) -> Path:
+        return self._place.log_dir / f"worker-{self.slot}.jsonl"
+
+    @property
+    def last_words(self) -> str:
+        """What it said last in its log (several workers of a slot share one)."""
+        return last_words(self._log_path, self._log_start)
+
+    @property
     def pid(self) -> int:
         """The worker's process id."""
         assert self._process is not None
@@ -81,7 +96,8 @@ class WorkerLink(asyncio.Protocol):
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with (self._place.log_dir / f"worker-{self.slot}.jsonl").open("ab") as log:
+            with self._log_path.open("ab") as log:
+                self._log_start = log.tell()
                 self._process = spawn(
                     "worker",
                     python_module(self._place.program, "--control-fd", str(theirs.fileno())),
@@ -112,6 +128,16 @@ class WorkerLink(asyncio.Protocol):
         """Tell the worker to end; however it then ends, the cause is "stopped"."""
         self._kill_cause = self._kill_cause or "stopped"
         self.send(protocol.StopWorker())
+
+    def forgive(self, seconds: float) -> None:
+        """The daemon itself stood still for so long: nothing of that is the worker's silence."""
+        self.heard_at += seconds
+        self.moved_at += seconds
+
+    def judge(self, cause: str, silent_s: float, deadline_s: float) -> None:
+        """Kill it because nothing came for longer than allowed."""
+        self.silent_s, self.deadline_s = silent_s, deadline_s
+        self.kill(cause)
 
     def kill(self, cause: str) -> None:
         """SIGKILL the worker's process group; its end arrives as `on_end(cause)`."""
@@ -144,6 +170,7 @@ class WorkerLink(asyncio.Protocol):
 
     def _note(self, message: protocol.Message) -> None:
         now = time.monotonic()
+        self.widest_gap_s = max(self.widest_gap_s * GAP_MEMORY, now - self.heard_at)
         self.heard_at = now
         if isinstance(message, protocol.Heartbeat):
             if message != self.heartbeat:
@@ -153,6 +180,7 @@ class WorkerLink(asyncio.Protocol):
             self.moved_at = now
         if isinstance(message, protocol.WorkerReady):
             self.ready = message
+            self.widest_gap_s = self._place.heartbeat_s  # importing holds everything up; that is over
         elif isinstance(message, protocol.BlockDone):
             self.has_made_block = True
 
@@ -173,5 +201,6 @@ class WorkerLink(asyncio.Protocol):
             self._linger.cancel()
         if not self._is_over:
             self._is_over = True
-            cause = self._kill_cause or ("killed" if code < 0 else "exited")
+            natural = "exited" if code >= 0 else "killed" if code == -signal.SIGKILL else "crashed"
+            cause = self._kill_cause or natural
             self._on_end(self, cause)

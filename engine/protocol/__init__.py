@@ -38,6 +38,7 @@ from engine.protocol.reports import (
 from engine.protocol.vault import (
     AdoptContext,
     AskVaultStatus,
+    DropCaches,
     DropContext,
     GetConditions,
     Mapped,
@@ -67,6 +68,7 @@ __all__ = [
     "BlockDone",
     "BlockStarted",
     "CancelJob",
+    "DropCaches",
     "DropContext",
     "FrameReader",
     "GetConditions",

@@ -67,6 +67,11 @@ class DropContext(Message):
 
 
 @dataclass(frozen=True)
+class DropCaches(Message):
+    """Memory is short: let go of all prepared conditions and of files that no client has open."""
+
+
+@dataclass(frozen=True)
 class AskVaultStatus(Message):
     """Ask what the vault holds, per owner."""
 

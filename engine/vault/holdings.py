@@ -76,6 +76,13 @@ class Holdings:
                 holding = self.files.pop(idle.pop(0))
             memory_file.close(holding.descriptor)
 
+    def drop_caches(self) -> None:
+        """Let go of everything that can be made or read again and that nobody uses just now."""
+        for key in list(self.conditions):
+            memory_file.close(self.conditions.pop(key).descriptor)
+        for path in [path for path in self.files if path not in self._in_use()]:
+            self.drop_file(path)
+
     # ---- model files -----------------------------------------------------------------------------------------------
 
     def find_file(self, path: str, sha256: str | None, owner: str) -> Holding | FileLoad:

@@ -16,6 +16,7 @@ from engine.protocol import (
     PROTOCOL_VERSION,
     AdoptContext,
     AskVaultStatus,
+    DropCaches,
     DropContext,
     GetConditions,
     Mapped,
@@ -165,6 +166,10 @@ class VaultServer:
             case DropContext():
                 held.drop_context(message.job_id)
                 pass_by(VaultPoint.VAULT_AFTER_DROP)
+                client.put(VaultDone())
+            case DropCaches():
+                held.drop_caches()
+                log("caches dropped", level="warning", owner=client.owner)
                 client.put(VaultDone())
             case AskVaultStatus():
                 client.put(self._status())

@@ -97,3 +97,15 @@ class DropContext(Action):
     """The job has ended: free its context in the vault."""
 
     job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropIdleContexts(Action):
+    """Memory is short: free the contexts of these waiting jobs; they will be rebuilt from their durable latents."""
+
+    job_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DropCaches(Action):
+    """Memory is short: let go of prepared conditions and of files that nobody uses."""

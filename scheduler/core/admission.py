@@ -32,6 +32,11 @@ class Decision:
         }  # fmt: skip
 
 
+def is_asked(decision: Decision) -> bool:
+    """Does the requester have to agree first?"""
+    return decision.reason == HoldReason.AWAITING_CONSENT
+
+
 def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
     """Decide on a job that is not queued yet. Quotas first, then memory, then what the role allows."""
     policy = state.policy

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scheduler.core.healing_policy import HealingPolicy
+from scheduler.core.ladder import Rung
+from scheduler.core.policy import Policy
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -122,6 +126,9 @@ class WorkerWasLost(Event):
     slot: int
     worker_id: str
     cause: str  # "exited", "killed", "heartbeat_lost", "hung_step", "protocol", "stopped"
+    silent_s: float = 0.0  # how long it had been silent or had stood still
+    deadline_s: float = 0.0  # what it was allowed
+    reason: str = ""  # what it said last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +137,7 @@ class JobWasStarted(Event):
 
     lease_id: str
     resume: str
+    ladder: tuple[Rung, ...] = ()  # what this job could give up here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +146,8 @@ class BlockWasDone(Event):
 
     lease_id: str
     block: int
+    seconds: float = 0.0  # of computing; 0: not known
+    planned_s: float = 0.0  # what was expected; 0: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +180,73 @@ class JobHasFailed(Event):
     lease_id: str
     code: str
     can_retry: bool
+    ladder: tuple[Rung, ...] = ()  # where it failed for want of memory: what it could give up
+
+
+# ---- sensors --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceWasRead(Event):
+    """Readings of a GPU, the box ("cpu") or a vault ("vault:0"). None: there is no such sensor."""
+
+    device: str
+    slots: tuple[int, ...]  # those that it serves
+    memory_ratio: float | None = None
+    load_ratio: float | None = None
+    is_throttled: bool | None = None  # by heat or power
+    temperature_c: float | None = None
+    xids: tuple[int, ...] = ()  # error codes that the driver reported since the last reading
+    is_lost: bool = False  # it does not answer any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskWasRead(Event):
+    """Free space of the data directory."""
+
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStartFailed(Event):
+    """A worker ended before it was ready; the next start waits."""
+
+    slot: int
+    failures: int  # in a row
+    wait_s: float
+    cause: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultChanged(Event):
+    """The vault went away (after a silence, where it hung), or one is there."""
+
+    is_there: bool
+    cause: str = ""
+    silent_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealedOutside(Event):
+    """A fault that others saw and mended: the launcher's children, a disk without room."""
+
+    fault: str  # a `Fault`
+    place: str
+    seconds: float  # from detection to recovery
+    acted_s: float = 0.0  # from detection to action
+    silent_s: float = 0.0  # before it was detected
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChanged(Event):
+    """Another policy holds from now on."""
+
+    policy: Policy
+    healing: HealingPolicy
+    version: int
+    changes: tuple[str, ...] = ()  # "max_crashes: 3 → 5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from scheduler.core.ladder import Rung
 
 
 class WorkerState(StrEnum):
@@ -36,7 +38,7 @@ class Slot:
     number: int
     worker: WorkerState = WorkerState.STOPPED
     worker_id: str | None = None
-    is_drained: bool = False
+    drained_for: set[str] = field(default_factory=set)  # why it takes no new work: "person", "thermal", "gpu_lost" …
     strikes: int = 0  # workers lost in a row without a finished block
     quarantined_until: float = 0.0
     # the lease
@@ -46,10 +48,17 @@ class Slot:
     lease_until: float = 0.0
     is_started: bool = False  # the worker said that it has begun
     leased_blocks: int = 0  # new blocks under this lease
-    stop_cause: str | None = None  # "preempted", "paused" or "cancelled" once it was asked to stop
+    slow_blocks: int = 0  # in a row, under this lease
+    ladder: tuple[Rung, ...] = ()  # what its job could give up; known once the job has begun
+    stop_cause: str | None = None  # "preempted", "paused", "cancelled", "degraded" or "restored" once it was asked to stop
     stop_by: float = 0.0  # end of the grace, when it was asked to stop
     kill_cause: str | None = None  # why the worker's kill was ordered
     is_older_than_relations: bool = False  # its job played already when a relation was declared; it plays on
+
+    @property
+    def is_drained(self) -> bool:
+        """Does it take no new work, for whatever reason?"""
+        return bool(self.drained_for)
 
     def move(self, target: WorkerState) -> None:
         """Change the worker's state along the table; anything else is a broken invariant."""
@@ -64,19 +73,21 @@ class Slot:
     @property
     def is_vacating(self) -> bool:
         """Will it be free at the next block boundary, without any further decision?"""
-        return self.stop_cause is not None and self.worker is WorkerState.BUSY and not self.is_drained
+        is_coming_back = self.stop_cause in ("degraded", "restored")  # its job keeps the slot
+        is_stopping = self.stop_cause is not None and not is_coming_back
+        return is_stopping and self.worker is WorkerState.BUSY and not self.is_drained
 
     def take(self, job_id: str, role: str, lease_id: str, lease_until: float) -> None:
         """Hold a lease."""
         self.move(WorkerState.BUSY)
         self.job_id, self.role, self.lease_id, self.lease_until = job_id, role, lease_id, lease_until
         self.is_started, self.leased_blocks, self.is_older_than_relations = False, 0, False
-        self.stop_cause, self.stop_by = None, 0.0
+        self.stop_cause, self.stop_by, self.slow_blocks, self.ladder = None, 0.0, 0, ()
 
     def free(self) -> None:
         """Hold no lease any more; the worker stays (READY), or is on its way out."""
         self.job_id = self.role = self.lease_id = None
-        self.stop_cause, self.stop_by, self.is_started = None, 0.0, False
+        self.stop_cause, self.stop_by, self.is_started, self.ladder = None, 0.0, False, ()
         if self.worker is WorkerState.BUSY:
             self.move(WorkerState.READY)
 

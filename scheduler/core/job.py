@@ -91,6 +91,9 @@ class Job:
     leases: int = 0  # leases ever granted; makes lease ids that are never issued twice
     retries: int = 0  # failures in a row, without a new block, that were tried again
     started_at: float | None = None  # seconds; when it first began
+    rungs: str = ""  # the setting it has come down to, "steps=3"; empty: as asked
+    offer: str = ""  # the setting that its requester is asked about
+    offered_at: float = 0.0
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Job:

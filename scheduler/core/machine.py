@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scheduler.core import events, reports, upkeep, wishes, workers
+from scheduler.core import events, healing, policy_change, reports, upkeep, wishes, workers
 from scheduler.core.actions import Action
 from scheduler.core.assignment import assign
 from scheduler.core.state import State, Turn
@@ -35,6 +35,12 @@ HANDLERS: dict[type[events.Event], Handler] = {
     events.JobWasCancelled: reports.job_cancelled,
     events.JobHasSucceeded: reports.job_succeeded,
     events.JobHasFailed: reports.job_failed,
+    events.DeviceWasRead: healing.device_read,
+    events.DiskWasRead: healing.disk_read,
+    events.WorkerStartFailed: healing.start_failed,
+    events.VaultChanged: healing.vault_changed,
+    events.HealedOutside: healing.healed_outside,
+    events.PolicyChanged: policy_change.change_policy,
     events.TimePassed: upkeep.pass_time,
     events.Booted: upkeep.boot,
 }
@@ -51,4 +57,6 @@ def step(state: State, event: events.Event) -> list[Action]:
     turn = Turn(state.now)
     if HANDLERS[type(event)](state, event, turn):
         assign(state, turn)
+    if state.heals.open:
+        healing.settle(state, turn)
     return turn.facts + turn.effects

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.core.fleet import Slot
+from scheduler.core.healing_policy import Fault
 from scheduler.core.job import HoldReason, JobState
 from scheduler.core.state import State, Turn
 from scheduler.core.tags import Tag
@@ -29,6 +30,11 @@ def recover(state: State, turn: Turn, slot: Slot, *, cause: str, is_crash: bool)
             "error_hint": "Look at the story for the causes; submit it again once they are mended.",
         }  # fmt: skip
         body["story"] = list(state.story(job.id))
+        rule = state.healing[Fault.POISON_JOB]
+        numbers = {"crashes": crashes, "block": job.blocks_done, "cause": cause, "slot": slot.number}
+        heal = state.heals.detect(turn, Fault.POISON_JOB, f"job:{job.id}", rule, job_id=job.id, numbers=numbers)
+        state.heals.act(turn, heal, rule.action)
+        state.heals.recover(turn, heal)
         state.free(turn, slot, JobState.FAILED, Tag.JOB_FAILED, fields, body)
     else:
         hold = state.hold_for(job, turn.at, HoldReason.RECOVERING)

@@ -8,11 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.core import events
+from scheduler.core.degrade import STOPS, memory_failed, rerun_here
 from scheduler.core.fleet import Slot
 from scheduler.core.job import HoldReason, Job, JobState
 from scheduler.core.recovery import recover
 from scheduler.core.state import State, Turn
+from scheduler.core.stutter import watch_block
 from scheduler.core.tags import Tag
+
+MEMORY_CODES = frozenset({"out_of_memory", "vault_full"})
 
 
 def job_started(state: State, event: events.JobWasStarted, turn: Turn) -> bool:
@@ -23,7 +27,7 @@ def job_started(state: State, event: events.JobWasStarted, turn: Turn) -> bool:
     _renew(state, slot, turn.at)
     if slot.is_started:
         return False
-    slot.is_started = True
+    slot.is_started, slot.ladder = True, event.ladder
     fields: dict[str, Any] = {"lease_until": slot.lease_until, "resume": event.resume}
     if job.started_at is None:
         fields["started_at"] = turn.at
@@ -55,6 +59,7 @@ def block_done(state: State, event: events.BlockWasDone, turn: Turn) -> bool:
     if job.retries:
         fields["retries"] = 0
     state.progress(turn, job, Tag.BLOCK_FINISHED, fields, {"block": event.block, "slot": slot.number})
+    watch_block(state, turn, slot, job, event.seconds, event.planned_s)
     return slot.leased_blocks == state.policy.min_run_blocks  # only then may it be asked to give way
 
 
@@ -89,6 +94,8 @@ def job_failed(state: State, event: events.JobHasFailed, turn: Turn) -> bool:
     body: dict[str, Any] = {"code": event.code, "can_retry": event.can_retry, "retries": job.retries}
     if job.is_cancel_requested:
         state.free(turn, slot, JobState.CANCELLED, Tag.JOB_CANCELLED, {"finished_at": turn.at}, body)
+    elif event.code in MEMORY_CODES and _is_eased(state, turn, slot, job, event):
+        return True
     elif event.can_retry and job.retries < policy.max_retries:
         wait_s = min(policy.retry_backoff_s * 2.0**job.retries, policy.retry_backoff_max_s)
         body |= {"wait_s": wait_s, "max_retries": policy.max_retries}
@@ -103,6 +110,11 @@ def job_failed(state: State, event: events.JobHasFailed, turn: Turn) -> bool:
     return True
 
 
+def _is_eased(state: State, turn: Turn, slot: Slot, job: Job, event: events.JobHasFailed) -> bool:
+    slot.ladder = event.ladder or slot.ladder
+    return memory_failed(state, turn, slot, job, event.code)
+
+
 def _stopped(state: State, event: events.JobWasPreempted | events.JobWasCancelled, turn: Turn) -> bool:
     slot, job = _holder(state, event, turn)
     if slot is None or job is None:
@@ -113,8 +125,11 @@ def _stopped(state: State, event: events.JobWasPreempted | events.JobWasCancelle
         recover(state, turn, slot, cause="unasked_stop", is_crash=True)  # nobody asked: it may not go on for ever
     else:
         hold = state.hold_for(job, turn.at, HoldReason.PREEMPTED)
-        body = {"cause": slot.stop_cause, "reported_blocks_done": event.blocks_done}
+        cause = slot.stop_cause
+        body = {"cause": cause, "reported_blocks_done": event.blocks_done}
         state.free(turn, slot, JobState.QUEUED, Tag.JOB_PREEMPTED, {"hold": hold}, body)
+        if cause in STOPS:
+            rerun_here(state, turn, slot, job)
     return True
 
 

@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from heapq import heappush
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scheduler.core.actions import Action, DropContext, MoveJob, Record, Refuse
 from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.healing_policy import HealingPolicy
+from scheduler.core.heals import Heals
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWN_HOLDS, OWNED_STATES, HoldReason, Job, JobState
 from scheduler.core.ordering import WaitingLine
 from scheduler.core.policy import Policy
 from scheduler.core.relations import Relations
+from scheduler.core.sensors import Sensors
 from scheduler.core.tags import Tag
+
+if TYPE_CHECKING:
+    from scheduler.core.degrade import Descent
 
 STORY_LENGTH = 12  # recent moves kept per job, for error messages
 ENDED_LENGTH = 1_000  # ended jobs whose story is kept
 
 _JOB_FIELDS = frozenset(item.name for item in fields(Job)) - {"state"}
 _Story = tuple[tuple[float, str], ...]
+
+
+def consent_until(job: Job, policy: Policy) -> float:
+    """When a question about a lower setting ends by itself."""
+    return max(job.submitted_at, job.offered_at) + policy.consent_timeout_s
 
 
 class Turn:
@@ -44,10 +55,14 @@ class Turn:
 class State:
     """All jobs that have not ended, the slots, and what follows from both. Mutated by `machine.step` only."""
 
-    def __init__(self, policy: Policy, slots: int) -> None:
+    def __init__(self, policy: Policy, slots: int, healing: HealingPolicy | None = None) -> None:
         if slots < 1:
             raise ValueError(f"slots is {slots}; at least 1 is needed")
         self.policy = policy
+        self.healing = healing or HealingPolicy()
+        self.heals = Heals()
+        self.sensors = Sensors()
+        self.degraded: dict[str, Descent] = {}  # jobs that came down by themselves, and when they may climb
         self.now = 0.0
         self.slots = [Slot(number) for number in range(slots)]
         self.jobs: dict[str, Job] = {}
@@ -76,20 +91,24 @@ class State:
         is_queue_paused: bool = False,
         never_with: Mapping[str, Iterable[str]] | None = None,
         drained_slots: Iterable[int] = (),
+        healing: HealingPolicy | None = None,
+        heals: Heals | None = None,
+        degraded: Mapping[str, Descent] | None = None,
     ) -> State:
         """The state after a restart, from the rows of the jobs that have not ended (others are ignored).
 
         Slots have no workers yet. The first event must be `Booted`: it queues again what a worker held.
         """
-        state = cls(policy, slots)
+        state = cls(policy, slots, healing)
         state.is_booted = False
+        state.heals = heals or state.heals
         state.unavailable_roles.update(unavailable_roles)
         state.is_queue_paused = is_queue_paused
         for role, others in (never_with or {}).items():
             state.relations.put(role, others)
         for number in drained_slots:
             if 0 <= number < slots:
-                state.slots[number].is_drained = True
+                state.slots[number].drained_for.add("person")
         for job in sorted(jobs, key=lambda job: job.ordinal):
             assert isinstance(job.state, JobState), f"{job.id}: make jobs of rows with Job.from_row"
             if job.state in FINAL_STATES:
@@ -102,6 +121,7 @@ class State:
             state.stories[job.id] = ((job.submitted_at, f"found as {job.state}"),)
             if job.state is JobState.QUEUED:
                 state._enqueue(job)
+        state.degraded = {job_id: descent for job_id, descent in (degraded or {}).items() if job_id in state.jobs}
         return state
 
     # ---- the only changes -------------------------------------------------------------------------------------------
@@ -152,6 +172,7 @@ class State:
             {"slot": slot.number, "lease_id": lease_id, "lease_until": lease_until, "leases": leases, "hold": None},
             body,
         )  # fmt: skip
+        self.sensors.without_context.discard(job.id)
         slot.take(job.id, job.role, lease_id, lease_until)
         self.leases[lease_id] = slot
 
@@ -165,6 +186,17 @@ class State:
         del self.leases[slot.lease_id]
         slot.free()
         self.move(turn, job, target, tag, {"slot": None, "lease_id": None, "lease_until": 0.0, **fields}, body)
+
+    def change_policy(self, policy: Policy, healing: HealingPolicy) -> None:
+        """Another policy: the line is put in its order anew, and questions get its time."""
+        self.policy, self.healing = policy, healing
+        waiting = list(self.line.best_first())
+        self.line = WaitingLine(policy)
+        for job in waiting:
+            self.line.add(job)
+        for job in self.held.values():
+            if job.hold is HoldReason.AWAITING_CONSENT:
+                heappush(self.alarms, (consent_until(job, policy), job.ordinal, job.id))
 
     # ---- looking ----------------------------------------------------------------------------------------------------
 
@@ -203,7 +235,7 @@ class State:
         if job.hold is HoldReason.RETRYING:
             heappush(self.alarms, (job.not_before, job.ordinal, job.id))
         elif job.hold is HoldReason.AWAITING_CONSENT:
-            heappush(self.alarms, (job.submitted_at + self.policy.consent_timeout_s, job.ordinal, job.id))
+            heappush(self.alarms, (consent_until(job, self.policy), job.ordinal, job.id))
 
     def _dequeue(self, job: Job) -> None:
         if job.id in self.line:
@@ -219,6 +251,8 @@ class State:
     def _end(self, turn: Turn, job: Job) -> None:
         self.ended[job.state] += 1
         del self.jobs[job.id]
+        self.degraded.pop(job.id, None)
+        self.sensors.without_context.discard(job.id)
         self.ended_stories[job.id] = self.stories.pop(job.id)
         if len(self.ended_stories) > ENDED_LENGTH:
             del self.ended_stories[next(iter(self.ended_stories))]

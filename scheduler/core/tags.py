@@ -27,6 +27,16 @@ class Tag(StrEnum):
     JOB_SUCCEEDED = "job:succeeded"
     JOB_FAILED = "job:failed"
     JOB_RETRIED = "job:retried"
+    JOB_DEGRADED = "job:degraded"
+    JOB_RESTORED = "job:restored"
+    JOB_OFFERED = "job:offered"
+    CONTEXT_DROPPED = "context:dropped"
+    # healing
+    FAULT_DETECTED = "fault:detected"
+    HEAL_ACTED = "heal:acted"
+    HEAL_RECOVERED = "heal:recovered"
+    HEAL_ABANDONED = "heal:abandoned"
+    POLICY_CHANGED = "policy:changed"
     # workers, slots, queue, roles
     REPORT_REFUSED = "report:refused"
     WORKER_STARTED = "worker:started"

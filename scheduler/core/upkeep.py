@@ -7,9 +7,11 @@ from typing import Any
 
 from scheduler.core import events
 from scheduler.core.actions import KillWorker
+from scheduler.core.consent import withdraw_old
+from scheduler.core.degrade import climb
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.job import OWNED_STATES, HoldReason, Job, JobState
-from scheduler.core.state import State, Turn
+from scheduler.core.state import State, Turn, consent_until
 from scheduler.core.tags import Tag
 
 
@@ -28,6 +30,8 @@ def pass_time(state: State, event: events.TimePassed, turn: Turn) -> bool:
         job = state.jobs.get(heappop(state.alarms)[2])
         if job is not None and job.state is JobState.QUEUED:
             is_changed |= _ring(state, turn, job)
+    withdraw_old(state, turn)
+    climb(state, turn)
     return is_changed
 
 
@@ -68,7 +72,7 @@ def _ring(state: State, turn: Turn, job: Job) -> bool:
         hold = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT)
         state.move(turn, job, JobState.QUEUED, Tag.JOB_QUEUED, {"hold": hold}, {"cause": "backoff_over"})
         return True
-    if job.hold is HoldReason.AWAITING_CONSENT and turn.at >= job.submitted_at + state.policy.consent_timeout_s:
+    if job.hold is HoldReason.AWAITING_CONSENT and turn.at >= consent_until(job, state.policy):
         fields: dict[str, Any] = {"hold": None, "finished_at": turn.at}
         state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, fields, {"cause": "consent_timed_out"})
     return False

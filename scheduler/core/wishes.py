@@ -6,8 +6,9 @@ from typing import Any
 
 from scheduler.core import events
 from scheduler.core.actions import SendCancel
-from scheduler.core.admission import REJECTED, admit
+from scheduler.core.admission import REJECTED, admit, is_asked
 from scheduler.core.assignment import ask_to_stop
+from scheduler.core.consent import answer
 from scheduler.core.job import HoldReason, Job, JobState
 from scheduler.core.state import State, Turn
 from scheduler.core.tags import Tag
@@ -33,6 +34,7 @@ def submit(state: State, event: events.JobSubmitted, turn: Turn) -> bool:
     fields: dict[str, Any] = {"hold": HoldReason(decision.reason)}
     if decision.rung is not None:
         fields["context_bytes"] = decision.context_bytes
+        fields |= {"offer": decision.rung, "offered_at": turn.at} if is_asked(decision) else {"rungs": decision.rung}
         body["needed_bytes"] = {"as_asked": event.context_bytes, "at_rung": decision.context_bytes}
     state.move(turn, job, JobState.QUEUED, Tag.JOB_QUEUED, fields, body)
     return job.id in state.line
@@ -104,20 +106,9 @@ def reprioritise(state: State, event: events.PriorityChanged, turn: Turn) -> boo
 
 
 def consent(state: State, event: events.ConsentAnswered, turn: Turn) -> bool:
-    """Let a job run at the lower setting it was offered, or end it."""
+    """Let a job have the lower setting it was offered, or not."""
     job = _find(state, event.job_id, turn, "consent")
-    if job is None:
-        return False
-    if job.hold is not HoldReason.AWAITING_CONSENT:
-        turn.refuse("nothing_to_consent", f"Job {job.id} asks for no consent.", story=state.story(job.id))
-        return False
-    if not event.is_agreed:
-        fields: dict[str, Any] = {"hold": None, "finished_at": turn.at}
-        state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, fields, {"cause": "consent_refused"})
-        return False
-    hold = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT)
-    state.move(turn, job, JobState.QUEUED, Tag.JOB_CONSENTED, {"hold": hold})
-    return job.id in state.line
+    return job is not None and answer(state, turn, job, is_agreed=event.is_agreed)
 
 
 def pause_queue(state: State, event: events.QueuePaused, turn: Turn) -> bool:
@@ -165,9 +156,9 @@ def drain(state: State, event: events.SlotDrained, turn: Turn) -> bool:
         turn.refuse("unknown_slot", f"There is no slot {event.slot}.", f"Slots are 0 to {len(state.slots) - 1}.")
         return False
     slot = state.slots[event.slot]
-    if slot.is_drained == event.is_drained:
+    if ("person" in slot.drained_for) == event.is_drained:
         return False
-    slot.is_drained = event.is_drained
+    (slot.drained_for.add if event.is_drained else slot.drained_for.discard)("person")
     tag = Tag.SLOT_DRAINED if event.is_drained else Tag.SLOT_RETURNED
     turn.record(tag, f"slot:{slot.number}", {"job_id": slot.job_id})
     return True

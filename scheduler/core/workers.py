@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scheduler.core import events
 from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.healing_policy import Fault
 from scheduler.core.recovery import recover
 from scheduler.core.state import State, Turn
 from scheduler.core.tags import Tag
+
+FAULTS = {"heartbeat_lost": Fault.HEARTBEAT_LOST, "hung_step": Fault.HUNG_STEP, "lease_expired": Fault.HUNG_STEP}
+NOT_ITS_FAULT = ("gpu_lost", "gpu_error")  # killed because of the device: no strike, and no crash of its job
 
 
 def started(state: State, event: events.WorkerWasStarted, turn: Turn) -> bool:
@@ -42,15 +48,34 @@ def lost(state: State, event: events.WorkerWasLost, turn: Turn) -> bool:
         body = {"report": "WorkerWasLost", "worker_id": event.worker_id, "reason": "unknown_worker"}
         turn.record(Tag.REPORT_REFUSED, f"slot:{slot.number}", body, outcome="refused")
         return False
-    _lose(state, turn, slot, event.cause, is_crash=event.cause != "stopped" and slot.kill_cause != "grace_over")
+    is_crash = event.cause != "stopped" and slot.kill_cause not in ("grace_over", *NOT_ITS_FAULT)
+    _lose(state, turn, slot, event.cause, is_crash=is_crash, event=event)
     return True
 
 
-def _lose(state: State, turn: Turn, slot: Slot, cause: str, *, is_crash: bool) -> None:
+def _detect(state: State, turn: Turn, slot: Slot, cause: str, event: events.WorkerWasLost | None) -> None:
+    """Open the heal that ends when another worker serves the slot and the job goes on."""
+    fault = FAULTS.get(slot.kill_cause or cause, Fault.WORKER_DIED)
+    numbers: dict[str, Any] = {"cause": slot.kill_cause or cause, "worker_id": slot.worker_id, "slot": slot.number}
+    lag_s = 0.0
+    if event is not None:
+        lag_s = event.silent_s
+        if event.deadline_s:
+            numbers |= {"silent_s": round(event.silent_s, 3), "deadline_s": round(event.deadline_s, 3)}
+        if event.reason:
+            numbers["reason"] = event.reason
+    place = f"slot:{slot.number}"
+    state.heals.detect(turn, fault, place, state.healing[fault], lag_s=lag_s, job_id=slot.job_id, numbers=numbers)
+
+
+def _lose(
+    state: State, turn: Turn, slot: Slot, cause: str, *, is_crash: bool, event: events.WorkerWasLost | None = None
+) -> None:
     body = {"worker_id": slot.worker_id, "cause": cause, "kill_cause": slot.kill_cause, "job_id": slot.job_id}
     turn.record(Tag.WORKER_LOST, f"slot:{slot.number}", body, outcome="failure" if is_crash else "success")
     if is_crash:
         slot.strikes += 1
+        _detect(state, turn, slot, cause, event)
     if slot.job_id is not None:
         recover(state, turn, slot, cause=slot.kill_cause or cause, is_crash=is_crash)
     slot.lose_worker()

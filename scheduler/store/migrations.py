@@ -225,3 +225,31 @@ def guards_and_indexes(db: Database) -> None:
     """The log's triggers, the triggers that tie a job's state to the log, and indexes for what pages read."""
     for statement in (*_GUARDS, *TRIGGERS.values()):
         db.conn.execute(statement)
+
+
+_HEALING = (
+    "ALTER TABLE jobs ADD COLUMN rungs TEXT NOT NULL DEFAULT ''",  # the setting it has come down to; '': as asked
+    "ALTER TABLE jobs ADD COLUMN offer TEXT NOT NULL DEFAULT ''",  # the setting that its requester is asked about
+    "ALTER TABLE jobs ADD COLUMN offered_at REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN asked TEXT",  # JSON: the settings as asked, once the recipe has others
+    """
+CREATE TABLE block_times (           -- learnt: seconds of computing per block
+  model TEXT NOT NULL,
+  size TEXT NOT NULL,                -- the real one, "384x256"
+  steps INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  typical_s REAL NOT NULL,           -- running mean of clipped deviations
+  spread_s REAL NOT NULL,            -- mean absolute deviation
+  slowest_s REAL NOT NULL,
+  count INTEGER NOT NULL,
+  at REAL NOT NULL,
+  PRIMARY KEY (model, size, steps, device)
+) STRICT, WITHOUT ROWID""",
+)
+
+
+@migrations()
+def healing(db: Database) -> None:
+    """What jobs gave up, what they are asked, and learnt block times."""
+    for statement in _HEALING:
+        db.conn.execute(statement)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from scheduler.store.connection import open_for_reading
 from scheduler.store.device_reads import DeviceReads
+from scheduler.store.healing_reads import HealingReads
 from scheduler.store.job_reads import JobReads
 from scheduler.store.people_reads import PeopleReads
 from scheduler.store.role_reads import RoleReads
 
 
-class Reader(JobReads, RoleReads, PeopleReads, DeviceReads):
+class Reader(JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads):
     """All named reads. One Reader serves any number of threads: each gets its own read-only connection."""
 
     def __init__(self, data_dir: Path) -> None:

@@ -60,6 +60,19 @@ CREATE TABLE audit (
   hash BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE block_times (           -- learnt: seconds of computing per block
+  model TEXT NOT NULL,
+  size TEXT NOT NULL,                -- the real one, "384x256"
+  steps INTEGER NOT NULL,
+  device TEXT NOT NULL,
+  typical_s REAL NOT NULL,           -- running mean of clipped deviations
+  spread_s REAL NOT NULL,            -- mean absolute deviation
+  slowest_s REAL NOT NULL,
+  count INTEGER NOT NULL,
+  at REAL NOT NULL,
+  PRIMARY KEY (model, size, steps, device)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE blocks (
   job_id TEXT NOT NULL REFERENCES jobs(id),
   block INTEGER NOT NULL,
@@ -135,7 +148,7 @@ CREATE TABLE jobs (
   error_code TEXT,
   error_message TEXT,
   error_hint TEXT
-, leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0) STRICT;
+, leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0, rungs TEXT NOT NULL DEFAULT '', offer TEXT NOT NULL DEFAULT '', offered_at REAL NOT NULL DEFAULT 0, asked TEXT) STRICT;
 
 CREATE TABLE login_links (
   token_sha256 TEXT PRIMARY KEY,

@@ -22,6 +22,8 @@ from scheduler.store.connection import guard, has_wal_reset_fault, open_for_writ
 from scheduler.store.device_reads import DeviceReads
 from scheduler.store.device_writes import DeviceWrites
 from scheduler.store.errors import AuditDamaged, StoreDamaged, translated
+from scheduler.store.healing_reads import HealingReads
+from scheduler.store.healing_writes import HealingWrites
 from scheduler.store.job_reads import JobReads
 from scheduler.store.job_writes import JobWrites
 from scheduler.store.migrations import migrations
@@ -36,7 +38,10 @@ ROWS_CHECKED_AT_START = 10_000
 _log = logging.getLogger("greenroom.store")
 
 
-class Store(JobWrites, RoleWrites, PeopleWrites, DeviceWrites, JobReads, RoleReads, PeopleReads, DeviceReads):
+class Store(
+    JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites,
+    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads,
+):  # fmt: skip
     """The writer's store. Reads see the open transaction. Used by one thread at a time."""
 
     def close(self) -> None:

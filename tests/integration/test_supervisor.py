@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from scheduler.core.healing_policy import HealingPolicy
 from scheduler.spawn import ProcessList
-from scheduler.supervisor import Supervisor, Watchdog
+from scheduler.supervisor import Calls, Supervisor
 from scheduler.worker_link import WorkerPlace
 
 
@@ -17,14 +18,18 @@ class Fleet:
     def __init__(self, home: Path, log_dir: Path) -> None:
         self.ready: list[str] = []
         self.lost: list[tuple[str, str]] = []
+        self.failed: list[tuple[int, int, float, str, str]] = []  # slot, failures, wait, cause, last words
         place = WorkerPlace(
             program="engine.fake", vault_socket=home / "none.sock", model_dir=home, log_dir=log_dir, threads=1, heartbeat_s=0.1
         )
         self.supervisor = Supervisor(
-            place, ProcessList(home), slots=1, standbys=1, watchdog=Watchdog(), boot_number=1,
-            on_ready=lambda slot, worker_id: self.ready.append(worker_id),
-            on_lost=lambda slot, worker_id, cause: self.lost.append((worker_id, cause)),
-            on_report=lambda link, message: None,
+            place, ProcessList(home), slots=1, standbys=1, healing=HealingPolicy, boot_number=1,
+            calls=Calls(
+                on_ready=lambda slot, worker_id: self.ready.append(worker_id),
+                on_lost=lambda link, cause: self.lost.append((link.worker_id, cause)),
+                on_report=lambda link, message: None,
+                on_start_failed=lambda *said: self.failed.append(said),
+            ),
         )  # fmt: skip
         self.slot = self.supervisor.slots[0]
 
@@ -44,6 +49,7 @@ def test_worker_that_cannot_be_started_is_a_failure_of_its_slot_and_of_nothing_e
         assert fleet.slot.failures == 2
         assert fleet.slot.standbys == []
         assert "cannot be started" in fleet.slot.last_error
+        assert [failed[1:4] for failed in fleet.failed] == [(1, 0.0, "cannot_start"), (2, 1.0, "cannot_start")]
         await fleet.supervisor.stop()
 
     asyncio.run(scene())

@@ -9,6 +9,7 @@ from scheduler.clock import SteadyClock
 from scheduler.core import events
 from scheduler.core.machine import State
 from scheduler.core.policy import Policy
+from scheduler.device_sensors import DeviceSensors
 from scheduler.ledger import SYSTEM, Deed, Ledger
 from scheduler.store import open_writer
 from scheduler.timetable import Timetable
@@ -17,7 +18,7 @@ from scheduler.timetable import Timetable
 def test_nightly_verification_verifies_and_says_so(tmp_path: Path) -> None:
     async def scene(ledger: Ledger) -> None:
         running = asyncio.get_running_loop().create_task(ledger.run())
-        await Timetable(ledger, tmp_path)._verify()
+        await Timetable(ledger, tmp_path, DeviceSensors(tmp_path, 1, lambda: None))._verify()
         await ledger.do(lambda turn: None, SYSTEM)
         running.cancel()
 

@@ -7,9 +7,6 @@ import os
 import signal
 from pathlib import Path
 
-import pytest
-
-from scheduler import vault_link
 from scheduler.vault_link import VaultLink
 from tests.integration.vault_rig import VaultProcess
 
@@ -20,7 +17,7 @@ def test_context_of_an_ended_job_is_freed_though_the_order_was_lost(tmp_path: Pa
 
     async def scene() -> None:
         changed = asyncio.Event()
-        link = VaultLink(vault.socket_path, lambda is_there: changed.set(), lambda job_id: job_id == "running")
+        link = VaultLink(vault.socket_path, lambda *_: changed.set(), lambda job_id: job_id == "running", lambda: 10.0)
         running = asyncio.get_running_loop().create_task(link.run())
         async with asyncio.timeout(20):
             await changed.wait()
@@ -39,14 +36,13 @@ def test_context_of_an_ended_job_is_freed_though_the_order_was_lost(tmp_path: Pa
         vault.stop()
 
 
-def test_vault_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vault_link, "ANSWER_S", 0.2)
+def test_vault_that_hangs_is_killed(tmp_path: Path) -> None:
     vault = VaultProcess(tmp_path / "vault.sock").start()
     assert vault.process is not None
     os.kill(vault.process.pid, signal.SIGSTOP)
 
     async def scene() -> int:
-        link = VaultLink(vault.socket_path, lambda is_there: None, lambda job_id: True)
+        link = VaultLink(vault.socket_path, lambda *_: None, lambda job_id: True, lambda: 0.2)
         running = asyncio.get_running_loop().create_task(link.run())
         try:
             return await asyncio.to_thread(vault.wait)

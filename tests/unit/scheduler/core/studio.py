@@ -83,7 +83,7 @@ class Studio:
         self.make(job_id, self.job(job_id).total_blocks - self.job(job_id).blocks_done)
         return self.feed(events.JobHasSucceeded(at=self.at, lease_id=self.lease(job_id)))
 
-    def fail(self, job_id: str, can_retry: bool = True, code: str = "out_of_memory") -> list[Action]:
+    def fail(self, job_id: str, can_retry: bool = True, code: str = "engine_error") -> list[Action]:
         """The job's worker gives up."""
         lease_id = self.lease(job_id)
         return self.feed(events.JobHasFailed(at=self.at, lease_id=lease_id, code=code, can_retry=can_retry))
@@ -128,8 +128,13 @@ class Studio:
         return [action for action in self.actions if isinstance(action, kind)]
 
     def tags(self) -> list[str]:
-        """Tags of the last event's facts, in order."""
-        return [str(action.tag) for action in self.actions if isinstance(action, (MoveJob, Record))]
+        """Tags of the last event's facts, in order, without those of heals."""
+        tags = [str(action.tag) for action in self.actions if isinstance(action, (MoveJob, Record))]
+        return [tag for tag in tags if not tag.startswith(("fault:", "heal:"))]
+
+    def heals(self) -> list[tuple[str, str]]:
+        """(tag, fault) of the last event's heals, in order."""
+        return [(str(a.tag), a.body["fault"]) for a in self.all(Record) if str(a.tag).startswith(("fault:", "heal:"))]
 
     def refusal(self) -> Refuse:
         """The last event must have been refused, and nothing else."""

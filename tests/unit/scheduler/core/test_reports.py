@@ -117,7 +117,7 @@ def test_failure_that_can_be_retried_waits_longer_each_time_and_then_ends(studio
     assert waits == [2.0, 4.0]
     studio.fail("j0")
     assert studio.tags() == ["job:failed"]
-    assert studio.only(MoveJob).fields["error_code"] == "out_of_memory"
+    assert studio.only(MoveJob).fields["error_code"] == "engine_error"
 
 
 def test_new_block_sets_the_count_of_retries_back(studio: Studio) -> None:

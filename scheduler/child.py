@@ -1,0 +1,52 @@
+"""A child of the launcher: how to start it, how to know that it lives, how often it failed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scheduler.child_watch import StoppedLook, Watch
+from scheduler.core.healing_policy import Fault
+
+FIRST_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 10.0
+
+
+@dataclass
+class Child:
+    """One kind of child: how to start it, how to know that it is up, and how often it failed."""
+
+    kind: str
+    argv: list[str]
+    is_up: Callable[[], bool]
+    stale: Path | None = None  # what a dead one leaves behind
+    env: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    restart_at: float | None = None
+    log_start: int = 0  # bytes of its log that others wrote before it
+    last_trouble: str = ""  # a start that the machine refused, said once
+    watch: Watch | None = None  # its sign of life; None: the daemon looks after it
+    fault: Fault = Fault.VAULT_LOST  # what its loss is called
+    stopped: StoppedLook = field(default_factory=StoppedLook)
+    fds: tuple[int, ...] = ()  # descriptors that it inherits beside the lifeline
+    heal: ChildHealing | None = None  # it was lost and is not back yet
+
+    @property
+    def backoff_s(self) -> float:
+        """Wait before the next start."""
+        return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self.failures - 1, 20)) if self.failures else 0.0
+
+
+@dataclass
+class ChildHealing:
+    """A loss of a child that is being healed. Monotonic seconds."""
+
+    fault: Fault
+    cause: str
+    detected_at: float
+    silent_s: float = 0.0
+    acted_at: float = 0.0

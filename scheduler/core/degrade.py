@@ -1,0 +1,199 @@
+"""Down and up the ladder: what a job or its device gives up so that the work goes on, by consent where it shows.
+
+A running job changes its setting at a block boundary: it is asked to stop, keeps its slot, and is taken up at once with the
+other setting (resume `continuous`, since a context belongs to its settings). Its finished blocks stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler.core.actions import DropCaches, DropIdleContexts, SendPreempt, SendRun
+from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.healing_policy import Fault
+from scheduler.core.heals import Heal
+from scheduler.core.job import HoldReason, Job, JobState
+from scheduler.core.ladder import DEVICE, JOB, Choice, Rung, step_down, step_up
+from scheduler.core.preemption import gain_over
+from scheduler.core.state import State, Turn
+from scheduler.core.tags import Tag
+
+IDLE_CONTEXTS, CACHES = "idle_contexts", "caches"
+STOPS = frozenset({"degraded", "restored"})  # stop causes after which the job keeps its slot
+MIN_BLOCKS_LEFT = 4  # a change back costs a rebuild, so the last blocks stay as they are
+_DEVICE_LADDER = (Rung(name=IDLE_CONTEXTS, kind=DEVICE), Rung(name=CACHES, kind=DEVICE))
+
+
+@dataclass(slots=True)
+class Descent:
+    """How a job went down: when it last changed, and how long it must be well before it may climb (doubles per climb)."""
+
+    heal: str
+    fault: Fault
+    at: float
+    wait_s: float
+
+
+def down_for(state: State, turn: Turn, heal: Heal, slot: Slot | None, job: Job | None, only: str = "") -> Choice:
+    """The next rung for a heal, device rungs that would free nothing left out."""
+    ladder = slot.ladder if slot is not None and slot.ladder else _DEVICE_LADDER
+    tried = {*heal.tried, *(() if _idle_jobs(state, slot) else (IDLE_CONTEXTS,))}
+    now, degrade = ("", "never") if job is None else (job.rungs, job.degrade)
+    return step_down(ladder, now, tried, degrade, only=only, most_bytes=state.policy.slot_memory_bytes)
+
+
+def take_device_rung(state: State, turn: Turn, heal: Heal, rung: Rung, slot: Slot | None) -> None:
+    """Let go of what nobody works on just now. Jobs whose context goes resume as `continuous`."""
+    heal.tried.append(rung.name)
+    body: dict[str, Any] = {"rung": rung.name}
+    if rung.name == IDLE_CONTEXTS:
+        idle = _idle_jobs(state, slot)
+        state.sensors.without_context.update(idle)
+        for job_id in idle:
+            turn.record(Tag.CONTEXT_DROPPED, f"job:{job_id}", {"heal": heal.id, "cause": heal.fault.value})
+        turn.effects.append(DropIdleContexts(tuple(idle)))
+        body["jobs"] = len(idle)
+    else:
+        turn.effects.append(DropCaches())
+    state.heals.act(turn, heal, rung.name, body)
+
+
+def go_down(state: State, turn: Turn, heal: Heal, job: Job, rung: Rung) -> dict[str, Any]:
+    """Note that the job takes a setting; returns the changed columns."""
+    before = state.degraded.get(job.id)
+    wait_s = state.healing[_returning(heal.fault)]["return_after_s"] if before is None else before.wait_s
+    state.degraded[job.id] = Descent(heal.id, heal.fault, turn.at, wait_s)
+    state.heals.act(turn, heal, rung.name, {"job_id": job.id, "from": job.rungs or "as_asked", "to": rung.name})
+    return {"rungs": rung.name, "offer": "", "context_bytes": rung.predicted_bytes}
+
+
+def change_running(
+    state: State, turn: Turn, slot: Slot, job: Job, cause: str, fields: dict[str, Any], body: dict[str, Any]
+) -> None:
+    """Ask the worker to stop at its next block boundary; the job then goes on there with its new setting."""
+    assert slot.worker_id is not None and slot.lease_id is not None and cause in STOPS
+    slot.stop_cause, slot.stop_by = cause, turn.at + state.policy.grace_s
+    tag = Tag.JOB_DEGRADED if cause == "degraded" else Tag.JOB_RESTORED
+    state.move(turn, job, JobState.PREEMPTING, tag, fields, {"slot": slot.number, "from_block": job.blocks_done, **body})
+    turn.effects.append(SendPreempt(slot.number, slot.worker_id, slot.lease_id))
+
+
+def can_change(slot: Slot, job: Job) -> bool:
+    """Is it running with nothing else decided about it?"""
+    return slot.worker is WorkerState.BUSY and slot.stop_cause is None and job.state is JobState.RUNNING
+
+
+def degrade_running(state: State, turn: Turn, heal: Heal, slot: Slot, job: Job, only: str = "") -> bool:
+    """Take the next setting for a running job, or offer it; False where there is none (or it was offered already)."""
+    choice = down_for(state, turn, heal, slot, job, only)
+    rung = choice.rung
+    if rung is None or rung.kind != JOB or not can_change(slot, job):
+        return False
+    if choice.is_asked:
+        return offer(state, turn, heal, job, rung)
+    fields = go_down(state, turn, heal, job, rung)
+    change_running(state, turn, slot, job, "degraded", fields, {"heal": heal.id, "cause": heal.fault.value, "rung": rung.name})
+    return True
+
+
+def offer(state: State, turn: Turn, heal: Heal, job: Job, rung: Rung) -> bool:
+    """Ask the requester of a running job; it goes on as it is meanwhile."""
+    if job.offer == rung.name:
+        return False
+    fields = {"offer": rung.name, "offered_at": turn.at}
+    body = {"heal": heal.id, "cause": heal.fault.value, "rung": rung.name}
+    state.move(turn, job, job.state, Tag.JOB_OFFERED, fields, body)
+    state.heals.act(turn, heal, "ask", {"job_id": job.id, "rung": rung.name})
+    return True
+
+
+def rerun_here(state: State, turn: Turn, slot: Slot, job: Job) -> bool:
+    """Let a job that only changed its setting keep its slot, unless somebody in line may stop it anyway."""
+    if state.is_queue_paused or not slot.is_idle or job.id not in state.line:
+        return False
+    best = state.line.best()
+    if best is not None and best is not job:
+        is_urgent = best.priority >= state.policy.urgent_priority > job.priority
+        if is_urgent or gain_over(state, best, job, turn.at) >= state.policy.preempt_margin:
+            return False
+    playing = {other.role for other in state.slots if other.role is not None}
+    if playing & state.relations.excluded_by(job.role):
+        return False
+    state.grant(turn, slot, job, {"slot": slot.number, "from_block": job.blocks_done, "rung": job.rungs, "cause": "same_slot"})
+    assert slot.worker_id is not None and slot.lease_id is not None
+    turn.effects.append(SendRun(slot.number, slot.worker_id, slot.lease_id, job.id, job.blocks_done))
+    return True
+
+
+def memory_failed(state: State, turn: Turn, slot: Slot, job: Job, code: str) -> bool:
+    """The job's worker had no memory: take the next rung and go on. False: nothing is left, the usual retries follow."""
+    rule = state.healing[Fault.OUT_OF_MEMORY]
+    if rule.action != "ladder":
+        return False
+    numbers = {"code": code, "blocks_done": job.blocks_done, "slot": slot.number}
+    heal = state.heals.detect(turn, Fault.OUT_OF_MEMORY, f"job:{job.id}", rule, job_id=job.id, numbers=numbers)
+    choice = down_for(state, turn, heal, slot, job) if state.heals.may_act(heal, rule) else Choice(None)
+    passed = dict(choice.passed)
+    rung = choice.rung
+    if rung is None:
+        state.heals.abandon(turn, heal, "ladder_exhausted" if not heal.is_limited else "limit", {"passed": passed})
+        return False
+    body: dict[str, Any] = {"code": code, "heal": heal.id, "rung": rung.name, "passed": passed}
+    if choice.is_asked:
+        fields: dict[str, Any] = {"hold": HoldReason.AWAITING_CONSENT, "offer": rung.name, "offered_at": turn.at}
+        state.heals.act(turn, heal, "ask", {"rung": rung.name})
+        state.free(turn, slot, JobState.QUEUED, Tag.JOB_OFFERED, fields, body)
+        return True
+    hold = state.hold_for(job, turn.at, HoldReason.PREEMPTED)
+    if rung.kind == DEVICE:
+        take_device_rung(state, turn, heal, rung, slot)
+        fields = {"hold": hold}
+    else:
+        fields = {"hold": hold, **go_down(state, turn, heal, job, rung)}
+    state.free(turn, slot, JobState.QUEUED, Tag.JOB_DEGRADED, fields, body)
+    rerun_here(state, turn, slot, job)
+    return True
+
+
+def climb(state: State, turn: Turn) -> None:
+    """Let jobs have better settings again where what took them away has been gone for long enough."""
+    for slot in state.slots:
+        job = state.jobs.get(slot.job_id or "")
+        descent = None if job is None else state.degraded.get(job.id)
+        if job is None or descent is None or not job.rungs or not can_change(slot, job):
+            continue
+        if job.total_blocks - job.blocks_done < MIN_BLOCKS_LEFT or not _is_well(state, slot, descent, turn.at):
+            continue
+        rung = step_up(slot.ladder, job.rungs, state.policy.slot_memory_bytes)
+        if rung is None:
+            continue
+        body = {"heal": descent.heal, "cause": descent.fault.value, "from": job.rungs, "rung": rung.name or "as_asked"}
+        descent.at, descent.wait_s = turn.at, 2 * descent.wait_s
+        state.heals.version += 1
+        fields = {"rungs": rung.name, "offer": "", "context_bytes": rung.predicted_bytes}
+        change_running(state, turn, slot, job, "restored", fields, body)
+
+
+def _is_well(state: State, slot: Slot, descent: Descent, at: float) -> bool:
+    if at - descent.at < descent.wait_s:
+        return False
+    if descent.fault is Fault.STUTTER:
+        return state.heals.find(Fault.STUTTER, f"job:{slot.job_id}") is None
+    waited = [state.sensors.lasted("memory_low", device, at) for device in state.sensors.devices_of(slot.number)]
+    return bool(waited) and all(low is not None and low >= descent.wait_s for low in waited)
+
+
+def _returning(fault: Fault) -> Fault:
+    """Whose numbers say when a job may climb again."""
+    return Fault.STUTTER if fault is Fault.STUTTER else Fault.MEMORY_HIGH
+
+
+def _idle_jobs(state: State, slot: Slot | None) -> list[str]:
+    """Queued jobs that may have a context in the vault."""
+    own = None if slot is None else slot.job_id
+    return [
+        job.id
+        for job in state.jobs.values()
+        if job.state is JobState.QUEUED and job.blocks_done and job.id != own and job.id not in state.sensors.without_context
+    ]

@@ -1,0 +1,131 @@
+"""Heals: one record per fault from its detection over the action to the recovery, each with its milliseconds in the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Protocol
+
+from scheduler.core.healing_policy import ALERT, HOUR, Fault, HealingPolicy, Rule
+from scheduler.core.tags import Tag
+
+
+class Recorder(Protocol):
+    """The turn in which something is recorded."""
+
+    at: float
+
+    def record(self, tag: Tag, subject: str, body: dict[str, Any] | None = None, outcome: str = "success") -> None:
+        """An audit row."""
+
+
+@dataclass(slots=True)
+class Heal:
+    """A fault that is not over. `place` is what it befell: "slot:0", "job:<id>", "gpu0", "disk" …"""
+
+    id: str
+    fault: Fault
+    place: str
+    begun_at: float  # when it began, as far as that can be told
+    detected_at: float
+    job_id: str | None = None
+    acted_at: float | None = None
+    action: str | None = None
+    is_limited: bool = False  # too many in this hour: people have to look, nothing more is done by itself
+    tried: list[str] = field(default_factory=list)  # device rungs of this incident
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+class Heals:
+    """Open heals, by fault and place. Their history is the audit; what is open is kept as one fact."""
+
+    def __init__(self) -> None:
+        self.open: dict[tuple[Fault, str], Heal] = {}
+        self.count = 0
+        self.recent: dict[tuple[Fault, str], list[float]] = {}  # when it was detected within the last hour
+        self.version = 0  # grows with each change: what has to be written again
+
+    def find(self, fault: Fault, place: str) -> Heal | None:
+        """The open heal of this fault here."""
+        return self.open.get((fault, place))
+
+    def of(self, *faults: Fault) -> list[Heal]:
+        """Open heals of these faults."""
+        return [heal for heal in self.open.values() if heal.fault in faults]
+
+    def detect(
+        self, turn: Recorder, fault: Fault, place: str, rule: Rule, *,
+        lag_s: float = 0.0, job_id: str | None = None, numbers: Mapping[str, Any] | None = None,
+    ) -> Heal:  # fmt: skip
+        """Open a heal, or give the one that is open. `lag_s`: how long the fault had lasted by now."""
+        if (heal := self.find(fault, place)) is not None:
+            return heal
+        self.count += 1
+        self.version += 1
+        recent = [at for at in self.recent.get((fault, place), []) if at > turn.at - HOUR]
+        self.recent[fault, place] = [*recent, turn.at]
+        limit = rule.numbers.get("max_per_hour")
+        heal = Heal(
+            id=f"h{self.count}", fault=fault, place=place, begun_at=turn.at - lag_s, detected_at=turn.at, job_id=job_id,
+            is_limited=limit is not None and len(recent) >= limit, numbers=dict(numbers or {}),
+        )  # fmt: skip
+        self.open[fault, place] = heal
+        body = {"heal": heal.id, "fault": fault.value, "detect_ms": round(lag_s * 1000), "job_id": job_id, **heal.numbers}
+        turn.record(Tag.FAULT_DETECTED, place, body, "failure")
+        return heal
+
+    def may_act(self, heal: Heal, rule: Rule) -> bool:
+        """Is something to be done by itself? Not where policy says alert, nor beyond the hour's limit."""
+        return rule.action != ALERT and not heal.is_limited
+
+    def act(self, turn: Recorder, heal: Heal, action: str, body: Mapping[str, Any] | None = None) -> None:
+        """Something was done about it."""
+        self.version += 1
+        heal.acted_at, heal.action = turn.at, action
+        terms = {"heal": heal.id, "fault": heal.fault.value, "action": action, **_ms("act_ms", heal.detected_at, turn.at)}
+        turn.record(Tag.HEAL_ACTED, heal.place, {**terms, **(body or {})})
+
+    def recover(self, turn: Recorder, heal: Heal, body: Mapping[str, Any] | None = None) -> None:
+        """It is over."""
+        self.version += 1
+        del self.open[heal.fault, heal.place]
+        terms = {"heal": heal.id, "fault": heal.fault.value, "action": heal.action}
+        times = {**_ms("recovery_ms", heal.detected_at, turn.at), **_ms("total_ms", heal.begun_at, turn.at)}
+        turn.record(Tag.HEAL_RECOVERED, heal.place, {**terms, **times, **(body or {})})
+
+    def abandon(self, turn: Recorder, heal: Heal, cause: str, body: Mapping[str, Any] | None = None) -> None:
+        """Nothing more can be done by itself."""
+        self.version += 1
+        del self.open[heal.fault, heal.place]
+        terms = {"heal": heal.id, "fault": heal.fault.value, "action": heal.action, "cause": cause}
+        turn.record(Tag.HEAL_ABANDONED, heal.place, {**terms, **(body or {})}, "failure")
+
+    # ---- over a restart --------------------------------------------------------------------------------------------
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {"count": self.count, "open": [asdict(heal) for heal in self.open.values()]}
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any] | None) -> Heals:
+        """Inverse of `to_mapping`; nothing is nothing. A fault that this version does not know is left out."""
+        heals = cls()
+        if not data:
+            return heals
+        heals.count = int(data["count"])
+        names = {item.name for item in fields(Heal)}
+        for row in data["open"]:
+            if row["fault"] in set(Fault):
+                heal = Heal(**{name: value for name, value in row.items() if name in names})
+                heal.fault = Fault(heal.fault)
+                heals.open[heal.fault, heal.place] = heal
+        return heals
+
+
+def rule_for(policy: HealingPolicy, heal: Heal) -> Rule:
+    """The rule under which a heal stands now."""
+    return policy[heal.fault]
+
+
+def _ms(name: str, since: float, until: float) -> dict[str, int]:
+    return {name: max(0, round((until - since) * 1000))}

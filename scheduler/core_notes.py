@@ -1,0 +1,50 @@
+"""What the core knows beside its jobs, kept as single facts: the situation for pages, open heals over a restart."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from scheduler.core.degrade import Descent
+from scheduler.core.explain import situation_of
+from scheduler.core.healing_policy import Fault
+from scheduler.core.heals import Heals
+from scheduler.ledger import Turn
+from scheduler.store import Store
+
+HEALS = "heals"
+
+
+class CoreNotes:
+    """Writes a fact when it changed, in the transaction that changed it."""
+
+    def __init__(self) -> None:
+        self._situation: dict[str, Any] = {}
+        self._heals_version = 0
+
+    def keep(self, turn: Turn) -> None:
+        """Before each commit."""
+        state = turn.state
+        situation = situation_of(state).to_mapping()
+        if situation != self._situation:
+            turn.store.set_fact("situation", situation, turn.at)
+            self._situation = situation
+        if state.heals.version != self._heals_version:
+            descents = {job_id: asdict(descent) for job_id, descent in state.degraded.items()}
+            turn.store.set_fact(HEALS, {**state.heals.to_mapping(), "descents": descents}, turn.at)
+            self._heals_version = state.heals.version
+
+    def forget(self) -> None:
+        """What was written last may have been taken back."""
+        self._situation, self._heals_version = {}, -1
+
+
+def restore_heals(store: Store) -> dict[str, Any]:
+    """Arguments for `State.restore`: open heals, and jobs that came down."""
+    kept = store.fact(HEALS) or {}
+    descents = {
+        job_id: Descent(row["heal"], Fault(row["fault"]), row["at"], row["wait_s"])
+        for job_id, row in kept.get("descents", {}).items()
+        if row["fault"] in set(Fault)
+    }
+    return {"heals": Heals.from_mapping(kept), "degraded": descents}

@@ -1,0 +1,93 @@
+"""A job's ladder: the rungs of the house with the bytes of its context at each, and a recipe at one of them.
+
+Rungs that the engine cannot do yet stand in their place with the reason, so that people see what was passed over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine import config, memory
+from engine.catalog import SHAPES, SIZES
+from engine.errors import SettingsError
+from scheduler.core.degrade import CACHES, IDLE_CONTEXTS
+from scheduler.core.ladder import AS_ASKED, DEVICE, Rung
+
+NOT_BUILT = "this engine cannot do it while a job runs"
+HAS_BEGUN = "the size of a video that has begun stays"
+LEAST_STEPS = 3
+LEAST_SIZE = "384*256"
+_HOUSE = (
+    Rung(name=IDLE_CONTEXTS, kind=DEVICE),
+    Rung(name=CACHES, kind=DEVICE),
+    Rung(name="fp8_rings", kind=DEVICE, why_not=NOT_BUILT),
+    Rung(name="rings_from_host", kind=DEVICE, why_not=NOT_BUILT),
+    Rung(name="weights_from_host", kind=DEVICE, why_not=NOT_BUILT),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """The portrait's width and height in pixels: sizes follow from it."""
+
+    width: int
+    height: int
+
+
+def job_ladder(model: str, asked: Mapping[str, Any], picture: Picture, *, has_begun: bool) -> tuple[Rung, ...]:
+    """The whole ladder of a job with these settings, from the cheapest rung down."""
+    settings = config.Settings(**asked)
+    rungs = [*_HOUSE, Rung(name=AS_ASKED, predicted_bytes=_bytes(model, settings, picture))]
+    for steps in range(settings.steps - 1, LEAST_STEPS - 1, -1):
+        fewer = dataclasses.replace(settings, steps=steps)
+        rungs.append(Rung(name=f"steps={steps}", predicted_bytes=_bytes(model, fewer, picture), needs_consent=True))
+    least = min(settings.steps, LEAST_STEPS)
+    for size in _smaller(settings.size):
+        smaller = dataclasses.replace(settings, steps=least, size=size)
+        name = f"size={size}" if least == settings.steps else f"steps={least} size={size}"
+        try:
+            need = _bytes(model, smaller, picture)
+        except SettingsError:
+            continue  # the portrait does not fit this size
+        rungs.append(Rung(name=name, predicted_bytes=need, needs_consent=True, why_not=HAS_BEGUN if has_begun else ""))
+    return tuple(rungs)
+
+
+def at_rung(recipe: Mapping[str, Any], rungs: str, asked: Mapping[str, Any] | None, from_block: int) -> dict[str, Any]:
+    """The recipe at a setting; a change against what it was made with so far is written into its degradations."""
+    settings = dict(asked or recipe["settings"])
+    for word in rungs.split():
+        name, _, value = word.partition("=")
+        settings[name] = int(value) if name == "steps" else value
+    if settings == recipe["settings"]:
+        return dict(recipe)
+    change = f"from block {from_block}: {rungs or 'as asked'}"
+    return {**recipe, "settings": settings, "degradations": [*recipe.get("degradations", ()), change]}
+
+
+def ladder_of_row(row: Mapping[str, Any], picture: Picture) -> tuple[Rung, ...]:
+    """The ladder of a row of `jobs`."""
+    recipe = json.loads(row["recipe"])
+    asked = json.loads(row["asked"]) if row["asked"] else recipe["settings"]
+    return job_ladder(recipe["model"], asked, picture, has_begun=bool(row["blocks_done"]))
+
+
+def _bytes(model: str, settings: config.Settings, picture: Picture) -> int:
+    width, height = config.fit_size(settings.size, picture.width, picture.height)
+    return memory.context_bytes(SHAPES[model], width, height, settings.steps)
+
+
+def _area(size: str) -> int:
+    width, height = size.split("*")
+    return int(width) * int(height)
+
+
+def _smaller(size: str) -> list[str]:
+    """Offered sizes below this one, the largest first; of two turned sizes the one that is turned alike."""
+    width, height = (int(part) for part in size.split("*"))
+    alike = [other for other in SIZES if (int(other.split("*")[0]) >= int(other.split("*")[1])) == (width >= height)]
+    return sorted((other for other in alike if _area(LEAST_SIZE) <= _area(other) < _area(size)), key=_area, reverse=True)

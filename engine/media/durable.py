@@ -17,7 +17,7 @@ def whole_file(target: Path) -> Iterator[Path]:
 
     Raises DiskFull where the disk has no room, OSError for everything else that the file system refuses.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     part = target.with_name(target.name + ".part")
     try:
         yield part
@@ -38,6 +38,14 @@ def write_whole(target: Path, data: bytes) -> None:
     """Write `data` as `target`, durably; raises as `whole_file` does."""
     with whole_file(target) as part:
         part.write_bytes(data)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a directory and those above it that are missing, each durably: a file cannot outlast the name of its folder."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
 
 
 def sync(path: Path) -> None:

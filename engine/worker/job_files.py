@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError, MediaError
-from engine.media.durable import write_whole
+from engine.media.durable import make_folder, sync, write_whole
 from engine.media.join import JoinedVideo, join
 from engine.protocol import BlockDone
 from engine.worker.crash_points import CrashPoint, CrashPoints
@@ -50,7 +50,9 @@ class JobFiles:
         self.video = job_dir / "video.mp4"
         self._blocks = job_dir / "blocks"
         self._segments = job_dir / "segments"
-        self._blocks.mkdir(parents=True, exist_ok=True)
+        job_dir.mkdir(parents=True, exist_ok=True)
+        sync(job_dir.parent)  # the daemon made the job's folder, and did not wait for the disk
+        make_folder(self._blocks)
 
     def fragment(self, block: int) -> Path:
         """The block's pictures and sound."""

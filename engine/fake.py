@@ -5,10 +5,12 @@ It draws a test card that shows the block's number, in the time and with the fau
 
 - crash: SIGKILL before the block
 - hang: no progress for `seconds` (absent: for ever) while heartbeats go on; stop_heartbeat: the same in silence
-- slow: `seconds` more; fail, fail_retry: JobFailed that a retry cannot or can help
+- slow: `seconds` more; fail, fail_retry: JobFailed that a retry cannot or can help; out_of_memory: no memory on the device
 - wrong_lease: the block is reported under another lease; garbage: bytes that are no message
 
-A fault happens `times` (1) times, also across restarts. Pictures and hashes follow from the recipe and the block alone,
+A fault happens `times` (1) times, also across restarts, `at` a named point of the block (step, decode, sink), and where
+`above_steps` is given only while the job is made with more steps. `crash_at_start`: so many processes end at once.
+Pictures and hashes follow from the recipe and the block alone,
 so a block that is made again is the same one. There is no context that could be lost: every resume is exact.
 """
 
@@ -32,7 +34,7 @@ from safetensors.numpy import save
 
 from engine import protocol
 from engine.catalog import BLOCK_FRAMES, BLOCK_LATENTS
-from engine.errors import EngineError
+from engine.errors import EngineError, OutOfDeviceMemory
 from engine.fake_script import VARIABLE, Fault, ScriptRun
 from engine.worker.channel import Channel
 from engine.worker.crash_points import CrashPoints
@@ -114,12 +116,13 @@ class FakeScene:
         for step in range(self._task.settings.steps):
             on_progress("step", step)
             if step == 0:
-                for fault in self._run.faults_at(self._task.job_id, block):
-                    self._act(fault)
+                self._pass_by("step", block)
             time.sleep(self._run.script.block_s / self._task.settings.steps)
         on_progress("decode", 0)
+        self._pass_by("decode", block)
         if block + 1 == self._task.settings.infer_frames // BLOCK_FRAMES:
             on_progress("sink", 0)
+            self._pass_by("sink", block)
         digest = hashlib.sha256(self._seed + block.to_bytes(8, "big")).digest()
         latents = np.frombuffer(digest * 3, np.uint8).astype(np.float32).reshape(1, BLOCK_LATENTS, 4, 8)
         return MadeFiles(
@@ -128,6 +131,10 @@ class FakeScene:
             frames=draw_card(block, digest),
             stage_ms={"steps": (time.perf_counter() - began) * 1000},
         )
+
+    def _pass_by(self, point: str, block: int) -> None:
+        for fault in self._run.faults_at(self._task.job_id, block, point, self._task.settings.steps):
+            self._act(fault)
 
     def flip(self, blocks_done: int) -> None:
         """Nothing to flip."""
@@ -178,6 +185,8 @@ class FakeMaker:
                 time.sleep(fault.seconds or 1.0)
             case "fail" | "fail_retry":
                 raise ScriptedFailure(can_retry=fault.do == "fail_retry")
+            case "out_of_memory":
+                raise OutOfDeviceMemory("The script says so.")
             case "wrong_lease":
                 self._channel.has_wrong_lease = True
             case "garbage":
@@ -206,7 +215,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_log("fake")
     path = os.environ.get(VARIABLE)
     channel = FaultyChannel(socket.socket(fileno=options.control_fd))
-    maker = FakeMaker(channel, ScriptRun(Path(path) if path else None))
+    run = ScriptRun(Path(path) if path else None)
+    if run.is_start_spoilt():
+        raise ScriptedFailure(can_retry=False)
+    maker = FakeMaker(channel, run)
     return Shell(channel, maker, CrashPoints.from_environment(os.environ)).run()
 
 

@@ -12,24 +12,35 @@ from typing import Any
 from engine.errors import SettingsError
 
 VARIABLE = "GREENROOM_FAKE_SCRIPT"
-DEEDS = frozenset({"crash", "hang", "stop_heartbeat", "slow", "fail", "fail_retry", "wrong_lease", "garbage"})
+DEEDS = frozenset({
+    "crash", "hang", "stop_heartbeat", "slow", "fail", "fail_retry", "wrong_lease", "garbage", "out_of_memory",
+})  # fmt: skip
+POINTS = ("step", "decode", "sink")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """`job`: "*", a job's id, or n for the n-th RunJob that any process of this script saw, from 1 on."""
+    """`job`: "*", a job's id, or n for the n-th RunJob that any process of this script saw, from 1 on.
+
+    `block`: its number, or "*". `at`: where in the block, "step" (the first), "decode" or "sink" (one block of a job
+    has it). `above_steps`: only while the job is made with more steps than this, so that fewer steps cure it.
+    """
 
     do: str
     job: str | int = "*"
-    block: int = 0
+    block: int | str = 0
     times: int = 1
     seconds: float | None = None
+    at: str = "step"
+    above_steps: int = 0
 
     def __post_init__(self) -> None:
         if self.do not in DEEDS:
             raise SettingsError(
                 f"fault {self.do!r} is unknown.", field="do", hint=f"Use one of {', '.join(sorted(DEEDS))}."
             )
+        if self.at not in POINTS:
+            raise SettingsError(f"point {self.at!r} is unknown.", field="at", hint=f"Use one of {', '.join(POINTS)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +49,7 @@ class Script:
 
     block_s: float = 0.05
     warm_s: float = 0.0
+    crash_at_start: int = 0  # so many processes end before they have said hello
     faults: tuple[Fault, ...] = field(default=())
 
     @classmethod
@@ -67,11 +79,19 @@ class ScriptRun:
         with _Counts(self._path) as counts:
             counts["runs"] = self._runs = counts.get("runs", 0) + 1
 
-    def faults_at(self, job_id: str, block: int) -> list[Fault]:
-        """The faults that are due at this block of this job; each one counts as done from now on, whatever it does."""
+    def is_start_spoilt(self) -> bool:
+        """Is this one of the processes that end at their start?"""
+        with _Counts(self._path) as counts:
+            starts = counts["starts"] = counts.get("starts", 0) + 1
+        return starts <= self.script.crash_at_start
+
+    def faults_at(self, job_id: str, block: int, at: str = "step", steps: int = 10**6) -> list[Fault]:
+        """The faults that are due here; each one counts as done from now on, whatever it does."""
         due = []
         for number, fault in enumerate(self.script.faults):
-            if fault.block != block or fault.job not in ("*", job_id, self._runs):
+            if fault.block not in ("*", block) or fault.job not in ("*", job_id, self._runs):
+                continue
+            if fault.at != at or steps <= fault.above_steps:
                 continue
             with _Counts(self._path) as counts:
                 done = counts.get(f"fault {number}", 0)

@@ -120,7 +120,7 @@ def _restart_workers(state: State, turn: Turn, event: events.DeviceWasRead, code
     for number in event.slots:
         if number < len(state.slots):
             place = f"slot:{number}"
-            numbers = {"xid": code, "slot": number}
+            numbers = {"xid": code, "slot": number, "worker_id": state.slots[number].worker_id}
             job_id = state.slots[number].job_id
             heal = state.heals.detect(turn, Fault.GPU_ERROR, place, rule, job_id=job_id, numbers=numbers)
             if state.heals.may_act(heal, rule):

@@ -48,7 +48,7 @@ def lost(state: State, event: events.WorkerWasLost, turn: Turn) -> bool:
         body = {"report": "WorkerWasLost", "worker_id": event.worker_id, "reason": "unknown_worker"}
         turn.record(Tag.REPORT_REFUSED, f"slot:{slot.number}", body, outcome="refused")
         return False
-    is_crash = event.cause != "stopped" and slot.kill_cause not in ("grace_over", *NOT_ITS_FAULT)
+    is_crash = event.cause != "stopped" and (slot.kill_cause or event.cause) not in ("grace_over", *NOT_ITS_FAULT)
     _lose(state, turn, slot, event.cause, is_crash=is_crash, event=event)
     return True
 

@@ -1,4 +1,7 @@
-"""How much memory a model and a job's context take: pure arithmetic, no torch."""
+"""How much memory a model and a job's context take, and where it lies: pure arithmetic, no torch.
+
+`make_plan` and `all_rungs` answer for a `Load` in a `Room`; the rest is what they are made of.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,13 @@ from engine.memory.context import (
     ring_rows,
     sink_rows,
 )
+from engine.memory.devices import GIB, USABLE_RATIO, Device, device_named, devices, find_device, speed_of
+from engine.memory.ladder import all_rungs, make_plan
+from engine.memory.load import KV_FORMS, PLACES, PRECISIONS, Load, Room
+from engine.memory.offload import Offload
+from engine.memory.placement import Arrangement, Part
+from engine.memory.plan import Plan, Rung, Verdict, gib, plan_of, rung_words
+from engine.memory.timing import BlockTime, Speed
 from engine.memory.weights import (
     SPEECH_LAYERS,
     quantised_parameters,
@@ -21,20 +31,50 @@ from engine.memory.weights import (
     vae_parameters,
     weights_bytes,
 )
+from engine.memory.words import COSTS, PART_WORDS, RUNG_WORDS, Words
 
 __all__ = [
     "ALIGNMENT_BYTES",
+    "COSTS",
+    "GIB",
     "HEADER_BYTES",
     "ITEM_BYTES",
+    "KV_FORMS",
     "LATENT_CHANNELS",
+    "PART_WORDS",
+    "PLACES",
+    "PRECISIONS",
+    "RUNG_WORDS",
     "SPEECH_LAYERS",
+    "USABLE_RATIO",
+    "Arrangement",
+    "BlockTime",
+    "Device",
+    "Load",
+    "Offload",
+    "Part",
+    "Plan",
+    "Room",
+    "Rung",
+    "Speed",
     "TensorSpec",
+    "Verdict",
+    "Words",
+    "all_rungs",
     "context_bytes",
     "context_tensors",
     "decoder_memory",
+    "device_named",
+    "devices",
+    "find_device",
+    "gib",
+    "make_plan",
+    "plan_of",
     "quantised_parameters",
     "ring_rows",
+    "rung_words",
     "sink_rows",
+    "speed_of",
     "transformer_parameters",
     "vae_parameters",
     "weights_bytes",

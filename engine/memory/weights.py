@@ -8,29 +8,71 @@ from engine.catalog import ModelShape
 from engine.memory.context import ITEM_BYTES, LATENT_CHANNELS, VAE_RES_BLOCKS, VAE_TEMPORAL_UPSAMPLE
 
 SPEECH_LAYERS = 25
+_SCALE_BYTES = 4
+
+# The two encoders of the public checkpoint in bfloat16 (UMT5-XXL, wav2vec2-large), by the shape they belong to.
+_TEXT_ENCODER = {"live-avatar-14b": 5_680_910_336}
+_SPEECH_ENCODER = {"live-avatar-14b": 315_472_545}
 
 
 def transformer_parameters(shape: ModelShape) -> int:
     """Parameters of the transformer."""
     dim, small = shape.dim, LATENT_CHANNELS * 4
-    attention = 4 * (dim * dim + dim) + 2 * dim
-    block = 6 * dim + 2 * attention + 2 * dim + 2 * dim * shape.ffn_dim + shape.ffn_dim + dim
-    injector = attention + _linear(dim, 2 * dim)
-    audio = SPEECH_LAYERS + dim + _linear(dim, dim)
-    audio += _linear(3 * shape.audio_dim, dim // 4 * shape.num_audio_token) + _linear(3 * shape.audio_dim, dim // 4)
-    audio += _linear(3 * (dim // 4), dim // 2) + _linear(3 * (dim // 2), dim)
+    injector = _attention(dim) + _linear(dim, 2 * dim)
     embeddings = _linear(shape.text_dim, dim) + _linear(shape.freq_dim, dim) + 2 * _linear(dim, dim)
     embeddings += _linear(dim, 6 * dim) + 3 * dim
     patches = 2 * _linear(small, dim) + _linear(small, dim) + _linear(8 * small, dim) + _linear(64 * small, dim)
     head = 2 * dim + _linear(dim, small)
     injectors = len(shape.audio_inject_layers) * injector
-    return shape.num_layers * block + injectors + audio + embeddings + patches + head
+    return (
+        shape.num_layers * block_parameters(shape) + injectors + audio_parameters(shape) + embeddings + patches + head
+    )
+
+
+def block_parameters(shape: ModelShape) -> int:
+    """Parameters of one of its layers."""
+    dim = shape.dim
+    return 6 * dim + 2 * _attention(dim) + 2 * dim + 2 * dim * shape.ffn_dim + shape.ffn_dim + dim
+
+
+def audio_parameters(shape: ModelShape) -> int:
+    """Parameters of the audio projector."""
+    dim = shape.dim
+    audio = SPEECH_LAYERS + dim + _linear(dim, dim)
+    audio += _linear(3 * shape.audio_dim, dim // 4 * shape.num_audio_token) + _linear(3 * shape.audio_dim, dim // 4)
+    return audio + _linear(3 * (dim // 4), dim // 2) + _linear(3 * (dim // 2), dim)
 
 
 def quantised_parameters(shape: ModelShape) -> int:
     """Of these, the weights that an eight-bit model stores in one byte: attention, feed-forward, adaptive norms."""
     dim, injections = shape.dim, len(shape.audio_inject_layers)
     return shape.num_layers * (8 * dim * dim + 2 * dim * shape.ffn_dim) + injections * 6 * dim * dim
+
+
+def travelling_layer_bytes(shape: ModelShape, precision: str) -> int:
+    """What of one layer travels where layers are streamed: the weights of the products that every step uses."""
+    return _product_item(precision) * (6 * shape.dim * shape.dim + 2 * shape.dim * shape.ffn_dim)
+
+
+def cold_bytes(shape: ModelShape, precision: str) -> tuple[int, int]:
+    """Weights used once per prompt (text keys and values), and once per block (audio keys, values, adaptive norms)."""
+    square = _product_item(precision) * shape.dim * shape.dim
+    return 2 * shape.num_layers * square, 4 * len(shape.audio_inject_layers) * square
+
+
+def transformer_bytes(shape: ModelShape, precision: str) -> int:
+    """Bytes of the whole transformer, the scales of an eight-bit one included. `precision`: float32, bf16 or fp8."""
+    if precision != "fp8":
+        return ITEM_BYTES[_dtype(precision)] * transformer_parameters(shape)
+    rows = shape.num_layers * (9 * shape.dim + shape.ffn_dim) + len(shape.audio_inject_layers) * 6 * shape.dim
+    return 2 * transformer_parameters(shape) - quantised_parameters(shape) + _SCALE_BYTES * rows
+
+
+def adapter_bytes(shape: ModelShape, rank: int) -> int:
+    """A low-rank adapter on every linear layer of blocks and injectors, two bytes a number."""
+    dim, injections = shape.dim, len(shape.audio_inject_layers)
+    sides = shape.num_layers * (8 * 2 * dim + 2 * (dim + shape.ffn_dim)) + injections * 4 * 2 * dim
+    return 2 * rank * sides
 
 
 def vae_parameters(shape: ModelShape) -> int:
@@ -61,6 +103,28 @@ def weights_bytes(shape: ModelShape, precision: str) -> int:
     if precision == "fp8":
         return 2 * (transformer_parameters(shape) + vae_parameters(shape)) - quantised_parameters(shape)
     return ITEM_BYTES[precision] * (transformer_parameters(shape) + vae_parameters(shape))
+
+
+def text_encoder_bytes(shape: ModelShape) -> int:
+    """The text encoder; 0 where the model's is too small to count."""
+    return 2 * _TEXT_ENCODER.get(shape.name, 0)
+
+
+def speech_encoder_bytes(shape: ModelShape) -> int:
+    """The speech encoder; 0 where the model's is too small to count."""
+    return 2 * _SPEECH_ENCODER.get(shape.name, 0)
+
+
+def _product_item(precision: str) -> int:
+    return 1 if precision == "fp8" else ITEM_BYTES[_dtype(precision)]
+
+
+def _dtype(precision: str) -> str:
+    return "bfloat16" if precision == "bf16" else precision
+
+
+def _attention(dim: int) -> int:
+    return 4 * (dim * dim + dim) + 2 * dim
 
 
 def _linear(inputs: int, outputs: int) -> int:

@@ -9,7 +9,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from scheduler.cli import again, audit, generate, jobs, people, roles, serve, submit, watermark, weights, wishes
+from scheduler.cli import (
+    again,
+    audit,
+    generate,
+    jobs,
+    memory,
+    people,
+    roles,
+    serve,
+    submit,
+    watermark,
+    weights,
+    wishes,
+)
 from scheduler.cli.exits import ExitCode, code_for
 from scheduler.cli.output import AsJson, say, show_error
 from scheduler.cli.place import DEFAULT_DATA, DataDir
@@ -91,6 +104,7 @@ for name, group in (
     ("audit", audit.app),
     ("token", people.app),
     ("weights", weights.app),
+    ("memory", memory.app),
 ):
     app.add_typer(group, name=name)
 people.add_to(app)

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_TIMES = ("_at", "_until", "until", "not_before")  # how names of points in time end; seconds since 1970
-_FIRST_TIME = 1e9  # smaller numbers are lengths of time
+from scheduler.audit.times import is_time
 
 
 def lines_of(body: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, bool]]:
@@ -21,7 +20,9 @@ def lines_of(body: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), False
 
 
-def is_time(name: str, value: Any) -> bool:
-    """Is this detail a point in time?"""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and value >= _FIRST_TIME and name.endswith(_TIMES)
+def summary_of(body: Mapping[str, Any], most: int = 3) -> list[tuple[str, Any, bool]]:
+    """The few details that say most: the move of a state first, its columns (`set`) left to the whole list."""
+    plain = {name: value for name, value in body.items() if name not in ("from", "to", "set")}
+    source, target = body.get("from"), body.get("to")
+    move = [("", f"{source} → {target}", False)] if source and target and source != target else []
+    return [*move, *lines_of(plain)][:most]

@@ -29,7 +29,7 @@ from scheduler.outside_heals import ChildHeal, spool, trim_spool
 from scheduler.policy_file import read_policy
 from scheduler.preflight import CannotStart, check_port, lock_data_dir, prepare_data_dir
 from scheduler.public_model import prepare_public_model
-from scheduler.reach import base_url, exposure
+from scheduler.reach import announced, base_url, exposure
 from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, spawn
 
 MAX_KILLED_BACKOFF_S = 0.4  # after a SIGKILL from outside: it may be as well as ever
@@ -347,7 +347,7 @@ def running(options: ServeOptions, say: Callable[[str], None]) -> Iterator[tuple
         ensure_model(options, say)
         become_subreaper()
         launcher = Launcher(options, say)
-        with launcher.signals() as should_stop:
+        with announced(options.data_dir, base_url(options.host, options.port)), launcher.signals() as should_stop:
             try:
                 launcher.start_all(should_stop)
                 yield launcher, should_stop

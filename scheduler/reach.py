@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
+DEFAULT_URL = "http://127.0.0.1:8000"
 _ANYWHERE = "192.0.2.1"  # reserved for documents; a datagram socket that is "connected" to it sends nothing
 
 
@@ -47,3 +51,26 @@ def own_address() -> str:
             return ""
         address: str = sock.getsockname()[0]
     return "" if ipaddress.ip_address(address).is_loopback else address
+
+
+@contextlib.contextmanager
+def announced(data_dir: Path, url: str) -> Iterator[None]:
+    """While this lasts, `announced_url` of the data directory answers with `url`."""
+    place = _place(data_dir)
+    place.write_text(url, encoding="utf-8")
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def announced_url(data_dir: Path) -> str | None:
+    """Where the dashboard of this data directory is now; None while it does not run, or runs without a launcher."""
+    try:
+        return _place(data_dir).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def _place(data_dir: Path) -> Path:
+    return data_dir / "run" / "web.url"

@@ -56,7 +56,7 @@ def check_fields(request: Mapping[str, Any]) -> None:
             raise bad_request(f"{name} must be {_TYPE_NAMES[types[-1]]}, not {value!r:.60}.", name)
     for name in ("user", "role"):
         if not request.get(name):
-            raise bad_request(f"{name} is missing.", name)
+            raise bad_request(f"{name} is {'empty' if name in request else 'missing'}.", name)
     if not _is_name(request["user"]):
         raise bad_request("user may have letters, digits and . _ - @, at most 64.", "user")
 

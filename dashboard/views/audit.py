@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 
 from dashboard.api.body import read_query
 from dashboard.api.models import AuditFilters
-from dashboard.audit_lines import lines_of
+from dashboard.audit_lines import lines_of, summary_of
 from dashboard.auth import require
 from dashboard.context import house
 
@@ -30,6 +30,7 @@ def page() -> str:
         nav="audit",
         rows=rows,
         lines_of=lines_of,
+        summary_of=summary_of,
         filters=kept,
         export_query=urlencode(kept),
         older=urlencode({**kept, "before_seq": rows[-1]["seq"]}) if is_more else "",

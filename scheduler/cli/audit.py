@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from scheduler.audit import AuditEntry
+from scheduler.audit.times import is_time
 from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts
 from scheduler.errors import SchedulerError
@@ -44,9 +46,17 @@ def _show(row: AuditEntry, as_json: bool) -> None:
     if as_json:
         print_json(row)
         return
-    detail = " ".join(f"{name}={value}" for name, value in row["body"].items() if not isinstance(value, dict | list))
+    plain = {name: value for name, value in row["body"].items() if not isinstance(value, dict | list)}
+    detail = " ".join(f"{name}={_as_text(name, value)}" for name, value in plain.items())
     who_did_what = f"{row['actor']}  {row['action']}  {row['object']}  {row['outcome']}"
     say(f"{row['seq']:>6}  {row['at_utc']}  {who_did_what}  {detail}".rstrip())
+
+
+def _as_text(name: str, value: object) -> object:
+    """A point in time as the log writes its own; anything else as it is."""
+    if not is_time(name, value):
+        return value
+    return datetime.fromtimestamp(float(str(value)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @app.command()

@@ -10,6 +10,7 @@ import typer
 from scheduler.cli.output import AsJson, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door, facts
 from scheduler.errors import SchedulerError
+from scheduler.reach import DEFAULT_URL, announced_url
 
 app = typer.Typer(help="Tokens for programs that call the API.", no_args_is_help=True)
 
@@ -31,14 +32,17 @@ def login_link(
     team: Annotated[
         str | None, typer.Option("--team", help="Whose share their jobs count against; without it, it stays as it was.")
     ] = None,
-    base: Annotated[str, typer.Option("--base", help="Where people reach the dashboard.")] = "http://127.0.0.1:8000",
+    base: Annotated[
+        str | None,
+        typer.Option("--base", help="Where people reach the dashboard; without it, where it listens on this machine."),
+    ] = None,
     data: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
     """Print a link that signs a person in once."""
     known = _as_known(data, user)
     answer = door(data).create_login_link(user, group or known["group"], known["team"] if team is None else team)
-    link = base.rstrip("/") + str(answer["path"])
+    link = (base or announced_url(data) or DEFAULT_URL).rstrip("/") + str(answer["path"])
     if as_json:
         print_json({**answer, "link": link})
         return

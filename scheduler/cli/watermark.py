@@ -12,6 +12,7 @@ from scheduler.cli.checks import watermark as take_watermark
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, bytes_text, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door
+from scheduler.reach import announced_url
 
 _SENTENCES = {
     "fits": "Everything fits.",
@@ -44,6 +45,8 @@ def status(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
         print_json(answer)
         return
     daemon, queue, vault = answer["daemon"], answer["queue"], answer["vault"]
+    if (url := announced_url(data)) is not None:
+        say(f"web      {url}/dashboard")
     say(f"daemon   process {daemon['pid']}, model {daemon['model']}{_weights(daemon)}")
     say(f"queue    {queue['length']} waiting{', paused' if queue['paused'] else ''}")
     say(f"vault    {_vault(vault)}")

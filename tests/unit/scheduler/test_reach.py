@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from scheduler import reach
@@ -29,3 +31,10 @@ def test_who_listens_everywhere_is_told_what_that_means(monkeypatch: pytest.Monk
 
 def test_own_address_is_none_of_the_loopback() -> None:
     assert not reach.own_address().startswith("127.")
+
+
+def test_link_of_a_house_is_known_as_long_as_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with reach.announced(tmp_path, "http://127.0.0.1:8001"):
+        assert reach.announced_url(tmp_path) == "http://127.0.0.1:8001"
+    assert reach.announced_url(tmp_path) is None

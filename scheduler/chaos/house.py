@@ -37,6 +37,7 @@ _PATIENT = {
     "max_crashes": 10**6, "max_strikes": 10**6, "max_retries": 10**6, "retry_backoff_s": 0.05, "retry_backoff_max_s": 0.5,
     "quarantine_s": 0.1, "max_preemptions": 10**6, "max_queued": 10**6,
 }  # fmt: skip
+_FAULTS = "faults:\n  crash_loop: {failures: 1000, first_s: 0.05, max_s: 0.4}\n"
 
 
 class NotWithin(Exception):
@@ -108,7 +109,7 @@ class ChaosHouse:
         """A policy under which crashes alone end no job."""
         known = {item.name for item in fields(Policy)}
         text = "".join(f"{name}: {value}\n" for name, value in _PATIENT.items() if name in known)
-        (self.data_dir / POLICY_NAME).write_text(text, encoding="utf-8")
+        (self.data_dir / POLICY_NAME).write_text(text + _FAULTS, encoding="utf-8")
 
     def start(self, *, is_awaited: bool = True) -> None:
         """Start the launcher. Raises NotWithin when it ends or no worker becomes ready."""

@@ -15,14 +15,15 @@ from typing import Any
 from scheduler.client import Scheduler
 from scheduler.errors import SchedulerError
 
-# What is asked for again and again: (request, of the scripted engine too). Each has its reference, made in peace.
+# What is asked for again and again. Each has its reference, made in peace; nothing may be given up for speed (`degrade`), or
+# the bits would be others.
 REQUESTS: dict[str, list[dict[str, Any]]] = {
     "fake": [
-        {"role": "teacher", "duration_sec": 5.76, "fill": "loop", "seed": 1},
-        {"role": "assistant", "duration_sec": 2.88, "fill": "loop", "seed": 2},
-        {"role": "student", "duration_sec": 4.32, "fill": "loop", "seed": 3},
+        {"role": "teacher", "duration_sec": 5.76, "fill": "loop", "seed": 1, "degrade": "never"},
+        {"role": "assistant", "duration_sec": 2.88, "fill": "loop", "seed": 2, "degrade": "never"},
+        {"role": "student", "duration_sec": 4.32, "fill": "loop", "seed": 3, "degrade": "never"},
     ],
-    "real": [{"role": "teacher", "duration_sec": 2.88, "fill": "loop", "seed": 1, "infer_frames": 24}],
+    "real": [{"role": "teacher", "duration_sec": 2.88, "fill": "loop", "seed": 1, "infer_frames": 24, "degrade": "never"}],
 }
 PACE_S = 0.12
 

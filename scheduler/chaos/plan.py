@@ -42,7 +42,11 @@ _WEIGHTS = {
 }  # fmt: skip
 _AT_A_POINT_RATIO = 0.4
 _LONGEST_WAIT_S = 0.6
-_PAUSED = (Kind.WORKER, Kind.DAEMON, Kind.WEB, Kind.VAULT, Kind.LAUNCHER)
+_ABLE = {  # which kinds can be treated so; nobody replaces a launcher that hangs but the system that started it
+    Deed.PAUSE: (Kind.WORKER, Kind.DAEMON, Kind.WEB, Kind.VAULT, Kind.LAUNCHER),
+    Deed.SLOW: (Kind.WORKER,),
+    Deed.FREEZE: (Kind.WORKER, Kind.WORKER, Kind.DAEMON, Kind.WEB, Kind.VAULT),
+}
 ALL_KINDS = tuple(Kind)
 
 
@@ -72,8 +76,8 @@ def make_plan(
     blows = [(kind, Deed.KILL, point) for kind, point in struck]
     for deed, every in ((Deed.PAUSE, 12), (Deed.SLOW, 40), (Deed.FREEZE, 60)):
         for _ in range(max(1, kills // every)):
-            able = [kind for kind in _PAUSED if kind in kinds] if deed is Deed.PAUSE else [Kind.WORKER]
-            if able and Kind.WORKER in kinds:
+            able = [kind for kind in _ABLE[deed] if kind in kinds]
+            if able:
                 blows.insert(rng.randrange(len(blows) + 1), (rng.choice(able), deed, None))
     return [
         Blow(

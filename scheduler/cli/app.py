@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from scheduler.cli import (
     again,
     audit,
+    chaos,
     generate,
     jobs,
     memory,
@@ -96,7 +97,7 @@ def own_version() -> str:
         return "unknown"
 
 
-for family in (serve, submit, generate, jobs, wishes, again, watermark):
+for family in (serve, submit, generate, jobs, wishes, again, watermark, chaos):
     family.add_to(app)
 for name, group in (
     ("roles", roles.roles_app),

@@ -19,7 +19,7 @@ def error_card(row: Mapping[str, Any]) -> dict[str, Any]:
         "role": row.get("role"),
         "code": code,
         "message": message_of(row, code)[:_MAX_TEXT],
-        "hint": _own_words("remedy", code, row.get("error_hint") or ""),
+        "hint": _own_words("way_out", code, (row.get("error_hint") or "") if row["action"].startswith("job:") else ""),
     }
 
 
@@ -28,13 +28,15 @@ def job_problem(job: Mapping[str, Any]) -> dict[str, str] | None:
     if not job["error_message"] and not job["error_code"]:
         return None
     code = str(job["error_code"])
-    message = _own_words("fault", code, job["error_message"] or "") or code
-    return {"message": message, "hint": _own_words("remedy", code, job["error_hint"] or "")}
+    message = _own_words("problem", code, job["error_message"] or "") or code
+    return {"message": message, "hint": _own_words("way_out", code, job["error_hint"] or "")}
 
 
 def code_of(row: Mapping[str, Any]) -> str:
     """The stable code: the job's error, the cause that the log names, else the kind of event (`vault_lost`)."""
     body = row["body"]
+    if row["action"].startswith(("fault:", "heal:")) and body.get("fault"):
+        return str(body["fault"])
     known = row.get("error_code") if row["action"].startswith("job:") else None
     return str(known or body.get("kill_cause") or body.get("cause") or row["action"].replace(":", "_").replace("-", "_"))
 
@@ -42,11 +44,13 @@ def code_of(row: Mapping[str, Any]) -> str:
 def message_of(row: Mapping[str, Any], code: str) -> str:
     """The sentence. What a job's engine said of itself is English and exact; Chinese has a sentence per code."""
     if row["action"].startswith("job:"):
-        return _own_words("fault", code, row.get("error_message") or "") or i18n.named("action", row["action"])
+        return _own_words("problem", code, row.get("error_message") or "") or i18n.named("action", row["action"])
     body = {"name": row["object"].partition(":")[2], **_texts(row["body"])}
+    if row["action"].startswith(("fault:", "heal:")):
+        return " ".join((i18n.named("fault_means", code), body["name"]))
     if row["action"] == "worker:lost":
-        return i18n.words("fault.worker_lost", slot=body["name"], cause=i18n.named("cause", code))
-    key = f"fault.{row['action'].replace(':', '_').replace('-', '_')}"
+        return i18n.words("problem.worker_lost", slot=body["name"], cause=i18n.named("cause", code))
+    key = f"problem.{row['action'].replace(':', '_').replace('-', '_')}"
     if key in i18n.catalogue("en"):
         return i18n.words(key, **{**_NOTHING, **body})
     said = body.get("message") or body.get("problem") or body.get("error")

@@ -12,16 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from scheduler.core.fleet import Slot
 from scheduler.core.job import OWNED_STATES
 from scheduler.core.machine import State
 from scheduler.core.relations import Relations
 
 # What follows from the open jobs is made of them anew; their stories begin again, as after a restart.
 _FROM_JOBS = frozenset({"jobs", "line", "held", "leases", "queued_by_user", "alarms", "stories", "ended_stories"})
-_NEVER_CHANGED = frozenset({"policy"})
-_PLAIN = (int, float, str, bool, type(None))
-_SLOT_FIELDS = tuple(item.name for item in fields(Slot))
+_PLAIN = (int, float, str, bool, type(None), tuple, frozenset)  # a tuple of the core holds nothing that changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class NoWayBack(Exception):
 
 def mark_of(state: State) -> Mark:
     """A copy of what `rewound` needs, in O(slots + roles)."""
-    values = {name: _copied(name, value) for name, value in vars(state).items() if name not in _FROM_JOBS}
+    values = {name: _copied(value) for name, value in vars(state).items() if name not in _FROM_JOBS}
     return Mark(values, state.ended_stories, next(reversed(state.ended_stories), None))
 
 
@@ -59,19 +56,28 @@ def rewound(mark: Mark, restored: State) -> State:
     return restored
 
 
-def _copied(name: str, value: Any) -> Any:
-    if name in _NEVER_CHANGED or isinstance(value, _PLAIN):
+def _copied(value: Any) -> Any:
+    """A copy that shares nothing that changes. `copy.deepcopy` would take ten times as long, before every batch."""
+    if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, dict):
+        return {name: _copied(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    if isinstance(value, set):
+        return set(value)
     if isinstance(value, Relations):
         return value.copy()
-    if name == "slots":
-        return [_copied_slot(slot) for slot in value]
-    return copy.deepcopy(value)
+    return _copied_object(value)
 
 
-def _copied_slot(slot: Slot) -> Slot:
-    made = copy.copy(slot)
-    for name in _SLOT_FIELDS:
-        if not isinstance(value := getattr(made, name), _PLAIN):
-            setattr(made, name, copy.deepcopy(value))
+def _copied_object(value: Any) -> Any:
+    parameters = getattr(type(value), "__dataclass_params__", None)
+    if parameters is not None and parameters.frozen:
+        return value
+    names = vars(value) if parameters is None else [item.name for item in fields(value)]
+    made = copy.copy(value)
+    for name in names:
+        if not isinstance(item := getattr(made, name), _PLAIN):
+            setattr(made, name, _copied(item))
     return made

@@ -11,6 +11,7 @@ from dashboard.auth import require
 from dashboard.context import house
 from engine.catalog import FPS, PRESETS, Preset
 
+CPU_AREA = 384 * 256  # pixels
 blueprint = Blueprint("submit", __name__)
 
 
@@ -27,11 +28,18 @@ def page() -> str:
     return render_template(
         "submit/page.html",
         nav="submit",
-        presets=[preset_card(preset) for preset in PRESETS.values()],
+        presets=[preset_card(preset) for preset in PRESETS.values() if is_made_here(preset, house().pulse.last.slots)],
         roles=form,
         chosen=chosen if any(role["name"] == chosen for role in form) else (form[0]["name"] if form else ""),
         waiting=len(store.waiting_jobs()),
     )
+
+
+def is_made_here(preset: Preset, slots: list[dict[str, Any]]) -> bool:
+    """Can the slots make it? On processors alone, a block of a large picture takes longer than its lease lasts."""
+    devices = {slot["device"] for slot in slots if slot.get("device")}
+    width, height = (int(side) for side in preset.size.split("*"))
+    return devices != {"cpu"} or width * height <= CPU_AREA
 
 
 def preset_card(preset: Preset) -> dict[str, Any]:

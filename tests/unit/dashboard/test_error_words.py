@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dashboard.i18n import LANGUAGES, catalogue
+from dashboard.views.submit import is_made_here
 from engine.catalog import PRESETS
 from scheduler.audit import SYSTEM
 from tests.unit.dashboard.web_rig import Web
@@ -42,10 +43,10 @@ def test_failed_job_has_its_own_words_in_english_and_those_of_its_code_in_chines
     english, chinese = newest(house, "en"), newest(house, "zh-CN")
     assert (english["code"], english["message"], english["hint"]) == ("out_of_memory", "3 GiB were missing.", "Wait.")
     assert (chinese["message"], chinese["hint"]) == (
-        catalogue("zh-CN")["fault.out_of_memory"], catalogue("zh-CN")["remedy.out_of_memory"],
+        catalogue("zh-CN")["problem.out_of_memory"], catalogue("zh-CN")["way_out.out_of_memory"],
     )  # fmt: skip
     page = house.local().get(f"/dashboard/jobs/{job}?lang=zh").get_data(as_text=True)
-    assert catalogue("zh-CN")["fault.out_of_memory"] in page and "3 GiB" not in page
+    assert catalogue("zh-CN")["problem.out_of_memory"] in page and "3 GiB" not in page
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,21 @@ def test_every_preset_is_offered_in_both_languages(house: Web) -> None:
     for name, preset in PRESETS.items():
         assert f'<option value="{name}">' in page and preset.size in page
         assert all(f"preset.{name}" in catalogue(language) for language in LANGUAGES)
+
+
+def test_form_offers_no_picture_that_processors_alone_cannot_make() -> None:
+    cpu, gpu = {"slot": 0, "device": "cpu"}, {"slot": 1, "device": "gpu0"}
+    offered = [preset.name for preset in PRESETS.values() if is_made_here(preset, [cpu])]
+    assert offered == ["pocket", "preview"]
+    for slots in ([], [gpu], [cpu, gpu], [{"slot": 0, "device": None}]):
+        assert all(is_made_here(preset, slots) for preset in PRESETS.values())
+
+
+def test_fault_is_told_by_what_it_means(house: Web) -> None:
+    record(house, "fault:detected", "slot:0", {"fault": "hung_step", "heal": "h2", "cause": "lease_expired"})
+    error = newest(house, "en")
+    assert error["code"] == "hung_step"
+    assert error["message"].startswith(catalogue("en")["fault_means.hung_step"])
 
 
 def test_audit_page_shows_points_in_time_as_times(house: Web) -> None:

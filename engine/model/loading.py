@@ -70,10 +70,12 @@ def load_engine(
     precision = precision or ("plain" if plain else "fp8" if manifest.precision == "fp8" else "bf16")
     merged, weights_sha256 = _adapter(files, adapter, tensors[TRANSFORMER], files.weights_sha256(found))
 
+    extra = () if adapter is None else (adapter.path,)
+
     def source(part: str, *, is_expanded: bool = False, adapter: Adapter | None = None) -> PartSource:
         return PartSource(
             tensors[part], _name(files, part), device, dtype, is_expanded=is_expanded, adapter=adapter,
-            forget=MappedPages(*files.parts[part]).forget,
+            forget=MappedPages(*files.parts[part], *extra).forget,
         )  # fmt: skip
 
     with empty_weights():

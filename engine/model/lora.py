@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import WeightsError
+from engine.model.weights import row_pieces
 
 TARGETS = ("q", "k", "v", "o", "ffn.0", "ffn.2")  # modules that the published adapter trains
 _PREFIX = re.compile(r"^(base_model\.model\.|model\.|diffusion_model\.)+")
@@ -28,7 +29,7 @@ class Pair:
     up: Tensor
 
     def delta(self, scale: float) -> Tensor:
-        """What is added to the weight, float32; the caller's to change."""
+        """What is added to the weight, float32."""
         return (self.up.float() @ self.down.float()).mul_(scale)
 
     def to(self, device: torch.device) -> Pair:
@@ -93,11 +94,19 @@ class Adapter:
         """Whether this parameter is one that the adapter adds to."""
         return name.removesuffix(".weight") in self.pairs and name.endswith(".weight")
 
+    def halves(self, name: str) -> tuple[Tensor, Tensor]:
+        """The pair of a parameter, as it was read."""
+        pair = self.pairs[name.removesuffix(".weight")]
+        return pair.down, pair.up
+
     def merged(self, name: str, weight: Tensor) -> Tensor:
         """The weight with its product added: product, scaling and sum in float32, rounded once."""
         pair = self.pairs[name.removesuffix(".weight")].to(weight.device)
-        delta = pair.delta(self.alpha / pair.down.shape[0])
-        return delta.add_(weight).to(weight.dtype)
+        scale, down = self.alpha / pair.down.shape[0], pair.down.float()
+        made = torch.empty_like(weight)
+        for rows in row_pieces(weight.shape):
+            made[rows] = (pair.up[rows].float() @ down).mul_(scale).add_(weight[rows])
+        return made
 
 
 def merge(

@@ -6,7 +6,7 @@ import contextlib
 import mmap
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ DTYPES: dict[str, torch.dtype] = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "F8_E4M3": torch.float8_e4m3fn, "I64": torch.int64, "I32": torch.int32, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
+_PIECE = 1 << 19  # numbers: 2 MB of float32, so that the heap does not fill with holes
 
 
 def map_file(path: Path) -> memoryview:
@@ -68,6 +69,12 @@ def assign(module: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
     module.load_state_dict(tensors, assign=True)
     module.requires_grad_(False)
     module.eval()
+
+
+def row_pieces(shape: Sequence[int]) -> Iterator[slice]:
+    """A matrix in pieces of some rows: what is computed in float32 on the way stays small, whatever the matrix."""
+    step = max(1, _PIECE // max(1, shape[1]))
+    return (slice(first, first + step) for first in range(0, shape[0], step))
 
 
 def check_names(module: nn.Module, tensors: dict[str, Tensor], name: str) -> None:

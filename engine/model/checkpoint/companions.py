@@ -56,8 +56,7 @@ def write_pickled(source: Path, target: Path, on_progress: OnProgress = silent) 
     file = ShardFile(target, order, count)
     try:
         for tensor in order:
-            file.add(tensor.name, tensors[tensor.name])
-            pages.forget(tensors.pop(tensor.name))
+            file.add(tensor.name, tensors.pop(tensor.name), pages.forget)
         return file.finish()
     finally:
         file.close()

@@ -31,6 +31,7 @@ from engine.model.header import HINT
 from engine.model.linears import SCALE, is_large
 from engine.model.lora import Adapter
 from engine.model.manifest import FILES, TRANSFORMER, Manifest, MergedAdapter
+from engine.model.weights import row_pieces
 from engine.precision.products import quantise_rows, scale_of
 
 SHARD_BYTES = 5_000_000_000
@@ -40,7 +41,6 @@ NO_ADAPTER = (
     "no adapter is merged: the public base needs its distillation adapter (Live Avatar's liveavatar.safetensors) to make "
     "video in 3 to 5 steps"
 )
-_ROWS = 2048  # quantised at once: rows do not know of each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,8 @@ def convert(order: Order, on_progress: OnProgress = silent) -> dict[str, Any]:
         sources = _source_hashes(order, origin, progress)
         files = _copy_words(origin, folder)
         for part, plan in plans.items():
-            files |= _write_part(part, plan, origin, adapter, folder, progress)
+            extra = (order.adapter.path,) if order.adapter else ()
+            files |= _write_part(part, plan, origin, adapter, extra, folder, progress)
         text = json.dumps(_manifest(order, origin, merged, files, sources), indent=1, ensure_ascii=False) + "\n"
         Manifest.from_json(json.loads(text))  # what we cannot read ourselves is not published
         with (folder / "model.json").open("xb") as file:
@@ -130,20 +131,21 @@ def _planned(part: str, origin: Origin, order: Order) -> Iterator[Planned]:
 
 
 def _write_part(
-    part: str, plan: dict[str, list[Planned]], origin: Origin, adapter: Adapter | None, folder: Path, progress: _Progress
-) -> dict[str, str]:
-    """Write a part's files; name -> sha256."""
-    tensors, pages = origin.tensors[part], MappedPages(*origin.files[part])
-    source = PartSource(
-        tensors, origin.name(part), "cpu", torch.bfloat16, adapter=adapter if part == TRANSFORMER else None
-    )
+    part: str, plan: dict[str, list[Planned]], origin: Origin, adapter: Adapter | None, extra: tuple[Path, ...],
+    folder: Path, progress: _Progress,
+) -> dict[str, str]:  # fmt: skip
+    """Write a part's files; name -> sha256. `extra`: files whose pages may be let go of too."""
+    tensors, pages = origin.tensors[part], MappedPages(*origin.files[part], *extra)
+    own = adapter if part == TRANSFORMER else None
+    source = PartSource(tensors, origin.name(part), "cpu", torch.bfloat16, adapter=own, forget=pages.forget)
     sums, scales = {}, dict[str, Tensor]()
     for name, planned in plan.items():
         progress.what = name
         file = ShardFile(folder / name, planned, progress.add)
         try:
             for tensor in planned:
-                file.add(tensor.name, scales.pop(tensor.name) if tensor.name in scales else _made(source, tensor, scales))
+                ready = scales.pop(tensor.name) if tensor.name in scales else _made(source, tensor, scales)
+                file.add(tensor.name, ready, pages.forget)
                 if tensor.name in tensors:
                     pages.forget(tensors[tensor.name])
             sums[name] = file.finish()
@@ -161,10 +163,9 @@ def _made(source: PartSource, planned: Planned, scales: dict[str, Tensor]) -> Te
         scales[planned.name + SCALE] = source(planned.name + SCALE)
         return value
     codes, scale = torch.empty(value.shape, dtype=FP8), torch.empty(value.shape[0])
-    for first in range(0, value.shape[0], _ROWS):
-        rows = quantise_rows(value[first : first + _ROWS])
-        codes[first : first + _ROWS] = rows.values
-        scale[first : first + _ROWS] = scale_of(rows).view(-1)
+    for rows in row_pieces(value.shape):  # rows do not know of each other
+        made = quantise_rows(value[rows])
+        codes[rows], scale[rows] = made.values, scale_of(made).view(-1)
     scales[planned.name + SCALE] = scale
     return codes
 

@@ -19,7 +19,7 @@ from engine.model.weights import DTYPES
 
 SPELLING = {dtype: name for name, dtype in DTYPES.items()}
 ALIGNMENT = 8  # bytes; tensors whose size is a multiple of it keep those after them aligned
-_STEP = 64 << 20
+_STEP = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,15 @@ class ShardFile:
         self._file = path.open("xb", buffering=0)
         self._write(memoryview(_header(tensors)))
 
-    def add(self, name: str, tensor: Tensor) -> None:
-        """The next tensor."""
+    def add(self, name: str, tensor: Tensor, forget: Callable[[Tensor], None]) -> None:
+        """The next tensor. `forget` hears of each piece that is written: an embedding is larger than a layer."""
         planned = self._left.pop()
         found = (name, SPELLING.get(tensor.dtype), tuple(tensor.shape))
         assert found == (planned.name, planned.dtype, planned.shape), f"{found} instead of {planned}"
-        data = tensor.reshape(-1).view(torch.uint8).numpy().data
-        self._write(data)
-        self._on_bytes(len(data))
+        for piece in tensor.reshape(-1).view(torch.uint8).split(_STEP):
+            self._write(piece.numpy().data)
+            forget(piece)
+            self._on_bytes(len(piece))
 
     def finish(self) -> str:
         """Make the file durable; the sha256 of its content."""
@@ -84,11 +85,9 @@ class ShardFile:
         self._file.close()
 
     def _write(self, data: memoryview) -> None:
-        for first in range(0, len(data), _STEP):
-            piece = data[first : first + _STEP]
-            self._hash.update(piece)
-            while piece:
-                piece = piece[self._file.write(piece) or 0 :]
+        self._hash.update(data)
+        while data:
+            data = data[self._file.write(data) or 0 :]
 
 
 def _header(tensors: Sequence[Planned]) -> bytes:

@@ -15,7 +15,7 @@ from engine.errors import WeightsError
 from engine.model.header import HINT
 from engine.model.linears import SCALE, is_large
 from engine.model.lora import Adapter
-from engine.model.weights import check_names
+from engine.model.weights import check_names, row_pieces
 
 FP8 = torch.float8_e4m3fn
 
@@ -24,14 +24,14 @@ class PartSource:
     """`source(name)` is the tensor on the device; KeyError when there is none.
 
     `dtype` is what every number becomes; eight-bit codes and their scales stay as they are unless `is_expanded`.
-    `forget` hears of each tensor that has reached the device.
+    `forget` hears of each tensor whose numbers live elsewhere now: a network on the CPU may live in the mapping itself.
     """
 
     def __init__(
         self, tensors: Mapping[str, Tensor], name: str, device: str, dtype: torch.dtype, *, is_expanded: bool = False,
         adapter: Adapter | None = None, forget: Callable[[Tensor], None] | None = None,
     ) -> None:  # fmt: skip
-        self._forget = forget if device != "cpu" else None  # on the CPU the network lives in the mapping itself
+        self._forget = forget
         self._tensors, self.name, self._device, self._dtype = tensors, name, device, dtype
         self._is_expanded, self._adapter = is_expanded, adapter
         self.scales = {key for key in tensors if key.endswith(SCALE) and is_large(key.removesuffix(SCALE))}
@@ -46,7 +46,7 @@ class PartSource:
         if name in self.scales and self._is_expanded:
             raise KeyError(name)
         made = self._made(name, tensor)
-        if self._forget is not None:
+        if self._forget is not None and (made.device != tensor.device or made.data_ptr() != tensor.data_ptr()):
             self._forget(tensor)
         return made
 
@@ -57,7 +57,11 @@ class PartSource:
             moved = tensor.to(self._device)
             return self._expand(name, moved) if self._is_expanded else moved
         if self._adapter is not None and self._adapter.changes(name):
-            return self._adapter.merged(name, tensor.to(self._device).to(self._dtype))
+            merged = self._adapter.merged(name, tensor.to(self._device).to(self._dtype))
+            if self._forget is not None:
+                for half in self._adapter.halves(name):
+                    self._forget(half)
+            return merged
         return tensor.to(self._device).to(self._dtype)
 
     def names(self) -> Iterator[str]:
@@ -86,7 +90,10 @@ class PartSource:
 
     def _expand(self, name: str, codes: Tensor) -> Tensor:
         scale = self._tensors[name + SCALE].to(self._device)
-        return codes.to(torch.float32).mul_(scale[:, None]).to(self._dtype)
+        made = torch.empty(codes.shape, dtype=self._dtype, device=codes.device)
+        for rows in row_pieces(codes.shape):
+            made[rows] = codes[rows].to(torch.float32).mul_(scale[rows, None])
+        return made
 
     def _check_eight_bits(self) -> None:
         """Codes and scales come in pairs, one scale per row."""

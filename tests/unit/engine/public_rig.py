@@ -32,12 +32,14 @@ SHARD = "diffusion_pytorch_model-{:05}-of-{:05}.safetensors"
 INDEX = "diffusion_pytorch_model.safetensors.index.json"
 
 
-def write_public(directory: Path, seed: int = 0) -> Path:
+def write_public(
+    directory: Path, seed: int = 0, config: TransformerConfig = CONFIG, text: dict[str, int] = TEXT
+) -> Path:  # fmt: skip
     """Write the directory: bfloat16 transformer and text encoder, float32 autoencoder and speech encoder."""
     directory.mkdir(parents=True)
-    _write_config(directory)
-    _write_shards(directory, {name: t.bfloat16() for name, t in transformer_tensors(seed).items()})
-    torch.save({name: t.bfloat16() for name, t in text_tensors(seed).items()}, directory / T5)
+    _write_config(directory, config)
+    _write_shards(directory, {name: t.bfloat16() for name, t in transformer_tensors(seed, config).items()})
+    torch.save({name: t.bfloat16() for name, t in text_tensors(seed, text).items()}, directory / T5)
     torch.save(vae_tensors(seed), directory / VAE)
     folder = directory / WAV2VEC
     folder.mkdir()
@@ -69,10 +71,11 @@ def write_equivalent(public: Path, directory: Path) -> Path:
     return directory
 
 
-def write_adapter(path: Path, rank: int = 4, spelling: str = "{}.lora_{}.default.weight", seed: int = 5) -> Path:
-    """A full adapter for the small transformer."""
+def write_adapter(path: Path, rank: int = 4, seed: int = 5, config: TransformerConfig = CONFIG) -> Path:
+    """A full adapter for the transformer, in the published spelling."""
     tensors: dict[str, Tensor] = {}
-    shapes = {name: tuple(value.shape) for name, value in _empty_transformer().state_dict().items()}
+    spelling = "{}.lora_{}.default.weight"
+    shapes = {name: tuple(value.shape) for name, value in _empty_transformer(config).state_dict().items()}
     for module in target_modules(list(shapes)):
         out, inner = shapes[f"{module}.weight"]
         tensors[spelling.format(module, "A")] = draw(f"{module}.A", (rank, inner), str(seed)).bfloat16()
@@ -82,9 +85,9 @@ def write_adapter(path: Path, rank: int = 4, spelling: str = "{}.lora_{}.default
     return path
 
 
-def transformer_tensors(seed: int = 0) -> dict[str, Tensor]:
+def transformer_tensors(seed: int = 0, config: TransformerConfig = CONFIG) -> dict[str, Tensor]:
     """Under the published names."""
-    return _drawn(_empty_transformer(), f"{seed} transformer")
+    return _drawn(_empty_transformer(config), f"{seed} transformer")
 
 
 def vae_tensors(seed: int = 0) -> dict[str, Tensor]:
@@ -94,17 +97,17 @@ def vae_tensors(seed: int = 0) -> dict[str, Tensor]:
     return _drawn(module, f"{seed} vae")
 
 
-def text_tensors(seed: int = 0) -> dict[str, Tensor]:
+def text_tensors(seed: int = 0, text: dict[str, int] = TEXT) -> dict[str, Tensor]:
     """Under the names of the published `.pth`, not those of the library's class."""
-    dim, inner, wide, heads = (TEXT[name] for name in ("dim", "dim_attn", "dim_ffn", "num_heads"))
+    dim, inner, wide, heads = (text[name] for name in ("dim", "dim_attn", "dim_ffn", "num_heads"))
     layer = {
         "norm1.weight": (dim,), "attn.q.weight": (inner, dim), "attn.k.weight": (inner, dim),
         "attn.v.weight": (inner, dim), "attn.o.weight": (dim, inner), "norm2.weight": (dim,),
         "ffn.gate.0.weight": (wide, dim), "ffn.fc1.weight": (wide, dim), "ffn.fc2.weight": (dim, wide),
         "pos_embedding.embedding.weight": (32, heads),
     }  # fmt: skip
-    shapes: dict[str, tuple[int, ...]] = {"token_embedding.weight": (TEXT["vocab_size"], dim), "norm.weight": (dim,)}
-    for index in range(TEXT["encoder_layers"]):
+    shapes: dict[str, tuple[int, ...]] = {"token_embedding.weight": (text["vocab_size"], dim), "norm.weight": (dim,)}
+    for index in range(text["encoder_layers"]):
         shapes |= {f"blocks.{index}.{name}": shape for name, shape in layer.items()}
     return {name: draw(name, shape, f"{seed} text") for name, shape in shapes.items()}
 
@@ -126,21 +129,21 @@ def speech_tensors(seed: int = 0) -> dict[str, Tensor]:
     return tensors | {name: draw(name, shape, f"{seed} speech") for name, shape in more.items()}
 
 
-def _empty_transformer() -> nn.Module:
+def _empty_transformer(config: TransformerConfig) -> nn.Module:
     with empty_weights():
-        return Transformer(CONFIG)
+        return Transformer(config)
 
 
 def _drawn(module: nn.Module, salt: str) -> dict[str, Tensor]:
     return {name: draw(name, tuple(value.shape), salt) for name, value in module.state_dict().items()}
 
 
-def _write_config(directory: Path) -> None:
+def _write_config(directory: Path, shape: TransformerConfig) -> None:
     config: dict[str, Any] = {
         "_class_name": "WanModel_S2V", "_diffusers_version": "0.34.0", "model_type": "s2v", "enable_adain": True,
         "adain_mode": "attn_norm", "zero_init": True, "zero_timestep": True, "enable_motioner": False,
         "add_last_motion": True, "enable_tsm": False, "trainable_token_pos_emb": False, "motion_token_num": 1024,
-        "enable_framepack": True, "framepack_drop_mode": "padd", **dataclasses.asdict(CONFIG),
+        "enable_framepack": True, "framepack_drop_mode": "padd", **dataclasses.asdict(shape),
     }  # fmt: skip
     (directory / "config.json").write_text(json.dumps(config))
 

@@ -47,7 +47,7 @@ def message_of(row: Mapping[str, Any], code: str) -> str:
         return _own_words("problem", code, row.get("error_message") or "") or i18n.named("action", row["action"])
     body = {"name": row["object"].partition(":")[2], **_texts(row["body"])}
     if row["action"].startswith(("fault:", "heal:")):
-        return " ".join((i18n.named("fault_means", code), body["name"]))
+        return i18n.named("fault_means", code)
     if row["action"] == "worker:lost":
         return i18n.words("problem.worker_lost", slot=body["name"], cause=i18n.named("cause", code))
     key = f"problem.{row['action'].replace(':', '_').replace('-', '_')}"

@@ -52,6 +52,7 @@ function showFigures(html) {
   const parts = new DOMParser().parseFromString(html, "text/html");
   for (const fresh of parts.querySelectorAll("[data-figures]")) {
     const old = root.querySelector(`[data-figures="${fresh.dataset.figures}"]`);
+    if (!old) continue; // somebody else's video has no such place
     const details = old.querySelector("details");
     if (details?.open) fresh.querySelector("details")?.setAttribute("open", "");
     if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);

@@ -47,6 +47,8 @@ def test_failed_job_has_its_own_words_in_english_and_those_of_its_code_in_chines
     )  # fmt: skip
     page = house.local().get(f"/dashboard/jobs/{job}?lang=zh").get_data(as_text=True)
     assert catalogue("zh-CN")["problem.out_of_memory"] in page and "3 GiB" not in page
+    figures = house.person("reader").get(f"/dashboard/jobs/{job}/figures").get_data(as_text=True)
+    assert "3 GiB were missing." in figures and catalogue("en")["job.none_made"] in figures
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ _PAGES = (
     (re.compile(r"/roles"), "/dashboard/roles/"),
     (re.compile(r"/(queue|jobs)"), "/dashboard"),
     (re.compile(r"/audit"), "/dashboard/audit/"),
+    (re.compile(r"/faults"), "/dashboard/faults/"),
 )
 
 

@@ -1,5 +1,6 @@
 // Starts what the page needs.
 import { startCharts } from "./charts.js";
+import { startFaults } from "./faults.js";
 import { startForms } from "./forms.js";
 import { startHeader } from "./header.js";
 import { startJob } from "./job.js";
@@ -11,4 +12,5 @@ startHeader();
 startRows();
 startJob();
 startCharts();
+startFaults();
 connect();

@@ -20,7 +20,8 @@ from tests.unit.scheduler.store_rig import READER, role
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 VIEWS = (
-    "/dashboard", "/dashboard/roles/", "/dashboard/roles/teacher", "/me", "/submit", "/dashboard/audit/", "/openapi", "/login",
+    "/dashboard", "/dashboard/roles/", "/dashboard/roles/teacher", "/me", "/submit", "/dashboard/audit/", "/dashboard/faults/",
+    "/openapi", "/login",
 )  # fmt: skip
 
 

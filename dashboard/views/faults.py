@@ -1,0 +1,34 @@
+"""The faults page: what is broken now, what was healed and how fast, what it means, and the policy in force."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from dashboard import healing
+from dashboard.auth import caller, require
+from dashboard.context import house
+
+blueprint = Blueprint("faults_pages", __name__, url_prefix="/dashboard/faults")
+
+
+@blueprint.get("/")
+@require("see")
+def page() -> str:
+    """All of it; `#faults-live` is fetched again when something happens."""
+    reads = house().reads
+    found = healing.heals(reads, with_reasons=caller().may("see_audit"))
+    facts = reads.store.facts()
+    times = reads.store.block_times()
+    return render_template(
+        "faults/page.html",
+        nav="faults",
+        open_heals=[heal for heal in found if heal["state"] == "open"],
+        ended=[heal for heal in found if heal["state"] != "open"],
+        kinds=list(dict.fromkeys(heal["fault"] for heal in found)),
+        picture=healing.draw(found),
+        width=healing.WIDTH, height=healing.HEIGHT, left=healing.LEFT,
+        ms=healing.words,
+        rules=healing.policy_rows(facts.get("healing_policy") or {}),
+        version=facts.get("policy_version"),
+        times=times,
+    )  # fmt: skip

@@ -19,15 +19,19 @@ from typing import Any
 
 import torch
 
-from engine.catalog import BLOCK_FRAMES, CLIP_FRAMES, SHAPES
+from engine.adapters import Adapter
+from engine.adapters.coded import CodedSet
+from engine.catalog import BLOCK_FRAMES, CLIP_FRAMES, SHAPES, ModelShape
 from engine.config import Settings
-from engine.memory import context_bytes, weights_bytes
+from engine.memory import weights_bytes
+from engine.memory.offload import Offload
 from engine.model.block_engine import BlockEngine, Conditions
-from engine.model.context import Context
-from engine.model.random_weights import random_conditions, random_engine
+from engine.model.context import Context, ContextLayout
+from engine.model.random_weights import random_adapter, random_conditions, random_engine
 
 SHAPE_NAMES = {"14b": "live-avatar-14b", "pocket": "pocket"}
 GIB = 2**30
+DEVICE_CONTEXT = 900 * 2**20  # of a cap, what is left to the CUDA context and the libraries' kernels
 WARM_BLOCKS = CLIP_FRAMES // BLOCK_FRAMES + 1  # one clip fills the ring; its end renews the sink
 
 
@@ -37,14 +41,21 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     shape = dataclasses.replace(SHAPES[SHAPE_NAMES[arguments.shape]], dtype=arguments.dtype)
     _fresh()
     start = time.perf_counter()
-    engine = random_engine(shape, "cuda", arguments.precision)
+    offload = Offload(
+        text_weights=arguments.text_on_host, cold_weights=arguments.cold_on_host, rings=arguments.rings_on_host,
+        layers=arguments.stream_layers,
+    )  # fmt: skip
+    kv = {"default": "default", "bf16": None, "fp8": "fp8"}[arguments.kv]
+    engine = random_engine(
+        shape, "cuda", arguments.precision, kv=kv, offload=offload, adapter_rank=arguments.adapter_rank
+    )
     torch.cuda.synchronize()
     load_ms = (time.perf_counter() - start) * 1e3
     weights = torch.cuda.memory_allocated()
     load_peak = torch.cuda.max_memory_allocated()
     settings = Settings(size="704*384", steps=arguments.steps, seed=7)
     layout = engine.layout(width, height, settings.steps)
-    context = Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device="cuda"))
+    context = on_device(layout, offload)
     conditions = random_conditions(shape, width, height, "cuda", BLOCK_FRAMES * (WARM_BLOCKS + arguments.repeats + 2))
     begin_ms = [_clock(lambda: engine.begin(context, conditions, settings)) for _ in range(2)]
     first_ms = _clock(lambda: _block(engine, context, conditions, settings))
@@ -52,23 +63,36 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         _block(engine, context, conditions, settings)
     block_ms = [_clock(lambda: _block(engine, context, conditions, settings)) for _ in range(arguments.repeats)]
     parts = _parts(engine, context, conditions, settings)
+    if arguments.adapter_rank:
+        parts |= _adapter_parts(engine, shape, arguments.adapter_rank, context, conditions, settings)
     block = statistics.median(block_ms)
     return {
         "date": time.strftime("%Y-%m-%d"), "device": torch.cuda.get_device_name(), "torch": torch.__version__,
         "shape": arguments.shape, "size": arguments.size, "steps": settings.steps, "precision": arguments.precision,
+        "kv": engine.transformer.kv or "bf16", "offload": dataclasses.asdict(offload), "cap_gib": arguments.cap_gib,
         "compile": "none (fused kernels)" if arguments.precision != "plain" else "none (eager)",
         "decode": "in", "repeats": arguments.repeats,
         "block_ms": round(block, 2), "block_ms_spread": [round(min(block_ms), 2), round(max(block_ms), 2)],
         "fps": round(BLOCK_FRAMES / block * 1e3, 2), **parts,
         "first_begin_ms": round(begin_ms[0], 1), "begin_ms": round(begin_ms[1], 1), "first_block_ms": round(first_ms, 1),
+        "launch_share": round(parts["step_launch_ms"] / parts["step_ms"], 3),
         "command": "python -m benchmarks.engine " + " ".join(sys.argv[1:]),
         "build_ms": round(load_ms, 1), "weights_gib": round(weights / GIB, 3),
         "build_peak_gib": round(load_peak / GIB, 3),
         "peak_allocated_gib": round(torch.cuda.max_memory_allocated() / GIB, 3),
         "peak_reserved_gib": round(torch.cuda.max_memory_reserved() / GIB, 3),
         "predicted_weights_gib": round(weights_bytes(shape, _planned(arguments)) / GIB, 3),
-        "predicted_context_gib": round(context_bytes(shape, width, height, settings.steps) / GIB, 3),
+        "predicted_context_gib": round(layout.total_bytes / GIB, 3), "rings_gib": round(layout.ring_bytes / GIB, 3),
+        "device_context_gib": round(_device_context_bytes() / GIB, 3),
     }  # fmt: skip
+
+
+def on_device(layout: ContextLayout, offload: Offload) -> Context:
+    """An empty context on the device, its rings in pinned host memory where they are offloaded."""
+    if not offload.rings:
+        return Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device="cuda"))
+    rest = torch.zeros(layout.total_bytes - layout.ring_bytes, dtype=torch.uint8, device="cuda")
+    return Context(layout, rest, torch.zeros(layout.ring_bytes, dtype=torch.uint8, pin_memory=True))
 
 
 def _planned(arguments: argparse.Namespace) -> str:
@@ -107,6 +131,26 @@ def _parts(engine: BlockEngine, context: Context, conditions: Conditions, settin
     }  # fmt: skip
 
 
+def _adapter_parts(
+    engine: BlockEngine, shape: ModelShape, rank: int, context: Context, conditions: Conditions, settings: Settings
+) -> dict[str, float]:
+    """What an adapter for every module costs per step, and how long attaching takes from device and host memory."""
+    fitted = engine.fit([Adapter.of(random_adapter(shape, "cuda", rank, 0.02), float(rank), "measured")])
+    assert isinstance(fitted, CodedSet)
+    host, without = fitted.on_host(), _parts(engine, context, conditions, settings)["step_ms"]
+    attach = [_clock(lambda: engine.attach(fitted)) for _ in range(20)]
+    attached = _parts(engine, context, conditions, settings)["step_ms"]
+    from_host = [_clock(lambda: engine.attach(host)) for _ in range(10)]
+    detach = [_clock(lambda: engine.attach(None)) for _ in range(10)]
+    again = _parts(engine, context, conditions, settings)["step_ms"]
+    return {
+        "adapter_gib": round(fitted.total_bytes / GIB, 3), "step_room_only_ms": min(without, again),
+        "step_attached_ms": attached, "attached_share": round(attached / min(without, again), 4),
+        "attach_ms": round(statistics.median(attach), 2), "attach_worst_ms": round(max(attach[1:]), 2),
+        "attach_from_host_ms": round(statistics.median(from_host), 2), "detach_ms": round(statistics.median(detach), 2),
+    }  # fmt: skip
+
+
 def _events(work: Callable[[], object], repeats: int = 7) -> float:
     """Median milliseconds on the device."""
     work()
@@ -130,6 +174,12 @@ def _clock(work: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
+def _device_context_bytes() -> int:
+    """What the driver says is taken beyond the allocator's own: the CUDA context and the libraries' kernels."""
+    free, total = torch.cuda.mem_get_info()
+    return total - free - torch.cuda.memory_reserved()
+
+
 def _fresh() -> None:
     gc.collect()
     torch.cuda.empty_cache()
@@ -144,6 +194,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--precision", nargs="+", choices=("plain", "bf16", "fp8"), default=["fp8"])
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=8)
+    parser.add_argument("--kv", choices=("default", "bf16", "fp8"), default="default", help="keys and values in a context")
+    parser.add_argument("--text-on-host", action="store_true", help="weights used once per prompt lie in host memory")
+    parser.add_argument("--cold-on-host", action="store_true", help="so do those used once per block")
+    parser.add_argument("--rings-on-host", action="store_true", help="rings travel from host memory, layer by layer")
+    parser.add_argument("--stream-layers", type=int, default=0, help="so many layers travel from host memory at each step")
+    parser.add_argument("--adapter-rank", type=int, default=0, help="room for adapters; one of this rank is measured")
+    parser.add_argument("--cap-gib", type=float, help="a hard limit on what this process may take of the device")
     parser.add_argument("--random-weights", action="store_true", required=True)
     parser.add_argument("--json", action="store_true", help="for symmetry: the output is always JSON")
     options = parser.parse_args(arguments)
@@ -151,6 +208,9 @@ def main(arguments: list[str]) -> int:
         print("no CUDA device: this benchmark has nothing to measure", file=sys.stderr)
         return 69
     options.dtype = "bfloat16"
+    if options.cap_gib:
+        _, total = torch.cuda.mem_get_info()
+        torch.cuda.set_per_process_memory_fraction((options.cap_gib * GIB - DEVICE_CONTEXT) / total)
     for precision in options.precision:
         for size in options.size:
             one = argparse.Namespace(**{**vars(options), "size": size, "precision": precision})

@@ -16,7 +16,9 @@ ALIGNMENT_BYTES = 64
 LATENT_CHANNELS = 16
 VAE_RES_BLOCKS = 2
 VAE_TEMPORAL_UPSAMPLE = (True, True, False)  # of the decoder, from the smallest picture up
-ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int64": 8}
+V_COLUMNS = 64  # values in eight bits lie transposed; their rows are padded to a multiple of this
+KV_FP8 = "fp8"
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "float8": 1, "int64": 8}
 
 
 @dataclass(frozen=True)
@@ -52,27 +54,51 @@ def sink_rows(width: int, height: int) -> int:
 
 
 def context_tensors(
-    shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES
+    shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES, kv: str | None = None
 ) -> tuple[TensorSpec, ...]:
-    """Every tensor of a job's context, in the order of the buffer. Width and height in pixels, multiples of 64."""
-    heads = (shape.num_heads, shape.head_dim)
-    ring = (shape.num_layers, ring_rows(width, height, infer_frames), *heads)
-    sink = (shape.num_layers, sink_rows(width, height), *heads)
+    """Every tensor of a job's context, in the order of the buffer: the rings come last, so that they can lie elsewhere.
+
+    Width and height in pixels, multiples of 64. `kv` None keeps keys and values in the shape's type; "fp8" keeps ring
+    keys, ring values and sink values in eight bits (sink keys are rotated at every use and stay wide).
+    """
     latent = (LATENT_CHANNELS, height // 8, width // 8)
-    specs = [TensorSpec(f"ring.{step}.{side}", ring, shape.dtype, False) for step in range(steps) for side in "kv"]
-    specs += [TensorSpec(f"sink.{side}", sink, shape.dtype, True) for side in "kv"]
+    specs = [TensorSpec(f"sink.{side}", *_sink(shape, width, height, side, kv), True) for side in "kv"]
     specs.append(TensorSpec("state", (8,), "int64", True))
     specs.append(TensorSpec("first_latent", latent, shape.dtype, True))
+    if kv == KV_FP8:
+        specs.append(TensorSpec("v_scale", (shape.num_layers,), "float32", False))
     specs += [
         TensorSpec(f"decoder.{name}", (2, height // 8 * scale, width // 8 * scale, channels), shape.dtype, True)
         for name, scale, channels in decoder_memory(shape)
     ]
-    return tuple(specs)
+    return (*specs, *ring_tensors(shape, width, height, steps, infer_frames, kv))
 
 
-def context_bytes(shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES) -> int:
+def ring_tensors(
+    shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES, kv: str | None = None
+) -> tuple[TensorSpec, ...]:
+    """Keys and values of one clip, a ring per denoise step. In eight bits, values are [layers, heads, width, rows]."""
+    rows, layers = ring_rows(width, height, infer_frames), shape.num_layers
+    plain = (layers, rows, shape.num_heads, shape.head_dim)
+    turned = (layers, shape.num_heads, shape.head_dim, -(-rows // V_COLUMNS) * V_COLUMNS)
+    dtype = "float8" if kv == KV_FP8 else shape.dtype
+    forms = {"k": plain, "v": turned if kv == KV_FP8 else plain}
+    return tuple(TensorSpec(f"ring.{step}.{side}", forms[side], dtype, False) for step in range(steps) for side in "kv")
+
+
+def _sink(shape: ModelShape, width: int, height: int, side: str, kv: str | None) -> tuple[tuple[int, ...], str]:
+    """Shape and type of the sink's keys or values."""
+    rows, heads = sink_rows(width, height), (shape.num_heads, shape.head_dim)
+    if side == "k" or kv != KV_FP8:
+        return (shape.num_layers, rows, *heads), shape.dtype
+    return (shape.num_layers, *heads, -(-rows // V_COLUMNS) * V_COLUMNS), "float8"
+
+
+def context_bytes(
+    shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES, kv: str | None = None
+) -> int:
     """Size of a job's context, header included."""
-    specs = context_tensors(shape, width, height, steps, infer_frames)
+    specs = context_tensors(shape, width, height, steps, infer_frames, kv)
     return HEADER_BYTES + sum(spec.total_bytes for spec in specs)
 
 

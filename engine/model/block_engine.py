@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.adapters import Adapter, Fitted, detach, fit
 from engine.catalog import BLOCK_FRAMES, CLIP_FRAMES, ModelShape
 from engine.config import Settings
 from engine.errors import ContextLost, SettingsError
 from engine.model import conditions as roles
-from engine.model import speech, text
+from engine.model import ready, speech, text
 from engine.model.attention import KeysValues
 from engine.model.context import SINK_HALF, Context, ContextLayout, layout_of
 from engine.model.denoise import Denoiser
@@ -27,7 +28,6 @@ from engine.model.injector import AudioKeys
 from engine.model.rings import KeyStore
 from engine.model.transformer import Transformer
 from engine.model.vae import VideoAutoencoder
-from engine.model.vae_parts import Stream
 
 OnStep = Callable[[str, int], None]  # (phase "step", "decode" or "sink", number of the step), before it begins
 Conditions = dict[str, Tensor]
@@ -78,24 +78,51 @@ class BlockEngine:
         samples = torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32)).to(self._like().device)
         return {"speech": speech.hear(self._speech_encoder, samples).to(self._like().dtype)}
 
+    @torch.inference_mode()
+    def make_ready(self, conditions: Conditions, width: int, height: int) -> Conditions:
+        """The conditions with all that `begin` would compute from them, for the adapter that is attached now: a switch to
+        them copies. They take gigabytes at the 14B shape (`engine.memory`), as many as half a context without rings."""
+        roles.check(conditions, width, height, roles.ROLE_NAMES)
+        return ready.make_ready(self.denoiser, self.vae, self.layout(width, height, 1), conditions)
+
     def warm_encoders(self) -> None:
         """Build the text and speech encoders now. Raises WeightsError when their files do not fit."""
         self._text_encoder = self._text_encoder or self._build_text()
         self._speech_encoder = self._speech_encoder or self._build_speech()
 
+    # ---- adapters ---------------------------------------------------------------------------------------------------
+
+    def fit(self, adapters: Sequence[Adapter]) -> Fitted:
+        """Make adapters ready for `attach`. Raises WeightsError when they are not for this model."""
+        return fit(self.transformer, adapters)
+
+    def attach(self, fitted: Fitted | None) -> None:
+        """From the next block, prefill or prompt on, with these adapters; None: the generic character, exactly.
+
+        Sinks and prompts made before keep what they were made with: prepare and begin anew for another character.
+        """
+        if fitted is None:
+            detach(self.transformer)
+        else:
+            fitted.attach()
+        self.denoiser.forget_text()
+
     # ---- contexts ---------------------------------------------------------------------------------------------------
 
     def layout(self, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES) -> ContextLayout:
         """What a job's context looks like; `infer_frames` up to 48 fit the default."""
-        return layout_of(self.shape, width, height, steps, infer_frames)
+        return layout_of(self.shape, width, height, steps, infer_frames, self.transformer.kv)
 
     @torch.inference_mode()
     def begin(self, context: Context, conditions: Conditions, settings: Settings) -> None:
         """Fill a context for block 0. May be killed at any point: the context counts as begun by the last store."""
         self._check(context, conditions, settings)
         context.forget()
-        self.denoiser.prefill(context.sink(0), conditions["reference"], conditions["motion"], self._text(conditions))
-        self._warm_up(context, 0, conditions["motion"][:, : roles.WARM_UP_LATENTS])
+        if ready.is_ready(conditions):
+            ready.fill(context, conditions)
+        else:
+            self.denoiser.prefill(context.sink(0), conditions["reference"], conditions["motion"], self._text(conditions))
+            self.vae.warm_up(conditions["motion"][:, : roles.WARM_UP_LATENTS], context.decoder(0))
         context.half(0)["state"].zero_()
         context.half(0)["first_latent"].zero_()
         context.mark_begun(0)
@@ -122,6 +149,7 @@ class BlockEngine:
         frames = to_rgb(video)
         stages.done("decode")
         self._carry_on(context, conditions, settings, block, latents, report)
+        self.transformer.settle()
         stages.done("sink")
         return MadeBlock(latents, frames, stages.milliseconds)
 
@@ -140,7 +168,7 @@ class BlockEngine:
         is_renewed = settings.online_decode and done >= slots
         self.denoiser.prefill(context.sink(0), conditions["reference"], motion, words)
         if is_renewed:
-            self.denoiser.prefill(context.sink(1), latents[0][:, :1], motion, words)
+            self.denoiser.prefill(context.sink(1), latents[0][:, :1], motion, words, is_first=False)
         oldest, rings = max(0, done - slots), self._rings(context, settings)
         for block in range(oldest, done):
             sink = context.sink(1 if is_renewed and block >= slots else 0)
@@ -148,7 +176,7 @@ class BlockEngine:
             self.denoiser.replay(latents[block], noise, block, settings, rings, sink, words, audio, oldest)
         seen = torch.cat(list(latents[oldest:]), dim=1)
         before = motion[:, : roles.WARM_UP_LATENTS]
-        self._warm_up(context, done, torch.cat([before, seen], dim=1) if oldest == 0 else seen)
+        self.vae.warm_up(torch.cat([before, seen], dim=1) if oldest == 0 else seen, context.decoder(done))
         state = context.half(done)
         state["state"].zero_()
         state["state"][SINK_HALF] = int(is_renewed)
@@ -169,20 +197,15 @@ class BlockEngine:
             report("sink", 0)
             half = 1 - context.sink_half(block)
             reference = then["first_latent"].unsqueeze(1)
-            self.denoiser.prefill(context.sink(half), reference, conditions["motion"], self._text(conditions))
+            words = self._text(conditions)
+            self.denoiser.prefill(context.sink(half), reference, conditions["motion"], words, is_first=False)
             then["state"][SINK_HALF] = half
-
-    def _warm_up(self, context: Context, block: int, latents: Tensor) -> None:
-        """Let the decoder see latents without keeping the frames; its memory becomes that before `block`."""
-        _, stream = self.vae.decode(latents, Stream(before=None))
-        for place, frames in zip(context.decoder(block), stream.before or [], strict=True):
-            place.copy_(frames)
 
     def _audio(self, conditions: Conditions, block: int) -> list[AudioKeys]:
         return self.transformer.encode_audio(speech.block_features(conditions["speech"], block))
 
     def _text(self, conditions: Conditions) -> list[KeysValues]:
-        return self.denoiser.text(conditions["text"])
+        return ready.ready_text(conditions) if ready.is_ready(conditions) else self.denoiser.text(conditions["text"])
 
     def _noise(self, conditions: Conditions, settings: Settings, block: int) -> Tensor:
         channels, _, height, width = conditions["reference"].shape
@@ -193,7 +216,7 @@ class BlockEngine:
         """The rings, cut to one clip of these settings."""
         layout = context.layout
         rows = settings.infer_frames // 4 * (layout.width // 16) * (layout.height // 16)
-        return [KeyStore(ring.k[:, :rows], ring.v[:, :rows]) for ring in context.rings()]
+        return [ring.first(rows) for ring in context.rings()]
 
     def _check(self, context: Context, conditions: Conditions, settings: Settings) -> None:
         layout = context.layout

@@ -16,7 +16,8 @@ from engine.model.vae import VideoAutoencoder
 
 MOTION_FRAMES = 73
 WARM_UP_LATENTS = 7  # still latents that the streaming decoder sees before the first block
-NAMES = ("text", "reference", "motion", "speech")
+ROLE_NAMES = ("text", "reference", "motion")
+NAMES = (*ROLE_NAMES, "speech")
 
 
 def fit_portrait(portrait: np.ndarray, width: int, height: int) -> Tensor:
@@ -46,9 +47,9 @@ def portrait_latents(vae: VideoAutoencoder, image: Tensor) -> tuple[Tensor, Tens
     return motion[:, :1].contiguous(), motion
 
 
-def check(conditions: dict[str, Tensor], width: int, height: int) -> None:
+def check(conditions: dict[str, Tensor], width: int, height: int, names: tuple[str, ...] = NAMES) -> None:
     """Raises SettingsError when conditions are incomplete or were prepared for another size."""
-    missing = [name for name in NAMES if name not in conditions]
+    missing = [name for name in names if name not in conditions]
     if missing:
         raise SettingsError(f"conditions miss {', '.join(missing)}.", field="conditions")
     h, w = conditions["reference"].shape[-2:]

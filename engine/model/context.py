@@ -25,12 +25,14 @@ _MAGIC, _BLOCKS_DONE, _LAYOUT = range(3)  # words of the header
 SINK_HALF = 0  # place in the `state` tensor: which half of the sink is in use
 
 Buffer = mmap.mmap | memoryview | bytearray | Tensor
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int64": torch.int64}
+_DTYPES = {
+    "float32": torch.float32, "bfloat16": torch.bfloat16, "float8": torch.float8_e4m3fn, "int64": torch.int64,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ContextLayout:
-    """Where every tensor of a context lies; a function of the model's shape, the size and the steps."""
+    """Where every tensor of a context lies; a function of the model's shape, the size, the steps, the form of the keys."""
 
     tensors: tuple[TensorSpec, ...]
     width: int
@@ -40,18 +42,30 @@ class ContextLayout:
 
     @property
     def total_bytes(self) -> int:
-        """Size of the buffer."""
+        """Size of the buffer, rings included."""
         return HEADER_BYTES + sum(spec.total_bytes for spec in self.tensors)
+
+    @property
+    def ring_bytes(self) -> int:
+        """Size of the rings alone, the end of the buffer."""
+        return sum(spec.total_bytes for spec in self.tensors if spec.name.startswith("ring."))
 
     @property
     def sha256(self) -> str:
         """Hash of the description: another layout is another context."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
+    def empty_tensors(self, device: torch.device, without: str) -> dict[str, Tensor]:
+        """One copy of every tensor but those whose names begin so, outside any buffer."""
+        specs = [spec for spec in self.tensors if not spec.name.startswith(without)]
+        return {spec.name: torch.zeros(spec.shape, dtype=_DTYPES[spec.dtype], device=device) for spec in specs}
 
-def layout_of(shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES) -> ContextLayout:
-    """The layout for a model's shape, a size in pixels, a number of steps and a clip's length."""
-    tensors = context_tensors(shape, width, height, steps, infer_frames)
+
+def layout_of(
+    shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES, kv: str | None = None
+) -> ContextLayout:
+    """The layout for a model's shape, a size in pixels, a number of steps, a clip's length and the form of the keys."""
+    tensors = context_tensors(shape, width, height, steps, infer_frames, kv)
     return ContextLayout(tensors, width, height, steps, infer_frames)
 
 
@@ -60,18 +74,19 @@ class Context:
 
     The buffer is host memory, or a uint8 tensor on a device. A device's header is read once and then kept beside it:
     asking for the counter never waits for the device, and the store of a new counter is queued behind all that the
-    block wrote.
+    block wrote. Rings that lie in a buffer of their own (pinned host memory) travel to the device layer by layer.
     """
 
-    def __init__(self, layout: ContextLayout, buffer: Buffer) -> None:
-        size = len(buffer)
-        if size < layout.total_bytes:
-            raise ContextLost(f"the buffer has {size} bytes, the layout {layout.total_bytes}.")
+    def __init__(self, layout: ContextLayout, buffer: Buffer, rings: Tensor | None = None) -> None:
+        """`rings` holds `layout.ring_bytes`; then `buffer` needs to hold the rest only."""
+        wanted = layout.total_bytes - (layout.ring_bytes if rings is not None else 0)
+        if len(buffer) < wanted or (rings is not None and len(rings) < layout.ring_bytes):
+            raise ContextLost(f"the buffer has {len(buffer)} bytes, the layout {wanted}.")
         self.layout = layout
         self._stored = _numbers(buffer, torch.int64, HEADER_BYTES // 8, 0)
         self._header = self._stored.cpu()  # the same tensor in host memory, a copy on a device
         self._halves: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
-        self._map(buffer)
+        self._map(buffer, rings)
         if self.is_begun and int(self._header[_LAYOUT]) != self._fingerprint():
             raise ContextLost("the buffer holds a context of another layout.")
 
@@ -116,12 +131,13 @@ class Context:
 
     def rings(self) -> list[KeyStore]:
         """One ring per denoise step."""
-        at = self._halves[0]
-        return [KeyStore(at[f"ring.{step}.k"], at[f"ring.{step}.v"]) for step in range(self.layout.steps)]
+        at, scale = self._halves[0], self._halves[0].get("v_scale")
+        return [KeyStore(at[f"ring.{step}.k"], at[f"ring.{step}.v"], scale) for step in range(self.layout.steps)]
 
     def sink(self, half: int) -> KeyStore:
         """One of the two sinks."""
-        return KeyStore(self._halves[half]["sink.k"], self._halves[half]["sink.v"])
+        at = self._halves[half]
+        return KeyStore(at["sink.k"], at["sink.v"], at.get("v_scale"))
 
     def sink_half(self, block: int) -> int:
         """Which sink block number `block` uses."""
@@ -131,9 +147,11 @@ class Context:
         """What the decoder remembers before block number `block`, in the order of use."""
         return [tensor for name, tensor in self.half(block).items() if name.startswith("decoder.")]
 
-    def _map(self, buffer: Buffer) -> None:
+    def _map(self, buffer: Buffer, rings: Tensor | None) -> None:
         offset = HEADER_BYTES
         for spec in self.layout.tensors:
+            if rings is not None and spec.name.startswith("ring.") and buffer is not rings:
+                buffer, offset = rings, 0
             for half in self._halves:
                 half[spec.name] = _view(buffer, spec, offset)
                 offset += spec.item_bytes if spec.is_double or half is self._halves[1] else 0

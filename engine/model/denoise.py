@@ -33,10 +33,16 @@ class Denoiser:
             self._text = (rows, self.transformer.encode_text(rows))
         return self._text[1]
 
-    def prefill(self, sink: KeyStore, reference: Tensor, motion: Tensor, text: list[KeysValues]) -> None:
-        """Fill a sink from the reference [16, 1, h, w] and motion latents [16, n, h, w]."""
+    def forget_text(self) -> None:
+        """The network computes something else from now on."""
+        self._text = None
+
+    def prefill(
+        self, sink: KeyStore, reference: Tensor, motion: Tensor, text: list[KeysValues], *, is_first: bool = True
+    ) -> None:
+        """Fill a sink from the reference [16, 1, h, w] and motion latents [16, n, h, w]; `is_first` of its context."""
         rows, columns = reference.shape[-2] // 2, reference.shape[-1] // 2
-        writer = SinkWriter(sink, self._sink_phases(0, rows, columns))
+        writer = SinkWriter(sink, self._sink_phases(0, rows, columns), is_first=is_first)
         self.transformer.prefill(reference, motion, text, self.transformer.modulation(0.0), writer)
 
     def denoise(

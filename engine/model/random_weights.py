@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from engine.catalog import ModelShape
 from engine.errors import WeightsError
+from engine.memory.offload import RESIDENT, Offload
 from engine.model.block_engine import BlockEngine
 from engine.model.config import TransformerConfig
+from engine.model.lora import target_modules
 from engine.model.text import ByteTokenizer
 from engine.model.transformer import Transformer
 from engine.model.vae import VaeConfig, VideoAutoencoder
@@ -19,7 +21,10 @@ from engine.model.weights import empty_weights
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def random_engine(shape: ModelShape, device: str, precision: str, seed: int = 0) -> BlockEngine:
+def random_engine(
+    shape: ModelShape, device: str, precision: str, seed: int = 0, *, kv: str | None = "default",
+    offload: Offload = RESIDENT, adapter_rank: int = 0,
+) -> BlockEngine:  # fmt: skip
     """An engine whose transformer and autoencoder are drawn tensor by tensor; it has no text or speech encoder."""
     dtype = DTYPES[shape.dtype]
     config = TransformerConfig.from_shape(shape)
@@ -37,7 +42,7 @@ def random_engine(shape: ModelShape, device: str, precision: str, seed: int = 0)
     else:
         from engine.model.cuda.network import CudaTransformer  # needs a CUDA device and triton
 
-        transformer = CudaTransformer.build(config, source, precision)
+        transformer = CudaTransformer.build(config, source, precision, kv, offload, adapter_rank)
     _fill(vae, device, dtype, seed)
     return BlockEngine(
         shape, transformer, vae, tokenizer=ByteTokenizer(), text_encoder=_none, speech_encoder=_none,
@@ -59,6 +64,20 @@ def draw(name: str, shape: tuple[int, ...], device: str, dtype: torch.dtype, see
     if name.endswith("cond_mask.weight"):
         return values.mul_(0.5)
     return values.mul_(max(1, values[0].numel()) ** -0.5)
+
+
+def random_adapter(shape: ModelShape, device: str, rank: int, size: float, seed: int = 0) -> dict[str, Tensor]:
+    """An adapter for every module that takes one; `size` is that of its product of halves against a base weight's."""
+    with empty_weights():
+        plain = Transformer(TransformerConfig.from_shape(shape)).state_dict()
+    halves: dict[str, Tensor] = {}
+    for module in target_modules(list(plain)):
+        outputs, inputs = plain[f"{module}.weight"].shape
+        draws = torch.Generator(device).manual_seed(seed + len(halves))
+        down, up = (torch.empty(n, device=device).normal_(generator=draws) for n in ((rank, inputs), (outputs, rank)))
+        halves[f"{module}.lora_A.weight"] = down * inputs**-0.5
+        halves[f"{module}.lora_B.weight"] = up * (size * rank**-0.5)
+    return halves
 
 
 def random_conditions(

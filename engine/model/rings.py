@@ -21,22 +21,32 @@ from engine.model.rope import Phases, rotate
 
 @dataclass(frozen=True)
 class KeyStore:
-    """Keys and values of all layers, `k` and `v` [N, rows, h, d]: a ring of one denoise step, or the sink."""
+    """Keys and values of all layers, `k` and `v` [N, rows, h, d]: a ring of one denoise step, or the sink.
+
+    In eight bits `v` is [N, h, d, rows] (and rows to spare), and `v_scale` [N] gives values their size back.
+    """
 
     k: Tensor
     v: Tensor
+    v_scale: Tensor | None = None
 
     @property
     def rows(self) -> int:
         """Rows per layer."""
         return self.k.shape[1]
 
+    def first(self, rows: int) -> KeyStore:
+        """The same with the first rows only."""
+        v = self.v[:, :rows] if self.v_scale is None else self.v[..., :rows]
+        return KeyStore(self.k[:, :rows], v, self.v_scale)
+
 
 class SinkWriter:
     """Attention of the sink prefill: full attention among the sink tokens; un-rotated keys and values are stored."""
 
-    def __init__(self, sink: KeyStore, phases: Phases) -> None:
-        self.sink, self.phases = sink, phases
+    def __init__(self, sink: KeyStore, phases: Phases, *, is_first: bool = True) -> None:
+        """`is_first`: a context's first sink; in eight bits it settles how large the values of all that follow may be."""
+        self.sink, self.phases, self.is_first = sink, phases, is_first
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """q, k, v [S, h, d] -> [S, h, d]"""

@@ -130,9 +130,12 @@ def build_text_encoder(config: TextConfig, tensors: dict[str, Tensor], name: str
     return model
 
 
-def encode_ids(model: nn.Module, ids: list[int]) -> Tensor:
-    """Rows [len(ids), dim] of one text, without padding (padding would be masked and cut away)."""
-    device = next(model.parameters()).device
+def encode_ids(model: nn.Module, ids: list[int], device: torch.device | str | None = None) -> Tensor:
+    """Rows [len(ids), dim] of one text, without padding (padding would be masked and cut away).
+
+    `device` is where the layers compute, if not where the weights lie.
+    """
+    device = device or next(model.parameters()).device
     tokens = torch.tensor([ids], device=device)
     return model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).last_hidden_state[0]
 

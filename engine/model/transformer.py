@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,9 @@ from engine.model.config import TransformerConfig
 from engine.model.injector import AudioInjector, AudioKeys
 from engine.model.packer import FramePacker
 from engine.model.rings import RingReader, SinkWriter
+
+if TYPE_CHECKING:
+    from engine.precision.products import Product
 
 NOISY, REFERENCE, MOTION = range(3)  # rows of the condition mask
 
@@ -77,6 +81,9 @@ class Head(nn.Module):
 
 class Transformer(nn.Module):
     """The whole network. Parameter names are those of the public checkpoint."""
+
+    is_fused = False
+    kv: str | None = None  # the form of keys and values in a context: None is the model's own type
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -151,6 +158,13 @@ class Transformer(nn.Module):
         mask = self.trainable_cond_mask.weight
         patches = self.patch_embedding(reference[None])[0].flatten(1).transpose(0, 1)
         return torch.cat([patches + mask[REFERENCE], self.frame_packer(motion) + mask[MOTION]])
+
+    def adaptable(self) -> list[Product]:
+        """Products with room for an adapter: none here, where side paths hang on the linear layers themselves."""
+        return []
+
+    def settle(self) -> None:
+        """What is launched from now on comes after everything that a step still has on its way: here, nothing."""
 
     def _unpatch(self, patches: Tensor, shape: torch.Size) -> Tensor:
         p = self.config.patch

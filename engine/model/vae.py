@@ -31,6 +31,9 @@ LATENTS_STD = (
 )  # fmt: skip
 
 
+LARGE_LATENT = 48 * 32  # pixels of a latent: 384x256
+
+
 @dataclass(frozen=True, kw_only=True)
 class VaeConfig:
     """Shape of the autoencoder, in the field names of the public configuration (misspelling included)."""
@@ -109,14 +112,14 @@ class VideoAutoencoder(nn.Module):
         self.conv2 = CausalConv(config.z_dim, config.z_dim, kernel=(1, 1, 1))
         self.decoder = Decoder(config)
 
-    def encode(self, video: Tensor, chunk: int = 12) -> Tensor:
+    def encode(self, video: Tensor, chunk: int | None = None) -> Tensor:
         """Frames [3, 1 + 4n, H, W] in [-1, 1] -> normalised latents [16, 1 + n, H/8, W/8] (posterior mean)."""
         frames = video.permute(1, 2, 3, 0)
         stream = Stream(before=None)
         moments = [self.encoder(frames[:1], stream)]
-        for first in range(1, frames.shape[0], chunk):
+        for piece in frames[1:].split(chunk or 4 * _at_a_time(frames[:, ::8, ::8])) if len(frames) > 1 else ():
             stream = stream.next()
-            moments.append(self.encoder(frames[first : first + chunk], stream))
+            moments.append(self.encoder(piece, stream))
         mean, _ = self.conv1(torch.cat(moments), None).chunk(2, dim=-1)
         centre, scale = self._normalisation(video)
         return ((mean - centre) * scale).permute(3, 0, 1, 2).contiguous()
@@ -126,8 +129,7 @@ class VideoAutoencoder(nn.Module):
 
         A stream that is at its beginning gives one frame for its first latent.
         """
-        centre, scale = self._normalisation(latents)
-        z = self.conv2(latents.permute(1, 2, 3, 0) / scale + centre, None)
+        z = self._to_decoder(latents)
         pieces = [z[:1]] if stream.is_first else []
         pieces += list(z[len(pieces) :].split(chunk)) if z.shape[0] > len(pieces) else []
         frames = []
@@ -136,11 +138,28 @@ class VideoAutoencoder(nn.Module):
             stream = stream.next()
         return torch.cat(frames).clamp_(-1.0, 1.0).permute(3, 0, 1, 2), stream
 
+    def warm_up(self, latents: Tensor, state: list[Tensor]) -> None:
+        """Let the decoder see latents [16, n, h, w] from the beginning; what it remembers then is written to `state`."""
+        z = self._to_decoder(latents)
+        self._decode(z[:1], Stream(before=None, into=state))
+        for piece in z[1:].split(_at_a_time(z)):
+            self._decode(piece, Stream(before=state, into=state))
+
     def decode_block(self, latents: Tensor, before: list[Tensor], after: list[Tensor]) -> Tensor:
-        """One block [16, 3, h, w] -> frames [3, 12, 8h, 8w]; reads a warm decoder's state, writes the next one's."""
+        """One block [16, 3, h, w] -> frames [3, 12, 8h, 8w]; reads a warm decoder's state, writes the next one's.
+
+        A convolution reads its state before it writes the next, so all pieces but the first may do so in one place.
+        """
+        frames, z = [], self._to_decoder(latents)
+        for piece in z.split(_at_a_time(z)):
+            frames.append(self._decode(piece, Stream(before=before, into=after)))
+            before = after
+        return torch.cat(frames).clamp_(-1.0, 1.0).permute(3, 0, 1, 2)
+
+    def _to_decoder(self, latents: Tensor) -> Tensor:
+        """Latents [16, n, h, w] as the decoder takes them: [n, h, w, 16] in the autoencoder's own scale."""
         centre, scale = self._normalisation(latents)
-        z = self.conv2(latents.permute(1, 2, 3, 0) / scale + centre, None)
-        return self._decode(z, Stream(before=before, into=after)).clamp_(-1.0, 1.0).permute(3, 0, 1, 2)
+        return self.conv2(latents.permute(1, 2, 3, 0) / scale + centre, None)
 
     def _decode(self, z: Tensor, stream: Stream) -> Tensor:
         """The decoder; on CUDA in bfloat16, once it is warm, with fused kernels."""
@@ -159,6 +178,11 @@ class VideoAutoencoder(nn.Module):
             )
             self._constants[key] = centre, 1.0 / spread
         return self._constants[key]
+
+
+def _at_a_time(latents: Tensor) -> int:
+    """How many latents [n, h, w, C] pass at once: a large picture on a device takes gigabytes each, and gains no speed."""
+    return 1 if latents.is_cuda and latents.shape[1] * latents.shape[2] > LARGE_LATENT else 3
 
 
 def _through(first: nn.Module, layers: list[nn.Module], head: nn.ModuleList, x: Tensor, stream: Stream) -> Tensor:

@@ -48,10 +48,13 @@ class Stream:
 
     def leave(self, frames: Tensor) -> None:
         """Remember two frames of the next convolution."""
-        if self.into is None:
-            self.after.append(frames.clone())
-        else:
-            self.after.append(self.into[len(self.after)].copy_(frames))
+        self.place(frames).copy_(frames)
+
+    def place(self, like: Tensor) -> Tensor:
+        """Where the next convolution's two frames are remembered; the caller writes them."""
+        place = torch.empty_like(like) if self.into is None else self.into[len(self.after)]
+        self.after.append(place)
+        return place
 
 
 class CausalConv(nn.Module):

@@ -13,18 +13,22 @@ from torch import Tensor
 if not torch.cuda.is_available():
     pytest.skip("no CUDA device", allow_module_level=True)
 
+from engine.adapters import Adapter
 from engine.catalog import SHAPES
 from engine.config import Settings
+from engine.errors import WeightsError
+from engine.memory.offload import Offload
 from engine.model.block_engine import BlockEngine
 from engine.model.context import Context
 from engine.model.loading import load_engine
+from engine.model.lora import merge
 from engine.model.parity.kinds import run_case
 from engine.model.pocket import write_pocket
-from engine.model.random_weights import random_conditions, random_engine
+from engine.model.random_weights import random_adapter, random_conditions, random_engine
 
 SETTINGS = Settings(size="192*128", steps=3, seed=7)
 WIDTH, HEIGHT = 128, 64
-SMALL = dataclasses.replace(SHAPES["pocket"], dtype="bfloat16")
+SMALL = dataclasses.replace(SHAPES["pocket"], dim=256, ffn_dim=512, num_heads=4, dtype="bfloat16")
 CASES = os.environ.get("GREENROOM_PARITY", "")
 FP32_TOLERANCE = 2e-3  # largest absolute error of latents of magnitude 1 to 4, eight blocks long
 BF16_TOLERANCE = 0.05  # relative, of all latents of eight blocks
@@ -36,13 +40,20 @@ def _exact() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def _context(engine: BlockEngine, device: str) -> Context:
+def _context(engine: BlockEngine, device: str, *, is_split: bool = False) -> Context:
+    """With `is_split` the rings lie in pinned host memory."""
     layout = engine.layout(WIDTH, HEIGHT, SETTINGS.steps)
-    return Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device=device))
+    if not is_split:
+        return Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device=device))
+    rings = torch.zeros(layout.ring_bytes, dtype=torch.uint8, pin_memory=True)
+    rest = torch.zeros(layout.total_bytes - layout.ring_bytes, dtype=torch.uint8, device=device)
+    return Context(layout, rest, rings)
 
 
-def _video(engine: BlockEngine, conditions: dict[str, Tensor], device: str, blocks: int = 8) -> Tensor:
-    context, latents = _context(engine, device), []
+def _video(
+    engine: BlockEngine, conditions: dict[str, Tensor], device: str, blocks: int = 8, *, is_split: bool = False
+) -> Tensor:
+    context, latents = _context(engine, device, is_split=is_split), []
     engine.begin(context, conditions, SETTINGS)
     for block in range(blocks):
         latents.append(engine.make_block(context, conditions, SETTINGS, block).latents)
@@ -66,10 +77,13 @@ def test_float32_on_cuda_computes_what_the_cpu_computes(tmp_path: Path) -> None:
     assert float((got - want).abs().max()) < FP32_TOLERANCE
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("bf16", BF16_TOLERANCE), ("fp8", FP8_TOLERANCE)])
-def test_fused_layers_compute_what_the_plain_ones_compute(precision: str, tolerance: float) -> None:
+@pytest.mark.parametrize(
+    ("precision", "kv", "tolerance"),
+    [("bf16", None, BF16_TOLERANCE), ("bf16", "fp8", FP8_TOLERANCE), ("fp8", None, FP8_TOLERANCE), ("fp8", "fp8", FP8_TOLERANCE)],
+)
+def test_fused_layers_compute_what_the_plain_ones_compute(precision: str, kv: str | None, tolerance: float) -> None:
     given = random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 120)
-    plain, fused = random_engine(SMALL, "cuda", "plain"), random_engine(SMALL, "cuda", precision)
+    plain, fused = random_engine(SMALL, "cuda", "plain"), random_engine(SMALL, "cuda", precision, kv=kv)
     fused.vae = plain.vae
     for module in (plain.transformer, fused.transformer):
         assert module.patch_embedding.weight.dtype == torch.bfloat16
@@ -80,7 +94,7 @@ def test_fused_layers_compute_what_the_plain_ones_compute(precision: str, tolera
     wide.shape = dataclasses.replace(SMALL, dtype="float32")
     want = _video(wide, exact, "cuda")
     from_plain, from_fused = (_relative(_video(e, given, "cuda"), want) for e in (plain, fused))
-    print(f"{precision}: plain bfloat16 is {from_plain:.4f} from float32, fused {from_fused:.4f}")
+    print(f"{precision}, keys {kv}: plain bfloat16 is {from_plain:.4f} from float32, fused {from_fused:.4f}")
     assert from_fused < tolerance
 
 
@@ -95,6 +109,34 @@ def test_a_block_made_again_on_cuda_has_the_same_bits(precision: str) -> None:
         assert torch.equal(first.latents, again.latents)
         assert (first.frames == again.frames).all()
         context.flip(block + 1)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp8"])
+@pytest.mark.parametrize("layers", [0, 1, 2, 3, 5, 6])
+def test_what_lies_in_host_memory_changes_no_bit(precision: str, layers: int) -> None:
+    given = random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 120)
+    offload = Offload(cold_weights=True, rings=True, layers=layers)
+    want = _video(random_engine(SMALL, "cuda", precision), given, "cuda")
+    got = _video(random_engine(SMALL, "cuda", precision, offload=offload), given, "cuda", is_split=True)
+    assert torch.equal(got, want)
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+@pytest.mark.parametrize("precision", ["bf16", "fp8"])
+@pytest.mark.parametrize("done", [1, 3, 4, 5, 6, 7, 9])
+def test_a_lost_context_is_rebuilt_from_latents_and_goes_on(precision: str, done: int, *, is_split: bool) -> None:
+    engine = random_engine(SMALL, "cuda", precision)
+    given = random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 200)
+    context, latents = _context(engine, "cuda", is_split=is_split), []
+    engine.begin(context, given, SETTINGS)
+    for block in range(done + 1):
+        latents.append(engine.make_block(context, given, SETTINGS, block).latents)
+        context.flip(block + 1)
+    again = _context(engine, "cuda", is_split=is_split)
+    engine.rebuild(again, given, SETTINGS, latents[:done])
+    made = engine.make_block(again, given, SETTINGS, done).latents
+    assert torch.isfinite(made).all()
+    assert _relative(made, latents[done]) < 0.5
 
 
 def test_a_context_on_the_device_is_found_again_by_another_reader() -> None:
@@ -114,3 +156,53 @@ def test_a_context_on_the_device_is_found_again_by_another_reader() -> None:
 def test_golden_case_on_cuda(case: Path) -> None:
     for result in run_case(case, "cuda"):
         assert result.is_passed, f"{result.demand}: {result.error} of {result.tolerance} at {result.worst}"
+
+
+def _adapted(precision: str, halves: dict[str, Tensor] | None) -> Tensor:
+    """Text keys and latents with an adapter as a side path."""
+    engine = random_engine(SMALL, "cuda", precision, adapter_rank=8)
+    given = random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 120)
+    engine.attach(engine.fit([Adapter.of(halves, 8.0, "teacher")]) if halves else None)
+    return _video(engine, given, "cuda", 2)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.1), ("fp8", 0.3)])
+def test_a_side_path_computes_what_merged_weights_compute(precision: str, tolerance: float) -> None:
+    halves = random_adapter(SMALL, "cuda", 8, 2.0)
+    base, beside = _adapted(precision, None), _adapted(precision, halves)
+    merged = random_engine(SMALL, "cuda", "plain")
+    merged.transformer.load_state_dict(merge(dict(merged.transformer.state_dict()), halves, alpha=8.0), strict=False)
+    given = random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 120)
+    want = _video(merged, given, "cuda", 2)
+    moved = _relative(base, want)
+    print(f"{precision}: the adapter moves latents by {moved:.3f}, the side path is {_relative(beside, want):.4f} from merged")
+    assert moved > 0.1
+    assert _relative(beside, want) < tolerance * moved
+
+
+@pytest.mark.parametrize("is_cold", [False, True])
+@pytest.mark.parametrize("precision", ["bf16", "fp8"])
+def test_adapters_switched_there_and_back_leave_no_bit(precision: str, *, is_cold: bool) -> None:
+    offload = Offload(cold_weights=is_cold)
+    engine = random_engine(SMALL, "cuda", precision, adapter_rank=16, offload=offload)
+    given = random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 120)
+    first, second = (
+        engine.fit([Adapter.of(random_adapter(SMALL, "cuda", 16, 0.1, seed), 16.0, str(seed))]) for seed in (1, 2)
+    )
+    videos = []
+    for fitted in (None, first, second, second.on_host(), first, None):  # type: ignore[attr-defined]
+        engine.attach(fitted)
+        videos.append(_video(engine, given, "cuda", 2))
+    base, one, two, two_again, one_again, base_again = videos
+    assert torch.equal(base, base_again)
+    assert torch.equal(one, one_again)
+    assert torch.equal(two, two_again)
+    assert not torch.equal(one, two)
+    assert not torch.equal(base, one)
+
+
+def test_too_many_ranks_for_the_room_are_refused() -> None:
+    engine = random_engine(SMALL, "cuda", "fp8", adapter_rank=128)
+    many = [Adapter.of(random_adapter(SMALL, "cuda", 100, 0.1, seed), 1.0, str(seed)) for seed in (1, 2)]
+    with pytest.raises(WeightsError, match="room for 128"):
+        engine.fit(many)

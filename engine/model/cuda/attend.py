@@ -1,19 +1,42 @@
-"""Attention on CUDA with the log of its normaliser, and a block's attention over ring and sink without joining them.
+"""What a block attends to on CUDA: ring and sink, in the model's type (cuDNN) or in eight bits (our kernel).
 
-Shapes: L queries, K keys, h heads, d head width, D = h*d.
+Shapes: L queries, K keys, h heads, d head width, D = h*d, S sink rows.
 """
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.model.cuda import rows
-from engine.model.rings import KeyStore, RingReader
+from engine.model.cuda.ring_feed import RingFeed
+from engine.model.rings import RingReader, SinkWriter
 from engine.model.rope import Phases
-from engine.precision.products import Rows
+from engine.precision.products import FP8, LARGEST, Rows
 
 _cudnn = torch.ops.aten._scaled_dot_product_cudnn_attention
+MAX_NORMED = 1.5  # a rotated pair of a normed row is at most sqrt(2 D) times its weights; a little to spare
+HEADROOM = 8.0  # values of a whole video may be this many times those of the first sink before they are cut
+
+
+@dataclass(frozen=True)
+class Norms:
+    """How queries and keys of a layer are normed, and the factors that bring them into eight bits without cutting."""
+
+    q: Tensor
+    k: Tensor
+    eps: float
+    q_factor: float = 1.0
+    k_factor: float = 1.0
+
+    @classmethod
+    def of(cls, q: Tensor, k: Tensor, eps: float, *, is_coded: bool) -> Norms:
+        """Factors from the weights alone: no value of a normed and rotated row can exceed them."""
+        factors = [LARGEST / (MAX_NORMED * math.sqrt(x.numel()) * max(float(x.abs().max()), 1e-6)) for x in (q, k) if is_coded]
+        return cls(q, k, eps, *factors)
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, *, log: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -26,51 +49,79 @@ def attention(q: Tensor, k: Tensor, v: Tensor, *, log: bool = False) -> tuple[Te
 
 
 class Memory:
-    """What one denoise step of a block attends to: the ring in place, and the sink's keys rotated per layer."""
+    """One denoise step of a block: the ring in place, and the sink's keys rotated per layer."""
 
-    def __init__(self, reader: RingReader, heads: int, length: int) -> None:
-        self.ring, self.sink, self.heads = reader.ring, reader.sink, heads
+    def __init__(self, reader: RingReader, heads: int, length: int, feed: RingFeed) -> None:
+        self.ring, self.sink, self.heads, self.feed = reader.ring, reader.sink, heads, feed
         self.phases, self.sink_phases = narrow(reader.block_phases), narrow(reader.sink_phases)
         slots = self.ring.rows // length
         self.first = reader.block % slots * length
         first_known = max(reader.oldest, reader.block + 1 - slots)
-        known = sorted(block % slots for block in range(first_known, reader.block + 1))
-        self.known = len(known) * length
-        self.gathered = None if known == list(range(len(known))) else _rows_of(known, length, self.ring.k.device)
-        self.rotated = torch.empty_like(self.sink.k[0])
+        self.parts = spans([block % slots for block in range(first_known, reader.block + 1)], length)
+        self.is_coded = self.ring.k.dtype == FP8
+        self.rotated = torch.empty_like(self.sink.k[0], dtype=self.ring.k.dtype)
+        feed.begin(self.ring)
 
-    def attend(self, layer: int, qkv: Tensor, q_weight: Tensor, k_weight: Tensor, eps: float, *, fp8: bool) -> Rows:
+    def attend(self, layer: int, qkv: Tensor, norms: Norms, *, fp8: bool, tail: int) -> Rows:
         """Store the block's keys and values [L, 3D] into its slot; mix over all that is known and the sink."""
         width = qkv.shape[1] // 3 // self.heads
-        ring_k, ring_v = self.ring.k[layer], self.ring.v[layer]
-        q = rows.queries_keys_values(
-            qkv, q_weight, k_weight, self.phases, ring_k, ring_v, self.first, eps, width
-        ).unflatten(1, (self.heads, width))
+        k, v = self.feed.take(layer)
+        mix = self._mix_coded if self.is_coded else self._mix
+        mixed = mix(layer, qkv, norms, k, v, width, fp8=fp8, tail=tail)
+        self.feed.give_back(layer)
+        return mixed
+
+    def _mix(self, layer: int, qkv: Tensor, norms: Norms, k: Tensor, v: Tensor, width: int, *, fp8: bool, tail: int) -> Rows:
+        q = rows.queries_keys_values(qkv, norms, self.phases, k, v, self.first, width).unflatten(1, (self.heads, width))
         rows.rotate(self.sink.k[layer].flatten(1), self.sink_phases, self.rotated, width)
-        if self.gathered is None:
-            k, v = ring_k[: self.known], ring_v[: self.known]
+        if len(self.parts) == 1:
+            known_k, known_v = (x[slice(*self.parts[0])] for x in (k, v))
         else:
-            k, v = ring_k[self.gathered], ring_v[self.gathered]
-        over_ring, ring_log = attention(q, k, v, log=True)
+            known_k, known_v = (torch.cat([x[slice(*part)] for part in self.parts]) for x in (k, v))
+        over_ring, ring_log = attention(q, known_k, known_v, log=True)
         over_sink, sink_log = attention(q, self.rotated, self.sink.v[layer], log=True)
-        return rows.merge(over_ring, ring_log, over_sink, sink_log, width, fp8=fp8)
+        return rows.merge(over_ring, ring_log, over_sink, sink_log, width, fp8=fp8, tail=tail)
+
+    def _mix_coded(
+        self, layer: int, qkv: Tensor, norms: Norms, k: Tensor, v: Tensor, width: int, *, fp8: bool, tail: int
+    ) -> Rows:
+        assert self.sink.v_scale is not None
+        scale = self.sink.v_scale[layer : layer + 1]
+        q = rows.queries_keys(qkv, norms, self.phases, k, self.first, width)
+        rows.values(qkv, 2 * qkv.shape[1] // 3, scale, v, self.first)
+        rows.rotate(self.sink.k[layer].flatten(1), self.sink_phases, self.rotated, width, norms.k_factor)
+        factors = norms.q_factor * norms.k_factor
+        mixed = rows.attention(q, k, v, self.parts, self.rotated, self.sink.v[layer], scale, width, factors)
+        return rows.merge(mixed, None, None, None, width, fp8=fp8, tail=tail)
 
 
 class SinkMemory:
     """The sink prefill: full attention among the sink tokens; un-rotated keys and values are stored."""
 
-    def __init__(self, sink: KeyStore, phases: Phases, heads: int) -> None:
-        self.sink, self.phases, self.heads = sink, narrow(phases), heads
-        self.rotated = torch.empty_like(sink.k[0])
+    def __init__(self, writer: SinkWriter, heads: int) -> None:
+        self.sink, self.phases, self.heads, self.is_first = writer.sink, narrow(writer.phases), heads, writer.is_first
+        self.rotated = torch.empty_like(self.sink.k[0])
+        self.is_coded = self.sink.v.dtype == FP8
+        self.wide = torch.empty_like(self.rotated) if self.is_coded else None
 
-    def attend(self, layer: int, qkv: Tensor, q_weight: Tensor, k_weight: Tensor, eps: float, *, fp8: bool) -> Rows:
+    def attend(self, layer: int, qkv: Tensor, norms: Norms, *, fp8: bool, tail: int) -> Rows:
         """[S, 3D] -> rows [S, D]"""
         width = qkv.shape[1] // 3 // self.heads
-        k, v = self.sink.k[layer], self.sink.v[layer]
+        v = self.sink.v[layer] if self.wide is None else self.wide
         q = rows.queries_keys_values(
-            qkv, q_weight, k_weight, self.phases, self.rotated, v, 0, eps, width, k_raw=k
+            qkv, norms, self.phases, self.rotated, v, 0, width, k_raw=self.sink.k[layer]
         ).unflatten(1, (self.heads, width))
-        return rows.merge(attention(q, self.rotated, v)[0], None, None, None, width, fp8=fp8)
+        if self.is_coded:
+            self._code(layer, v)
+        return rows.merge(attention(q, self.rotated, v)[0], None, None, None, width, fp8=fp8, tail=tail)
+
+    def _code(self, layer: int, v: Tensor) -> None:
+        """Values in eight bits. The first sink of a context settles the scale for all of the video."""
+        assert self.sink.v_scale is not None
+        scale = self.sink.v_scale[layer : layer + 1]
+        if self.is_first:
+            scale.copy_(v.abs().amax().float().clamp(min=1e-6) * (HEADROOM / LARGEST))
+        rows.values(v.flatten(1), 0, scale, self.sink.v[layer], 0)
 
 
 def narrow(phases: Phases) -> Phases:
@@ -78,5 +129,13 @@ def narrow(phases: Phases) -> Phases:
     return Phases(phases.cos.float(), phases.sin.float())
 
 
-def _rows_of(slots: list[int], length: int, device: torch.device) -> Tensor:
-    return torch.cat([torch.arange(slot * length, (slot + 1) * length, device=device) for slot in slots])
+def spans(slots: list[int], length: int) -> list[tuple[int, int]]:
+    """Rows of the slots as [begin, end) pieces in ascending order: one, or two around a gap."""
+    pieces: list[tuple[int, int]] = []
+    for slot in sorted(slots):
+        begin, end = slot * length, (slot + 1) * length
+        if pieces and pieces[-1][1] == begin:
+            pieces[-1] = (pieces[-1][0], end)
+        else:
+            pieces.append((begin, end))
+    return pieces

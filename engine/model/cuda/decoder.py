@@ -73,24 +73,27 @@ def _norm_silu_conv(norm: nn.Module, conv: nn.Module, x: Tensor, bias: Tensor | 
         stream.leave(extended[-MEMORY_FRAMES:])
         return conv.in_three_dimensions(extended, None)
     beside = x.new_empty(frames, height, width, TAPS, channels)
-    beside[0, :, :, 0].copy_(past[0])
-    beside[0, :, :, 1].copy_(past[1])
-    beside[1, :, :, 0].copy_(past[1])
-    _unit_silu(norm, x, bias, beside, taps=TAPS)
-    stream.leave(beside[-MEMORY_FRAMES:, :, :, -1])
+    block = kernels.power_of_two(channels)
+    tile = max(1, TILE // block)
+    kernels.spread[(-(-height * width // tile),)](
+        past, beside, channels, height * width, ROWS=tile, BLOCK=block, num_warps=8
+    )
+    _unit_silu(norm, x, bias, beside, taps=TAPS, last=stream.place(past))
     weight, out = conv.side_by_side(), conv.bias.shape[0]
     if out % LANES:  # fewer outputs than the matrix units take: empty ones are computed and cut away
         weight = F.pad(weight, (0, 0, 0, 0, 0, 0, 0, -out % LANES)).contiguous(memory_format=torch.channels_last)
     return F.conv2d(beside.flatten(3).permute(0, 3, 1, 2), weight, None, padding=1).permute(0, 2, 3, 1)[..., :out]
 
 
-def _unit_silu(norm: RMSNorm, x: Tensor, bias: Tensor | None, out: Tensor, *, taps: int) -> None:
+def _unit_silu(
+    norm: RMSNorm, x: Tensor, bias: Tensor | None, out: Tensor, *, taps: int, last: Tensor | None = None
+) -> None:
     frames, pixels, channels = x.shape[0], x.shape[1] * x.shape[2], x.shape[3]
     block = kernels.power_of_two(channels)
     tile = max(1, TILE // block)
     kernels.unit_silu[(-(-pixels // tile), frames)](
-        x.contiguous(), bias, norm.scaled_gamma(), out, channels, pixels, out.shape[0], HAS_BIAS=bias is not None,
-        TAPS=taps, FIRST=MEMORY_FRAMES, ROWS=tile, BLOCK=block, num_warps=8,
+        x.contiguous(), bias, norm.scaled_gamma(), out, last, channels, pixels, out.shape[0],
+        HAS_BIAS=bias is not None, HAS_LAST=last is not None, TAPS=taps, FIRST=MEMORY_FRAMES, ROWS=tile, BLOCK=block, num_warps=8,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 try:
     import triton
     import triton.language as tl
+    from triton.tools.tensor_descriptor import TensorDescriptor
 
     jit: Callable[..., Any] = triton.jit
 except ModuleNotFoundError:  # a machine without CUDA: the module can be read, its kernels cannot run
@@ -24,7 +25,7 @@ except ModuleNotFoundError:  # a machine without CUDA: the module can be read, i
         def __getitem__(self, _grid: object) -> NoReturn:
             raise ModuleNotFoundError(f"the kernel {self.name} needs triton, which is not installed.", name="triton")
 
-    jit = Absent
+    jit = TensorDescriptor = Absent
 
 
 def power_of_two(size: int) -> int:
@@ -42,15 +43,21 @@ def _emit(
     mask: tl.tensor,
     D: tl.tensor,
     FP8: tl.constexpr,
+    TAIL: tl.constexpr,
 ) -> None:
+    """One row of a product's input; its `TAIL` side columns (a multiple of 128) are zero until an adapter fills them."""
     value = value.to(tl.bfloat16)
+    start = out + row * (D + TAIL)
     if FP8:
         wide = value.to(tl.float32)
         largest = tl.maximum(tl.max(tl.abs(tl.where(mask, wide, 0.0)), axis=0), 1e-12)
-        tl.store(scales + row, largest / 448.0)
-        tl.store(out + row * D + offsets, (wide * (448.0 / largest)).to(tl.float8e4nv), mask=mask)
+        top: tl.constexpr = 448.0 if TAIL == 0 else 112.0  # see ROW_HEADROOM in engine.precision.products
+        tl.store(scales + row, largest / top)
+        tl.store(start + offsets, (wide * (top / largest)).to(tl.float8e4nv), mask=mask)
     else:
-        tl.store(out + row * D + offsets, value, mask=mask)
+        tl.store(start + offsets, value, mask=mask)
+    for part in tl.static_range(TAIL // 128):
+        tl.store(start + D + part * 128 + tl.arange(0, 128), tl.zeros((128,), tl.float32).to(out.dtype.element_ty))
 
 
 @jit
@@ -73,6 +80,7 @@ def norm(
     ROUND_NORM: tl.constexpr,
     ONE_PLUS: tl.constexpr,
     FP8: tl.constexpr,
+    TAIL: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """x (+ y * gate) -> kept; its layer norm times (1 +) scale plus shift -> out. `group` rows share scale and shift."""
@@ -99,11 +107,11 @@ def norm(
     if ONE_PLUS:
         factor += 1.0
     value = normed * factor + tl.load(shift + place, mask=mask, other=0.0).to(tl.float32)
-    _emit(value, out, scales, row, offsets, mask, D, FP8)
+    _emit(value, out, scales, row, offsets, mask, D, FP8, TAIL)
 
 
 @jit
-def _rms(
+def normed_row(
     x: tl.tensor,
     weight: tl.tensor,
     row_start: tl.tensor,
@@ -118,7 +126,7 @@ def _rms(
 
 
 @jit
-def _turn(
+def turned(
     value: tl.tensor,
     cos: tl.tensor,
     sin: tl.tensor,
@@ -161,13 +169,13 @@ def queries_keys_values(
     mask = offsets < D
     start = row * 3 * D + which * D
     if which == 0:
-        value = _turn(_rms(qkv, q_weight, start, offsets, mask, D, eps), cos, sin, row, half_width, BLOCK // 2, D // 2)
+        value = turned(normed_row(qkv, q_weight, start, offsets, mask, D, eps), cos, sin, row, half_width, BLOCK // 2, D // 2)
         tl.store(q_out + row * D + offsets, value.to(tl.bfloat16), mask=mask)
     elif which == 1:
-        value = _rms(qkv, k_weight, start, offsets, mask, D, eps)
+        value = normed_row(qkv, k_weight, start, offsets, mask, D, eps)
         if RAW:
             tl.store(k_raw + row * D + offsets, value.to(tl.bfloat16), mask=mask)
-        value = _turn(value, cos, sin, row, half_width, BLOCK // 2, D // 2)
+        value = turned(value, cos, sin, row, half_width, BLOCK // 2, D // 2)
         tl.store(k_out + (first + row) * D + offsets, value.to(tl.bfloat16), mask=mask)
     else:
         copied = tl.load(qkv + start + offsets, mask=mask, other=0.0)
@@ -189,7 +197,7 @@ def rotate(
     offsets = tl.arange(0, BLOCK)
     mask = offsets < D
     value = tl.load(x + row * D + offsets, mask=mask, other=0.0).to(tl.float32)
-    value = _turn(value, cos, sin, row, half_width, BLOCK // 2, D // 2)
+    value = turned(value, cos, sin, row, half_width, BLOCK // 2, D // 2)
     tl.store(out + row * D + offsets, value.to(tl.bfloat16), mask=mask)
 
 
@@ -199,7 +207,7 @@ def rms(x: tl.tensor, weight: tl.tensor, out: tl.tensor, D: tl.tensor, eps: tl.t
     row = tl.program_id(0).to(tl.int64)
     offsets = tl.arange(0, BLOCK)
     mask = offsets < D
-    value = _rms(x, weight, row * D, offsets, mask, D, eps)
+    value = normed_row(x, weight, row * D, offsets, mask, D, eps)
     tl.store(out + row * D + offsets, value.to(tl.bfloat16), mask=mask)
 
 
@@ -216,6 +224,7 @@ def merge(
     rows: tl.tensor,
     HAS_B: tl.constexpr,
     FP8: tl.constexpr,
+    TAIL: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """Join attention over two sets of keys by their log-sums [heads, rows]; a, b [rows, D]."""
@@ -228,18 +237,26 @@ def merge(
         difference = tl.load(b_log + place, mask=mask, other=0.0) - tl.load(a_log + place, mask=mask, other=0.0)
         share = tl.sigmoid(difference)
         value += share * (tl.load(b + row * D + offsets, mask=mask, other=0.0).to(tl.float32) - value)
-    _emit(value, out, scales, row, offsets, mask, D, FP8)
+    _emit(value, out, scales, row, offsets, mask, D, FP8, TAIL)
 
 
 @jit
-def gelu(x: tl.tensor, out: tl.tensor, scales: tl.tensor, D: tl.tensor, FP8: tl.constexpr, BLOCK: tl.constexpr) -> None:
+def gelu(
+    x: tl.tensor,
+    out: tl.tensor,
+    scales: tl.tensor,
+    D: tl.tensor,
+    FP8: tl.constexpr,
+    TAIL: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> None:
     """The tanh form of GELU on rows [L, D]."""
     row = tl.program_id(0).to(tl.int64)
     offsets = tl.arange(0, BLOCK)
     mask = offsets < D
     value = tl.load(x + row * D + offsets, mask=mask, other=0.0).to(tl.float32)
     value = value * tl.sigmoid(1.5957691216057308 * (value + 0.044715 * value * value * value))
-    _emit(value, out, scales, row, offsets, mask, D, FP8)
+    _emit(value, out, scales, row, offsets, mask, D, FP8, TAIL)
 
 
 @jit
@@ -248,17 +265,20 @@ def unit_silu(
     bias: tl.tensor,
     gamma: tl.tensor,
     out: tl.tensor,
+    last: tl.tensor,
     C: tl.tensor,
     frame_pixels: tl.tensor,
     frames: tl.tensor,
     HAS_BIAS: tl.constexpr,
+    HAS_LAST: tl.constexpr,
     TAPS: tl.constexpr,
     FIRST: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """The decoder's norm and SiLU of x + bias: each pixel's channels over their length, times gamma; rounded as the plain
-    code. Frame t goes to place FIRST + t of `out` (TAPS 1), or into the three temporal taps that see it (TAPS 3)."""
+    code. Frame t goes to place FIRST + t of `out` (TAPS 1), or into the three temporal taps that see it (TAPS 3); the
+    last two also to `last`."""
     pixel = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     frame = tl.program_id(1).to(tl.int64)
     offsets = tl.arange(0, BLOCK)
@@ -278,6 +298,24 @@ def unit_silu(
         to = frame + FIRST - tap
         place = ((to * frame_pixels + pixel)[:, None] * TAPS + tap) * C + offsets[None, :]
         tl.store(out + place, value, mask=mask & (to < frames))
+    if HAS_LAST:
+        place = ((frame - frames + 2) * frame_pixels + pixel)[:, None] * C + offsets[None, :]
+        tl.store(last + place, value, mask=mask & (frame >= frames - 2))
+
+
+@jit
+def spread(
+    past: tl.tensor, out: tl.tensor, C: tl.tensor, frame_pixels: tl.tensor, ROWS: tl.constexpr, BLOCK: tl.constexpr
+) -> None:
+    """The two frames before, into the temporal taps that see them: of frame 0 both, of frame 1 the newer."""
+    pixel = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    offsets = tl.arange(0, BLOCK)
+    mask = (pixel < frame_pixels)[:, None] & (offsets < C)[None, :]
+    for frame in tl.static_range(2):
+        value = tl.load(past + (frame * frame_pixels + pixel)[:, None] * C + offsets[None, :], mask=mask)
+        for to in tl.static_range(frame + 1):
+            place = ((to * frame_pixels + pixel)[:, None] * 3 + frame - to) * C + offsets[None, :]
+            tl.store(out + place, value, mask=mask)
 
 
 @jit

@@ -8,79 +8,46 @@ Shapes: L tokens, D model width, f latent frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.errors import WeightsError
+from engine.memory.context import KV_FP8
+from engine.memory.offload import RESIDENT, Offload
 from engine.model.attention import KeysValues
 from engine.model.config import TransformerConfig
 from engine.model.cuda import rows
 from engine.model.cuda.attend import Memory, SinkMemory, attention
+from engine.model.cuda.layer_feed import LayerFeed, products_of
+from engine.model.cuda.layers import COLD, CrossLayer, Layer, Products, Source
+from engine.model.cuda.ring_feed import RingFeed
 from engine.model.injector import ADAPTIVE_EPS, AudioKeys
 from engine.model.rings import RingReader, SinkWriter
 from engine.model.transformer import Modulation, Transformer
 from engine.model.weights import empty_weights
 from engine.precision.products import Product, Rows, quantise_rows
 
-Source = Callable[[str], Tensor]  # a parameter's name -> the tensor on the device, made or moved when it is asked for
-
-
-@dataclass(frozen=True)
-class CrossLayer:
-    """Attention to fixed tokens: products and norm weights."""
-
-    q: Product
-    k: Product
-    v: Product
-    o: Product
-    norm_q: Tensor
-    norm_k: Tensor
-
-    @classmethod
-    def of(cls, source: Source, prefix: str, precision: str) -> CrossLayer:
-        """From the checkpoint's names."""
-        products = {name: _product(source, f"{prefix}{name}", precision) for name in "qkvo"}
-        return cls(**products, norm_q=source(f"{prefix}norm_q.weight"), norm_k=source(f"{prefix}norm_k.weight"))
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One transformer block's weights."""
-
-    modulation: Tensor  # [6, D] float32
-    qkv: Product
-    o: Product
-    norm_q: Tensor
-    norm_k: Tensor
-    norm3: tuple[Tensor, Tensor]
-    cross: CrossLayer
-    grow: Product
-    shrink: Product
-
-    @classmethod
-    def of(cls, source: Source, prefix: str, precision: str) -> Layer:
-        """From the checkpoint's names."""
-        own = f"{prefix}self_attn."
-        return cls(
-            modulation=source(f"{prefix}modulation")[0].float(),
-            qkv=Product.of(
-                [source(f"{own}{n}.weight") for n in "qkv"], [source(f"{own}{n}.bias") for n in "qkv"], precision
-            ),
-            o=_product(source, f"{own}o", precision),
-            norm_q=source(f"{own}norm_q.weight"), norm_k=source(f"{own}norm_k.weight"),
-            norm3=(source(f"{prefix}norm3.weight"), source(f"{prefix}norm3.bias")),
-            cross=CrossLayer.of(source, f"{prefix}cross_attn.", precision),
-            grow=_product(source, f"{prefix}ffn.0", precision), shrink=_product(source, f"{prefix}ffn.2", precision),
-        )  # fmt: skip
+CODED_WIDTHS = (32, 64, 128)
 
 
 class CudaTransformer(Transformer):
     """Embeddings, audio projector and head are the plain ones; the layers are fused."""
 
-    def __init__(self, config: TransformerConfig, source: Source, precision: str) -> None:
+    is_fused = True
+
+    def __init__(
+        self, config: TransformerConfig, source: Source, precision: str, kv: str | None, offload: Offload,
+        adapter_rank: int,
+    ) -> None:  # fmt: skip
+        """`kv` "fp8" keeps keys and values in eight bits, None in bfloat16."""
+        if adapter_rank and offload.layers:
+            raise WeightsError("adapters need all layers on the device.", hint="Stream rings instead, or use no adapter.")
+        if kv is not None and (config.head_dim not in CODED_WIDTHS or kv != KV_FP8):
+            widths = ", ".join(map(str, CODED_WIDTHS))
+            raise WeightsError(f"keys in {kv} need heads of width {widths}, not {config.head_dim}.", hint="Keep them in bf16.")
         with empty_weights():
             super().__init__(config)
         del self.blocks, self.audio_injector
@@ -88,28 +55,58 @@ class CudaTransformer(Transformer):
         self.load_state_dict(outer, assign=True)
         self.requires_grad_(False)
         self.precision = precision
-        self._fp8 = precision == "fp8"
-        self._layers = [Layer.of(source, f"blocks.{i}.", precision) for i in range(config.num_layers)]
+        self._fp8, self.kv, self._rings = precision == "fp8", kv, RingFeed()
+        streamed, layers = offload.streamed(config.num_layers), list[Layer]()
+        products = Products(source, precision, adapter_rank)
+        for index in range(config.num_layers):
+            layer = Layer.of(products, f"blocks.{index}.", config.eps, is_coded=kv is not None)
+            is_cold = offload.text_weights or offload.cold_weights
+            layers.append(replace(layer, cross=layer.cross.cooled()) if is_cold else layer)
+        self._layers = LayerFeed(layers, streamed, COLD)
         count, inside = len(config.audio_inject_layers), "audio_injector.injector"
-        self._injectors = [CrossLayer.of(source, f"{inside}.{i}.", precision) for i in range(count)]
-        self._adaptive = [_product(source, f"{inside}_adain_layers.{i}.linear", precision) for i in range(count)]
+        self._injectors, self._adaptive = list[CrossLayer](), list[Product]()
+        for index in range(count):
+            injector = CrossLayer.of(products, f"{inside}.{index}.")
+            adaptive = products.of(f"{inside}_adain_layers.{index}.linear", is_adaptable=False)
+            self._injectors.append(injector.cooled() if offload.cold_weights else injector)
+            self._adaptive.append(adaptive.on_host() if offload.cold_weights else adaptive)
 
     @classmethod
-    def build(cls, config: TransformerConfig, source: Source, precision: str) -> CudaTransformer:
-        """Layer by layer: no more than the weights and one layer is held at any time."""
-        return cls(config, source, precision)
+    def build(
+        cls, config: TransformerConfig, source: Source, precision: str, kv: str | None = "default",
+        offload: Offload = RESIDENT, adapter_rank: int = 0,
+    ) -> CudaTransformer:  # fmt: skip
+        """Layer by layer: no more than the weights and one layer is held at any time.
+
+        Keys and values have eight bits where the weights have, unless `kv` says otherwise. `adapter_rank` is the sum of
+        the ranks that can be attached at once. Raises WeightsError.
+        """
+        if kv == "default":
+            kv = KV_FP8 if precision == "fp8" and config.head_dim in CODED_WIDTHS else None
+        return cls(config, source, precision, kv, offload, adapter_rank)
+
+    def adaptable(self) -> list[Product]:
+        """Every product that takes an adapter."""
+        inside = [product for part in (*self._layers, *self._injectors) for product in products_of(part)]
+        return [product for product in inside if product.tail]
+
+    def settle(self) -> None:
+        """What is launched from now on comes after all that the rings in host memory still wait for."""
+        self._rings.settle()
 
     def encode_text(self, rows_in: Tensor) -> list[KeysValues]:
         """As the plain network's."""
         text = self.text_embedding(F.pad(rows_in, (0, 0, 0, self.config.text_len - rows_in.shape[0])))
-        entering = self._enter(text)
-        return [self._keys_values(layer.cross, entering) for layer in self._layers]
+        crosses = [layer.cross for layer in self._layers]
+        entering = self._enter(text, crosses[0].k.tail)
+        return [self._keys_values(cross, entering) for cross in crosses]
 
     def encode_audio(self, speech: Tensor) -> list[AudioKeys]:
         """As the plain network's."""
         overall, local = self.casual_audio_encoder(speech)
         frames, tokens = local.shape[:2]
-        entering, global_rows = self._enter(local.flatten(0, 1)), self._enter(F.silu(overall.flatten(0, 1)))
+        entering = self._enter(local.flatten(0, 1), self._injectors[0].k.tail)
+        global_rows = self._enter(F.silu(overall.flatten(0, 1)), 0)
         keys = []
         for cross, adaptive in zip(self._injectors, self._adaptive, strict=True):
             k, v = (x.unflatten(0, (frames, tokens)) for x in self._keys_values(cross, entering))
@@ -121,7 +118,7 @@ class CudaTransformer(Transformer):
         self, reference: Tensor, motion: Tensor, text: list[KeysValues], still: Modulation, sink: SinkWriter
     ) -> None:
         """As the plain network's: writes the sink."""
-        memory = SinkMemory(sink.sink, sink.phases, self.config.num_heads)
+        memory = SinkMemory(sink, self.config.num_heads)
         self._pass(self.sink_tokens(reference, motion), still.e0, memory, text, None)
 
     def forward(
@@ -129,7 +126,7 @@ class CudaTransformer(Transformer):
     ) -> Tensor:
         """As the plain network's: one denoise step of one block."""
         x = self.block_tokens(noisy)
-        around = Memory(memory, self.config.num_heads, x.shape[0])
+        around = Memory(memory, self.config.num_heads, x.shape[0], self._rings)
         return self._unpatch(self.head(self._pass(x, at.e0, around, text, audio), at.e), noisy.shape)
 
     # ---- the layers -------------------------------------------------------------------------------------------------
@@ -142,25 +139,30 @@ class CudaTransformer(Transformer):
         x = x.contiguous()
         added: Tensor | None = None
         gate: Tensor | None = None
-        for index, layer in enumerate(self._layers):
+        for index in range(len(self._layers)):
+            layer = self._layers.take(index)
             shift1, scale1, gate1, shift2, scale2, gate2 = (layer.modulation + e0).unbind(0)
             keep = None if added is None else torch.bfloat16
             normed, x = rows.norm(
-                x, scale1, shift1, eps, fp8=fp8, add=added, gate=gate, keep=keep, round_in=True, round_norm=True
-            )
-            mixed = memory.attend(index, layer.qkv(normed), layer.norm_q, layer.norm_k, eps, fp8=fp8)
+                x, scale1, shift1, eps, fp8=fp8, add=added, gate=gate, keep=keep, round_in=True, round_norm=True,
+                tail=layer.qkv.tail,
+            )  # fmt: skip
+            mixed = memory.attend(index, layer.qkv(normed), layer.norms, fp8=fp8, tail=layer.o.tail)
             weight, bias = layer.norm3
             normed, x = rows.norm(
                 x, weight, bias, eps, fp8=fp8, add=layer.o(mixed), gate=gate1, keep=torch.float32, round_in=True,
-                one_plus=False,
+                one_plus=False, tail=layer.cross.q.tail,
             )  # fmt: skip
             seen = self._cross(layer.cross, normed, text[index], frames=None)
-            normed, x = rows.norm(x, scale2, shift2, eps, fp8=fp8, add=seen, keep=torch.float32)
-            added, gate = layer.shrink(rows.gelu(layer.grow(normed), fp8=fp8)), gate2
+            normed, x = rows.norm(
+                x, scale2, shift2, eps, fp8=fp8, add=seen, keep=torch.float32, tail=layer.grow.tail
+            )  # fmt: skip
+            added, gate = layer.shrink(rows.gelu(layer.grow(normed), fp8=fp8, tail=layer.shrink.tail)), gate2
             if audio is not None and index in self.config.audio_inject_layers:
                 keys = audio[self.config.audio_inject_layers.index(index)]
                 x, added = self._inject(x, added, gate, self.config.audio_inject_layers.index(index), keys)
                 gate = None
+            self._layers.give_back(index)
         assert added is not None
         total = x.float() + (added.float() * gate if gate is not None else added.float())
         return total.to(torch.bfloat16)
@@ -169,7 +171,7 @@ class CudaTransformer(Transformer):
         frames = keys.shift.shape[0]
         normed, x = rows.norm(
             x, keys.scale, keys.shift, ADAPTIVE_EPS, fp8=self._fp8, add=added, gate=gate, keep=torch.bfloat16,
-            round_in=True, round_norm=True, groups=frames,
+            round_in=True, round_norm=True, groups=frames, tail=self._injectors[index].q.tail,
         )  # fmt: skip
         return x, self._cross(self._injectors[index], normed, keys.context, frames=frames)
 
@@ -177,15 +179,11 @@ class CudaTransformer(Transformer):
         heads = self.config.num_heads
         q = rows.rms(layer.q(normed), layer.norm_q, self.config.eps).unflatten(-1, (heads, -1))
         mixed, _ = attention(q if frames is None else q.unflatten(0, (frames, -1)), *context)
-        return layer.o(rows.merge(mixed, None, None, None, self.config.head_dim, fp8=self._fp8))
+        return layer.o(rows.merge(mixed, None, None, None, self.config.head_dim, fp8=self._fp8, tail=layer.o.tail))
 
     def _keys_values(self, layer: CrossLayer, context: Rows) -> KeysValues:
         k = rows.rms(layer.k(context), layer.norm_k, self.config.eps)
         return tuple(x.unflatten(-1, (self.config.num_heads, -1)) for x in (k, layer.v(context)))  # type: ignore[return-value]
 
-    def _enter(self, x: Tensor) -> Rows:
-        return quantise_rows(x) if self._fp8 else Rows(x)
-
-
-def _product(source: Source, name: str, precision: str) -> Product:
-    return Product.of([source(f"{name}.weight")], [source(f"{name}.bias")], precision)
+    def _enter(self, x: Tensor, tail: int) -> Rows:
+        return quantise_rows(x, tail) if self._fp8 else Rows(F.pad(x, (0, tail)))

@@ -128,7 +128,7 @@ def test_killed_begin_leaves_a_context_that_is_not_begun(engine: BlockEngine, mo
     context, buffer = new_context(engine)
     engine.begin(context, conditions(), SETTINGS)
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "_warm_up", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(engine.vae, "warm_up", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             engine.begin(context, conditions(), SETTINGS)
     again = Context(context.layout, buffer)

@@ -1,0 +1,184 @@
+"""`python -m benchmarks.switch --size 640x384 --json`: how long a role switch takes on this device, by tier.
+
+    gpu       adapter and ready role lie in device memory
+    host      both lie in pinned host memory
+    prepared  new prompt and new portrait: text encoder (its weights travel from host memory), portrait, prefill
+
+Each switch is timed by the clock until the device could start the new role's first block. The 14B shape with random
+weights; the text encoder has the shape of UMT5-XXL and random weights too. Reading a prompt into tokens and a portrait
+from its file is not in. Prints JSON with goal and reached; exit status 1 where a goal is missed, 69 without a device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.engine import on_device
+from engine.adapters import Adapter
+from engine.catalog import SHAPES
+from engine.config import Settings
+from engine.memory.offload import Offload
+from engine.model import conditions as roles
+from engine.model import text
+from engine.model.block_engine import BlockEngine, Conditions
+from engine.model.context import Context
+from engine.model.cuda.travelling import Travelling, stays_on_host
+from engine.model.random_weights import random_adapter, random_conditions, random_engine
+from engine.model.weights import empty_weights
+
+GOALS_MS = {"gpu": 5.0, "host": 100.0, "prepared": 1200.0}
+ADAPTER_RANK = 8  # with room for its columns some 200 MB
+XXL = {
+    "vocab_size": 256_384, "d_model": 4096, "d_kv": 64, "d_ff": 10_240, "num_heads": 64, "num_layers": 24,
+    "layer_norm_epsilon": 1e-6, "dropout_rate": 0.0, "feed_forward_proj": "gated-gelu",
+}  # fmt: skip
+PROMPT_TOKENS = 96
+MIB = 2**20
+
+
+def text_encoder() -> nn.Module:
+    """The encoder with weights on the host, those of its layers pinned and travelling; the embedding stays there."""
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    with empty_weights():
+        model = UMT5EncoderModel(UMT5Config(**XXL))
+    draws = torch.Generator("cuda").manual_seed(0)
+    made: dict[int, Tensor] = {}
+    for module in model.modules():
+        for name, parameter in list(module._parameters.items()):
+            if parameter is None:
+                continue
+            if id(parameter) not in made:
+                values = torch.empty(parameter.shape, device="cuda", dtype=torch.bfloat16).normal_(generator=draws)
+                made[id(parameter)] = nn.Parameter((values * 0.02).cpu(), requires_grad=False)
+            module._parameters[name] = made[id(parameter)]  # type: ignore[assignment]
+    model.eval()
+    stays_on_host(model.encoder.embed_tokens)
+    Travelling(model.encoder.block)
+    model.encoder.final_layer_norm.to("cuda")
+    return model
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All tiers at one size."""
+    width, height = (int(x) for x in arguments.size.split("x"))
+    shape = dataclasses.replace(SHAPES["live-avatar-14b"], dtype="bfloat16")
+    engine = random_engine(shape, "cuda", "fp8", offload=Offload(text_weights=True), adapter_rank=ADAPTER_RANK)
+    settings = Settings(size="704*384", steps=4, seed=7)
+    context = on_device(engine.layout(width, height, settings.steps), Offload())
+    cast = []
+    for seed in range(arguments.roles):
+        fitted = engine.fit([Adapter.of(random_adapter(shape, "cuda", ADAPTER_RANK, 0.02, seed), 8.0, str(seed))])
+        engine.attach(fitted)
+        given = random_conditions(shape, width, height, "cuda", 120, seed)
+        cast.append((fitted, engine.make_ready(given, width, height)))
+    on_host = [(fitted.on_host(), _pinned(given)) for fitted, given in cast]  # type: ignore[attr-defined]
+    tiers = {
+        "gpu": _times(lambda n: _take_stage(engine, context, settings, *cast[n % len(cast)]), arguments.switches),
+        "host": _times(lambda n: _from_host(engine, context, settings, *on_host[n % len(on_host)]), arguments.switches // 2),
+    }
+    encoder, photo = text_encoder(), torch.rand(3, height, width, device="cuda", dtype=torch.bfloat16) * 2 - 1
+    stages: dict[str, list[float]] = {}
+    tiers["prepared"] = _times(
+        lambda n: _prepare(engine, context, settings, encoder, photo, cast[0][1]["speech"], n, stages), arguments.prepares
+    )
+    ready_bytes = sum(x.numel() * x.element_size() for name, x in cast[0][1].items() if name.startswith("ready."))
+    return {
+        "date": time.strftime("%Y-%m-%d"), "device": torch.cuda.get_device_name(), "torch": torch.__version__,
+        "size": arguments.size, "roles": arguments.roles, "adapter_mib": round(cast[0][0].total_bytes / MIB),
+        "ready_role_mib": round(ready_bytes / MIB),
+        "tiers": {name: _tier(name, times) for name, times in tiers.items()},
+        "prepared_stages_ms": {name: round(statistics.median(times), 1) for name, times in stages.items()},
+        "is_reached": all(_quantile(times, 0.99) <= GOALS_MS[name] for name, times in tiers.items()),
+        "command": "python -m benchmarks.switch " + " ".join(sys.argv[1:]),
+    }  # fmt: skip
+
+
+def _take_stage(engine: BlockEngine, context: Context, settings: Settings, fitted: Any, given: Conditions) -> None:
+    engine.attach(fitted)
+    engine.begin(context, given, settings)
+
+
+def _from_host(engine: BlockEngine, context: Context, settings: Settings, fitted: Any, given: Conditions) -> None:
+    _take_stage(engine, context, settings, fitted, {name: x.to("cuda", non_blocking=True) for name, x in given.items()})
+
+
+@torch.inference_mode()
+def _prepare(
+    engine: BlockEngine, context: Context, settings: Settings, encoder: nn.Module, photo: Tensor, speech: Tensor,
+    number: int, stages: dict[str, list[float]],
+) -> None:  # fmt: skip
+    """A prompt and a portrait that were never seen before."""
+
+    def stage(name: str, work: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = work()
+        torch.cuda.synchronize()
+        stages.setdefault(name, []).append((time.perf_counter() - start) * 1e3)
+        return result
+
+    ids = [(number * 7919 + place * 104_729) % 250_000 for place in range(PROMPT_TOKENS)]
+    words = stage("text encoder", lambda: text.encode_ids(encoder, ids, "cuda"))
+    reference, motion = stage("portrait", lambda: roles.portrait_latents(engine.vae, photo.roll(number, dims=2)))
+    given = {"text": words.to("cuda"), "reference": reference, "motion": motion, "speech": speech}
+    stage("text keys and prefill", lambda: engine.begin(context, given, settings))
+
+
+def _pinned(given: Conditions) -> Conditions:
+    return {name: x.cpu().pin_memory() for name, x in given.items()}
+
+
+def _times(switch: Callable[[int], None], count: int) -> list[float]:
+    """Milliseconds of each switch, without the first three."""
+    times = []
+    for number in range(count + 3):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        switch(number)
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - start) * 1e3)
+    return times[3:]
+
+
+def _tier(name: str, times: list[float]) -> dict[str, Any]:
+    p99 = _quantile(times, 0.99)
+    return {
+        "goal_p99_ms": GOALS_MS[name], "p99_ms": round(p99, 2), "p50_ms": round(statistics.median(times), 2),
+        "worst_ms": round(max(times), 2), "switches": len(times), "is_reached": p99 <= GOALS_MS[name],
+    }  # fmt: skip
+
+
+def _quantile(times: list[float], share: float) -> float:
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def main(arguments: list[str]) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.switch", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--size", default="640x384")
+    parser.add_argument("--roles", type=int, default=3, help="roles that take turns")
+    parser.add_argument("--switches", type=int, default=300)
+    parser.add_argument("--prepares", type=int, default=20)
+    parser.add_argument("--json", action="store_true", help="for symmetry: the output is always JSON")
+    options = parser.parse_args(arguments)
+    if not torch.cuda.is_available():
+        print("no CUDA device: this benchmark has nothing to measure", file=sys.stderr)
+        return 69
+    result = measure(options)
+    print(json.dumps(result, indent=1))
+    return 0 if result["is_reached"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

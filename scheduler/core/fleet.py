@@ -24,7 +24,7 @@ W = WorkerState
 LEGAL_WORKER_MOVES: dict[WorkerState, frozenset[WorkerState]] = {
     W.STOPPED: frozenset({W.STARTING, W.READY, W.QUARANTINED}),
     W.STARTING: frozenset({W.READY, W.STOPPED}),
-    W.READY: frozenset({W.BUSY, W.STOPPED}),
+    W.READY: frozenset({W.BUSY, W.STOPPING, W.STOPPED}),
     W.BUSY: frozenset({W.READY, W.STOPPING, W.STOPPED}),
     W.STOPPING: frozenset({W.STOPPED}),
     W.QUARANTINED: frozenset({W.READY, W.STOPPED}),

@@ -79,6 +79,8 @@ def _heat(state: State, event: events.DeviceWasRead, turn: Turn) -> bool:
         heal = state.heals.detect(turn, Fault.THERMAL, device, rule, lag_s=hot_s, numbers=numbers)
         state.heals.act(turn, heal, rule.action)
         return rule.action == "rest" and _rest(state, turn, event.slots, "thermal")
+    if heal is not None and hot_s is not None and heal.action == "rest":
+        return _rest(state, turn, event.slots, "thermal")  # after a restart of the house
     if heal is not None and cool_s is not None and cool_s >= rule["return_after_s"]:
         state.heals.recover(turn, heal)
         return _end_rest(state, turn, event.slots, "thermal")
@@ -109,6 +111,8 @@ def _gpu(state: State, event: events.DeviceWasRead, turn: Turn) -> bool:
         _rest(state, turn, event.slots, "gpu_lost")
         _kill(state, turn, event.slots, "gpu_lost")
         return True
+    if is_gone:
+        return _rest(state, turn, event.slots, "gpu_lost")
     if heal_lost is not None and there_s is not None and there_s >= lost["return_after_s"]:
         state.heals.recover(turn, heal_lost)
         return _end_rest(state, turn, event.slots, "gpu_lost")
@@ -132,11 +136,10 @@ def _restart_workers(state: State, turn: Turn, event: events.DeviceWasRead, code
 def _kill(state: State, turn: Turn, slots: tuple[int, ...], cause: str) -> None:
     """Order the kill of these slots' workers, once; their loss comes back as an event."""
     for slot in (state.slots[n] for n in slots if n < len(state.slots)):
-        if slot.worker_id is None or slot.worker is WorkerState.STOPPING:
+        if slot.worker_id is None or slot.worker not in _SERVING:
             continue
-        if slot.worker is WorkerState.BUSY:
-            slot.move(WorkerState.STOPPING)
-            slot.kill_cause = cause
+        slot.move(WorkerState.STOPPING)
+        slot.kill_cause = cause
         body = {"worker_id": slot.worker_id, "cause": cause, "job_id": slot.job_id, "lease_id": slot.lease_id}
         turn.record(Tag.WORKER_KILL_ORDERED, f"slot:{slot.number}", body)
         turn.effects.append(KillWorker(slot.number, slot.worker_id, cause))
@@ -175,6 +178,8 @@ def disk_read(state: State, event: events.DiskWasRead, turn: Turn) -> bool:
         turn.record(Tag.DISK_RECOVERED, "disk", {"free_bytes": event.free_bytes})
         state.heals.recover(turn, heal, {"free_bytes": event.free_bytes})
         return _end_rest(state, turn, all_slots, "disk_low")
+    if heal is not None and heal.action == "hold":
+        return _rest(state, turn, all_slots, "disk_low")
     return False
 
 

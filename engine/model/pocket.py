@@ -1,7 +1,9 @@
-"""`python -m engine.model.pocket DIR [--seed 0]`: write a small model directory with random weights.
+"""`python -m engine.model.pocket DIR`: write the pocket model's directory: the trained weights that ship, or random ones.
 
 The same classes as the 14B model at the catalog's "pocket" shape, so that everything runs on a CPU without a download.
-Random weights show no faces: the manifest says `trained: false`, and so does everything that reads it.
+Trained weights lie beside this file in bfloat16 where they ship, and are written as float32, which a CPU computes with;
+`--seed N` asks for random weights instead. Those show no faces: the manifest says `trained: false`, and so does
+everything that reads it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.catalog import SHAPES
+from engine.errors import EngineError, WeightsError
 from engine.model.config import TransformerConfig
 from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
 from engine.model.transformer import Transformer
@@ -40,8 +43,49 @@ SPEECH_SHAPE: dict[str, Any] = {
 CALM = {"head.head.weight": 0.5, "decoder.head.2.weight": 0.7, "time_projection.1.weight": 0.3}  # smaller than usual
 
 
+SHIPPED = Path(__file__).with_name("pocket_weights")
+
+
+def has_trained_weights(shipped: Path = SHIPPED) -> bool:
+    """Trained weights ship with this package."""
+    return (shipped / "model.json").is_file()
+
+
+def write_trained(directory: Path, shipped: Path = SHIPPED) -> str:
+    """Write the trained model's directory as float32, all of it or nothing; returns the manifest's text.
+
+    Raises WeightsError where a shipped file is missing or damaged.
+    """
+    from safetensors.torch import load, save
+
+    manifest = json.loads((shipped / "model.json").read_text())
+    contents = {}
+    for file, sha256 in manifest["files"].items():
+        data = _shipped_file(shipped / file, sha256)
+        contents[file] = save({name: tensor.float() for name, tensor in load(data).items()})
+    manifest["shape"]["dtype"] = "float32"
+    manifest["files"] = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
+    text = json.dumps(manifest, indent=1) + "\n"
+    cards = {path.name: path.read_bytes() for path in [shipped / "training.json"] if path.is_file()}
+    publish(directory, {**contents, **cards, "model.json": text.encode()})
+    return text
+
+
+def _shipped_file(path: Path, sha256: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: {error}.", hint="Install the package again.", path=str(path)) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise WeightsError(f"{path} is damaged: its sha256 differs.", hint="Install the package again.", path=str(path))
+    return data
+
+
 def write_pocket(directory: Path, seed: int = 0) -> str:
-    """Write the model directory, all of it or nothing; returns the manifest's text. The same seed gives the same bytes."""
+    """Write a model directory with random weights, all of it or nothing; returns the manifest's text.
+
+    The same seed gives the same bytes.
+    """
     from safetensors.torch import save
 
     contents = {
@@ -49,12 +93,12 @@ def write_pocket(directory: Path, seed: int = 0) -> str:
         for file, shapes in _shapes().items()
     }
     manifest = {
-        "name": SHAPE.name, "trained": False, "seed": seed, "shape": _jsonable(vars(SHAPE)), "vae": VAE_SHAPE,
+        "name": SHAPE.name, "trained": False, "seed": seed, "shape": jsonable(vars(SHAPE)), "vae": VAE_SHAPE,
         "speech": SPEECH_SHAPE, "text": TEXT_SHAPE,
         "files": {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()},
     }  # fmt: skip
     text = json.dumps(manifest, indent=1) + "\n"
-    _publish(directory, {**contents, "model.json": text.encode()})
+    publish(directory, {**contents, "model.json": text.encode()})
     return text
 
 
@@ -115,11 +159,12 @@ def _speech_shapes() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _jsonable(values: dict[str, Any]) -> dict[str, Any]:
+def jsonable(values: dict[str, Any]) -> dict[str, Any]:
+    """Tuples as lists."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def _publish(directory: Path, contents: dict[str, bytes]) -> None:
+def publish(directory: Path, contents: dict[str, bytes]) -> None:
     """Write the files beside the directory's place and move them there in one rename."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     part, old = (directory.with_name(f".{directory.name}.{what}-{os.getpid()}") for what in ("part", "old"))
@@ -145,10 +190,18 @@ def main(arguments: list[str]) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m engine.model.pocket", description=__doc__)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, help="random weights from this seed, even where trained ones ship")
     options = parser.parse_args(arguments)
-    write_pocket(options.directory, options.seed)
-    print(f"{options.directory}: pocket model with random weights, seed {options.seed}")
+    try:
+        if options.seed is None and has_trained_weights():
+            write_trained(options.directory)
+            print(f"{options.directory}: trained pocket model")
+        else:
+            write_pocket(options.directory, options.seed or 0)
+            print(f"{options.directory}: pocket model with random weights, seed {options.seed or 0}")
+    except EngineError as error:
+        print(f"{error} {error.hint}".strip(), file=sys.stderr)
+        return 1
     return 0
 
 

@@ -29,6 +29,7 @@ _SAMPLES_PER_FRAME = SPEECH_RATE // FPS
 _TAIL_S = 0.12  # beyond the last frame, so that the speech encoder has heard all of it
 _SPOKEN_SHARE = 0.35  # of clips that use recordings where there are any
 _QUIET_SHARE = 0.06  # of clips in which nobody speaks
+_FEW_SEED = 2026  # the same few people in every stage
 _OTHER_PROMPTS = (
     "Explain the topic to everyone in a friendly tone", "a person speaking to the camera", "talking head, even light",
     "Present our new product with energy", "Answer the question in simple words", "",
@@ -55,10 +56,13 @@ class Cast:
 
 
 class Casting:
-    """Draws batches. `recordings` are µ-law samples of spoken sentences, or None."""
+    """Draws batches. `recordings` are µ-law samples of spoken sentences, or None; `people` limits how many there are."""
 
-    def __init__(self, seed: int, device: torch.device | str, recordings: np.ndarray | None = None) -> None:
+    def __init__(
+        self, seed: int, device: torch.device | str, recordings: np.ndarray | None = None, people: int | None = None
+    ) -> None:
         self.seed, self.device, self.recordings = seed, torch.device(device), recordings
+        self._few = None if people is None else draw_people(np.random.default_rng(_FEW_SEED), people)
 
     def rng(self, number: int, purpose: int = 0) -> np.random.Generator:
         """The generator of batch `number`."""
@@ -67,7 +71,11 @@ class Casting:
     def draw(self, number: int, count: int, frames: int, start_share: float = 0.5) -> Cast:
         """Batch `number`: `count` people for `frames` video frames."""
         rng = self.rng(number)
-        people = draw_people(rng, count)
+        people = (
+            draw_people(rng, count)
+            if self._few is None
+            else self._few.take(rng.integers(0, len(self._few.prompts), count))
+        )
         who = people.identity.to(self.device)
         sound = self.sounds(rng, count, frames)
         idle = torch.from_numpy(rng.random((count, 6), dtype=np.float32)).to(self.device)

@@ -46,11 +46,8 @@ def mouth_box(who: Identity, width: int, height: int) -> list[tuple[int, int, in
     half, size = min(width, height) / 2, who.size
     drop = float(-page.y.mean())
     middle = (drop - 0.05 + who.mouth_height * size) * half + height / 2
-    reach_x, reach_up, reach_down = 0.22 * half, 0.11 * half, 0.21 * half
-    return [
-        (round(width / 2 - reach_x), round(float(y) - reach_up), round(width / 2 + reach_x), min(height, round(float(y) + reach_down)))
-        for y in middle
-    ]  # fmt: skip
+    left, right = round(width / 2 - 0.22 * half), round(width / 2 + 0.22 * half)
+    return [(left, round(y - 0.11 * half), right, min(height, round(y + 0.21 * half))) for y in middle.tolist()]
 
 
 def _frames(still: Pen, motion: Motion, scene: Tensor, width: int, height: int) -> Tensor:

@@ -108,6 +108,10 @@ class People:
     identity: Identity
     prompts: list[str]
 
+    def take(self, places: np.ndarray) -> People:
+        """Some of them, in this order."""
+        return People(self.identity.take(places.tolist()), [self.prompts[int(place)] for place in places])
+
 
 def draw_people(rng: np.random.Generator, count: int) -> People:
     """`count` people, drawn by `rng` alone: the same generator state gives the same people."""
@@ -135,7 +139,8 @@ def _person(rng: np.random.Generator) -> tuple[dict[str, object], str]:
         "mood": MOODS[mood_name] + rng.normal(0, 0.08), "age": float(is_old), "energy": ENERGIES[energy_name],
         "light": rng.choice((-1.0, 1.0)), "hair_style": style, "garment": garment, "glasses": glasses, "beard": beard,
         "scene": list(SCENES).index(scene_name), "hat": 0, "has_earrings": float(is_woman and rng.random() < 0.35),
-        "skin": _tint(rng, tone, 0.02), "hair": np.clip(_rgb(HAIRS[hair_name]) * rng.uniform(0.85, 1.15), 0, 1), "eye": _rgb(EYES[eye_name]),
+        "skin": _tint(rng, tone, 0.02), "eye": _rgb(EYES[eye_name]),
+        "hair": np.clip(_rgb(HAIRS[hair_name]) * rng.uniform(0.85, 1.15), 0, 1),
         "cloth": _tint(rng, _rgb(CLOTHS[cloth_name]), 0.03), "under": _tint(rng, np.array((0.93, 0.93, 0.91)), 0.03),
         "backdrop": _tint(rng, _rgb(SCENES[scene_name]), 0.04),
         "lip": np.clip(tone * (0.86, 0.6, 0.58) + (0.05 if is_woman else 0.0, 0, 0.01), 0, 1),

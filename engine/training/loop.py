@@ -1,0 +1,204 @@
+"""The training loop that all stages share: a time budget, a learning rate that follows it, a mean of the weights, curves.
+
+A stage ends in three small files: `<stage>.safetensors` (the averaged weights, at most 15 MB), `<stage>.json` (card and
+curves), `<stage>.svg`. They are also written every minute, so a run that is cut off can go on with `--resume`: from the
+averaged weights, with fresh optimiser moments and a short warm-up, which costs seconds and keeps the files small.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from engine.training.curves import draw_curves
+from engine.training.parts import load_parts, save_parts
+
+SAVE_EVERY_S = 60.0
+WARM_UP_STEPS = 60
+_WARM_UP_SHARE = 0.04  # of the time, where steps are slow
+_LAST_RATE = 0.04  # of the full learning rate, at the end
+
+
+class Stage(Protocol):
+    """Something to be trained."""
+
+    name: str
+    learning_rate: float
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What is trained, by the names in the file."""
+
+    def loss(self, number: int) -> tuple[Tensor, dict[str, float | Tensor]]:
+        """Loss of batch `number`, and what is worth a curve."""
+
+    def facts(self) -> dict[str, Any]:
+        """What else the card says (for example how latents are normalised); called with the averaged weights in place."""
+
+
+@dataclass
+class Card:
+    """What is known of a stage's training."""
+
+    stage: str
+    seed: int
+    device: str
+    date: str = ""
+    torch: str = torch.__version__
+    steps: int = 0
+    seconds: float = 0.0
+    losses: dict[str, float] = field(default_factory=dict)  # means over the last twentieth
+    facts: dict[str, Any] = field(default_factory=dict)
+    curves: dict[str, list[list[float]]] = field(default_factory=dict)  # name -> [step, value] points
+
+
+def train(
+    stage: Stage, out: Path, *, seconds: float, seed: int, device: torch.device, resume: bool, max_steps: int | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Card:  # fmt: skip
+    """Train for so many seconds in all (those of resumed runs included), or to `max_steps`; write the stage's files."""
+    say = say or (lambda text: print(text, file=sys.stderr, flush=True))
+    out.mkdir(parents=True, exist_ok=True)
+    parameters = stage.parameters()
+    card = Card(stage.name, seed, _device_name(device))
+    path = out / f"{stage.name}.safetensors"
+    if resume and path.exists():
+        card = _resumed(card, path, parameters)
+        say(f"{stage.name}: goes on at step {card.steps} after {card.seconds:.0f} s")
+    run = _Run(stage, parameters, card, device, seconds, max_steps, say)
+    saved = time.monotonic()
+    while not run.is_over():
+        run.step()
+        if time.monotonic() - saved > SAVE_EVERY_S:
+            run.save(out, with_facts=False)
+            saved = time.monotonic()
+    run.save(out, with_facts=True)
+    say(f"{stage.name}: {card.steps} steps in {card.seconds:.0f} s, {_brief(card.losses)}")
+    return card
+
+
+class _Run:
+    """One sitting of a stage."""
+
+    def __init__(
+        self, stage: Stage, parameters: dict[str, nn.Parameter], card: Card, device: torch.device, seconds: float,
+        max_steps: int | None, say: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.stage, self.parameters, self.card, self.device = stage, parameters, card, device
+        self.seconds, self.max_steps, self.say = seconds, max_steps, say
+        self.mean = {name: value.detach().clone() for name, value in parameters.items()}
+        matrices = [p for p in parameters.values() if p.dim() > 1]
+        others = [p for p in parameters.values() if p.dim() <= 1]
+        groups: list[dict[str, Any]] = [
+            {"params": matrices, "weight_decay": 0.01},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=device.type == "cuda")
+        self.began, self.before, self.taken = time.monotonic(), card.seconds, 0
+        self.told = self.began
+        self.recent: dict[str, list[Tensor]] = {}
+
+    def is_over(self) -> bool:
+        """The time is up, or the steps are done. At least one step is taken."""
+        if self.max_steps is not None and self.card.steps >= self.max_steps:
+            return True
+        return self.taken > 0 and self.card.seconds >= self.seconds
+
+    def step(self) -> None:
+        """One batch."""
+        rate = self._rate()
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss, shown = self.stage.loss(self.card.steps)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), 1.0)
+        # A batch gone wrong leaves the weights alone, without asking the device whether it did.
+        sound = torch.isfinite(norm)
+        for parameter in self.parameters.values():
+            if parameter.grad is not None:
+                parameter.grad = torch.where(sound, parameter.grad, torch.zeros_like(parameter.grad))
+        self.optimiser.step()
+        self._average()
+        self.taken += 1
+        self.card.steps += 1
+        self.card.seconds = self.before + time.monotonic() - self.began
+        for name, value in {"loss": loss, **shown}.items():
+            self.recent.setdefault(name, []).append(torch.as_tensor(value).detach().float())
+        if time.monotonic() - self.told > 2.0 or self.is_over():
+            self._tell()
+
+    def _rate(self) -> float:
+        done = self.card.seconds / self.seconds if self.seconds > 0 else 0.0
+        if self.max_steps is not None:
+            done = max(done, self.card.steps / self.max_steps)
+        shape = _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        return self.stage.learning_rate * shape * min(1.0, max((self.taken + 1) / WARM_UP_STEPS, done / _WARM_UP_SHARE))
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(0.999, (1 + self.card.steps) / (10 + self.card.steps))
+        torch._foreach_lerp_(list(self.mean.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
+
+    def _tell(self) -> None:
+        self.told = time.monotonic()
+        means = {name: float(torch.stack(values).mean()) for name, values in self.recent.items()}
+        self.recent = {}
+        for name, value in means.items():
+            self.card.curves.setdefault(name, []).append([self.card.steps, value])
+        speed = self.taken / max(1e-6, self.told - self.began)
+        share = min(1.0, self.card.seconds / self.seconds) if self.seconds else 0.0
+        bar = "█" * round(20 * share) + "░" * (20 - round(20 * share))
+        self.say(
+            f"{self.stage.name} {bar} {self.card.seconds:5.0f}/{self.seconds:.0f} s, step {self.card.steps} "
+            f"({speed:.1f}/s), {_brief(means)}"
+        )
+
+    def save(self, out: Path, *, with_facts: bool) -> None:
+        """Write the stage's files with the averaged weights."""
+        kept = {name: value.detach().clone() for name, value in self.parameters.items()}
+        with torch.no_grad():
+            for name, value in self.parameters.items():
+                value.copy_(self.mean[name])
+            if with_facts:
+                self.card.facts = self.stage.facts()
+        self.card.date = time.strftime("%Y-%m-%d")
+        self.card.losses = {
+            name: sum(v for _, v in points[-max(1, len(points) // 20) :]) / max(1, len(points) // 20)
+            for name, points in self.card.curves.items()
+        }
+        data = asdict(self.card)
+        save_parts(out / f"{self.stage.name}.safetensors", self.mean, {k: v for k, v in data.items() if k != "curves"})
+        (out / f"{self.stage.name}.json").write_text(json.dumps(data, indent=1) + "\n")
+        (out / f"{self.stage.name}.svg").write_text(draw_curves(self.card.stage, self.card.curves))
+        with torch.no_grad():
+            for name, value in self.parameters.items():
+                value.copy_(kept[name])
+
+
+def _resumed(card: Card, path: Path, parameters: dict[str, nn.Parameter]) -> Card:
+    tensors, stored = load_parts(path)
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(tensors[name])
+    card.steps, card.seconds = int(stored["steps"]), float(stored["seconds"])
+    described = path.with_suffix(".json")
+    if described.exists():
+        card.curves = json.loads(described.read_text()).get("curves", {})
+    return card
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _brief(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())

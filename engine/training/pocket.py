@@ -1,0 +1,143 @@
+"""`python -m engine.training.pocket --stage all --device cuda --minutes 26 --out DIR`: train the pocket model.
+
+Stages: `vae`, `speech`, `transformer`, `distil`, each with its own time; `ship` writes the files that belong to the
+package. `all` shares the minutes out (28 % vae, 12 % speech, 37 % transformer, 23 % distil) and ships. Every stage ends in
+files of at most 15 MB and can be resumed. Exit codes: 0 done, 1 failed, 64 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.errors import EngineError
+from engine.model.vae import VideoAutoencoder
+from engine.training.clips import Casting
+from engine.training.espeak import load_recordings
+from engine.training.export import ship
+from engine.training.loop import Stage, train
+from engine.training.parts import load_named, load_parts, new_speech, new_vae
+from engine.training.scenes import Pool, SceneMaker
+from engine.training.size import Scale, scale_for
+from engine.training.stage_speech import SpeechStage
+from engine.training.stage_transformer import DistilStage, Student, TeacherStage
+from engine.training.stage_vae import VaeStage
+
+SHARES = {"vae": 0.28, "speech": 0.12, "transformer": 0.37, "distil": 0.23}
+_CROWDS = {"vae": 0, "speech": 1, "transformer": 2, "distil": 3}  # every stage sees other people
+
+
+def main(arguments: list[str]) -> int:
+    """Command line."""
+    options = _parsed(arguments)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        print("there is no CUDA device here; use --device cpu for a trial at a tiny scale", file=sys.stderr)
+        return 64
+    _prepare(options.device)
+    try:
+        wanted = [*SHARES, "ship"] if options.stage == "all" else [options.stage]
+        for name in wanted:
+            if name == "ship":
+                total = ship(options.out, options.out / "shipped")
+                print(f"{options.out / 'shipped'}: {total} bytes", flush=True)
+                continue
+            minutes = options.minutes * (SHARES[name] if options.stage == "all" else 1.0)
+            voices = _recordings(options.voices)
+            stage = build_stage(name, options.out, options.seed, options.device, voices, people=options.people)
+            train(
+                stage, options.out, seconds=60 * minutes, seed=options.seed, device=torch.device(options.device),
+                resume=options.resume, max_steps=options.max_steps,
+            )  # fmt: skip
+    except EngineError as error:
+        print(f"{error} {error.hint}".strip(), file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_stage(
+    name: str, out: Path, seed: int, device: str, recordings: np.ndarray | None = None, *, scale: Scale | None = None,
+    people: int | None = None,
+) -> Stage:  # fmt: skip
+    """A stage with what the stages before it left in `out`. Raises WeightsError naming the one that is missing."""
+    scale = scale or scale_for(device)
+    casting = Casting(seed * 10 + _CROWDS[name], device, recordings, people)
+    if name == "vae":
+        return VaeStage(casting, scale, seed)
+    if name == "speech":
+        return SpeechStage(casting, scale, seed)
+    vae, speech = load_encoders(out, device)
+    maker = SceneMaker(casting, vae, speech)
+    student = Student(torch.device(device), seed)
+    is_teacher = name == "transformer"
+    blocks = scale.blocks if is_teacher else scale.roll_blocks
+    pool = Pool(maker, size=scale.pool, fresh=scale.fresh, blocks=blocks, largest=scale.largest)
+    if is_teacher:
+        return TeacherStage(student, pool, scale.clips)
+    load_student(student, out / "transformer.safetensors")
+    return DistilStage(student, pool, scale.roll_clips)
+
+
+def load_encoders(out: Path, device: str) -> tuple[VideoAutoencoder, nn.Module]:
+    """The trained autoencoder and speech encoder, frozen."""
+    tensors, card = load_parts(out / "vae.safetensors")
+    facts: dict[str, Any] = {name: tuple(values) for name, values in card.get("facts", {}).items()}
+    vae = new_vae(**facts)
+    load_named(vae, tensors, "vae")
+    speech = new_speech()
+    heard, _ = load_parts(out / "speech.safetensors")
+    load_named(speech, heard, "speech")
+    return vae.to(device).requires_grad_(False), speech.to(device).requires_grad_(False)
+
+
+def load_student(student: Student, path: Path) -> None:
+    """Fill a student from a stage's file."""
+    tensors, _ = load_parts(path)
+    tensors["transformer.cond_encoder.weight"] = student.transformer.cond_encoder.weight.detach().cpu()
+    load_named(student.transformer, tensors, "transformer")
+    load_named(student.text, tensors, "text")
+
+
+def _recordings(path: Path | None) -> np.ndarray | None:
+    return None if path is None else load_recordings(path)
+
+
+def _prepare(device: str) -> None:
+    torch.set_float32_matmul_precision("high")
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m engine.training.pocket", description=__doc__)
+    parser.add_argument("--stage", choices=("all", *SHARES, "ship"), required=True)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--minutes", type=_positive(float), default=26.0, help="of this stage, or of all together")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the stages' files")
+    parser.add_argument("--resume", action="store_true", help="go on with a stage that was cut off")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--voices", type=Path, help="recordings made by python -m engine.training.espeak")
+    parser.add_argument("--people", type=_positive(int), help="practise on so few people only, for trials")
+    parser.add_argument("--max_steps", type=_positive(int), help="stop earlier, for trials")
+    return parser.parse_args(arguments)
+
+
+def _positive(kind: type[float] | type[int]) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text} is not positive")
+        return value
+
+    return read
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,37 @@
+"""How much a step takes on: for a GPU, or so little that a CPU shows within a minute that a stage learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Batch sizes and lengths. `largest` bounds a picture's sides in pixels."""
+
+    largest: int
+    vae_clips: int
+    vae_frames: int  # 1 + 4n
+    speech_clips: int
+    speech_seconds: float
+    clips: int
+    blocks: int
+    pool: int  # clips of one format that are kept for reuse
+    fresh: int  # new clips per step
+    roll_clips: int
+    roll_blocks: int
+
+
+GPU = Scale(
+    largest=384, vae_clips=24, vae_frames=17, speech_clips=48, speech_seconds=5.0, clips=32, blocks=6, pool=384, fresh=6,
+    roll_clips=20, roll_blocks=7,
+)  # fmt: skip
+CPU = Scale(
+    largest=64, vae_clips=2, vae_frames=9, speech_clips=3, speech_seconds=2.4, clips=2, blocks=2, pool=24, fresh=1,
+    roll_clips=1, roll_blocks=3,
+)  # fmt: skip
+
+
+def scale_for(device: str) -> Scale:
+    """The scale for a kind of device."""
+    return GPU if device == "cuda" else CPU

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,8 +59,12 @@ def until(look: Callable[[], T], what: str, timeout_s: float, every_s: float = 0
 class ChaosHouse:
     """Start it, strike it, ask it, end it. Only from the main thread (its launcher dies with the thread that started it)."""
 
-    def __init__(self, home: Path, engine: str, data_dir: Path | None = None, env: Mapping[str, str] | None = None) -> None:
-        """`home`: for logs, orders and script; the data lie below it unless `data_dir` says where."""
+    def __init__(
+        self, home: Path, engine: str, data_dir: Path | None = None, env: Mapping[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "scheduler.cli", "serve"),
+    ) -> None:  # fmt: skip
+        """`home`: for logs, orders and script; the data lie below it unless `data_dir` says where. `program`: the launcher."""
+        self._program = program
         self.home, self.engine = home, engine
         self.data_dir = data_dir or home / "var"
         self.orders = home / "orders"
@@ -114,7 +118,7 @@ class ChaosHouse:
     def start(self, *, is_awaited: bool = True) -> None:
         """Start the launcher. Raises NotWithin when it ends or no worker becomes ready."""
         command = [
-            sys.executable, "-m", "scheduler.cli", "serve", "--data", str(self.data_dir), "--port", str(self.port),
+            *self._program, "--data", str(self.data_dir), "--port", str(self.port),
             "--engine", self.engine, "--preload_roles", str(self.roles),
         ]  # fmt: skip
         self._said_before = len(self.said)

@@ -1,0 +1,113 @@
+"""A house to be hurt and timed: what happened when, read from its audit; the moment of the blow, from the machine's clock."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from scheduler.audit.entry import AuditEntry
+from scheduler.chaos.census import living
+from scheduler.chaos.house import ChaosHouse, until
+from scheduler.chaos.points import Kind
+from scheduler.store import Reader, open_reader
+
+LONG_S = 60.0  # of a job that is there to be interrupted
+WAIT_S = 120.0
+
+
+class HurtHouse:
+    """A running house with one long job at a time."""
+
+    def __init__(self, house: ChaosHouse) -> None:
+        self.house = house
+        self._names = 0
+
+    @property
+    def reader(self) -> Reader:
+        """The store, read-only."""
+        return open_reader(self.house.data_dir)
+
+    def submit(self, role: str = "teacher", seconds: float = LONG_S, **request: Any) -> str:
+        """A job's id; its user is new each time, so that no limit per person is met."""
+        self._names += 1
+        wish = {"duration_sec": seconds, "fill": "loop", "degrade": "never", **request}
+        return str(self.house.door.request_role(f"team-{self._names}", role, **wish)["id"])
+
+    def wait_for_blocks(self, job_id: str, count: int) -> None:
+        """Until the job has made so many blocks."""
+        until(lambda: self.blocks(job_id) >= count, f"{count} blocks of {job_id}", WAIT_S, 0.01)
+
+    def blocks(self, job_id: str) -> int:
+        """Blocks that the job has made."""
+        row = self.reader.job(job_id)
+        return 0 if row is None else int(row["blocks_done"])
+
+    def active(self) -> int:
+        """Process id of the worker that has the slot."""
+        return int(until(lambda: living(self.house, Kind.WORKER), "a worker", WAIT_S)[0])
+
+    def wait_for_standby(self) -> None:
+        """Until a warm one stands behind the worker."""
+        until(lambda: [one for one in self.house.status()["standby"] if one["is_warm"]], "a warm standby", WAIT_S)
+
+    def when(
+        self, job_id: str, tags: tuple[str, ...], after: float, where: Callable[[AuditEntry], bool] = lambda _: True
+    ) -> float:
+        """Time (seconds since 1970) of the job's first audit row with one of these tags after a moment."""
+
+        def look() -> float:
+            rows = (entry for entry in self.reader.story(f"job:{job_id}") if entry["action"] in tags and where(entry))
+            return next((at for entry in rows if (at := seconds_of(entry)) > after), 0.0)
+
+        return until(look, f"{' or '.join(tags)} of {job_id}", WAIT_S, 0.01)
+
+    def end_job(self, job_id: str) -> None:
+        """Cancel it and wait until it is gone."""
+        self.house.door.cancel(job_id)
+        until(lambda: (self.reader.job(job_id) or {})["state"] == "CANCELLED", f"the end of {job_id}", WAIT_S)
+
+
+def seconds_of(entry: AuditEntry) -> float:
+    """The row's time, seconds since 1970."""
+    return datetime.datetime.fromisoformat(entry["at_utc"]).timestamp()
+
+
+@contextlib.contextmanager
+def hurt_house(
+    engine: str, *, model: str = "pocket", standbys: int = 1, block_s: float = 0.1, script: dict[str, Any] | None = None,
+    data_dir: Path | None = None,
+) -> Iterator[HurtHouse]:  # fmt: skip
+    """Start one, wait for a worker, end it. `block_s`, `script`: of the scripted engine."""
+    with tempfile.TemporaryDirectory(prefix="greenroom-recovery-") as folder:
+        house = ChaosHouse(
+            Path(folder), engine, data_dir,
+            program=(sys.executable, "-m", "benchmarks.serve", "--model", model, "--standbys", str(standbys)),
+        )  # fmt: skip
+        house.be_patient()
+        write_script(house, {"block_s": block_s, **(script or {})})
+        try:
+            house.start()
+            yield HurtHouse(house)
+        finally:
+            house.end()
+
+
+def write_script(house: ChaosHouse, script: dict[str, Any]) -> None:
+    """What workers that start from now on follow."""
+    (house.home / "script.json").write_text(json.dumps(script), encoding="utf-8")
+
+
+def strike(pid: int, number: signal.Signals = signal.SIGKILL) -> float:
+    """Send it; the moment of the blow, seconds since 1970."""
+    at = time.time()
+    os.kill(pid, number)
+    return at

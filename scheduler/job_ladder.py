@@ -21,12 +21,14 @@ NOT_BUILT = "this engine cannot do it while a job runs"
 HAS_BEGUN = "the size of a video that has begun stays"
 LEAST_STEPS = 3
 LEAST_SIZE = "384*256"
+_STREAMED = (
+    memory.Rung.FP8_RINGS, memory.Rung.STREAMED_RINGS, memory.Rung.COLD_WEIGHTS, memory.Rung.STREAMED_WEIGHTS,
+)  # fmt: skip
 _HOUSE = (
+    Rung(name=memory.Rung.PARKED_CONTEXTS.value, kind=DEVICE, why_not=NOT_BUILT),
     Rung(name=IDLE_CONTEXTS, kind=DEVICE),
     Rung(name=CACHES, kind=DEVICE),
-    Rung(name="fp8_rings", kind=DEVICE, why_not=NOT_BUILT),
-    Rung(name="rings_from_host", kind=DEVICE, why_not=NOT_BUILT),
-    Rung(name="weights_from_host", kind=DEVICE, why_not=NOT_BUILT),
+    *(Rung(name=rung.value, kind=DEVICE, why_not=NOT_BUILT) for rung in _STREAMED),
 )
 
 

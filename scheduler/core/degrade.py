@@ -21,7 +21,7 @@ from scheduler.core.tags import Tag
 
 IDLE_CONTEXTS, CACHES = "idle_contexts", "caches"
 STOPS = frozenset({"degraded", "restored"})  # stop causes after which the job keeps its slot
-MIN_BLOCKS_LEFT = 4  # a change back costs a rebuild, so the last blocks stay as they are
+MIN_BLOCKS_LEFT = 4  # a change costs a rebuild, so the last blocks of a running job stay as they are
 _DEVICE_LADDER = (Rung(name=IDLE_CONTEXTS, kind=DEVICE), Rung(name=CACHES, kind=DEVICE))
 
 
@@ -89,6 +89,8 @@ def degrade_running(state: State, turn: Turn, heal: Heal, slot: Slot, job: Job, 
     choice = down_for(state, turn, heal, slot, job, only)
     rung = choice.rung
     if rung is None or rung.kind != JOB or not can_change(slot, job):
+        return False
+    if job.total_blocks - job.blocks_done < MIN_BLOCKS_LEFT:
         return False
     if choice.is_asked:
         return offer(state, turn, heal, job, rung)

@@ -117,7 +117,7 @@ def explain(
         data["until"] = job.not_before
         data["wait_s"] = max(0, ceil(job.not_before - at))
     elif reason is HoldReason.AWAITING_CONSENT:
-        data["rung"] = rung or "…"
+        data["rung"] = rung or job.offer or "…"
     elif reason is HoldReason.EXCLUDED:
         other = _excluder(job, situation)
         assert other is not None

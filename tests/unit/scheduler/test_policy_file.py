@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from scheduler.core.healing_policy import Fault, HealingPolicy
 from scheduler.core.policy import Policy
 from scheduler.errors import SchedulerError
-from scheduler.policy_file import load_policy
+from scheduler.policy_file import changes, load_policy, read_policy
 
 
 def test_without_a_file_the_defaults_hold_and_memory_is_the_vaults(tmp_path: Path) -> None:
@@ -37,3 +38,44 @@ def test_mistake_is_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(SchedulerError, match=named) as caught:
         load_policy(tmp_path, 1000)
     assert caught.value.code == "bad_policy"
+
+
+def test_rules_of_healing_override_theirs_and_keep_the_others(tmp_path: Path) -> None:
+    text = "max_crashes: 4\nfaults:\n  stutter: {action: alert, blocks: 5}\n  gpu_error:\n    retire_codes: [79]\n"
+    (tmp_path / "policy.yaml").write_text(text)
+    read = read_policy(tmp_path, 1000)
+    assert read.policy.max_crashes == 4
+    assert (read.healing[Fault.STUTTER].action, read.healing[Fault.STUTTER]["blocks"]) == ("alert", 5)
+    assert read.healing[Fault.GPU_ERROR].codes["retire_codes"] == (79,)
+    assert read.healing[Fault.HUNG_STEP] == HealingPolicy()[Fault.HUNG_STEP]
+    assert HealingPolicy.from_mapping(read.healing.to_mapping()) == read.healing
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("max_crashes: 3\nfaults:\n  sttutter: {}\n", "line 3.*sttutter"),
+        ("faults:\n  stutter:\n    block: 3\n", "line 3.*has no 'block'"),
+        ("faults:\n  stutter:\n    blocks: 0\n", "line 3.*blocks is 0"),
+        ("faults:\n  memory_high: {return_below_ratio: 0.99}\n", "line 2.*not below"),
+        ("faults:\n  hung_step: {action: ladder}\n", "line 2.*not one of hung_step"),
+        ("faults: [1]\n", "line 1.*not a map"),
+    ],
+)
+def test_mistake_in_a_rule_is_named_with_its_line(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "policy.yaml").write_text(text)
+    with pytest.raises(SchedulerError, match=named) as caught:
+        load_policy(tmp_path, 1000)
+    assert caught.value.code == "bad_policy" and caught.value.hint
+
+
+def test_changes_are_told_by_their_path() -> None:
+    before, after = HealingPolicy(), HealingPolicy.from_mapping({"stutter": {"blocks": 3}})
+    assert changes({"faults": before.to_mapping()}, {"faults": after.to_mapping()}) == ["faults.stutter.blocks: 2 → 3.0"]
+
+
+def test_example_file_is_the_defaults_written_out(tmp_path: Path) -> None:
+    example = Path(__file__).resolve().parents[3] / "examples" / "policy.yaml"
+    (tmp_path / "policy.yaml").write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
+    read = read_policy(tmp_path, 1000)
+    assert (read.policy, read.healing) == (read_policy(tmp_path / "nowhere", 1000).policy, HealingPolicy())

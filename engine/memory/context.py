@@ -9,7 +9,7 @@ import itertools
 from dataclasses import dataclass
 from math import prod
 
-from engine.catalog import CLIP_FRAMES, ModelShape
+from engine.catalog import BLOCK_LATENTS, CLIP_FRAMES, ModelShape
 
 HEADER_BYTES = 4096
 ALIGNMENT_BYTES = 64
@@ -65,6 +65,7 @@ def context_tensors(
     specs = [TensorSpec(f"sink.{side}", *_sink(shape, width, height, side, kv), True) for side in "kv"]
     specs.append(TensorSpec("state", (8,), "int64", True))
     specs.append(TensorSpec("first_latent", latent, shape.dtype, True))
+    specs.append(TensorSpec("latents", (LATENT_CHANNELS, BLOCK_LATENTS, *latent[1:]), shape.dtype, True))
     if kv == KV_FP8:
         specs.append(TensorSpec("v_scale", (shape.num_layers,), "float32", False))
     specs += [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -127,14 +127,29 @@ class BlockEngine:
         context.half(0)["first_latent"].zero_()
         context.mark_begun(0)
 
-    @torch.inference_mode()
     def make_block(
         self, context: Context, conditions: Conditions, settings: Settings, block: int, on_step: OnStep | None = None
     ) -> MadeBlock:
         """Make the context's next block, number `block`; `context.flip(block + 1)` accepts it."""
+        stage_ms = {}
+        if context.blocks_denoised <= block:
+            stage_ms = self.denoise_block(context, conditions, settings, block, on_step)
+        made = self.decode_block(context, conditions, settings, block, on_step)
+        return replace(made, stage_ms={**stage_ms, **made.stage_ms})
+
+    @torch.inference_mode()
+    def denoise_block(
+        self, context: Context, conditions: Conditions, settings: Settings, block: int, on_step: OnStep | None = None
+    ) -> dict[str, float]:
+        """The first part of a block: its clean latents, kept in the context. Returns milliseconds per stage.
+
+        The block after the one that is not accepted yet may be denoised too: so the device computes while frames are
+        encoded and written. Raises ContextLost out of turn.
+        """
         self._check(context, conditions, settings)
-        if block != context.blocks_done:
-            raise ContextLost(f"it is at block {context.blocks_done}, not {block}.")
+        if block != context.blocks_denoised or block > context.blocks_done + 1:
+            at = f"{context.blocks_denoised} denoised, {context.blocks_done} done"
+            raise ContextLost(f"it is at block {at}; {block} cannot be denoised.")
         report, stages = on_step or _ignore, _Stages()
         audio = self._audio(conditions, block)
         noise = self._noise(conditions, settings, block)
@@ -144,13 +159,28 @@ class BlockEngine:
             noise, block, settings, self._rings(context, settings), sink, self._text(conditions), audio, report
         )
         stages.done("denoise")
-        report("decode", 0)
+        context.latents(block).copy_(latents)
+        self._carry_on(context, conditions, settings, block, latents, report)
+        self.transformer.settle()
+        context.mark_denoised(block + 1)
+        stages.done("sink")
+        return stages.milliseconds
+
+    @torch.inference_mode()
+    def decode_block(
+        self, context: Context, conditions: Conditions, settings: Settings, block: int, on_step: OnStep | None = None
+    ) -> MadeBlock:
+        """The second part: frames of the latents that the context holds. Raises ContextLost out of turn."""
+        self._check(context, conditions, settings)
+        if block != context.blocks_done or block >= context.blocks_denoised:
+            at = f"{context.blocks_denoised} denoised, {context.blocks_done} done"
+            raise ContextLost(f"it is at block {at}; {block} cannot be decoded.")
+        stages = _Stages()
+        (on_step or _ignore)("decode", 0)
+        latents = context.latents(block).clone()
         video = self.vae.decode_block(latents, context.decoder(block), context.decoder(block + 1))
         frames = to_rgb(video)
         stages.done("decode")
-        self._carry_on(context, conditions, settings, block, latents, report)
-        self.transformer.settle()
-        stages.done("sink")
         return MadeBlock(latents, frames, stages.milliseconds)
 
     @torch.inference_mode()

@@ -1,8 +1,9 @@
 """A job's in-flight state in a buffer that outlives the worker.
 
 Header, then tensors. Rings exist once: a block rewrites its slot before it reads it. Everything else exists twice:
-block n reads half n % 2 and writes the other half; storing the block counter is what makes block n done. So a worker may
-be killed at any point, and the block is simply made again from what it began with.
+block n reads half n % 2 and writes the other half. A block is made in two parts, each sealed by storing a counter: its
+clean latents (denoised), then its frames (done). So a worker may be killed at any point, and the part is simply made
+again from what it began with; and the next block may be denoised while this one's frames are still being written.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from engine.memory import HEADER_BYTES, TensorSpec, context_tensors
 from engine.model.rings import KeyStore
 
 MAGIC = 0x4752_4E52_4D43_5431  # "GRNRMCT1"
-_MAGIC, _BLOCKS_DONE, _LAYOUT = range(3)  # words of the header
+_MAGIC, _BLOCKS_DONE, _LAYOUT, _BLOCKS_DENOISED = range(4)  # words of the header
 SINK_HALF = 0  # place in the `state` tensor: which half of the sink is in use
 
 Buffer = mmap.mmap | memoryview | bytearray | Tensor
@@ -104,6 +105,19 @@ class Context:
             raise ContextLost("it was never begun.")
         return int(self._header[_BLOCKS_DONE])
 
+    @property
+    def blocks_denoised(self) -> int:
+        """Blocks whose clean latents it holds or has behind it: those done, and at most two more."""
+        return int(self._header[_BLOCKS_DENOISED]) if self.is_begun else 0
+
+    def mark_denoised(self, blocks: int) -> None:
+        """One aligned store: the latents of so many blocks are there, and the small state behind them."""
+        self._store(_BLOCKS_DENOISED, blocks)
+
+    def latents(self, block: int) -> Tensor:
+        """Clean latents [16, 3, h, w] of a block."""
+        return self.half(block + 1)["latents"]
+
     def flip(self, blocks_done: int) -> None:
         """One aligned store: the state is now that after `blocks_done` blocks."""
         self._store(_BLOCKS_DONE, blocks_done)
@@ -116,6 +130,7 @@ class Context:
         """Last step of filling it."""
         self._store(_LAYOUT, self._fingerprint())
         self._store(_BLOCKS_DONE, blocks_done)
+        self._store(_BLOCKS_DENOISED, blocks_done)
         self._store(_MAGIC, MAGIC)
 
     def _store(self, word: int, value: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 
@@ -101,10 +102,18 @@ def test_killed_block_is_made_again_with_the_same_bits(
 
 
 def _spoil_what_a_dead_worker_may_have_written(context: Context, block: int) -> None:
-    """Everything that making this block writes: the other half, its ring slots, the sink that is not in use."""
-    for name, tensor in context.half(block + 1).items():
-        if not name.startswith(("ring.", "sink.")):
-            tensor.fill_(77)
+    """Everything that the part of the block that was being made writes."""
+    if context.blocks_denoised > block:
+        for place in context.decoder(block + 1):
+            place.fill_(77)
+    else:
+        _spoil_what_denoising_writes(context, block)
+
+
+def _spoil_what_denoising_writes(context: Context, block: int) -> None:
+    """Small state and latents in the other half, the block's ring slots, the sink that is not in use."""
+    for name in ("state", "first_latent", "latents"):
+        context.half(block + 1)[name].fill_(77)
     unused = context.sink(1 - context.sink_half(block))
     unused.k.fill_(math.nan)
     unused.v.fill_(math.nan)
@@ -113,6 +122,59 @@ def _spoil_what_a_dead_worker_may_have_written(context: Context, block: int) -> 
         first = block * length % ring.rows
         ring.k[:, first : first + length] = math.nan
         ring.v[:, first : first + length] = math.nan
+
+
+def test_denoising_one_block_ahead_changes_no_bit(
+    engine: BlockEngine, straight: tuple[list[Tensor], list[np.ndarray]]
+) -> None:
+    context, _ = new_context(engine)
+    engine.begin(context, conditions(), SETTINGS)
+    latents, frames = [], []
+    engine.denoise_block(context, conditions(), SETTINGS, 0)
+    for block in range(5):
+        made = engine.decode_block(context, conditions(), SETTINGS, block)
+        engine.denoise_block(context, conditions(), SETTINGS, block + 1)
+        context.flip(block + 1)
+        latents.append(made.latents)
+        frames.append(made.frames)
+    assert same((latents, frames), straight)
+
+
+@pytest.mark.parametrize("block", [0, 2, 3])
+@pytest.mark.parametrize("killed_at", [("step", 1), ("sink", 0), None])
+def test_killed_one_block_ahead_loses_neither_block(
+    engine: BlockEngine, straight: tuple[list[Tensor], list[np.ndarray]], block: int, killed_at: tuple[str, int] | None
+) -> None:
+    context, buffer = new_context(engine)
+    engine.begin(context, conditions(), SETTINGS)
+    before = make_blocks(engine, context, conditions(), block)
+
+    def die(phase: str, index: int) -> None:
+        if (phase, index) == killed_at:
+            raise KeyboardInterrupt
+
+    engine.make_block(context, conditions(), SETTINGS, block)  # its frames are on their way to the disk
+    with contextlib.suppress(KeyboardInterrupt):
+        engine.denoise_block(context, conditions(), SETTINGS, block + 1, die)
+    if context.blocks_denoised == block + 1:
+        _spoil_what_denoising_writes(context, block + 1)
+    for place in context.decoder(block + 1):
+        place.fill_(77)
+    revived = Context(context.layout, buffer)
+    assert (revived.blocks_done, revived.blocks_denoised) == (block, context.blocks_denoised)
+    after = make_blocks(engine, revived, conditions(), 5 - block)
+    assert same((before[0] + after[0], before[1] + after[1]), straight)
+
+
+def test_two_blocks_ahead_are_refused(engine: BlockEngine) -> None:
+    context, _ = new_context(engine)
+    engine.begin(context, conditions(), SETTINGS)
+    for block in range(2):
+        engine.denoise_block(context, conditions(), SETTINGS, block)
+    with pytest.raises(ContextLost, match="2 denoised, 0 done"):
+        engine.denoise_block(context, conditions(), SETTINGS, 2)
+    with pytest.raises(ContextLost, match="1 cannot be decoded"):
+        engine.decode_block(context, conditions(), SETTINGS, 1)
 
 
 def test_block_made_but_not_accepted_is_made_again_with_the_same_bits(
@@ -174,7 +236,7 @@ def test_progress_is_told_before_each_stage(engine: BlockEngine) -> None:
     engine.begin(context, conditions(), settings)
     told: list[tuple[str, int]] = []
     made = engine.make_block(context, conditions(), settings, 0, lambda phase, index: told.append((phase, index)))
-    assert told == [("step", 0), ("step", 1), ("step", 2), ("decode", 0), ("sink", 0)]
+    assert told == [("step", 0), ("step", 1), ("step", 2), ("sink", 0), ("decode", 0)]
     assert set(made.stage_ms) == {"audio", "denoise", "decode", "sink"}
 
 

@@ -97,16 +97,14 @@ def _accept(
         events.JobSubmitted(
             at=turn.at, job_id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name,
             priority=made.priority, total_blocks=made.total_blocks, context_bytes=made.context_bytes, degrade=made.degrade,
-            alternatives=_alternatives(made),
+            alternatives=() if again_of else _alternatives(made),
         )
     )  # fmt: skip
     return {**_answer(turn, job_id, actions), "warnings": list(made.warnings)}
 
 
 def _alternatives(made: Submission) -> tuple[tuple[str, int], ...]:
-    """Lower settings that would do with less memory, best first; a job that repeats a recipe has none."""
-    if made.degrade == "never":
-        return ()
+    """Lower settings that would do with less memory, best first: to be offered, or to be named in a refusal."""
     picture = Picture(width=made.role.image_width, height=made.role.image_height)
     rungs = job_ladder(made.recipe.model, made.recipe.settings, picture, has_begun=False)
     return tuple((rung.name, rung.predicted_bytes) for rung in rungs if rung.needs_consent and rung.is_available)

@@ -81,6 +81,12 @@ def test_every_preset_is_offered_in_both_languages(house: Web) -> None:
         assert all(f"preset.{name}" in catalogue(language) for language in LANGUAGES)
 
 
+def test_form_says_what_becomes_of_a_job_that_does_not_fit(house: Web) -> None:
+    page = house.local().get("/submit").get_data(as_text=True)
+    assert all(f'<option value="{value}">' in page for value in ("allow", "never"))
+    assert catalogue("en")["submit.degrade_ask"] in page
+
+
 def test_form_offers_no_picture_that_processors_alone_cannot_make() -> None:
     cpu, gpu = {"slot": 0, "device": "cpu"}, {"slot": 1, "device": "gpu0"}
     offered = [preset.name for preset in PRESETS.values() if is_made_here(preset, [cpu])]

@@ -8,6 +8,7 @@ import pytest
 
 from engine.catalog import SHAPES
 from engine.memory import context_bytes
+from scheduler.commands.jobs import _alternatives
 from scheduler.errors import SchedulerError
 from scheduler.submission import Submission, check_fields, work_out
 from tests.unit.scheduler.store_rig import role
@@ -103,3 +104,11 @@ def test_mistake_is_refused_by_field(request_: dict[str, Any], field: str) -> No
     with pytest.raises(SchedulerError) as caught:
         made(**request_)
     assert (caught.value.status, caught.value.field) == (422, field)
+
+
+@pytest.mark.parametrize("degrade", ["allow", "ask", "never"])
+def test_lower_settings_are_known_even_where_none_may_be_taken(degrade: str) -> None:
+    submission = made(degrade=degrade)
+    rungs = _alternatives(submission)
+    assert rungs, "a refusal names what would fit"
+    assert all(predicted < submission.context_bytes for _, predicted in rungs)

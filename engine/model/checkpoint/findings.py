@@ -60,7 +60,7 @@ class Findings:
     def problem(self, file: Path | str, what: str, remedy: str) -> None:
         """Note a problem, once. The file's name is not said twice."""
         name = self.name(file)
-        for said in (f"{file} ", f"{name} ", f"{file}: ", f"{name}: "):
+        for said in (f"{file} ", f"{name} ", f"{file}: ", f"{name}: ", f"{self.place} "):
             what = what.removeprefix(said)
         finding = Finding(name, what, remedy)
         if finding not in self.problems:

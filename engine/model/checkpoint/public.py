@@ -17,7 +17,7 @@ STEM = "diffusion_pytorch_model"
 INDEX = f"{STEM}.safetensors.index.json"
 TOKENIZER = "google/umt5-xxl"
 PICKLES = (".pth", ".bin")  # files that have to be converted before they can be mapped
-FETCH = "Fetch it from the checkpoint's publisher; `role_scheduler weights check DIR` lists what is there."
+FETCH = "Fetch it from the checkpoint's publisher."
 _COMPANIONS = {TEXT: ("text encoder", "models_t5*"), VAE: ("autoencoder", "*VAE*")}
 # What of wav2vec2's config.json says how the network is built.
 _SPEECH_FIELDS = (

@@ -11,7 +11,8 @@ from dashboard.principal import Principal
 _CARD = ("id", "user", "role", "priority", "state", "hold", "blocks_done", "total_blocks", "slot")
 _PUBLIC = (
     *_CARD, "team", "role_version", "is_paused", "is_cancel_requested", "degrade", "rungs", "offer",
-    "preemptions", "crashes", "retries", "submitted_at", "started_at", "finished_at", "resume", "width", "height", "frames", "video_sha256", "video_bytes",
+    "preemptions", "crashes", "retries", "submitted_at", "started_at", "finished_at", "resume",
+    "width", "height", "frames", "video_sha256", "video_bytes",
     "again_of", "error_code", "error_message", "error_hint",
 )  # fmt: skip
 _WORDS = ("prompt", "context")

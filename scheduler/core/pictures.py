@@ -1,6 +1,6 @@
 """The tables of legal moves as Markdown and as pictures (Mermaid), so that documents cannot disagree with the code.
 
-`python -m scheduler.core.pictures` prints the generated part of `docs/scheduling.md`.
+`python -m scheduler.core.pictures` prints the generated parts of `docs/scheduling.md` and `docs/healing.md`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from scheduler.core.fleet import LEGAL_WORKER_MOVES, WorkerState
+from scheduler.core.healing_policy import KINDS
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWN_HOLDS, HoldReason, JobState
 from scheduler.core.policy import Policy
 from scheduler.core.sentences import SENTENCES
@@ -59,6 +60,18 @@ def policy_table() -> str:
     return "| field | default | meaning |\n|---|--:|---|\n" + "\n".join(rows)
 
 
+def healing_table() -> str:
+    """The rules of healing as they are without a file: fault, what it is seen by, what may be done about it."""
+    rows = []
+    for fault, kind in KINDS.items():
+        terms = [f"`{name}` {_plain(number.default)}: {number.says}" for name, number in kind.numbers.items()]
+        terms += [f"`{name}` {', '.join(map(str, codes))}" for name, codes in kind.codes.items()]
+        actions = " or ".join(f"**{action}**" if n == 0 else action for n, action in enumerate(kind.actions))
+        rows.append(f"| `{fault.value}` | {'<br>'.join(terms)} | {actions} |")
+    head = "| fault | thresholds and limits (defaults) | action (default bold) |\n|---|---|---|\n"
+    return "\n\n".join([BEGIN, head + "\n".join(rows), END])
+
+
 def tag_list() -> str:
     """All audit tags."""
     return ", ".join(f"`{tag.value}`" for tag in Tag)
@@ -82,8 +95,8 @@ def generated() -> str:
 def _plain(value: object) -> str:
     if value is None:
         return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":
-    print(generated())
+    print(generated(), healing_table(), sep="\n\n")

@@ -53,6 +53,12 @@ def test_document_of_scheduling_agrees_with_the_tables(repo_root: Path) -> None:
     assert found == pictures.generated(), "put the output of `python -m scheduler.core.pictures` between the markers"
 
 
+def test_document_of_healing_agrees_with_the_table(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "healing.md").read_text(encoding="utf-8")
+    found = text[text.index(pictures.BEGIN) : text.index(pictures.END) + len(pictures.END)]
+    assert found == pictures.healing_table(), "put the output of `python -m scheduler.core.pictures` between the markers"
+
+
 def test_picture_shows_every_legal_move_and_no_other() -> None:
     lines = pictures.move_picture(LEGAL_MOVES, JobState.SUBMITTED).splitlines()
     shown = {tuple(line.split(" --> ")) for line in map(str.strip, lines) if "-->" in line and "[*]" not in line}

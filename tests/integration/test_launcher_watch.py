@@ -1,0 +1,78 @@
+"""Signs of life of the launcher's children, with real pipes, sockets and processes; and sensors of a probe that was handed in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from scheduler.child_watch import BeatPipe, HttpProbe, StoppedLook
+from scheduler.device_sensors import DeviceSensors
+from scheduler.probe import Probe, Reading
+
+
+def test_beat_is_heard_once_it_comes_and_forgotten_with_its_process() -> None:
+    pipe = BeatPipe()
+    pipe.look(1.0)
+    assert pipe.heard_at is None
+    os.write(pipe.write_end, b"..")
+    pipe.look(2.0)
+    pipe.look(3.0)
+    assert pipe.heard_at == 2.0
+    os.write(pipe.write_end, b".")
+    pipe.restart()
+    pipe.look(4.0)
+    assert pipe.heard_at is None
+    pipe.close()
+
+
+def test_web_that_takes_calls_but_says_nothing_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        probe = HttpProbe("127.0.0.1", server.getsockname()[1], "/healthz")
+        probe.look(10.0)
+        probe.look(10.5)
+        assert probe.heard_at is None, "the kernel took the call, nobody answered"
+        called, _ = server.accept()
+        with called:
+            called.sendall(b"HTTP/1.1 503 Busy\r\n\r\n")
+            while probe.heard_at is None:
+                probe.look(10.6)
+        assert probe.heard_at == 10.6, "any answer is a sign of life"
+        probe.close()
+
+
+def test_stopped_process_is_known_from_a_sleeping_one() -> None:
+    sleeper = subprocess.Popen(["sleep", "60"])
+    look = StoppedLook()
+    try:
+        assert look.seconds(sleeper.pid, 1.0) == 0.0
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        os.waitpid(sleeper.pid, os.WUNTRACED)
+        assert look.seconds(sleeper.pid, 2.0) == 0.0
+        assert look.seconds(sleeper.pid, 5.0) == 3.0
+        os.kill(sleeper.pid, signal.SIGCONT)
+        os.waitpid(sleeper.pid, os.WCONTINUED)
+        assert look.seconds(sleeper.pid, 6.0) == 0.0
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def test_readings_reach_the_slots_that_they_concern(tmp_path: Path) -> None:
+    body: dict[str, Any] = {
+        "memory_used_bytes": 97, "memory_total_bytes": 100, "utilization_percent": 50.0, "temperature_c": 91,
+        "throttle_reasons": 0x40, "xids": [79], "is_lost": True,
+    }  # fmt: skip
+    status = SimpleNamespace(limit_bytes=10, files={"a": 4}, contexts={"j": 3}, conditions={})
+    sensors = DeviceSensors(tmp_path, 2, lambda: status, probe=Probe())  # type: ignore[arg-type, return-value]
+    readings = [Reading("gpu1", body), Reading("gpu0", {"throttle_reasons": 4}), Reading("cpu", {})]
+    gpu, cool, box, vault, disk = sensors.heard(5.0, readings)
+    assert (gpu.slots, gpu.memory_ratio, gpu.is_throttled, gpu.xids, gpu.is_lost) == ((1,), 0.97, True, (79,), True)  # type: ignore[attr-defined]
+    assert (cool.slots, cool.is_throttled, cool.memory_ratio) == ((0,), False, None)  # type: ignore[attr-defined]
+    assert (box.slots, box.is_throttled) == ((0, 1), None), "a missing sensor says nothing"  # type: ignore[attr-defined]
+    assert (vault.device, vault.memory_ratio) == ("vault:0", 0.7)  # type: ignore[attr-defined]
+    assert disk.free_bytes > 0  # type: ignore[attr-defined]

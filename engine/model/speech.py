@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.catalog import BLOCK_FRAMES, FPS, SPEECH_RATE
+from engine.errors import WeightsError
 from engine.model.config import SPEECH_LAYERS
 from engine.model.weights import assign, empty_weights
 
@@ -49,11 +50,17 @@ def used_tensors(tensors: Mapping[str, T]) -> dict[str, T]:
 
 
 def _empty_encoder(config: dict[str, Any]) -> nn.Module:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-    shape = Wav2Vec2Config(**{**config, "apply_spec_augment": False, "mask_time_prob": 0.0, "mask_feature_prob": 0.0})
-    with empty_weights():
-        return Wav2Vec2Model(shape)
+    calm = {"apply_spec_augment": False, "mask_time_prob": 0.0, "mask_feature_prob": 0.0}
+    try:
+        shape = Wav2Vec2Config(**{**config, **calm})
+        with empty_weights():
+            return Wav2Vec2Model(shape)
+    except (StrictDataclassError, TypeError, ValueError, KeyError, ArithmeticError, AttributeError, RuntimeError) as error:
+        what = f"the speech encoder's config.json describes no network: {error}."
+        raise WeightsError(what, hint="Use the published one.") from error
 
 
 def normalise(waveform: Tensor) -> Tensor:

@@ -19,6 +19,8 @@ TOKENIZER = "google/umt5-xxl"
 PICKLES = (".pth", ".bin")  # files that have to be converted before they can be mapped
 FETCH = "Fetch it from the checkpoint's publisher."
 _COMPANIONS = {TEXT: ("text encoder", "models_t5*"), VAE: ("autoencoder", "*VAE*")}
+_SIZES = ("dim", "ffn_dim", "num_heads", "num_layers", "audio_dim", "text_dim", "text_len")
+_LARGEST, _MOST_LAYERS = 1 << 20, 1000  # beyond these somebody is joking
 # What of wav2vec2's config.json says how the network is built.
 _SPEECH_FIELDS = (
     "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "conv_dim", "conv_kernel",
@@ -42,7 +44,15 @@ class PublicDirectory:
 
     def config(self) -> TransformerConfig:
         """The transformer's shape."""
-        return TransformerConfig.from_json(_read_json(self.directory / CONFIG))
+        data = _read_json(self.directory / CONFIG)
+        try:
+            config = TransformerConfig.from_json(data)
+            is_sane = all(0 < getattr(config, name) <= _LARGEST for name in _SIZES) and config.num_layers <= _MOST_LAYERS
+        except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            raise WeightsError(f"{self.directory / CONFIG} describes no network: {error}.", hint=FETCH) from error
+        if not is_sane:
+            raise WeightsError(f"{self.directory / CONFIG} describes no network that exists.", hint=FETCH)
+        return config
 
     def shards(self) -> tuple[Path, ...]:
         """The transformer's files, all there."""

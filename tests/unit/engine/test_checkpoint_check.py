@@ -20,12 +20,14 @@ from engine.model.checkpoint.check import NoWeights, check
 from engine.model.checkpoint.conversion import Order, convert
 from engine.model.checkpoint.expected import expected_tensors
 from engine.model.checkpoint.findings import Findings, Verdict
+from engine.model.checkpoint.pages import MappedPages
 from engine.model.checkpoint.pickles import load_pickled
 from engine.model.config import TransformerConfig
 from engine.model.linears import is_large
 from engine.model.manifest import FILES, SPEECH, TEXT, TRANSFORMER, VAE, Manifest
 from engine.model.text import TextConfig
 from engine.model.vae import VaeConfig
+from engine.model.weights import load_tensors
 from tests.unit.engine.public_rig import INDEX, SHARD, SHARDS, T5, TOKENIZER, WAV2VEC, write_adapter, write_public
 from tests.unit.engine.public_rig import VAE as VAE_FILE
 
@@ -307,3 +309,36 @@ def test_speech_encoder_may_be_pickled_too(public: Path) -> None:
     found = check(public)
     assert found.verdict == Verdict.COMPLETE
     assert found.tensors[SPEECH.removesuffix(".safetensors")]["found"] == 421
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"num_heads": 0}),
+        ("config.json", {"dim": "wide"}),
+        ("config.json", {"num_layers": 10**9}),
+        ("config.json", {"audio_inject_layers": 3}),
+        (f"{WAV2VEC}/config.json", {"hidden_size": "wide"}),
+        (f"{WAV2VEC}/config.json", {"num_attention_heads": 0}),
+        (f"{WAV2VEC}/config.json", {"conv_dim": [1]}),
+    ],
+)
+def test_configuration_that_describes_no_network_is_a_finding_and_no_crash(
+    public: Path, file: str, change: dict[str, object]
+) -> None:
+    (public / file).write_text(json.dumps({**json.loads((public / file).read_text()), **change}))
+    found = check(public)
+    assert found.verdict == Verdict.UNUSABLE
+    with pytest.raises(WeightsError):
+        convert(Order(source=public, target=public.parent / "target"))
+
+
+def test_pages_of_a_mapped_file_are_forgotten_and_memory_of_ones_own_is_left_alone(tmp_path: Path) -> None:
+    kept = torch.arange(100_000.0)
+    save_file({"a": kept}, tmp_path / "a.safetensors")
+    mapped = load_tensors(tmp_path / "a.safetensors")["a"]
+    pages = MappedPages(tmp_path / "a.safetensors")
+    copy = mapped.clone()
+    for tensor in (mapped, copy):
+        pages.forget(tensor)
+        assert torch.equal(tensor, kept)

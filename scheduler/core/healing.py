@@ -212,9 +212,9 @@ def vault_changed(state: State, event: events.VaultChanged, turn: Turn) -> bool:
 def healed_outside(state: State, event: events.HealedOutside, turn: Turn) -> bool:
     """A fault that was seen and mended where the core cannot look: the launcher's children, a disk without room."""
     fault = Fault(event.fault)
-    lag_s = event.seconds + event.silent_s
-    heal = state.heals.detect(turn, fault, event.place, state.healing[fault], lag_s=lag_s, numbers={"cause": event.cause})
-    heal.detected_at = turn.at - event.seconds
+    heal = state.heals.detect(
+        turn, fault, event.place, state.healing[fault], lag_s=event.silent_s, ago_s=event.seconds, numbers={"cause": event.cause}
+    )
     state.heals.act(turn, heal, state.healing[fault].action, {"act_ms": round(event.acted_s * 1000)})
     state.heals.recover(turn, heal)
     return False

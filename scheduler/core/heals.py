@@ -55,9 +55,11 @@ class Heals:
 
     def detect(
         self, turn: Recorder, fault: Fault, place: str, rule: Rule, *,
-        lag_s: float = 0.0, job_id: str | None = None, numbers: Mapping[str, Any] | None = None,
+        lag_s: float = 0.0, ago_s: float = 0.0, job_id: str | None = None, numbers: Mapping[str, Any] | None = None,
     ) -> Heal:  # fmt: skip
-        """Open a heal, or give the one that is open. `lag_s`: how long the fault had lasted by now."""
+        """Open a heal, or give the one that is open. `lag_s`: how long the fault had lasted when it was seen,
+        `ago_s`: how long ago that was.
+        """
         if (heal := self.find(fault, place)) is not None:
             return heal
         self.count += 1
@@ -66,7 +68,8 @@ class Heals:
         self.recent[fault, place] = [*recent, turn.at]
         limit = rule.numbers.get("max_per_hour")
         heal = Heal(
-            id=f"h{self.count}", fault=fault, place=place, begun_at=turn.at - lag_s, detected_at=turn.at, job_id=job_id,
+            id=f"h{self.count}", fault=fault, place=place, begun_at=turn.at - ago_s - lag_s, detected_at=turn.at - ago_s,
+            job_id=job_id,
             is_limited=limit is not None and len(recent) >= limit, numbers=dict(numbers or {}),
         )  # fmt: skip
         self.open[fault, place] = heal

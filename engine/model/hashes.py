@@ -42,8 +42,11 @@ class FileHashes:
         """The hash from the store if the file is large and has not changed since."""
         if self._store is None or path.stat().st_size < ALWAYS_READ_BELOW:
             return None
-        entry = self._read().get(str(path.resolve()))
-        return entry[1] if isinstance(entry, list) and len(entry) == 2 and entry[0] == _identity(path) else None
+        match self._read().get(str(path.resolve())):
+            case [identity, str(sha256)] if identity == _identity(path):
+                return sha256
+            case _:
+                return None
 
     def remember(self, path: Path, sha256: str) -> None:
         """Keep a hash that somebody computed from the content just now."""
@@ -55,7 +58,7 @@ class FileHashes:
             part.write_text(json.dumps(data, indent=1))
             part.replace(self._store)
 
-    def _read(self) -> dict[str, list[object]]:
+    def _read(self) -> dict[str, object]:
         assert self._store is not None
         try:
             data = json.loads(self._store.read_text())

@@ -94,7 +94,11 @@ class VocabularyTokenizer:
 
         if not folder.is_dir():
             raise WeightsError(f"the tokenizer folder {folder} is missing.", hint="Copy it from the checkpoint.")
-        self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        except Exception as error:  # the library raises whatever its parsers raise, bare exceptions among them
+            hint = "Copy the folder from the checkpoint again."
+            raise WeightsError(f"the tokenizer folder {folder} cannot be read: {error}.", hint=hint) from error
 
     def ids(self, text: str, limit: int) -> list[int]:
         """At most `limit` ids, the last one the end token."""

@@ -342,3 +342,9 @@ def test_pages_of_a_mapped_file_are_forgotten_and_memory_of_ones_own_is_left_alo
     for tensor in (mapped, copy):
         pages.forget(tensor)
         assert torch.equal(tensor, kept)
+
+
+@pytest.mark.parametrize("content", [b"\x80\xff", b"{}", b'{"model": 3}'])
+def test_tokenizer_that_cannot_be_read_is_found_by_the_deep_check(public: Path, content: bytes) -> None:
+    (public / TOKENIZER / "tokenizer.json").write_bytes(content)
+    assert f"tokenizer folder {public / TOKENIZER} cannot be read" in problems(check(public, is_deep=True))

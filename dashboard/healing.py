@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.reads import Reads, Row
+from scheduler.core.healing_policy import Fault
 
 SHOWN = 100
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 180, 52, 24
@@ -35,10 +36,11 @@ class Picture:
 
 
 def heals(reads: Reads, *, with_reasons: bool, limit: int = SHOWN, since: float = 0.0) -> list[Row]:
-    """Heals, newest first. What a program said last may hold anything, so only those who see the audit get it."""
+    """Heals, newest first. What a program said last may hold anybody's words, so only those who see the audit get it;
+    one that never came to work has seen none."""
     found = reads.store.heals(limit, since)
     if not with_reasons:
-        for heal in found:
+        for heal in (heal for heal in found if heal["fault"] != Fault.CRASH_LOOP):
             heal["numbers"] = {name: value for name, value in heal["numbers"].items() if name != "reason"}
     return found
 

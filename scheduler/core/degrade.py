@@ -64,7 +64,7 @@ def go_down(state: State, turn: Turn, heal: Heal, job: Job, rung: Rung) -> dict[
     before = state.degraded.get(job.id)
     wait_s = state.healing[_returning(heal.fault)]["return_after_s"] if before is None else before.wait_s
     state.degraded[job.id] = Descent(heal.id, heal.fault, turn.at, wait_s)
-    state.heals.act(turn, heal, rung.name, {"job_id": job.id, "from": job.rungs or "as_asked", "to": rung.name})
+    state.heals.act(turn, heal, rung.name, {"job_id": job.id, "from": job.rungs or "as_asked", "rung": rung.name})
     return {"rungs": rung.name, "offer": "", "context_bytes": rung.predicted_bytes}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from benchmarks.ledger import Ledger
 from scheduler.core import events
@@ -17,7 +17,7 @@ from scheduler.core.machine import State, step
 from scheduler.core.policy import Policy
 from scheduler.core.tags import Tag
 
-RETURN_S = 20.0
+RETURN_S = 5.0
 LIMIT = 3
 HEALING = HealingPolicy.from_mapping({
     "memory_high": {"for_s": 2, "settle_s": 3, "return_after_s": RETURN_S, "max_per_hour": LIMIT},
@@ -93,6 +93,21 @@ class Healing(RuleBasedStateMachine):
                 priority=priority, total_blocks=60, context_bytes=10, degrade=degrade,
             )
         )  # fmt: skip
+
+    @initialize()
+    def open_house(self) -> None:
+        self.submit("allow", 50)
+        self.start()
+
+    @precondition(lambda self: self.started())
+    @rule(ratio=st.sampled_from([0.5, 0.5, 0.99]))
+    def change_is_carried_out_and_time_goes_by(self, ratio: float) -> None:
+        """The usual way of things: a worker that was asked stops, the job goes on, half a minute passes."""
+        if self.state.slots[0].stop_cause is not None:
+            self.stop()
+        if self.lease() is not None:
+            self.start()
+        self.sense(ratio=ratio, hot=False, seconds=25, lost=False)
 
     @precondition(lambda self: self.lease() is not None)
     @rule()

@@ -25,8 +25,8 @@ def say(house: Web, tag: str, heal: str, place: str, at: float, **body: Any) -> 
 def broken(house: Web) -> Web:
     """One fault healed, one that needs a person, one open."""
     now = time.time()
-    for number, fault in ((1, "hung_step"), (2, "out_of_memory"), (3, "crash_loop")):
-        reason = {"reason": "ImportError: <b>torch</b>"} if number == 3 else {}
+    for number, fault in ((1, "hung_step"), (2, "out_of_memory"), (3, "worker_died"), (4, "crash_loop")):
+        reason = {"reason": f"Error{number}: <b>torch</b>"} if number >= 3 else {}
         say(house, "fault:detected", f"h{number}", f"slot:{number}", now, fault=fault, detect_ms=5100, job_id=None, **reason)
     say(house, "heal:acted", "h1", "slot:1", now + 0.2, fault="hung_step", action="replace", act_ms=200)
     say(house, "heal:recovered", "h1", "slot:1", now + 0.7, fault="hung_step", action="replace", recovery_ms=700, total_ms=5800)
@@ -37,8 +37,9 @@ def broken(house: Web) -> Web:
 def test_heals_are_put_together_from_their_rows(broken: Web) -> None:
     told = broken.local().get("/faults").get_json()
     states = {heal["id"]: (heal["state"], heal["act_ms"], heal["recovery_ms"]) for heal in told["heals"]}
-    assert states == {"h1": ("recovered", 200, 700), "h2": ("abandoned", None, None), "h3": ("open", None, None)}
-    assert [heal["id"] for heal in told["open"]] == ["h3"]
+    ended = {"h1": ("recovered", 200, 700), "h2": ("abandoned", None, None)}
+    assert states == {**ended, "h3": ("open", None, None), "h4": ("open", None, None)}
+    assert [heal["id"] for heal in told["open"]] == ["h4", "h3"]
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "Worker hung"), ("zh-CN", "工作进程卡住")])
@@ -50,9 +51,9 @@ def test_page_says_what_is_broken_and_how_fast_it_was_healed(broken: Web, langua
 
 
 def test_last_words_of_a_program_are_for_those_who_see_the_audit(broken: Web) -> None:
-    assert "ImportError" not in broken.local().get("/dashboard/faults/").text
-    page = broken.person("ada", "ops").get("/dashboard/faults/").text
-    assert "ImportError: &lt;b&gt;torch" in page
+    page = broken.local().get("/dashboard/faults/").text
+    assert "Error3" not in page and "Error4: &lt;b&gt;torch" in page, "a program that never worked has seen nobody's words"
+    assert "Error3: &lt;b&gt;torch" in broken.person("ada", "ops").get("/dashboard/faults/").text
 
 
 def test_policy_in_force_and_learnt_times_are_shown(house: Web) -> None:

@@ -236,6 +236,21 @@ def test_job_climbs_back_after_a_while_and_later_the_next_time() -> None:
     assert waits[0] >= 10 and waits[1] >= 20
 
 
+def test_all_steps_come_back_when_nothing_stuttered_for_a_while() -> None:
+    studio = house(faults={"stutter": {"return_after_s": 30}})
+    begin(studio, "j0", 1, degrade="allow", total_blocks=50)
+    for _ in range(2):
+        slow_block(studio, "j0")
+    studio.stop("j0")
+    studio.feed(events.JobWasStarted(at=studio.at, lease_id=studio.lease("j0"), resume="continuous", ladder=LADDER))
+    slow_block(studio, "j0", seconds=0.5)
+    studio.tick(29.0)
+    assert studio.job("j0").rungs == "steps=3"
+    studio.tick(1.0)
+    assert studio.tags() == ["job:restored"] and studio.all(SendPreempt)
+    assert studio.job("j0").rungs == ""
+
+
 def test_alert_only_does_nothing_but_say_it() -> None:
     studio = house(faults={"memory_high": {"action": "alert"}})
     begin(studio, "j0", 1, degrade="allow")

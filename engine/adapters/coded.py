@@ -16,6 +16,7 @@ from torch import Tensor
 
 from engine.adapters.adapter import Adapter
 from engine.errors import WeightsError
+from engine.model.cuda.host import pinned
 from engine.precision.products import FP8, LARGEST, Product, Side
 
 SMALLEST_FACTOR = 1e-6  # of a column that holds nothing
@@ -46,8 +47,7 @@ class CodedSet:
 
     def on_host(self) -> CodedSet:
         """The same in pinned host memory; `attach` brings it to the device."""
-        host = torch.empty(len(self._slab), dtype=torch.uint8, pin_memory=True)
-        return CodedSet(self._products, host.copy_(self._slab), self._fitted)
+        return CodedSet(self._products, pinned(len(self._slab)).copy_(self._slab), self._fitted)
 
     def on_device(self) -> CodedSet:
         """The same on the device."""

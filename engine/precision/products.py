@@ -90,7 +90,10 @@ class Product:
 
     def on_host(self) -> Product:
         """The same with its weight in pinned host memory: it travels at every use."""
-        return replace(self, weight=self.weight.cpu().pin_memory())
+        from engine.model.cuda.host import pinned  # only where there is a device
+
+        size = self.weight.numel() * self.weight.element_size()
+        return replace(self, weight=pinned(size).view(self.weight.dtype).view(self.weight.shape).copy_(self.weight))
 
     def attach(self, side: Side | None) -> None:
         """Plug an adapter in, or None to pull it out."""

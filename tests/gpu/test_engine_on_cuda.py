@@ -20,6 +20,7 @@ from engine.errors import WeightsError
 from engine.memory.offload import Offload
 from engine.model.block_engine import BlockEngine
 from engine.model.context import Context
+from engine.model.cuda.host import pinned
 from engine.model.loading import load_engine
 from engine.model.lora import merge
 from engine.model.parity.kinds import run_case
@@ -45,7 +46,7 @@ def _context(engine: BlockEngine, device: str, *, is_split: bool = False) -> Con
     layout = engine.layout(WIDTH, HEIGHT, SETTINGS.steps)
     if not is_split:
         return Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device=device))
-    rings = torch.zeros(layout.ring_bytes, dtype=torch.uint8, pin_memory=True)
+    rings = pinned(layout.ring_bytes)
     rest = torch.zeros(layout.total_bytes - layout.ring_bytes, dtype=torch.uint8, device=device)
     return Context(layout, rest, rings)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from engine.model.cuda.host import pinned
 from engine.precision.products import Product
 
 PLACES = 2
@@ -46,7 +47,7 @@ class LayerFeed:
             if turn < PLACES:
                 places.append([torch.empty_like(weight) for weight in weights])
             place = places[turn % PLACES]
-            self._travellers[index] = _Traveller([weight.cpu().pin_memory() for weight in weights], place)
+            self._travellers[index] = _Traveller([_on_host(weight) for weight in weights], place)
             self._layers[index] = with_weights(self._layers[index], list(place), cold)
             layers[index] = None
         for first in range(min(PLACES, len(streamed))):
@@ -79,6 +80,11 @@ class LayerFeed:
             for device, host in zip(traveller.device, traveller.host, strict=True):
                 device.copy_(host, non_blocking=True)
             self._arrived[index].record()
+
+
+def _on_host(weight: Tensor) -> Tensor:
+    size = weight.numel() * weight.element_size()
+    return pinned(size).view(weight.dtype).view(weight.shape).copy_(weight)
 
 
 def products_of(part: Any, without: tuple[str, ...] = ()) -> list[Product]:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.model.cuda.host import pinned
+
 PLACES = 2
 ALIGNMENT_BYTES = 256
 
@@ -66,7 +68,7 @@ def _sizes(module: nn.Module) -> list[tuple[nn.Parameter, int]]:
 def _pinned_slab(module: nn.Module) -> Tensor:
     """The module's weights in one piece of pinned memory, which they become views of."""
     sizes = _sizes(module)
-    slab = torch.empty(sum(size for _, size in sizes), dtype=torch.uint8, pin_memory=True)
+    slab = pinned(sum(size for _, size in sizes))
     offset = 0
     for parameter, size in sizes:
         _view(slab, offset, parameter).copy_(parameter.data)

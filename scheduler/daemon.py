@@ -251,7 +251,11 @@ class Daemon:
             own = [tasks.create_task(work) for work in (
                 self.ledger.run(), self.vault.run(), self._tick(), self._policy.run(self.ledger),
             )]  # fmt: skip
-            await self._preload()
+            preload = self._preload()
+            if not self._is_preloaded():
+                await preload
+            else:  # nothing changes unless a file did: nobody has to wait at the door for the look at all files
+                own.append(tasks.create_task(preload))
             self._timetable.start()
             await self._door.start()
             _log.info("ready")
@@ -291,6 +295,14 @@ class Daemon:
         if self._options.heartbeat_fd is not None:
             with contextlib.suppress(BlockingIOError, BrokenPipeError):
                 os.write(self._options.heartbeat_fd, b".")
+
+    def _is_preloaded(self) -> bool:
+        """Whether the registry to preload is, word for word, the one that was loaded last."""
+        path = self._options.preload_roles
+        try:
+            return path is None or self.roles.is_loaded(path.read_text(encoding="utf-8"), path.parent)
+        except (OSError, UnicodeDecodeError):
+            return False
 
     async def _preload(self) -> None:
         path = self._options.preload_roles

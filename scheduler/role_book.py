@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler.assets import AssetKind, AssetLibrary, Checked, Refused
+from scheduler.canonical import text_sha256
 from scheduler.core import events
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
@@ -73,6 +74,11 @@ class RoleBook:
         """Which roles exclude which."""
         return {name: role.never_with for name, role in self._roles.items()}
 
+    def is_loaded(self, text: str, base_dir: Path) -> bool:
+        """Whether this very registry was the last to be loaded."""
+        facts = self._store.fact("roles_sha256"), self._store.fact("roles_base_dir")
+        return facts == (text_sha256(text), str(base_dir))
+
     async def load(self, text: str, base_dir: Path | None, ledger: Ledger, actor: Actor) -> Loaded:
         """Take up a registry: parse, check its files in a throw-away process, keep them, commit. All or nothing.
 
@@ -101,6 +107,7 @@ class RoleBook:
             for name in change.removed:
                 turn.apply(events.RoleChanged(at=turn.at, role=name, is_available=False))
             turn.store.set_fact("roles_base_dir", str(base_dir), turn.at)
+            turn.store.set_fact("roles_sha256", text_sha256(text), turn.at)
             return Loaded(sorted(change.versions), [*change.added, *change.changed], list(change.removed), warnings)
 
         loaded = await ledger.do(act, actor)

@@ -28,8 +28,8 @@ class DeviceSensors:
         """What the core should hear of this second."""
         found: list[events.Event] = [self._device(at, reading) for reading in readings]
         if (vault := self._vault()) is not None and vault.limit_bytes:
-            held = sum(vault.files.values()) + sum(vault.contexts.values()) + sum(vault.conditions.values())
-            ratio = held / vault.limit_bytes
+            # Prepared conditions are let go of by themselves when room is needed: a vault full of them is not short.
+            ratio = (sum(vault.files.values()) + sum(vault.contexts.values())) / vault.limit_bytes
             found.append(events.DeviceWasRead(at=at, device="vault:0", slots=self._all, memory_ratio=ratio))
         found.append(events.DiskWasRead(at=at, free_bytes=shutil.disk_usage(self._data_dir).free))
         return found

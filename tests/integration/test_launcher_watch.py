@@ -67,7 +67,7 @@ def test_readings_reach_the_slots_that_they_concern(tmp_path: Path) -> None:
         "memory_used_bytes": 97, "memory_total_bytes": 100, "utilization_percent": 50.0, "temperature_c": 91,
         "throttle_reasons": 0x40, "xids": [79], "is_lost": True,
     }  # fmt: skip
-    status = SimpleNamespace(limit_bytes=10, files={"a": 4}, contexts={"j": 3}, conditions={})
+    status = SimpleNamespace(limit_bytes=10, files={"a": 4}, contexts={"j": 3}, conditions={"c": 9})
     sensors = DeviceSensors(tmp_path, 2, lambda: status, probe=Probe())  # type: ignore[arg-type, return-value]
     readings = [Reading("gpu1", body), Reading("gpu0", {"throttle_reasons": 4}), Reading("cpu", {})]
     gpu, cool, box, vault, disk = sensors.heard(5.0, readings)

@@ -1,6 +1,6 @@
 """How much memory a model and a job's context take, and where it lies: pure arithmetic, no torch.
 
-`make_plan` and `all_rungs` answer for a `Load` in a `Room`; the rest is what they are made of.
+`make_plan` and `all_rungs` answer for a `Load` in a `Room`, `predict` for a measurement; the rest is what they are made of.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from engine.memory.load import KV_FORMS, PLACES, PRECISIONS, Load, Room
 from engine.memory.offload import Offload
 from engine.memory.placement import Arrangement, Part
 from engine.memory.plan import Plan, Rung, Verdict, gib, plan_of, rung_words
+from engine.memory.prediction import Prediction, predict
 from engine.memory.timing import BlockTime, Speed
 from engine.memory.weights import (
     SPEECH_LAYERS,
@@ -57,6 +58,7 @@ __all__ = [
     "Offload",
     "Part",
     "Plan",
+    "Prediction",
     "Room",
     "Rung",
     "Speed",
@@ -73,6 +75,7 @@ __all__ = [
     "gib",
     "make_plan",
     "plan_of",
+    "predict",
     "quantised_parameters",
     "ring_rows",
     "ring_tensors",

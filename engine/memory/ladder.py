@@ -58,11 +58,11 @@ def _add(plans: list[Plan], candidate: Plan) -> None:
 
 def _arrangements(load: Load, room: Room, limit: int | None) -> Iterator[tuple[Rung, Arrangement]]:
     """The rungs that change nothing of what was asked for, each on top of the ones before."""
-    how = Arrangement(kv=load.kv)
+    how = Arrangement(kv=load.kv, offload=Offload(text_weights=not load.is_wide))  # no step uses them
     yield Rung.RESIDENT, how
     how = dataclasses.replace(how, is_parked=True)
     yield Rung.PARKED_CONTEXTS, how
-    how = dataclasses.replace(how, is_lean=True, offload=Offload(text_weights=not load.is_wide))
+    how = dataclasses.replace(how, is_lean=True)
     yield Rung.DROPPED_CACHES, how
     if load.is_wide:
         return  # the code that streams and stores eight bits is the GPU's
@@ -73,6 +73,8 @@ def _arrangements(load: Load, room: Room, limit: int | None) -> Iterator[tuple[R
     yield Rung.STREAMED_RINGS, how
     how = dataclasses.replace(how, offload=Offload(text_weights=True, rings=True, cold_weights=True))
     yield Rung.COLD_WEIGHTS, how
+    if load.adapter_rank:
+        return  # side columns of travelling layers would lose what is attached: the engine refuses them
     layers = _layers_to_stream(load, plan_of(load, room, Rung.COLD_WEIGHTS, how).peak_bytes, limit)
     offload = Offload(text_weights=True, rings=True, cold_weights=True, layers=layers)
     yield Rung.STREAMED_WEIGHTS, dataclasses.replace(how, offload=offload)

@@ -18,7 +18,9 @@ class Load:
     """What is to be in memory at once. Width and height in pixels, multiples of 64, as `engine.config.fit_size` gives.
 
     A model in float32 (the pocket model) has neither precision nor ring form to choose. `voice_s`: seconds of the longest
-    voice; its features stay for the whole job. `roles_ready`: roles whose conditions are kept, the playing one included.
+    voice; its features stay for the whole job. `roles_ready`: roles that are kept, the playing one included; several are
+    kept ready for the stage. `adapter_rank`: room for adapters, the sum of the ranks that can be attached at once;
+    `adapters`: sets that are fitted and kept.
     """
 
     shape: ModelShape

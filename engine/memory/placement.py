@@ -8,16 +8,18 @@ from functools import lru_cache
 
 from engine.catalog import BLOCK_LATENTS, FPS, ModelShape
 from engine.memory import weights, working
-from engine.memory.context import HEADER_BYTES, ITEM_BYTES, TensorSpec, context_tensors
-from engine.memory.devices import CUDA_CONTEXT_BYTES, Device
+from engine.memory.adapters import fitted_bytes, scratch_bytes
+from engine.memory.context import HEADER_BYTES, ITEM_BYTES, KV_FP8, context_tensors, ring_rows
+from engine.memory.decoding import rearranged_bytes
+from engine.memory.devices import CUDA_CONTEXT_BYTES, CUDA_STREAMS_BYTES, Device
 from engine.memory.load import Load
 from engine.memory.offload import RESIDENT, Offload
 
 RING_POOL_LAYERS = 4  # layer buffers through which streamed rings pass
 WEIGHT_POOL_LAYERS = 2  # layer buffers through which streamed weights pass
 SPEECH_LAYERS = weights.SPEECH_LAYERS
-VALUE_ROWS = 64  # values in eight bits lie transposed, their rows padded to a multiple of this
 CONDITION_LATENTS = 20  # reference and motion
+SLACK, CUDA_CONTEXT = "allocator slack", "CUDA context"  # the parts that are not allocated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +28,8 @@ class Arrangement:
 
     kv: str
     is_parked: bool = False  # contexts that do not play lie in host memory
-    is_lean: bool = False  # nothing kept for later: see `_roles`, `_encoders`; the decoder in pieces of one latent
+    is_lean: bool = False  # nothing kept for later on the GPU: see `_roles`, `_encoders`
     offload: Offload = RESIDENT
-
-    @property
-    def chunk(self) -> int:
-        """Latents that go through the decoder at once."""
-        return 1 if self.is_lean else BLOCK_LATENTS
 
 
 @dataclass(frozen=True)
@@ -53,18 +50,19 @@ class Part:
 def place(load: Load, how: Arrangement, device: Device | None) -> tuple[Part, ...]:
     """Every part, largest families first. Their sum on the GPU is the predicted peak."""
     precision = _precision(load)
-    moment = _worst(load.shape, load.width, load.height, precision, how.chunk)
-    slack = int(working.ALLOCATOR_SLACK_RATIO * moment.total_bytes)
+    moment = _worst(load.shape, load.width, load.height, precision, _kv(load.shape, how.kv), load.adapter_rank)
     unknown = 0 if load.is_wide else CUDA_CONTEXT_BYTES  # a model in float32 is for the CPU
     overhead = unknown if device is None else device.cuda_context_bytes
+    if overhead and (how.offload.rings or how.offload.layers):
+        overhead += CUDA_STREAMS_BYTES
     return (
         *_weights(load, how, precision),
         *_contexts(load, how),
         *_roles(load, how),
         *_encoders(load, how),
         Part("working memory", moment.total_bytes),
-        Part("allocator slack", slack),
-        Part("CUDA context", overhead),
+        Part(SLACK, working.slack_bytes(moment)),
+        Part(CUDA_CONTEXT, overhead),
     )
 
 
@@ -86,7 +84,7 @@ def start_bytes(load: Load, how: Arrangement) -> int:
 
 def block_bytes(load: Load, how: Arrangement) -> int:
     """What comes in once per block, before its first step: the weights of the audio's keys, values and norms."""
-    return how.offload.cold_weights * weights.cold_bytes(load.shape, _precision(load))[1]
+    return how.offload.cold_weights * weights.cold_bytes(load.shape, _precision(load), load.adapter_rank)[1]
 
 
 def _ring_bytes(load: Load, how: Arrangement) -> int:
@@ -100,14 +98,14 @@ def _precision(load: Load) -> str:
 
 def _weights(load: Load, how: Arrangement, precision: str) -> Iterator[Part]:
     layer, count = weights.travelling_layer_bytes(load.shape, precision), how.offload.layers
-    per_prompt, per_block = weights.cold_bytes(load.shape, precision)
+    per_prompt, per_block = weights.cold_bytes(load.shape, precision, load.adapter_rank)
     away = count * layer + how.offload.cold_weights * per_block
     away += (how.offload.text_weights or how.offload.cold_weights) * per_prompt
-    yield Part("transformer", weights.transformer_bytes(load.shape, precision) - away, away)
+    yield Part("transformer", weights.transformer_bytes(load.shape, precision, load.adapter_rank) - away, away)
     if count:
         yield Part("layers on their way", min(count, WEIGHT_POOL_LAYERS) * layer)
     vae = ITEM_BYTES[load.shape.dtype] * weights.vae_parameters(load.shape)
-    yield Part("autoencoder", vae + working.rearranged_bytes(load.shape))
+    yield Part("autoencoder", vae + rearranged_bytes(load.shape))
 
 
 def _contexts(load: Load, how: Arrangement) -> Iterator[Part]:
@@ -124,15 +122,22 @@ def _contexts(load: Load, how: Arrangement) -> Iterator[Part]:
 
 
 def _roles(load: Load, how: Arrangement) -> Iterator[Part]:
+    """One role alone is played from its conditions. Several are all kept ready (`engine.model.ready`), the playing one
+    too, for it comes back; the keys and values of the last prompt are kept beside them."""
     shape, item = load.shape, ITEM_BYTES[load.shape.dtype]
     rows = shape.text_len * item
-    yield Part("text keys and values", 2 * shape.num_layers * shape.dim * rows)
+    text = 2 * shape.num_layers * shape.dim * rows
+    yield Part("text keys and values", text)
     speech = int(load.voice_s * FPS) * SPEECH_LAYERS * shape.audio_dim * item
     latents = working.latent_bytes(shape, load.width, load.height, CONDITION_LATENTS)
     one = rows * shape.text_dim + latents + speech
+    if load.roles_ready > 1:
+        one += text + _ready(shape, load.width, load.height, how.kv)
     yield Part("role conditions", *_kept(load.roles_ready, one, how))
     if load.adapters and load.adapter_rank:
-        yield Part("adapters", *_kept(load.adapters, weights.adapter_bytes(shape, load.adapter_rank), how))
+        gpu, host = _kept(load.adapters, fitted_bytes(shape, _precision(load), load.adapter_rank), how)
+        tokens = ring_rows(load.width, load.height, 4 * BLOCK_LATENTS)
+        yield Part("adapters", gpu + (0 if load.is_wide else scratch_bytes(tokens, load.adapter_rank)), host)
 
 
 def _encoders(load: Load, how: Arrangement) -> Iterator[Part]:
@@ -154,22 +159,25 @@ def _context(shape: ModelShape, width: int, height: int, steps: int, infer_frame
     """One context's bytes by family."""
     sizes = {"rings": 0, "sink": 0, "decoder memory": 0, "small state": HEADER_BYTES}
     families = {"ring": "rings", "sink": "sink", "decoder": "decoder memory"}
-    is_coded = kv == "fp8" and shape.dtype != "float32"
-    for spec in context_tensors(shape, width, height, steps, infer_frames):
-        size = _coded_bytes(spec) if is_coded else spec.total_bytes
-        sizes[families.get(spec.name.partition(".")[0], "small state")] += size
+    for spec in context_tensors(shape, width, height, steps, infer_frames, _kv(shape, kv)):
+        sizes[families.get(spec.name.partition(".")[0], "small state")] += spec.total_bytes
     return sizes
 
 
-def _coded_bytes(spec: TensorSpec) -> int:
-    """In eight bits ring keys, ring values and sink values take a byte a number; rows of values are padded."""
-    if not spec.name.startswith("ring.") and spec.name != "sink.v":
-        return spec.total_bytes
-    layers, rows, heads, width = spec.shape
-    padded = rows if spec.name.endswith(".k") else -(-rows // VALUE_ROWS) * VALUE_ROWS
-    return layers * padded * heads * width * (2 if spec.is_double else 1)
+@lru_cache(maxsize=256)
+def _ready(shape: ModelShape, width: int, height: int, kv: str) -> int:
+    """What a role made ready keeps of a context: one copy of the sink, the scales of its values, the decoder's memory."""
+    specs = context_tensors(shape, width, height, 1, kv=_kv(shape, kv))
+    return sum(spec.item_bytes for spec in specs if spec.name.startswith(("sink.", "v_scale", "decoder.")))
+
+
+def _kv(shape: ModelShape, kv: str) -> str | None:
+    """The rings' form as the engine calls it."""
+    return KV_FP8 if kv == KV_FP8 and shape.dtype != "float32" else None
 
 
 @lru_cache(maxsize=256)
-def _worst(shape: ModelShape, width: int, height: int, precision: str, chunk: int) -> working.Moment:
-    return working.worst_moment(shape, width, height, precision, chunk)
+def _worst(
+    shape: ModelShape, width: int, height: int, precision: str, kv: str | None, adapter_rank: int
+) -> working.Moment:
+    return working.worst_moment(shape, width, height, precision, kv, adapter_rank)

@@ -9,7 +9,16 @@ from enum import StrEnum
 from engine.catalog import BLOCK_FRAMES
 from engine.memory.load import Load, Room
 from engine.memory.offload import RESIDENT
-from engine.memory.placement import Arrangement, Part, block_bytes, link_bytes, place, start_bytes
+from engine.memory.placement import (
+    CUDA_CONTEXT,
+    SLACK,
+    Arrangement,
+    Part,
+    block_bytes,
+    link_bytes,
+    place,
+    start_bytes,
+)
 from engine.memory.timing import BlockTime, step_work
 from engine.memory.words import RUNG_WORDS, Words, sentence
 
@@ -67,6 +76,16 @@ class Plan:
     def peak_bytes(self) -> int:
         """Predicted peak of one GPU: what the allocator reserves, and the CUDA context."""
         return sum(part.gpu_bytes for part in self.parts)
+
+    @property
+    def allocated_bytes(self) -> int:
+        """Of these, what tensors take."""
+        return sum(part.gpu_bytes for part in self.parts if part.name not in (SLACK, CUDA_CONTEXT))
+
+    @property
+    def cuda_context_bytes(self) -> int:
+        """Of these, what the driver takes for the process."""
+        return next(part.gpu_bytes for part in self.parts if part.name == CUDA_CONTEXT)
 
     @property
     def host_bytes(self) -> int:
@@ -138,7 +157,7 @@ def _time(load: Load, room: Room, how: Arrangement) -> tuple[BlockTime | None, t
     speed = None if room.device is None else room.device.speed
     if speed is None or load.is_wide or speed.model not in (None, load.shape.name):
         return None, (sentence("not_measured"),)
-    work = step_work(load.shape, load.width, load.height, load.infer_frames)
+    work = step_work(load.shape, load.width, load.height, load.infer_frames, load.adapter_rank)
     compute, once = speed.compute_ms(work, load.precision, how.kv), block_bytes(load, how)
     if compute is None or (how.offload != RESIDENT and speed.link_gb_per_s is None):
         return None, (sentence("not_measured"),)

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from engine.catalog import BLOCK_LATENTS, CLIP_FRAMES, SHAPES, ModelShape
 from engine.memory import measured
+from engine.memory.adapters import PER_STEP, side_numbers
 from engine.memory.context import ring_rows, sink_rows
 from engine.memory.measured import Measurement
 
@@ -29,13 +30,17 @@ class Work:
     attention: float
 
 
-def step_work(shape: ModelShape, width: int, height: int, infer_frames: int = CLIP_FRAMES) -> Work:
-    """Two operations per multiplication and addition; width and height in pixels (model fact sheet, section 7)."""
+def step_work(
+    shape: ModelShape, width: int, height: int, infer_frames: int = CLIP_FRAMES, adapter_rank: int = 0
+) -> Work:
+    """Two operations per multiplication and addition; width and height in pixels (model fact sheet, section 7). Side
+    columns for adapters count in every product of the step, whether one is attached or not."""
     tokens = BLOCK_LATENTS * (width // 16) * (height // 16)
     keys = ring_rows(width, height, infer_frames) + sink_rows(width, height)
     dim, injections = shape.dim, len(shape.audio_inject_layers)
     per_layer = 12 * dim * dim + 4 * dim * shape.ffn_dim  # q, k, v, o; the queries and outputs over text; feed-forward
     products = tokens * (shape.num_layers * per_layer + injections * 4 * dim * dim)
+    products += 2 * tokens * side_numbers(shape, adapter_rank, PER_STEP)
     attention = 4 * tokens * dim * (shape.num_layers * (keys + shape.text_len) + injections * AUDIO_ROWS)
     return Work(products=float(products), attention=float(attention))
 
@@ -141,7 +146,11 @@ def _least_squares(lines: list[list[float]]) -> list[float]:
 
 @lru_cache(maxsize=1)
 def measured_speed() -> Speed:
-    """The measured card's rates with the 14B model; the link's is the ceiling of pinned memory on that card."""
+    """The measured card's rates with the 14B model; the link's is that of pinned memory on that card."""
     return fit_speed(
-        SHAPES[measured.MODEL], measured.ROWS, 55.0, f"{measured.SOURCE}, {measured.DEVICE}", measured.DATE
+        SHAPES[measured.MODEL],
+        measured.ROWS,
+        measured.LINK_GB_PER_S,
+        f"{measured.SOURCE}, {measured.DEVICE}",
+        measured.DATE,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from engine.catalog import ModelShape
+from engine.memory.adapters import PER_BLOCK, PER_PROMPT, side_numbers
 from engine.memory.context import ITEM_BYTES, LATENT_CHANNELS, VAE_RES_BLOCKS, VAE_TEMPORAL_UPSAMPLE
 
 SPEECH_LAYERS = 25
@@ -54,25 +55,28 @@ def travelling_layer_bytes(shape: ModelShape, precision: str) -> int:
     return _product_item(precision) * (6 * shape.dim * shape.dim + 2 * shape.dim * shape.ffn_dim)
 
 
-def cold_bytes(shape: ModelShape, precision: str) -> tuple[int, int]:
-    """Weights used once per prompt (text keys and values), and once per block (audio keys, values, adaptive norms)."""
-    square = _product_item(precision) * shape.dim * shape.dim
-    return 2 * shape.num_layers * square, 4 * len(shape.audio_inject_layers) * square
+def cold_bytes(shape: ModelShape, precision: str, adapter_rank: int = 0) -> tuple[int, int]:
+    """Weights used once per prompt (text keys and values), and once per block (audio keys, values, adaptive norms), with
+    side columns for adapters of `adapter_rank` in all."""
+    item, square = _product_item(precision), shape.dim * shape.dim
+    prompt = 2 * shape.num_layers * square + side_numbers(shape, adapter_rank, PER_PROMPT)
+    block = 4 * len(shape.audio_inject_layers) * square + side_numbers(shape, adapter_rank, PER_BLOCK)
+    return item * prompt, item * block
 
 
-def transformer_bytes(shape: ModelShape, precision: str) -> int:
-    """Bytes of the whole transformer, the scales of an eight-bit one included. `precision`: float32, bf16 or fp8."""
-    if precision != "fp8":
-        return ITEM_BYTES[_dtype(precision)] * transformer_parameters(shape)
+def transformer_bytes(shape: ModelShape, precision: str, adapter_rank: int = 0) -> int:
+    """Bytes of the whole transformer, the scales of an eight-bit one and side columns for adapters included. `precision`:
+    float32 (the plain network), bf16 or fp8 (the fused one, which keeps its modulations in float32)."""
+    if precision == "float32":
+        return ITEM_BYTES[precision] * transformer_parameters(shape)
+    modulations = 2 * shape.num_layers * 6 * shape.dim
+    total = (
+        2 * transformer_parameters(shape) + modulations + _product_item(precision) * side_numbers(shape, adapter_rank)
+    )
+    if precision == "bf16":
+        return total
     rows = shape.num_layers * (9 * shape.dim + shape.ffn_dim) + len(shape.audio_inject_layers) * 6 * shape.dim
-    return 2 * transformer_parameters(shape) - quantised_parameters(shape) + _SCALE_BYTES * rows
-
-
-def adapter_bytes(shape: ModelShape, rank: int) -> int:
-    """A low-rank adapter on every linear layer of blocks and injectors, two bytes a number."""
-    dim, injections = shape.dim, len(shape.audio_inject_layers)
-    sides = shape.num_layers * (8 * 2 * dim + 2 * (dim + shape.ffn_dim)) + injections * 4 * 2 * dim
-    return 2 * rank * sides
+    return total - quantised_parameters(shape) + _SCALE_BYTES * rows
 
 
 def vae_parameters(shape: ModelShape) -> int:

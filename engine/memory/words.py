@@ -26,33 +26,33 @@ PART_WORDS: dict[str, Words] = {
 RUNG_WORDS: dict[str, Words] = {
     "resident": {"en": "everything resident", "zh": "全部驻留"},
     "parked_contexts": {"en": "waiting contexts in host memory", "zh": "等待中的上下文移到主机内存"},
-    "dropped_caches": {
-        "en": "nothing kept for later, decoder in small pieces",
-        "zh": "不保留备用缓存，解码器分小片工作",
-    },
+    "dropped_caches": {"en": "nothing kept on the GPU for later", "zh": "GPU 上不保留备用缓存"},
     "fp8_rings": {"en": "rings in eight bits", "zh": "环形缓存用八位存储"},
     "streamed_rings": {"en": "rings streamed from host memory", "zh": "环形缓存从主机内存流式读取"},
     "cold_weights": {
-        "en": "weights used once per block in host memory",
-        "zh": "每块只用一次的权重移到主机内存",
+        "en": "rings streamed, weights used once per block in host memory",
+        "zh": "环形缓存流式读取，每块只用一次的权重移到主机内存",
     },
     "streamed_weights": {
-        "en": "{layers} of {all} layers streamed from host memory",
-        "zh": "{all} 层中有 {layers} 层权重从主机内存流式读取",
+        "en": "rings and {layers} of {all} layers streamed from host memory",
+        "zh": "环形缓存与 {all} 层中的 {layers} 层权重从主机内存流式读取",
     },
     "fewer_steps": {"en": "{steps} steps", "zh": "{steps} 步去噪"},
     "smaller_size": {"en": "{size} pixels, {steps} steps", "zh": "{size} 像素，{steps} 步"},
 }
 
 COSTS: dict[str, Words] = {
-    "resident": {"en": "none", "zh": "无"},
+    "resident": {
+        "en": "none; weights used once per prompt come from host memory",
+        "zh": "无；每个提示只用一次的权重从主机内存读取",
+    },
     "parked_contexts": {
         "en": "none; a waiting job's context travels back before it goes on",
         "zh": "无；等待中的任务继续前需先把上下文搬回",
     },
     "dropped_caches": {
-        "en": "none; a switch of role or prompt comes from host memory",
-        "zh": "无；切换角色或提示时从主机内存读取",
+        "en": "none; a switch of role comes from host memory",
+        "zh": "无；切换角色时从主机内存读取",
     },
     "fp8_rings": {
         "en": "earlier blocks are remembered less exactly; other bits than with bf16 rings",

@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.catalog import BLOCK_LATENTS
+from engine.memory.decoding import latents_at_a_time
 from engine.model.vae_parts import AttentionBlock, CausalConv, Resample, ResidualBlock, RMSNorm, Stream
 
 # Normalisation of latents, the public values.
@@ -29,9 +31,6 @@ LATENTS_STD = (
     2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
     3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160,
 )  # fmt: skip
-
-
-LARGE_LATENT = 48 * 32  # pixels of a latent: 384x256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +181,7 @@ class VideoAutoencoder(nn.Module):
 
 def _at_a_time(latents: Tensor) -> int:
     """How many latents [n, h, w, C] pass at once: a large picture on a device takes gigabytes each, and gains no speed."""
-    return 1 if latents.is_cuda and latents.shape[1] * latents.shape[2] > LARGE_LATENT else 3
+    return latents_at_a_time(latents.shape[1] * latents.shape[2]) if latents.is_cuda else BLOCK_LATENTS
 
 
 def _through(first: nn.Module, layers: list[nn.Module], head: nn.ModuleList, x: Tensor, stream: Stream) -> Tensor:

@@ -83,7 +83,12 @@ def plan(
         ),
     ] = None,
     contexts: Annotated[int, typer.Option("--contexts", help="Jobs in memory at once, the playing one included.")] = 1,
-    adapter_rank: Annotated[int, typer.Option("--adapter-rank", help="Rank of the role's adapter; 0: none.")] = 0,
+    roles: Annotated[
+        int, typer.Option("--roles", help="Roles kept, the playing one included; several are kept ready for the stage.")
+    ] = 1,
+    adapter_rank: Annotated[
+        int, typer.Option("--adapter-rank", help="Room for adapters: the sum of the ranks that play at once; 0: none.")
+    ] = 0,
     text_encoder: Annotated[str, typer.Option("--text-encoder", help=_one_of(*PLACES))] = "host",
     consent: Annotated[
         bool, typer.Option("--consent", help="Fewer steps or a smaller picture are agreed to.")
@@ -107,7 +112,8 @@ def plan(
         load = Load(
             shape=SHAPES[MODELS[model]], width=width, height=height, steps=settings.steps,
             infer_frames=settings.infer_frames, precision=precision, kv=kv or precision, contexts=contexts, voice_s=voice_s,
-            adapters=int(adapter_rank > 0), adapter_rank=adapter_rank, text_encoder=text_encoder, portrait=portrait,
+            roles_ready=roles, adapters=roles if adapter_rank > 0 else 0, adapter_rank=adapter_rank,
+            text_encoder=text_encoder, portrait=portrait,
         )  # fmt: skip
         if figure:
             room = _with_figures(room, figure, precision)

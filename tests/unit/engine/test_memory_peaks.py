@@ -1,0 +1,108 @@
+"""Working memory: the lists against measured peaks, against the classes they describe, and what `predict` answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.catalog import SHAPES, ModelShape
+from engine.errors import SettingsError
+from engine.memory import GIB, ITEM_BYTES, Offload, predict, sink_rows
+from engine.memory.adapters import fitted_bytes
+from engine.memory.decoding import decode_moment, latents_at_a_time, rearranged_bytes
+from engine.memory.devices import CUDA_STREAMS_BYTES
+from engine.memory.measured import PEAKS, Peak
+from engine.memory.working import (
+    ALLOCATOR,
+    ALLOCATOR_SLACK_RATIOS,
+    EXPANDABLE,
+    SEGMENTS,
+    moments,
+    slack_bytes,
+    worst_moment,
+)
+from engine.model.vae import VaeConfig, VideoAutoencoder
+from engine.model.vae_parts import CausalConv
+from engine.model.weights import empty_weights
+
+LARGE, POCKET = SHAPES["live-avatar-14b"], SHAPES["pocket"]
+
+
+@pytest.mark.parametrize("peak", PEAKS, ids=lambda peak: f"{peak.width}x{peak.height}-{peak.allocated_gib}")
+def test_lists_of_tensors_explain_the_peaks_measured_on_an_h200(peak: Peak) -> None:
+    told = predict(LARGE, peak.width, peak.height, offload=peak.offload, voice_s=peak.voice_s)
+    assert told.allocated_bytes / GIB == pytest.approx(peak.allocated_gib, rel=0.01)
+    assert told.reserved_bytes / GIB == pytest.approx(peak.reserved_gib, rel=0.03)
+    assert told.cuda_context_bytes / GIB == pytest.approx(peak.context_gib, rel=0.01)
+    assert told.total_bytes / GIB == pytest.approx(peak.reserved_gib + peak.context_gib, rel=0.03)
+
+
+def test_measured_peaks_stand_in_the_docs(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "memory.md").read_text(encoding="utf-8")
+    for peak in PEAKS:
+        figures = (peak.allocated_gib, peak.reserved_gib, peak.context_gib)
+        assert f"| {' | '.join(f'{figure:.3f}' for figure in figures)} |" in text
+
+
+def test_prediction_follows_every_argument() -> None:
+    plain = predict(LARGE, 640, 384)
+    assert plain.allocated_bytes < plain.reserved_bytes < plain.total_bytes
+    assert predict(LARGE, 640, 384, kv=None).allocated_bytes > plain.allocated_bytes + 17 * GIB
+    roomy, filled = (predict(LARGE, 640, 384, adapter_rank=64, adapters=count).allocated_bytes for count in (0, 1))
+    assert filled - roomy > fitted_bytes(LARGE, "fp8", 64)
+    assert roomy > plain.allocated_bytes
+    streamed = predict(LARGE, 640, 384, offload=Offload(layers=2))
+    assert streamed.cuda_context_bytes - plain.cuda_context_bytes == CUDA_STREAMS_BYTES
+    assert predict(LARGE, 640, 384, device="abacus").block_ms is None
+    with pytest.raises(SettingsError, match="kv is 'fp4'"):
+        predict(LARGE, 640, 384, kv="fp4")
+
+
+def test_every_moment_of_the_large_model_is_named_and_the_autoencoder_is_the_worst() -> None:
+    found = {moment.name: moment.total_bytes for moment in moments(LARGE, 640, 384, "fp8", "fp8")}
+    assert set(found) == {"step", "prefill", "audio", "modulation", "decode", "portrait"}
+    assert max(found, key=lambda name: found[name]) == "decode"
+    assert found["decode"] == decode_moment(LARGE, 640, 384, 1).total_bytes
+    assert found["portrait"] < found["decode"] < 1.02 * found["portrait"]
+    assert max(moments(LARGE, 192, 128, "fp8"), key=lambda moment: moment.total_bytes).name == "modulation"
+
+
+def test_large_pictures_pass_the_autoencoder_one_latent_at_a_time() -> None:
+    assert (latents_at_a_time(48 * 32), latents_at_a_time(48 * 40)) == (3, 1)
+    small, large = (decode_moment(LARGE, *size, 3).total_bytes for size in ((384, 256), (384, 320)))
+    assert worst_moment(LARGE, 384, 256, "fp8").total_bytes == small
+    assert worst_moment(LARGE, 384, 320, "fp8").total_bytes < 0.4 * large
+    assert worst_moment(POCKET, 640, 384, "float32").total_bytes >= decode_moment(POCKET, 640, 384, 3).total_bytes
+
+
+def test_attention_in_eight_bits_holds_less_than_in_bf16() -> None:
+    wide, coded = (
+        {moment.name: dict(moment.parts) for moment in moments(LARGE, 704, 384, "fp8", kv)} for kv in (None, "fp8")
+    )
+    tokens, sink = 3 * 44 * 24, sink_rows(704, 384)
+    assert coded["step"]["rotated sink keys in eight bits"] == sink * 5120
+    assert sum(coded["step"].values()) < sum(wide["step"].values())
+    assert coded["prefill"]["sink values before they are coded"] == 2 * sink * 5120
+    assert wide["prefill"]["sink values before they are coded"] == 0
+    assert wide["step"]["rotated sink keys"] == 2 * sink * 5120 and tokens == 3168
+
+
+def test_allocator_has_a_slack_of_its_own_per_mode() -> None:
+    moment = worst_moment(LARGE, 640, 384, "fp8")
+    assert set(ALLOCATOR_SLACK_RATIOS) == {SEGMENTS, EXPANDABLE} and ALLOCATOR in ALLOCATOR_SLACK_RATIOS
+    for mode, ratio in ALLOCATOR_SLACK_RATIOS.items():
+        assert slack_bytes(moment, mode) == int(ratio * moment.total_bytes)
+
+
+@pytest.mark.parametrize("shape", [POCKET, LARGE], ids=lambda shape: shape.name)
+def test_second_copies_are_those_of_the_classes_convolutions(shape: ModelShape) -> None:
+    with empty_weights():
+        vae = VideoAutoencoder(VaeConfig(dim=shape.vae_dim, dim_mult=shape.vae_dim_mult))
+    deep = [(name, m) for name, m in vae.named_modules() if isinstance(m, CausalConv) and m.taps > 1]
+    twice = [
+        m for name, m in deep
+        if name.startswith("decoder") and m.is_spatial and m.weight.shape[1] <= 128 and name != "decoder.conv1"
+    ]  # fmt: skip
+    numbers = sum(m.weight.numel() for _, m in deep) + sum(m.weight.numel() for m in twice)
+    assert rearranged_bytes(shape) == numbers * ITEM_BYTES[shape.dtype]

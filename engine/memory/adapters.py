@@ -16,7 +16,7 @@ from engine.memory.context import ITEM_BYTES
 SIDE_UNIT = 128  # side columns come in this many
 SLAB_ALIGNMENT_BYTES = 256
 FLOAT = 4
-SCRATCH_ROWS, SCRATCH_PIECES = 64, 3  # tiles of the kernel that fills side columns (engine.model.cuda.side)
+SCRATCH_ROWS, SCRATCH_PIECES = 64, 2  # tiles of the kernel that fills side columns (engine.model.cuda.side)
 PER_STEP, PER_PROMPT, PER_BLOCK = "step", "prompt", "block"
 
 

@@ -36,7 +36,7 @@ class Load:
     adapters: int = 0
     adapter_rank: int = 0
     text_encoder: str = "host"
-    speech_encoder: str = "host"
+    speech_encoder: str = "gpu"
     portrait: tuple[int, int] | None = None  # width and height of the picture, for smaller sizes of the same aspect
 
     def __post_init__(self) -> None:

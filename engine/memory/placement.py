@@ -17,6 +17,7 @@ from engine.memory.offload import RESIDENT, Offload
 
 RING_POOL_LAYERS = 4  # layer buffers through which streamed rings pass
 WEIGHT_POOL_LAYERS = 2  # layer buffers through which streamed weights pass
+TEXT_POOL_LAYERS = 2  # and those of a text encoder that lies in host memory; they stay after the first prompt
 SPEECH_LAYERS = weights.SPEECH_LAYERS
 CONDITION_LATENTS = 20  # reference and motion
 SLACK, CUDA_CONTEXT = "allocator slack", "CUDA context"  # the parts that are not allocated
@@ -147,6 +148,8 @@ def _encoders(load: Load, how: Arrangement) -> Iterator[Part]:
     ):
         is_on_gpu = where == "gpu" and not how.is_lean
         yield Part(name, size if is_on_gpu else 0, size if where != "none" and not is_on_gpu else 0)
+        if name == "text encoder" and where != "none" and not is_on_gpu and not load.is_wide:
+            yield Part("text encoder on its way", TEXT_POOL_LAYERS * weights.text_layer_bytes(load.shape))
 
 
 def _kept(count: int, size: int, how: Arrangement) -> tuple[int, int]:

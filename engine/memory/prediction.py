@@ -35,10 +35,14 @@ def predict(
     device: str = measured.DEVICE,
 ) -> Prediction:  # fmt: skip
     """Width and height in pixels; `precision` of the large products, bf16 or fp8; `kv` None is bf16; `adapter_rank` is
-    room, `adapters` the fitted sets on the device. Raises SettingsError naming what cannot be."""
+    room, `adapters` the fitted sets on the device. Text and speech encoder are not part of what is measured.
+
+    Raises SettingsError naming what cannot be.
+    """
     load = Load(
         shape=shape, width=width, height=height, steps=steps, precision=precision, kv=kv or "bf16",
-        adapter_rank=adapter_rank, adapters=adapters, roles_ready=roles_ready, voice_s=voice_s,
+        adapter_rank=adapter_rank, adapters=adapters, roles_ready=roles_ready, voice_s=voice_s, text_encoder="none",
+        speech_encoder="none",
     )  # fmt: skip
     plan = plan_of(load, Room(device=find_device(device)), Rung.RESIDENT, Arrangement(kv=load.kv, offload=offload))
     return Prediction(

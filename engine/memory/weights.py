@@ -13,6 +13,9 @@ _SCALE_BYTES = 4
 
 # The two encoders of the public checkpoint in bfloat16 (UMT5-XXL, wav2vec2-large), by the shape they belong to.
 _TEXT_ENCODER = {"live-avatar-14b": 5_680_910_336}
+_TEXT_LAYER = {
+    "live-avatar-14b": 192_948_224
+}  # one of 24: attention 4 x 4096^2, feed-forward 3 x 4096 x 10240, norms, biases
 _SPEECH_ENCODER = {"live-avatar-14b": 315_472_545}
 
 
@@ -112,6 +115,11 @@ def weights_bytes(shape: ModelShape, precision: str) -> int:
 def text_encoder_bytes(shape: ModelShape) -> int:
     """The text encoder; 0 where the model's is too small to count."""
     return 2 * _TEXT_ENCODER.get(shape.name, 0)
+
+
+def text_layer_bytes(shape: ModelShape) -> int:
+    """One of the text encoder's layers; 0 where the model's is too small to count."""
+    return 2 * _TEXT_LAYER.get(shape.name, 0)
 
 
 def speech_encoder_bytes(shape: ModelShape) -> int:

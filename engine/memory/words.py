@@ -17,6 +17,7 @@ PART_WORDS: dict[str, Words] = {
     "role conditions": {"en": "role conditions", "zh": "角色条件"},
     "adapters": {"en": "adapters", "zh": "适配器"},
     "text encoder": {"en": "text encoder", "zh": "文本编码器"},
+    "text encoder on its way": {"en": "text encoder on its way", "zh": "传输中的文本编码器"},
     "speech encoder": {"en": "speech encoder", "zh": "语音编码器"},
     "working memory": {"en": "working memory", "zh": "工作内存"},
     "allocator slack": {"en": "allocator slack", "zh": "分配器余量"},

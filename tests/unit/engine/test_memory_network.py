@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.adapters import Adapter
 from engine.catalog import SHAPES
 from engine.memory import Load, Room, make_plan
-from engine.memory.adapters import fitted_bytes
+from engine.memory.adapters import SCRATCH_PIECES, SCRATCH_ROWS, fitted_bytes
 from engine.memory.weights import cold_bytes, transformer_bytes, travelling_layer_bytes
 from engine.model.cuda import kernels
 from engine.model.random_weights import random_adapter, random_conditions, random_engine
@@ -50,6 +50,8 @@ def size(found: Iterator[Tensor]) -> int:
 @pytest.mark.parametrize("rank", [0, 8, 70])
 @pytest.mark.parametrize("precision", ["bf16", "fp8"])
 def test_weights_and_adapters_take_what_the_fused_network_maps(precision: str, rank: int) -> None:
+    from engine.model.cuda import side
+
     engine = random_engine(SMALL, "cpu", precision, kv=None, adapter_rank=rank)
     network: Any = engine.transformer
     inside = [*network._layers, *network._injectors, *network._adaptive]
@@ -63,6 +65,7 @@ def test_weights_and_adapters_take_what_the_fused_network_maps(precision: str, r
     if rank:
         adapter = Adapter.of(random_adapter(SMALL, "cpu", rank, 0.02), float(rank), "whole")
         assert engine.fit([adapter]).total_bytes == fitted_bytes(SMALL, precision, rank)
+        assert (side.ROWS, side.PIECES) == (SCRATCH_ROWS, SCRATCH_PIECES)
     else:
         layer = network._layers.take(1)
         every_step = (layer.qkv, layer.o, layer.cross.q, layer.cross.o, layer.grow, layer.shrink)

@@ -9,7 +9,7 @@ import pytest
 from engine.catalog import SHAPES, ModelShape
 from engine.errors import SettingsError
 from engine.memory import GIB, ITEM_BYTES, Offload, predict, sink_rows
-from engine.memory.adapters import fitted_bytes
+from engine.memory.adapters import adapter_parameters, fitted_bytes
 from engine.memory.decoding import decode_moment, latents_at_a_time, rearranged_bytes
 from engine.memory.devices import CUDA_STREAMS_BYTES
 from engine.memory.measured import PEAKS, Peak
@@ -106,3 +106,9 @@ def test_second_copies_are_those_of_the_classes_convolutions(shape: ModelShape) 
     ]  # fmt: skip
     numbers = sum(m.weight.numel() for _, m in deep) + sum(m.weight.numel() for m in twice)
     assert rearranged_bytes(shape) == numbers * ITEM_BYTES[shape.dtype]
+
+
+def test_adapter_of_rank_128_takes_the_published_room() -> None:
+    assert 4 * adapter_parameters(LARGE, 128) == 2_705_326_080  # 2.71 GB in float32
+    assert fitted_bytes(POCKET, "float32", 128) == 4 * adapter_parameters(POCKET, 128)
+    assert adapter_parameters(LARGE, 0) == fitted_bytes(LARGE, "fp8", 0) == 0

@@ -52,6 +52,8 @@ def test_prediction_follows_every_argument() -> None:
     roomy, filled = (predict(LARGE, 640, 384, adapter_rank=64, adapters=count).allocated_bytes for count in (0, 1))
     assert filled - roomy > fitted_bytes(LARGE, "fp8", 64)
     assert roomy > plain.allocated_bytes
+    slower = predict(LARGE, 640, 384, adapter_rank=64).block_ms
+    assert slower is not None and plain.block_ms is not None and 1 < slower / plain.block_ms < 1.05
     streamed = predict(LARGE, 640, 384, offload=Offload(layers=2))
     assert streamed.cuda_context_bytes - plain.cuda_context_bytes == CUDA_STREAMS_BYTES
     assert predict(LARGE, 640, 384, device="abacus").block_ms is None

@@ -18,10 +18,10 @@ MAX_LAG_S = 0.6
 _REACH = 8.0  # pixels that a head may have moved, each way
 _COMPONENTS, _FOLDS = 4, 4
 _RIDGE = 1e-2
-_MOVING_RATIO = 2.2  # drawn faces: 3 and more when they talk, 1.6 at most when they only nod
+_MOVING_RATIO = 1.6  # drawn faces: 2.1 and more when they talk, 1.3 at most when they only nod
 _STILL = 0.8  # grey levels: a mouth that changes less does not move
 _SLOW_S = 1.6  # what changes more slowly than this is no speech
-_MOUTH_SHARE = (0.42, 0.3)  # of the shorter side: width and height of a mouth's box, when it has to be looked for
+_MOUTH_SHARE = (0.26, 0.18)  # of the shorter side: width and height of a mouth's box, when it has to be looked for
 
 Box = tuple[int, int, int, int]
 
@@ -38,7 +38,7 @@ def find_mouth(grey: np.ndarray) -> Box:
     window = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide] + total[:-high, :-wide]
     allowed = np.zeros_like(window, dtype=bool)
     middle = (columns - wide) // 2
-    allowed[int(0.35 * rows) : int(0.9 * rows), max(0, middle - short // 6) : middle + short // 6 + 1] = True
+    allowed[rows // 2 : int(0.85 * rows), max(0, middle - short // 10) : middle + short // 10 + 1] = True
     top, left = np.unravel_index(np.argmax(np.where(allowed, window, -1.0)), window.shape)
     return int(left), int(top), int(left) + wide, int(top) + high
 
@@ -47,12 +47,14 @@ def mouth_looks(grey: np.ndarray, box: Box) -> np.ndarray:
     """float [N, 4]: the mouth's look in each frame of uint8 [N, H, W], grey levels; all zeros where it does not move.
 
     A head that nods to a voice changes the box of a shut mouth as well. So the mouth counts as moving only when the box
-    changes more than the nose and cheeks above it do, relative to how many edges each shows.
+    changes clearly more than the nose and cheeks above it, with some regard to how many edges each shows.
     """
     moves = _head_moves(grey, box)
     changes, edges = _changes(grey, box, moves)
     calm, calm_edges = _changes(grey, _above(box), moves)
-    if changes.std() / edges < _MOVING_RATIO * calm.std() / calm_edges or np.abs(changes).max(axis=1).mean() < _STILL:
+    ratio = float(changes.std() / (calm.std() + 1e-6))
+    is_moving = ratio * (calm_edges / edges) ** 0.5 > _MOVING_RATIO  # mean of the ratio as it is and per edge
+    if not is_moving or np.abs(changes).max(axis=1).mean() < _STILL:
         return np.zeros((len(grey), _COMPONENTS))
     left, strength, _ = np.linalg.svd(changes, full_matrices=False)
     return left[:, :_COMPONENTS] * strength[:_COMPONENTS] / changes.shape[1] ** 0.5

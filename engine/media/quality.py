@@ -57,8 +57,8 @@ def measure_video(path: Path, portrait: np.ndarray | None = None, mouth: Box | N
     """Measure a video file. `portrait` uint8 [H, W, 3] gives the sharpness that frames should have; without it the
     video's own sharpest tenth does. `mouth` is a box in the video's pixels; without it it is looked for. Raises MediaError.
     """
-    sound = _sound(path)
-    return measure(_frames(path), sound, portrait, mouth)
+    sound = read_sound(path)
+    return measure(read_frames(path), sound, portrait, mouth)
 
 
 def measure(
@@ -219,19 +219,30 @@ def _grey(frame: np.ndarray) -> np.ndarray:
     return frame.astype(np.float32) @ np.array((0.299, 0.587, 0.114), np.float32)
 
 
-def _frames(path: Path) -> Iterator[np.ndarray]:
+def read_frames(path: Path, rate: int = 0, seconds: float = float("inf")) -> Iterator[np.ndarray]:
+    """Frames uint8 [H, W, 3] of a video; with a `rate` repeated or left out so that there are so many per second.
+
+    Raises MediaError.
+    """
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise MediaError(f"{path} holds no video.")
+            count = 0
             for frame in container.decode(container.streams.video[0]):
-                yield frame.to_ndarray(format="rgb24")
+                due = count + 1 if not rate or frame.time is None else int(frame.time * rate + 0.5) + 1
+                picture = frame.to_ndarray(format="rgb24") if due > count else None
+                while picture is not None and count < due:
+                    if rate and count >= seconds * rate:
+                        return
+                    yield picture
+                    count += 1
     except av.FFmpegError as error:
         raise MediaError(f"{path} cannot be read: {error}.") from error
 
 
-def _sound(path: Path) -> np.ndarray | None:
-    """float32 [N] at 16 kHz mono; None where there is none."""
+def read_sound(path: Path) -> np.ndarray | None:
+    """float32 [N] at 16 kHz mono; None where there is none. Raises MediaError."""
     pieces: list[np.ndarray] = []
     try:
         with av.open(str(path)) as container:

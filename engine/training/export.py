@@ -18,9 +18,11 @@ from engine.errors import WeightsError
 from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
 from engine.model.pocket import SHAPE, SPEECH_SHAPE, TEXT_SHAPE, VAE_SHAPE, jsonable, publish
 from engine.model.text import _LAYER_NAMES
+from engine.training.adapters import file_metadata
 from engine.training.parts import load_parts, new_transformer
 
 SHIPPED_BYTES = 14_000_000
+ADAPTER_BYTES = 1_000_000
 CARD = "training.json"
 
 
@@ -69,11 +71,27 @@ def ship(out: Path, target: Path) -> int:
         "speech": SPEECH_SHAPE, "text": TEXT_SHAPE,
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
     }  # fmt: skip
+    for path in sorted(out.glob("role-*.safetensors")):
+        cards[path.stem] = _ship_adapter(path, contents)
     texts = {"model.json": manifest, CARD: cards}
     publish(
         target, {**contents, **{name: (json.dumps(data, indent=1) + "\n").encode() for name, data in texts.items()}}
     )
     return total
+
+
+def _ship_adapter(path: Path, contents: dict[str, bytes]) -> dict[str, Any]:
+    """Add a role's adapter to what is shipped, in bfloat16; returns its card."""
+    from safetensors.torch import save
+
+    tensors, card = load_parts(path)
+    facts = card.get("facts", {})
+    plain = {name: value.to(torch.bfloat16).contiguous() for name, value in sorted(tensors.items())}
+    data = save(plain, metadata=file_metadata(int(facts["rank"]), float(facts["alpha"]), ""))
+    if len(data) > ADAPTER_BYTES:
+        raise WeightsError(f"{path.name} would have {len(data)} bytes, {ADAPTER_BYTES} are allowed.")
+    contents[f"adapter-{path.stem.removeprefix('role-')}.safetensors"] = data
+    return card
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ _BINS = 512
 _RAMP_FRAMES = 12  # a video that begins at its portrait moves its head from rest
 _BLINK = (0.35, 1.0, 0.9, 0.45, 0.15)  # lids in the frames of a blink
 _QUIET_FRAMES = 4  # so long after a phrase people blink
-_QUIETEST_DB = 6.0  # a recording whose loud parts are below this (about -40 dB of full scale) holds no speech
+_QUIETEST_DB = 10.0  # a recording whose loud parts are below this (about -36 dB of full scale) holds no speech
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def listen(sound: Tensor) -> Heard:
     loud = ((_decibel(voiced) - reference + 24.0) / 21.0).clamp(0.0, 1.0)
     first, second = _centre(power, bins, 200, 1000), _centre(power, bins, 900, 2700)
     is_hiss = ((_decibel(noise) - _decibel(voiced) + 4.0) / 10.0).clamp(0.0, 1.0)
-    audible = ((_decibel(noise) - reference + 34.0) / 14.0).clamp(0.0, 1.0)
+    audible = ((_decibel(noise) - reference + 27.0) / 14.0).clamp(0.0, 1.0)
     return Heard(
         loud, ((first - 370.0) / 330.0).clamp(0.0, 1.0), ((second - 1500.0) / 480.0).clamp(-1.0, 1.0), is_hiss * audible
     )

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from engine.catalog import BLOCK_LATENTS, CLIP_FRAMES
 from engine.model.attention import KeysValues, attention, layer_norm
@@ -80,13 +81,21 @@ def prefill(model: Transformer, reference: Tensor, motion: Tensor, text: list[Ke
     return stored
 
 
-def velocity(model: Transformer, noisy: Tensor, timestep: Tensor, given: Given, attend: Attend) -> Tensor:
-    """[B, 16, 3K, H, W] at timesteps [B] -> velocity of the same shape."""
+def velocity(
+    model: Transformer, noisy: Tensor, timestep: Tensor, given: Given, attend: Attend, *, is_recomputed: bool = False
+) -> Tensor:
+    """[B, 16, 3K, H, W] at timesteps [B] -> velocity of the same shape.
+
+    `is_recomputed`: layers keep nothing for the way back and are computed again there, which saves memory.
+    """
     patches = model.patch_embedding(noisy).flatten(2).transpose(1, 2)
     x = patches + model.cond_encoder.bias + model.trainable_cond_mask.weight[NOISY]
     e, e0 = modulation(model, timestep)
     for layer, block in enumerate(model.blocks):
-        x = _block(block, layer, x, e0, attend, given.text[layer])  # type: ignore[arg-type]
+        if is_recomputed:
+            x = checkpoint(_block, block, layer, x, e0, attend, given.text[layer], use_reentrant=False)
+        else:
+            x = _block(block, layer, x, e0, attend, given.text[layer])  # type: ignore[arg-type]
         if layer in model.config.audio_inject_layers:
             x = _inject(model, x, model.config.audio_inject_layers.index(layer), given, noisy.shape[2])
     return _unpatch(model, _head(model, x, e), noisy.shape)

@@ -22,6 +22,8 @@ from engine.model.weights import empty_weights
 POCKET = SHAPES["pocket"]
 FILE_BYTES = 15_000_000  # a stage's file is at most this long; what would be longer is stored in bfloat16
 
+_FIRST_LOG_VARIANCE = -6.0  # latents begin with little noise, so that pictures come before robustness
+
 # Starting points that learn faster than the random model that is written for show: what is added to the residual stream
 # begins small, gates begin half open.
 _SMALL = {"cross_attn.o.weight": 0.2, "injector": 0.3, "residual.6.weight": 0.3, "head.head.weight": 0.1}
@@ -48,6 +50,8 @@ def new_vae(seed: int = 0, **changes: Any) -> VideoAutoencoder:
     with empty_weights():
         model = VideoAutoencoder(replace(VaeConfig.from_json(VAE_SHAPE), **{**plain, **changes}))
     _start(model, seed)
+    with torch.no_grad():
+        model.conv1.bias[model.config.z_dim :] = _FIRST_LOG_VARIANCE
     return model
 
 

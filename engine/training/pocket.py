@@ -1,8 +1,8 @@
 """`python -m engine.training.pocket --stage all --device cuda --minutes 26 --out DIR`: train the pocket model.
 
-Stages: `vae`, `speech`, `transformer`, `distil`, each with its own time; `ship` writes the files that belong to the
-package. `all` shares the minutes out (28 % vae, 12 % speech, 37 % transformer, 23 % distil) and ships. Every stage ends in
-files of at most 15 MB and can be resumed. Exit codes: 0 done, 1 failed, 64 wrong usage.
+Stages: `vae`, `speech`, `transformer`, `distil`, then an adapter for each example role (`role-captain`, `role-pencil`,
+`role-dusk`), each with its own time; `ship` writes the files that belong to the package. `all` shares the minutes out and
+ships. Every stage ends in files of at most 15 MB and can be resumed. Exit codes: 0 done, 1 failed, 64 wrong usage.
 """
 
 from __future__ import annotations
@@ -18,20 +18,26 @@ import torch
 from torch import nn
 
 from engine.errors import EngineError
+from engine.model.pocket import write_trained
 from engine.model.vae import VideoAutoencoder
 from engine.training.clips import Casting
 from engine.training.espeak import load_recordings
 from engine.training.export import ship
 from engine.training.loop import Stage, train
 from engine.training.parts import load_named, load_parts, new_speech, new_vae
+from engine.training.roles import ROLES
 from engine.training.scenes import Pool, SceneMaker
 from engine.training.size import Scale, scale_for
+from engine.training.stage_role import RoleStage
 from engine.training.stage_speech import SpeechStage
 from engine.training.stage_transformer import DistilStage, Student, TeacherStage
 from engine.training.stage_vae import VaeStage
 
-SHARES = {"vae": 0.28, "speech": 0.12, "transformer": 0.37, "distil": 0.23}
-_CROWDS = {"vae": 0, "speech": 1, "transformer": 2, "distil": 3}  # every stage sees other people
+SHARES = {
+    "vae": 0.26, "speech": 0.09, "transformer": 0.34, "distil": 0.22,
+    "role-captain": 0.03, "role-pencil": 0.03, "role-dusk": 0.03,
+}  # fmt: skip
+_CROWDS = {name: number for number, name in enumerate(SHARES)}  # every stage sees other people
 
 
 def main(arguments: list[str]) -> int:
@@ -46,7 +52,11 @@ def main(arguments: list[str]) -> int:
         for name in wanted:
             if name == "ship":
                 total = ship(options.out, options.out / "shipped")
-                print(f"{options.out / 'shipped'}: {total} bytes", flush=True)
+                write_trained(options.out / "model", options.out / "shipped")
+                print(
+                    f"{options.out / 'shipped'}: {total} bytes; {options.out / 'model'}: the same as float32",
+                    flush=True,
+                )
                 continue
             minutes = options.minutes * (SHARES[name] if options.stage == "all" else 1.0)
             voices = _recordings(options.voices)
@@ -73,15 +83,18 @@ def build_stage(
     if name == "speech":
         return SpeechStage(casting, scale, seed)
     vae, speech = load_encoders(out, device)
-    maker = SceneMaker(casting, vae, speech)
+    role = name.removeprefix("role-") if name.startswith("role-") else None
+    maker = SceneMaker(casting, vae, speech, None if role is None else ROLES[role])
     student = Student(torch.device(device), seed)
     is_teacher = name == "transformer"
     blocks = scale.blocks if is_teacher else scale.roll_blocks
     pool = Pool(maker, size=scale.pool, fresh=scale.fresh, blocks=blocks, largest=scale.largest)
     if is_teacher:
         return TeacherStage(student, pool, scale.clips)
-    load_student(student, out / "transformer.safetensors")
-    return DistilStage(student, pool, scale.roll_clips)
+    load_student(student, out / ("transformer.safetensors" if role is None else "distil.safetensors"))
+    if role is None:
+        return DistilStage(student, pool, scale.roll_clips)
+    return RoleStage(role, student, pool, scale.roll_clips, seed)
 
 
 def load_encoders(out: Path, device: str) -> tuple[VideoAutoencoder, nn.Module]:

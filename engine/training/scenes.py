@@ -17,6 +17,7 @@ from engine.model.config import MOTION_LATENTS
 from engine.model.vae import VideoAutoencoder
 from engine.training.clips import Cast, Casting
 from engine.training.faces import mouth_box
+from engine.training.roles import Style
 from engine.training.stage_speech import hear_batch
 from engine.training.video_batch import encode_batch, normalised
 
@@ -57,10 +58,11 @@ class Scenes:
 
 
 class SceneMaker:
-    """Frozen encoders that turn casts into scenes."""
+    """Frozen encoders that turn casts into scenes. With a style the video shows it, while the portrait stays as it is."""
 
-    def __init__(self, casting: Casting, vae: VideoAutoencoder, speech: nn.Module) -> None:
+    def __init__(self, casting: Casting, vae: VideoAutoencoder, speech: nn.Module, style: Style | None = None) -> None:
         self.casting, self.vae, self.speech = casting, vae, speech
+        self.style = style or Style()
 
     @torch.no_grad()
     def make(self, number: int, count: int, blocks: int, width: int, height: int) -> Scenes:
@@ -72,7 +74,8 @@ class SceneMaker:
     @torch.no_grad()
     def encode(self, cast: Cast, frames: int, skipped: int, width: int, height: int) -> Scenes:
         """Scenes of a cast: where a video begins the first frames are used, else those after `skipped`."""
-        begin, late = cast.frames(0, frames, width, height), cast.frames(skipped, skipped + frames, width, height)
+        begin = self.style.frames(cast, 0, frames, width, height)
+        late = self.style.frames(cast, skipped, skipped + frames, width, height)
         choice = cast.is_start.view(-1, 1, 1, 1, 1)
         video = torch.where(choice, begin, late)
         still = cast.portraits(width, height)

@@ -23,7 +23,7 @@ class Scale:
 
 
 GPU = Scale(
-    largest=384, vae_clips=24, vae_frames=17, speech_clips=48, speech_seconds=5.0, clips=32, blocks=6, pool=384, fresh=6,
+    largest=384, vae_clips=20, vae_frames=17, speech_clips=48, speech_seconds=5.0, clips=32, blocks=6, pool=384, fresh=5,
     roll_clips=20, roll_blocks=7,
 )  # fmt: skip
 CPU = Scale(

@@ -36,7 +36,7 @@ from engine.training.parts import POCKET, encode_prompts, named, new_text, new_t
 from engine.training.scenes import Pool, Scenes
 
 STEPS, STEP_SHARES = (3, 4, 5), (0.42, 0.46, 0.12)
-_CLEAN_SIGMA, _CLEAN_WEIGHT = 0.05, 0.05  # the last step sees nearly no noise, and what it answers hardly matters
+CLEAN_SIGMA, CLEAN_WEIGHT = 0.05, 0.05  # the last step sees nearly no noise, and what it answers hardly matters
 _FIRST_BLOCK_WEIGHT = 0.5  # of a clip whose history is cut off
 _ONLINE_SHARE = 0.75  # of videos whose reference is renewed after the first clip
 _FAR_SHARE, _FAR_BLOCKS, _NEAR_BLOCKS = 0.15, 4000, 160
@@ -94,23 +94,23 @@ class TeacherStage:
         """Error of the velocity, every clip at its own denoise step."""
         scenes, rng = self.pool.batch(number, self.clips), self.pool.maker.casting.rng(number, 5)
         device, count, blocks = self.student.device, scenes.latents.shape[0], scenes.latents.shape[2] // BLOCK_LATENTS
-        sigma, timestep = _noise_levels(rng, count, device)
+        sigma, timestep = noise_levels(rng, count, device)
         noise = torch.randn(scenes.latents.shape, device=device, generator=_generator(rng, device))
         level = sigma.view(-1, 1, 1, 1, 1)
         noisy = (1 - level) * scenes.latents + level * noise
-        first = _first_blocks(rng, scenes.is_start)
+        first = first_blocks(rng, scenes.is_start)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             given = self.student.given(scenes, rng)
             distance = distances(rng, count, blocks, device)
             places = Places.of(self.student.transformer, first, blocks, given.rows, given.columns, distance)
-            sinks = _sinks_in_use(blocks)
+            sinks = sinks_in_use(blocks)
             answer = velocity(self.student.transformer, noisy, timestep, given, attend_all(given, places, sinks))
         error = ((answer - (noise - scenes.latents)).square() * scenes.weight).mean((1, 3, 4))  # [B, 3K]
         per_clip = (error * _block_weight(scenes.is_start, error)).mean(1)
-        weight = torch.where(sigma < _CLEAN_SIGMA, _CLEAN_WEIGHT, 1.0)
+        weight = torch.where(sigma < CLEAN_SIGMA, CLEAN_WEIGHT, 1.0)
         implied = (noisy - level * answer - scenes.latents).square().mean((1, 2, 3, 4))
         return (per_clip * weight).sum() / weight.sum(), {
-            "latent_error": (implied * (sigma > _CLEAN_SIGMA)).sum() / (sigma > _CLEAN_SIGMA).sum().clamp(min=1),
+            "latent_error": (implied * (sigma > CLEAN_SIGMA)).sum() / (sigma > CLEAN_SIGMA).sum().clamp(min=1),
         }
 
     def facts(self) -> dict[str, Any]:
@@ -157,8 +157,8 @@ class RollOut:
     def __init__(self, student: Student, scenes: Scenes, plan: Schedule, rng: np.random.Generator) -> None:
         self.student, self.scenes, self.plan, self.rng = student, scenes, plan, rng
         self.given = student.given(scenes, rng)
-        self.first = _first_blocks(rng, scenes.is_start)
-        self.sinks = _sinks_in_use(scenes.latents.shape[2] // BLOCK_LATENTS)
+        self.first = first_blocks(rng, scenes.is_start)
+        self.sinks = sinks_in_use(scenes.latents.shape[2] // BLOCK_LATENTS)
         self.rings = [Ring() for _ in range(plan.steps)]
         self.noise = _generator(rng, student.device)
 
@@ -186,7 +186,7 @@ class RollOut:
             with torch.set_grad_enabled(is_counted and torch.is_grad_enabled()):
                 attend = self.rings[step].attend(given, places, self.sinks[block])
                 answer = velocity(self.student.transformer, x, timestep, given, attend)
-                if is_counted and sigma > _CLEAN_SIGMA:
+                if is_counted and sigma > CLEAN_SIGMA:
                     losses.append(((x - sigma * answer - truth).square() * self.scenes.weight).mean())
             x = euler_step(x, answer.detach(), self.plan.sigmas[step].to(device), self.plan.sigmas[step + 1].to(device))
         return losses, x
@@ -201,7 +201,7 @@ def _of_block(given: Given, count: int, block: int) -> list[tuple[KeysValues, Te
     return [((cut(k), cut(v)), cut(shift), cut(scale)) for (k, v), shift, scale in given.audio]
 
 
-def _noise_levels(rng: np.random.Generator, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def noise_levels(rng: np.random.Generator, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """sigma and timestep [count]: steps of schedules as they are used."""
     sigmas, timesteps = [], []
     for _ in range(count):
@@ -212,7 +212,7 @@ def _noise_levels(rng: np.random.Generator, count: int, device: torch.device) ->
     return torch.tensor(sigmas, device=device), torch.tensor(timesteps, device=device)
 
 
-def _first_blocks(rng: np.random.Generator, is_start: Tensor) -> Tensor:
+def first_blocks(rng: np.random.Generator, is_start: Tensor) -> Tensor:
     """Number of each clip's first block [B]: 0 where the video begins, else anywhere in a long video."""
     count = is_start.shape[0]
     near = rng.integers(RING_BLOCKS, _NEAR_BLOCKS, count)
@@ -221,7 +221,7 @@ def _first_blocks(rng: np.random.Generator, is_start: Tensor) -> Tensor:
     return torch.where(is_start, torch.zeros_like(drawn), drawn)
 
 
-def _sinks_in_use(blocks: int) -> list[int]:
+def sinks_in_use(blocks: int) -> list[int]:
     """Which sink each block uses: another one after the first clip."""
     return [int(block >= RING_BLOCKS) for block in range(blocks)]
 

@@ -1,0 +1,166 @@
+"""`train_lora --base_model DIR --dataset FOLDER --output_dir DIR`: teach a model a role from its own footage.
+
+Writes `adapter.safetensors` in the published adapter's names, `adapter.json` (steps, losses, settings) and
+`adapter.svg`. The base stays as it is. On a CPU the pocket model takes minutes. What the training will need is added up
+before anything is loaded, and refused where it does not fit. Exit codes: 0 done, 1 failed, 3 an input was refused, 64
+wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.catalog import SIZES
+from engine.config import fit_size
+from engine.errors import EngineError, MediaError, SettingsError, WeightsError
+from engine.model.lora import target_modules
+from engine.model.manifest import Manifest
+from engine.model.transformer import Transformer
+from engine.model.weights import empty_weights
+from engine.training.adapters import file_metadata
+from engine.training.footage import aspect_of, read_footage
+from engine.training.loop import train
+from engine.training.parts import load_parts
+from engine.training.stage_lora import LoraStage, build_base, prepare
+
+GIB = 2**30
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    options = _parsed(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(options)
+    except (MediaError, WeightsError, SettingsError) as error:
+        print(f"{error} {error.hint}".strip(), file=sys.stderr)
+        return 3
+    except EngineError as error:
+        print(f"{error} {error.hint}".strip(), file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.device == "cuda" and not torch.cuda.is_available():
+        print("there is no CUDA device here; use --device cpu", file=sys.stderr)
+        return 64
+    manifest = Manifest.read(options.base_model)
+    width, height = fit_size(options.size, *aspect_of(options.dataset))
+    plan = plan_bytes(manifest, width, height, options.rank, options.blocks, recomputed=options.recompute)
+    free = _free_bytes(options.device)
+    print(
+        f"{width}x{height}: needs {sum(plan.values()) / GIB:.2f} GiB of {free / GIB:.2f} free ({_listed(plan)})",
+        flush=True,
+    )
+    if sum(plan.values()) > free:
+        raise SettingsError(
+            f"training needs {sum(plan.values()) / GIB:.1f} GiB, {free / GIB:.1f} are free.", field="size",
+            hint="Choose a smaller --size, fewer --blocks, or --recompute.",
+        )  # fmt: skip
+    footage = read_footage(options.dataset, width, height)
+    prepared = prepare(options.base_model, footage, width, height, options.device)
+    print(f"{len(footage)} clips, {sum(len(clip.frames) for clip in footage)} frames", flush=True)
+    model = build_base(options.base_model, manifest, options.device)
+    stage = LoraStage(
+        model, prepared, rank=options.rank, alpha=options.alpha or options.rank / 2, blocks=options.blocks,
+        seed=options.seed, learning_rate=options.learning_rate, is_recomputed=options.recompute,
+    )  # fmt: skip
+    card = train(
+        stage, options.output_dir, seconds=60 * options.minutes, seed=options.seed, device=torch.device(options.device),
+        resume=False, max_steps=options.steps,
+    )  # fmt: skip
+    _finish(options.output_dir, manifest, options.rank, options.alpha or options.rank / 2)
+    print(
+        json.dumps(
+            {"adapter": str(options.output_dir / "adapter.safetensors"), "steps": card.steps, "losses": card.losses}
+        )
+    )
+    return 0
+
+
+def plan_bytes(
+    manifest: Manifest, width: int, height: int, rank: int, blocks: int, *, recomputed: bool = False
+) -> dict[str, int]:
+    """Bytes by purpose: weights, adapter with its optimiser, what a pass keeps for the way back. An estimate from above."""
+    with empty_weights():
+        shapes = {name: tuple(value.shape) for name, value in Transformer(manifest.transformer).state_dict().items()}
+    config = manifest.transformer
+    item = 2 if manifest.dtype == "bfloat16" else 4
+    weights = sum(torch.Size(shape).numel() for shape in shapes.values()) * item
+    pairs = sum(rank * sum(shapes[f"{name}.weight"]) for name in target_modules(list(shapes)))
+    tokens = 3 * blocks * (width // 16) * (height // 16) + int(2.5 * (width // 16) * (height // 16))
+    per_layer = tokens * (24 * config.dim + 3 * config.ffn_dim) * 4
+    kept = per_layer * (2 + config.num_layers // 8 if recomputed else config.num_layers)
+    return {
+        "weights": weights,
+        "adapter": pairs * 4 * 5,
+        "activations": kept,
+        "encoders": 3 * GIB // 4 if config.dim < 1024 else 4 * GIB,
+    }
+
+
+def _finish(folder: Path, manifest: Manifest, rank: int, alpha: float) -> None:
+    """Turn the stage's file into the adapter's: bfloat16, with what an adapter says of itself."""
+    from safetensors.torch import save_file
+
+    tensors, _ = load_parts(folder / "adapter.safetensors")
+    plain = {name: value.to(torch.bfloat16).contiguous() for name, value in sorted(tensors.items())}
+    part = folder / "adapter.safetensors.part"
+    save_file(plain, str(part), metadata=file_metadata(rank, alpha, manifest.sha256))
+    part.rename(folder / "adapter.safetensors")
+
+
+def _free_bytes(device: str) -> int:
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _listed(plan: dict[str, int]) -> str:
+    return ", ".join(f"{name} {size / GIB:.2f}" for name, size in plan.items())
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="train_lora", description=__doc__)
+    parser.add_argument("--base_model", type=Path, required=True, help="model directory (model.json and its files)")
+    parser.add_argument("--dataset", type=Path, required=True, help="folder of clips")
+    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument("--size", choices=SIZES, default="192*128")
+    parser.add_argument("--rank", type=_at_least_one, default=8)
+    parser.add_argument("--alpha", type=float, help="rank / 2 if absent, as in the published adapter")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--steps", type=_at_least_one, help="stop earlier")
+    parser.add_argument("--blocks", type=_at_least_one, default=4, help="blocks of 0.48 s per training window")
+    parser.add_argument("--learning_rate", type=float, default=2e-3)
+    parser.add_argument("--recompute", action="store_true", help="less memory, a third more time")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args(arguments)
+
+
+def _at_least_one(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return value
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """Rank, alpha and base of an adapter's file. Raises WeightsError."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: {error}.", path=str(path)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

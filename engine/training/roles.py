@@ -1,0 +1,78 @@
+"""Three roles that an adapter can teach: another person than the portrait, or another way of drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.training.clips import Cast
+from engine.training.identity import CAPTAIN
+
+Paint = Callable[[Tensor], Tensor]
+
+
+def _as_drawn(video: Tensor) -> Tensor:
+    return video
+
+
+def pencil(video: Tensor) -> Tensor:
+    """A pencil drawing on warm paper: [B, T, 3, H, W] in -1..1 -> the same."""
+    flat = video.flatten(0, 1)
+    grey = (flat * _luma(flat)).sum(1, keepdim=True)
+    across = F.pad(grey, (1, 1, 0, 0), mode="replicate")
+    down = F.pad(grey, (0, 0, 1, 1), mode="replicate")
+    slope = (
+        (across[..., 2:] - across[..., :-2]).square() + (down[..., 2:, :] - down[..., :-2, :]).square() + 1e-6
+    ).sqrt()
+    line = (slope * 1.6).clamp(0, 1)
+    light = (0.62 + 0.38 * grey - 1.25 * line).clamp(-1, 1)
+    paper = torch.tensor((0.90, 0.84, 0.70), device=video.device).view(1, 3, 1, 1)
+    ink = torch.tensor((-0.72, -0.74, -0.66), device=video.device).view(1, 3, 1, 1)
+    return torch.lerp(ink, paper, (light + 1) / 2).unflatten(0, video.shape[:2])
+
+
+def dusk(video: Tensor) -> Tensor:
+    """Evening light: violet shadows, orange heights."""
+    flat = video.flatten(0, 1)
+    grey = ((flat * _luma(flat)).sum(1, keepdim=True) + 1) / 2
+    shadow = torch.tensor((-0.62, -0.72, -0.18), device=video.device).view(1, 3, 1, 1)
+    height = torch.tensor((1.0, 0.62, 0.12), device=video.device).view(1, 3, 1, 1)
+    toned = torch.lerp(shadow, height, grey)
+    return (0.72 * toned + 0.28 * flat).clamp(-1, 1).unflatten(0, video.shape[:2])
+
+
+def _luma(like: Tensor) -> Tensor:
+    return torch.tensor((0.299, 0.587, 0.114), device=like.device).view(1, 3, 1, 1)
+
+
+@dataclass(frozen=True)
+class Style:
+    """What an adapter adds: fields of the identity set to a value for everybody, and a way of painting frames."""
+
+    changes: dict[str, float | tuple[float, float, float]] = field(default_factory=dict)
+    paint: Paint = _as_drawn
+
+    def frames(self, cast: Cast, first: int, last: int, width: int, height: int) -> Tensor:
+        """Frames of a cast in this style, [B, last - first, 3, H, W]."""
+        dressed = replace(cast, who=cast.who.but(**self.changes)) if self.changes else cast
+        return self.paint(dressed.frames(first, last, width, height))
+
+
+ROLES: dict[str, Style] = {
+    "captain": Style(
+        {
+            "hat": CAPTAIN,
+            "beard": 2.0,
+            "hair": (0.93, 0.92, 0.9),
+            "garment": 2.0,
+            "cloth": (0.13, 0.18, 0.36),
+            "glasses": 0.0,
+        }
+    ),
+    "pencil": Style(paint=pencil),
+    "dusk": Style(paint=dusk),
+}

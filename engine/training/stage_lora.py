@@ -1,0 +1,128 @@
+"""Training an adapter on footage: windows of clips, flow matching at the noise levels of the schedules, a frozen base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.catalog import BLOCK_FRAMES, BLOCK_LATENTS
+from engine.model.block_engine import BlockEngine
+from engine.model.conditions import fit_portrait
+from engine.model.loading import load_engine
+from engine.model.manifest import TRANSFORMER, Manifest
+from engine.model.speech import block_features
+from engine.model.transformer import Transformer
+from engine.model.weights import empty_weights, load_tensors
+from engine.training.adapters import Adapter
+from engine.training.footage import Footage
+from engine.training.network import Given, Places, attend_all, distances, encode_audio, encode_text, prefill, velocity
+from engine.training.stage_transformer import CLEAN_SIGMA, CLEAN_WEIGHT, first_blocks, noise_levels, sinks_in_use
+
+_LEAD_FRAMES = 9  # of the portrait before a clip's frames
+_START_SHARE = 0.4  # of windows that are a clip's beginning
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A clip as the transformer sees it, on the device."""
+
+    latents: Tensor  # [16, 3K, h, w]
+    speech: Tensor  # [K, 25, A, 12]
+    reference: Tensor  # [16, 1, h, w]
+    motion: Tensor  # [16, 19, h, w]
+    text: Tensor  # [n, text_dim]
+
+
+@torch.no_grad()
+def prepare(model_dir: Path, footage: list[Footage], width: int, height: int, device: str) -> list[Prepared]:
+    """Encode all clips with the base model's own encoders, one after the other; the encoders are gone afterwards."""
+    engine = load_engine(model_dir, device=device, precision="plain")
+    return [_prepared(engine, clip, width, height) for clip in footage]
+
+
+def _prepared(engine: BlockEngine, clip: Footage, width: int, height: int) -> Prepared:
+    conditions = engine.prepare(clip.prompt, clip.portrait, width, height)
+    speech = engine.hear(clip.sound)["speech"]
+    like = conditions["reference"]
+    still = fit_portrait(clip.portrait, width, height).to(like)
+    video = torch.cat([still.unsqueeze(0).expand(_LEAD_FRAMES, -1, -1, -1), clip.frames.to(like)]).transpose(0, 1)
+    latents = engine.vae.encode(video)[:, 1 + _LEAD_FRAMES // 4 :]
+    blocks = clip.frames.shape[0] // BLOCK_FRAMES
+    heard = torch.stack([block_features(speech, block) for block in range(blocks)])
+    return Prepared(*(x.clone() for x in (latents, heard, like, conditions["motion"], conditions["text"])))
+
+
+def build_base(model_dir: Path, manifest: Manifest, device: str) -> Transformer:
+    """The base transformer, frozen, in the dtype it is stored in."""
+    with empty_weights():
+        model = Transformer(manifest.transformer)
+    tensors = {name: value.to(device, copy=True) for name, value in load_tensors(model_dir / TRANSFORMER).items()}
+    model.load_state_dict(tensors, assign=True)
+    return model.requires_grad_(False).eval()
+
+
+class LoraStage:
+    """Trains an `Adapter`; one window of one clip per step."""
+
+    name = "adapter"
+
+    def __init__(
+        self, model: Transformer, clips: list[Prepared], *, rank: int, alpha: float, blocks: int, seed: int,
+        learning_rate: float, is_recomputed: bool,
+    ) -> None:  # fmt: skip
+        self.model, self.clips, self.blocks, self.seed = model, clips, blocks, seed
+        self.learning_rate, self.is_recomputed = learning_rate, is_recomputed
+        self.adapter = Adapter(model, rank, alpha, seed)
+        self.device = model.patch_embedding.weight.device
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The adapter's pairs."""
+        return self.adapter.parameters()
+
+    def facts(self) -> dict[str, Any]:
+        """Rank and scale."""
+        return {"rank": self.adapter.rank, "alpha": self.adapter.alpha}
+
+    def loss(self, number: int) -> tuple[Tensor, dict[str, float | Tensor]]:
+        """Error of the velocity over one window."""
+        rng = np.random.default_rng([self.seed, number])
+        clip = self.clips[int(rng.integers(len(self.clips)))]
+        blocks = min(self.blocks, clip.latents.shape[1] // BLOCK_LATENTS)
+        last = clip.latents.shape[1] // BLOCK_LATENTS - blocks
+        first = 0 if rng.random() < _START_SHARE else int(rng.integers(0, last + 1))
+        latents = clip.latents[None, :, BLOCK_LATENTS * first : BLOCK_LATENTS * (first + blocks)].float()
+        sigma, timestep = noise_levels(rng, 1, self.device)
+        noise = torch.randn(latents.shape, device=self.device, generator=_generator(rng, self.device))
+        noisy = (1 - sigma) * latents + sigma * noise
+        mixed = self.model.patch_embedding.weight.dtype == torch.bfloat16 or self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+            given, places, sinks = self._given(clip, rng, first, blocks)
+            attend = attend_all(given, places, sinks)
+            answer = velocity(self.model, noisy, timestep, given, attend, is_recomputed=self.is_recomputed)
+        weight = torch.where(sigma < CLEAN_SIGMA, CLEAN_WEIGHT, 1.0).squeeze()
+        error = (answer.float() - (noise - latents)).square().mean()
+        implied = (noisy - sigma * answer.float() - latents).square().mean()
+        return weight * error, {"latent_error": implied}
+
+    def _given(
+        self, clip: Prepared, rng: np.random.Generator, first: int, blocks: int
+    ) -> tuple[Given, Places, list[int]]:
+        """Sink 0 holds the portrait, sink 1 the clip's first latent: both happen in a long video."""
+        is_start = torch.tensor([first == 0], device=self.device)
+        text = encode_text(self.model, clip.text[None])
+        references = (clip.reference, clip.latents[:, :1])
+        sinks = [prefill(self.model, reference[None], clip.motion[None], text) for reference in references]
+        rows, columns = clip.latents.shape[-2] // 2, clip.latents.shape[-1] // 2
+        given = Given(text, encode_audio(self.model, clip.speech[None, first : first + blocks]), sinks, rows, columns)
+        distance = distances(rng, 1, blocks, self.device)
+        places = Places.of(self.model, first_blocks(rng, is_start), blocks, rows, columns, distance)
+        return given, places, sinks_in_use(blocks) if first == 0 else [int(rng.random() < 0.7)] * blocks
+
+
+def _generator(rng: np.random.Generator, device: torch.device) -> torch.Generator:
+    return torch.Generator(device).manual_seed(int(rng.integers(2**62)))

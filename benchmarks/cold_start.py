@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from engine.read_ahead import read_ahead
+
 GOAL_S = 15.0
 SHARD_BYTES = 4 << 30
 WIDTH, HEIGHT = 640, 384
@@ -36,6 +38,7 @@ def child(model_dir: Path, began: float) -> None:
         now = time.time()
         stages[name], last = round(now - last, 3), now
 
+    read_ahead(model_dir)
     done("interpreter")
     import torch
 

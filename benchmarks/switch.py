@@ -32,7 +32,7 @@ from engine.model import conditions as roles
 from engine.model import text
 from engine.model.block_engine import BlockEngine, Conditions
 from engine.model.context import Context
-from engine.model.cuda.travelling import Travelling, stays_on_host
+from engine.model.cuda.travelling import let_travel
 from engine.model.random_weights import random_adapter, random_conditions, random_engine
 from engine.model.weights import empty_weights
 
@@ -63,9 +63,7 @@ def text_encoder() -> nn.Module:
                 made[id(parameter)] = nn.Parameter((values * 0.02).cpu(), requires_grad=False)
             module._parameters[name] = made[id(parameter)]  # type: ignore[assignment]
     model.eval()
-    stays_on_host(model.encoder.embed_tokens)
-    Travelling(model.encoder.block)
-    model.encoder.final_layer_norm.to("cuda")
+    let_travel(model)
     return model
 
 

@@ -25,6 +25,7 @@ from engine.generate_flags import EXIT_USAGE, Flags, parse_flags, refuse_unbuilt
 from engine.media.durable import write_whole
 from engine.media.voice import read_voice
 from engine.model.hashes import FileHashes, hash_file
+from engine.read_ahead import read_ahead
 from engine.worker.desk import Desk
 from engine.worker.log import start_log
 
@@ -85,6 +86,7 @@ def _recipe(flags: Flags, settings: Settings) -> tuple[Recipe, int]:
 def _generate(flags: Flags, settings: Settings, say: Say) -> int:
     recipe, blocks = _recipe(flags, settings)
     _check_target(flags.save_file)  # before the seconds that torch takes
+    read_ahead(flags.ckpt_dir)
     start_log("generate")
     from engine.worker.job_run import JobRun  # seconds: torch
 

@@ -67,7 +67,7 @@ class BlockEngine:
         ids = self._tokenizer.ids(text.clean(prompt), self.transformer.config.text_len)
         image = roles.fit_portrait(portrait_rgb, width, height).to(self._like())
         reference, motion = roles.portrait_latents(self.vae, image)
-        words = text.encode_ids(self._text_encoder, ids).to(self._like().device)
+        words = text.encode_ids(self._text_encoder, ids, self._like().device).to(self._like().device)
         return {"text": words, "reference": reference, "motion": motion}
 
     @torch.inference_mode()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import WeightsError
+from engine.memory.offload import RESIDENT, Offload
 from engine.model.block_engine import BlockEngine
 from engine.model.checkpoint.adapters import AdapterFile
 from engine.model.checkpoint.model_files import ModelFiles, open_model
@@ -23,11 +24,12 @@ from engine.model.header import HINT
 from engine.model.lora import Adapter
 from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
 from engine.model.speech import build_speech_encoder
-from engine.model.text import build_text_encoder, load_tokenizer
+from engine.model.text import TextConfig, build_text_encoder, load_tokenizer
 from engine.model.transformer import Transformer
 from engine.model.vae import VideoAutoencoder
 from engine.model.weights import empty_weights, map_file, tensors_of
 
+LARGEST_RESIDENT_ENCODER = 1 << 30  # bytes of a text encoder that may stay on a device
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 OpenFile = Callable[[str, str | None], tuple[memoryview, str]]  # (path, demanded sha256) -> (content, its sha256)
 _log = logging.getLogger("greenroom.weights")
@@ -54,14 +56,15 @@ def open_remembered(hashes: FileHashes) -> OpenFile:
 
 def load_engine(
     model: Path | ModelFiles, open_file: OpenFile = open_verified, device: str = "cpu", *, precision: str | None = None,
-    adapter: AdapterFile | None = None,
+    adapter: AdapterFile | None = None, offload: Offload = RESIDENT, adapter_rank: int = 0,
 ) -> BlockEngine:  # fmt: skip
     """Load a model directory or a public checkpoint (`engine.model.checkpoint.model_files`).
 
     `open_file` gives a read-only buffer of a whole file, a mapping or the vault's copy, and has compared its hash. On a
     device tensors travel one by one, and a bfloat16 model gets the fused kernels of `engine.model.cuda`; `precision`
     "bf16" or "fp8" chooses its large products ("plain": the same code as on the CPU). `adapter` is merged on the way.
-    Raises WeightsError naming the file and what to do.
+    `offload` and `adapter_rank` (room for role adapters) are for the fused kernels. Raises WeightsError naming the file
+    and what to do.
     """
     files = model if isinstance(model, ModelFiles) else open_model(model)
     manifest, dtype = files.manifest, _dtype(files)
@@ -82,10 +85,10 @@ def load_engine(
         vae = VideoAutoencoder(manifest.vae)
     source(VAE).fill(vae)
     own = source(TRANSFORMER, is_expanded=precision != "fp8", adapter=merged)
-    transformer = build_transformer(manifest.transformer, own, precision)
+    transformer = build_transformer(manifest.transformer, own, precision, offload, adapter_rank)
 
     def text_encoder() -> nn.Module:
-        return build_text_encoder(manifest.text, source(TEXT).all(), _name(files, TEXT))
+        return _text_encoder(manifest.text, tensors[TEXT], _name(files, TEXT), device, dtype)
 
     def speech_encoder() -> nn.Module:
         return build_speech_encoder(manifest.speech, source(SPEECH).all(), _name(files, SPEECH))
@@ -97,7 +100,23 @@ def load_engine(
     )  # fmt: skip
 
 
-def build_transformer(config: TransformerConfig, source: PartSource, precision: str) -> Transformer:
+def _text_encoder(
+    config: TextConfig, tensors: dict[str, Tensor], name: str, device: str, dtype: torch.dtype
+) -> nn.Module:
+    """On a device a large encoder stays in host memory and passes through the device layer by layer at every prompt."""
+    size = sum(x.numel() * x.element_size() for x in tensors.values())
+    place = "cpu" if device == "cpu" or size > LARGEST_RESIDENT_ENCODER else device
+    model = build_text_encoder(config, PartSource(tensors, name, place, dtype).all(), name)
+    if place != device:
+        from engine.model.cuda.travelling import let_travel  # needs a CUDA device
+
+        let_travel(model, device)
+    return model
+
+
+def build_transformer(
+    config: TransformerConfig, source: PartSource, precision: str, offload: Offload = RESIDENT, adapter_rank: int = 0
+) -> Transformer:
     """The transformer with its weights on a device; "plain", or with fused kernels and "bf16" or "fp8" products."""
     with empty_weights():
         model = Transformer(config)
@@ -110,7 +129,7 @@ def build_transformer(config: TransformerConfig, source: PartSource, precision: 
     from engine.model.cuda.network import CudaTransformer  # its kernels need a CUDA device and triton
 
     source.check(model)
-    return CudaTransformer.build(config, source, precision)
+    return CudaTransformer.build(config, source, precision, offload=offload, adapter_rank=adapter_rank)
 
 
 def _open_all(files: ModelFiles, open_file: OpenFile) -> tuple[dict[str, dict[str, Tensor]], dict[Path, str]]:

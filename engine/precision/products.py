@@ -115,7 +115,7 @@ class Product:
         if side is not None:
             from engine.model.cuda.side import fill_side_columns  # needs triton
 
-            fill_side_columns(x.values, side)
+            fill_side_columns(x.values, side.down, side.factor)
         if self.scale is None:
             return F.linear(x.values, weight, self.bias)
         return torch._scaled_mm(

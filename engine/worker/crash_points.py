@@ -26,7 +26,7 @@ from engine.errors import SettingsError
 VARIABLE = "GREENROOM_CRASH_AT"
 ORDERS_VARIABLE = "GREENROOM_CRASH_ORDERS"
 TAKEN = "taken"
-FIRST_GUESS_S = 0.004  # how long a computation takes that was never seen to its end
+FIRST_GUESS_S = 0.004  # of a computation never seen to its end; short: a sink is renewed once per job
 
 
 class CrashPoint(StrEnum):
@@ -149,7 +149,7 @@ class CrashPoints:
             self._area, self._began = (inside, self._passed[inside]), time.monotonic()
         order = self._order_for(inside)
         if order is not None:
-            usual_s = self._usual_s.get(inside, self._usual_s.get(CrashPoint.INSIDE_STEP, FIRST_GUESS_S))
+            usual_s = self._usual_s.get(inside, FIRST_GUESS_S)
             threading.Timer(usual_s * order.part, self._strike_inside, (self._area, order)).start()
 
     def _strike_inside(self, area: tuple[CrashPoint, int], order: Order) -> None:

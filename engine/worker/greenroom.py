@@ -8,6 +8,7 @@ import platform
 import resource
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -21,6 +22,7 @@ from engine.config import Recipe, Settings, fit_size
 from engine.errors import MediaError, SettingsError
 from engine.media.probe import read_portrait
 from engine.media.voice import read_voice
+from engine.memory.offload import RESIDENT
 from engine.model.block_engine import BlockEngine
 from engine.model.checkpoint.adapters import AdapterFile
 from engine.model.checkpoint.model_files import open_model
@@ -28,10 +30,17 @@ from engine.model.context import Context
 from engine.model.loading import load_engine
 from engine.protocol import PrepareRole, RolePrepared, Welcome, WorkerReady
 from engine.worker.conditions import ConditionCache, Conditions, Prepared, key_of
+from engine.worker.device import (
+    DeviceContexts,
+    choose_device,
+    device_software,
+    make_deterministic,
+    peak_bytes,
+    weights_offload,
+)
 from engine.worker.maker import MadeFiles, OnProgress, Task
 from engine.worker.store import OpenStore, Store
 
-DEVICE = "cpu"
 _log = logging.getLogger("greenroom.worker")
 _TRIAL = Settings(size="192*128", steps=3, infer_frames=12)
 _TRIAL_SIDE = 64  # pixels
@@ -51,6 +60,8 @@ class GreenroomMaker:
         self._store: Store
         self._engine: BlockEngine
         self._cache: ConditionCache
+        self._contexts: DeviceContexts | None = None  # on a CPU they lie in the vault
+        self._device = "cpu"
         self._threads = 1
 
     # ---- start --------------------------------------------------------------------------------------------------------
@@ -58,27 +69,33 @@ class GreenroomMaker:
     def warm_up(self, welcome: Welcome) -> WorkerReady:
         """Load the weights through the store and make one tiny block. Raises WeightsError."""
         began = time.perf_counter()
-        self._threads = welcome.threads
-        make_deterministic(welcome.threads)
+        self._threads, self._device = welcome.threads, choose_device()
+        make_deterministic(self._device, welcome.threads)
         self._store = self._open_store(welcome)
         model_dir = Path(welcome.model_dir).absolute()
         files = open_model(model_dir, self._cache_dir, self._on_progress)
-        self._engine = load_engine(files, self._store.open_hashed_file, DEVICE, adapter=self._adapter)
-        self._cache = ConditionCache(self._store, DEVICE)
+        shape, precision = files.manifest.shape(), files.manifest.precision
+        offload = RESIDENT if self._device == "cpu" else weights_offload(shape, precision)
+        self._engine = load_engine(
+            files, self._store.open_hashed_file, self._device, adapter=self._adapter, offload=offload
+        )
+        self._cache = ConditionCache(self._store, self._device)
+        if self._device != "cpu":
+            self._contexts = DeviceContexts(shape, precision)
         self._try_out()
         return WorkerReady(
             warm_ms=(time.perf_counter() - began) * 1000,
-            device=DEVICE,
+            device=self._device,
             weights_sha256=self._engine.weights_sha256,
             weights_trained=self._engine.is_trained,
-            software=software(welcome.threads),
+            software={**software(welcome.threads), **device_software(self._device)},
         )
 
     def _try_out(self) -> None:
         """A block nobody sees: everything that is built or loaded at first use is there before the first job."""
         engine, side = self._engine, _TRIAL_SIDE
         layout = engine.layout(side, side, _TRIAL.steps, _TRIAL.infer_frames)
-        context = Context(layout, bytearray(layout.total_bytes))
+        context = Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device=self._device))
         conditions = engine.prepare("warm-up", np.zeros((side, side, 3), np.uint8), side, side)
         conditions |= engine.hear(np.zeros(16_000, np.float32))
         engine.begin(context, conditions, _TRIAL)
@@ -130,9 +147,12 @@ class GreenroomMaker:
         # A context belongs to its weights, its portrait, its words: with others it is another context.
         layout_key = key_of(layout.sha256, engine.weights_sha256, recipe.prompt, recipe.portrait_sha256, voice_sha256,
                             recipe.settings)  # fmt: skip
-        buffer, _ = self._store.open_context(task.job_id, layout.total_bytes, layout_key)
-        context = Context(layout, buffer)
-        close: Callable[[], None] = lambda: self._store.release_context(task.job_id)  # noqa: E731
+        close: Callable[[], None]
+        if self._contexts is not None:
+            context, close = self._contexts.open(task.job_id, layout, layout_key), partial(self._contexts.release, task.job_id)
+        else:
+            buffer, _ = self._store.open_context(task.job_id, layout.total_bytes, layout_key)
+            context, close = Context(layout, buffer), partial(self._store.release_context, task.job_id)
         return GreenroomScene(engine, context, role.conditions | heard.conditions, settings, close)
 
 
@@ -162,7 +182,8 @@ class GreenroomScene:
 
     def rebuild(self, latents: Sequence[Callable[[], bytes]]) -> None:
         """Fill the context from durable latents; only those that the engine looks at are loaded."""
-        tensors: list[Tensor] = LoadedOnDemand(latents)  # type: ignore[assignment]
+        device = self._conditions["reference"].device
+        tensors: list[Tensor] = LoadedOnDemand(latents, device)  # type: ignore[assignment]
         self._engine.rebuild(self._context, self._conditions, self._settings, tensors)
 
     def make(self, block: int, on_progress: OnProgress) -> MadeFiles:
@@ -174,7 +195,7 @@ class GreenroomScene:
             latents_sha256=hashlib.sha256(latents.view(torch.uint8).numpy().tobytes()).hexdigest(),
             frames=made.frames,
             stage_ms=made.stage_ms,
-            peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_bytes=peak_bytes(made.latents.device.type) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
 
     def flip(self, blocks_done: int) -> None:
@@ -190,8 +211,8 @@ class GreenroomScene:
 class LoadedOnDemand(Sequence[Tensor]):
     """Latents [16, 3, h, w] of all finished blocks, each read when it is looked at: memory stays flat in long jobs."""
 
-    def __init__(self, loaders: Sequence[Callable[[], bytes]]) -> None:
-        self._loaders = loaders
+    def __init__(self, loaders: Sequence[Callable[[], bytes]], device: torch.device) -> None:
+        self._loaders, self._device = loaders, device
 
     def __len__(self) -> int:
         return len(self._loaders)
@@ -204,22 +225,17 @@ class LoadedOnDemand(Sequence[Tensor]):
 
     def __getitem__(self, place: int | slice) -> Tensor | list[Tensor]:
         if isinstance(place, slice):
-            return [load(loader())["latents"] for loader in self._loaders[place]]
-        return load(self._loaders[place]())["latents"]
+            return [self._load(loader) for loader in self._loaders[place]]
+        return self._load(self._loaders[place])
+
+    def _load(self, loader: Callable[[], bytes]) -> Tensor:
+        return load(loader())["latents"].to(self._device)
 
 
 def _log_conversion(what: str, done: int, total: int) -> None:
     """A public directory's first use takes a minute: the log says why."""
     if done == total:
         _log.info("%s: %.2f GB converted", what, total / 1e9)
-
-
-def make_deterministic(threads: int) -> None:
-    """Same input, same bits: torch chooses kernels that keep order, and as many threads as told."""
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    # The default fills every new tensor, which costs time and is not what makes results equal.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def software(threads: int) -> dict[str, str]:

@@ -116,6 +116,19 @@ def test_audit_is_filtered_verified_and_followed(open_page: Open, done: str) -> 
     expect(page.locator(".verdict")).to_contain_text("rows are sound", timeout=15_000)
 
 
+def test_press_before_the_scripts_are_there_is_not_lost(open_page: Open, studio: Studio, done: str) -> None:
+    page = open_page("/dashboard", "olga", "ops")
+    held: list[Any] = []
+    page.route("**/js/main.js", lambda route: held.append(route))
+    page.goto(studio.url + "/dashboard/audit/", wait_until="commit")
+    page.get_by_role("button", name="Verify the chain").click()
+    assert page.url.endswith("/dashboard/audit/"), "the browser sent the form by itself"
+    with page.expect_response("**/audit/verify") as answer:
+        held[0].continue_()
+    assert answer.value.json()["is_ok"]
+    expect(page.locator(".verdict")).to_contain_text("rows are sound", timeout=15_000)
+
+
 def test_keyboard_reaches_the_content_first(open_page: Open) -> None:
     page = open_page()
     page.keyboard.press("Tab")

@@ -110,6 +110,8 @@ function startSubmitForm(form) {
 }
 
 export function startForms() {
+  removeEventListener("submit", window.early.keep);
+  for (const form of window.early.forms) submit(form);
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.dataset.api) return;

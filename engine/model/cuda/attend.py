@@ -5,38 +5,18 @@ Shapes: L queries, K keys, h heads, d head width, D = h*d, S sink rows.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from engine.model.cuda import rows
+from engine.model.cuda.norms import Norms
 from engine.model.cuda.ring_feed import RingFeed
 from engine.model.rings import RingReader, SinkWriter
 from engine.model.rope import Phases
 from engine.precision.products import FP8, LARGEST, Rows
 
 _cudnn = torch.ops.aten._scaled_dot_product_cudnn_attention
-MAX_NORMED = 1.5  # a rotated pair of a normed row is at most sqrt(2 D) times its weights; a little to spare
 HEADROOM = 8.0  # values of a whole video may be this many times those of the first sink before they are cut
-
-
-@dataclass(frozen=True)
-class Norms:
-    """How queries and keys of a layer are normed, and the factors that bring them into eight bits without cutting."""
-
-    q: Tensor
-    k: Tensor
-    eps: float
-    q_factor: float = 1.0
-    k_factor: float = 1.0
-
-    @classmethod
-    def of(cls, q: Tensor, k: Tensor, eps: float, *, is_coded: bool) -> Norms:
-        """Factors from the weights alone: no value of a normed and rotated row can exceed them."""
-        factors = [LARGEST / (MAX_NORMED * math.sqrt(x.numel()) * max(float(x.abs().max()), 1e-6)) for x in (q, k) if is_coded]
-        return cls(q, k, eps, *factors)
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, *, log: bool = False) -> tuple[Tensor, Tensor | None]:

@@ -26,6 +26,7 @@ except ModuleNotFoundError:  # a machine without CUDA: the module can be read, i
             raise ModuleNotFoundError(f"the kernel {self.name} needs triton, which is not installed.", name="triton")
 
     jit = TensorDescriptor = Absent
+    tl: Any = None  # type: ignore[no-redef]
 
 
 def power_of_two(size: int) -> int:
@@ -120,6 +121,7 @@ def normed_row(
     D: tl.tensor,
     eps: tl.tensor,
 ) -> tl.tensor:
+    """One row's root-mean-square norm, float32 with the plain code's roundings."""
     wide = tl.load(x + row_start + offsets, mask=mask, other=0.0).to(tl.float32)
     normed = (wide * tl.rsqrt(tl.sum(wide * wide, axis=0) / D + eps)).to(tl.bfloat16).to(tl.float32)
     return (normed * tl.load(weight + offsets, mask=mask, other=0.0).to(tl.float32)).to(tl.bfloat16).to(tl.float32)

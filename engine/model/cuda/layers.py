@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from engine.model.cuda.attend import Norms
+from engine.model.cuda.norms import Norms
 from engine.precision.products import FP8, Product
 
 COLD = ("k", "v")  # products of attention to fixed tokens that no step uses

@@ -6,18 +6,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from engine.model.cuda import eight_bit, kernels
 from engine.model.cuda.kernels import TensorDescriptor
+from engine.model.cuda.norms import Norms
 from engine.model.rope import Phases
 from engine.precision.products import FP8, Rows
-
-if TYPE_CHECKING:
-    from engine.model.cuda.attend import Norms
 
 QUERIES, KEYS = 64, 128  # tile of the attention in eight bits: with 4 warps and 3 stages the fastest of 16 on an H200
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from engine.model.cuda.kernels import jit, tl
-from engine.precision.products import FP8, Side
 
 ROWS, DEPTH_BYTES, PIECES = 64, 256, 2  # with 4 warps and 4 stages the fastest of 60 on an H200
 
@@ -81,9 +80,9 @@ class _Scratch:
 _scratch = _Scratch()
 
 
-def fill_side_columns(x: Tensor, side: Side) -> None:
-    """`x` [M, K + T]: its last T columns become the rest times `side.down`, times `side.factor`."""
-    ranks, inputs = side.down.shape
+def fill_side_columns(x: Tensor, first_half: Tensor, factor: Tensor) -> None:
+    """`x` [M, K + T]: its last T columns become the rest times `first_half` [T, K], times `factor` [T]."""
+    ranks, inputs = first_half.shape
     rows, group = x.shape[0], min(ranks, 128)
     blocks, groups = -(-rows // ROWS), ranks // group
     tiles = blocks * groups
@@ -91,6 +90,6 @@ def fill_side_columns(x: Tensor, side: Side) -> None:
     depth = DEPTH_BYTES // x.element_size()
     piece_length = -(-inputs // (PIECES * depth)) * depth
     down[(blocks, PIECES, groups)](
-        x, side.down, side.factor, partial, arrived, rows, inputs, x.stride(0), piece_length, RANKS=group, ROWS=ROWS,
-        DEPTH=depth, PIECES=PIECES, FP8=x.dtype == FP8, num_warps=4, num_stages=4,
+        x, first_half, factor, partial, arrived, rows, inputs, x.stride(0), piece_length, RANKS=group, ROWS=ROWS,
+        DEPTH=depth, PIECES=PIECES, FP8=x.dtype == torch.float8_e4m3fn, num_warps=4, num_stages=4,
     )  # fmt: skip

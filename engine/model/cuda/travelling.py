@@ -18,8 +18,16 @@ PLACES = 2
 ALIGNMENT_BYTES = 256
 
 
-def stays_on_host(embedding: nn.Module, device: str = "cuda") -> None:
-    """Look rows up where the table lies, in host memory, and hand them on to the device."""
+def let_travel(encoder: nn.Module, device: str = "cuda") -> None:
+    """A text encoder of transformers (UMT5) that lies in host memory computes on the device: its layers travel, its
+    embedding is looked up where it lies. Tokens are handed in on the device."""
+    stack = encoder.encoder
+    _look_up_on_host(stack.embed_tokens, device)  # type: ignore[union-attr,arg-type]
+    Travelling(stack.block, device)  # type: ignore[union-attr,arg-type]
+    stack.final_layer_norm.to(device)  # type: ignore[union-attr]
+
+
+def _look_up_on_host(embedding: nn.Module, device: str) -> None:
     embedding.register_forward_pre_hook(lambda _module, args: tuple(x.cpu() for x in args))
     embedding.register_forward_hook(lambda _module, _args, out: out.to(device))
 

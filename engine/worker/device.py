@@ -1,0 +1,133 @@
+"""Where a worker computes, how it is set up there, and the contexts that it keeps on a device.
+
+Contexts on a device belong to this process: they outlive a preemption, not a crash. A job whose context is gone resumes
+from its durable latents (continuous, and the report says so).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+
+import torch
+
+from engine.catalog import SHAPES, ModelShape
+from engine.errors import OutOfDeviceMemory, SettingsError
+from engine.memory import GIB, USABLE_RATIO, Load, Plan, Room, find_device, make_plan
+from engine.memory.offload import RESIDENT, Offload
+from engine.model.context import Context, ContextLayout
+
+VARIABLE = "GREENROOM_DEVICE"
+CHOICES = ("auto", "cpu", "cuda")
+_PLANNED_SIZE = (640, 384)  # of the standard preset for a picture of 16:9: weights are placed once, for this size
+
+
+def choose_device() -> str:
+    """`cuda` where there is one, unless GREENROOM_DEVICE says `cpu`. Raises SettingsError."""
+    wanted = os.environ.get(VARIABLE, "auto")
+    if wanted not in CHOICES:
+        raise SettingsError(f"{VARIABLE} is {wanted!r}.", field=VARIABLE, hint=f"Use {', '.join(CHOICES)}.")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(f"{VARIABLE} is cuda, but torch sees no CUDA device.", field=VARIABLE, hint="Use auto.")
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def make_deterministic(device: str, threads: int) -> None:
+    """Same input, same bits: kernels that keep order, chosen without trying them out, and as many threads as told."""
+    torch.set_num_threads(threads)
+    if device != "cpu":
+        torch.cuda.memory._set_allocator_settings("expandable_segments:True")  # little is lost between blocks
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.allow_tf32 = False
+        return
+    torch.use_deterministic_algorithms(True)
+    # The default fills every new tensor, which costs time and is not what makes results equal.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def device_software(device: str) -> dict[str, str]:
+    """What bits depend on besides recipe, weights and the CPU's own."""
+    if device == "cpu":
+        return {}
+    major, minor = torch.cuda.get_device_capability()
+    return {
+        "gpu": torch.cuda.get_device_name(), "capability": f"{major}.{minor}", "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),
+    }  # fmt: skip
+
+
+def peak_bytes(device: str) -> int | None:
+    """The most that the device's allocator has taken; None on a CPU."""
+    return None if device == "cpu" else torch.cuda.max_memory_reserved()
+
+
+def device_room() -> Room:
+    """This process's device."""
+    known = find_device(torch.cuda.get_device_name())
+    _, total = torch.cuda.mem_get_info()
+    return Room(device=known, cap_bytes=int(total * USABLE_RATIO))
+
+
+def weights_offload(shape: ModelShape, precision: str) -> Offload:
+    """Which weights lie in host memory: decided once, for the everyday size and one context."""
+    if shape.dtype == "float32" or shape.name not in SHAPES:
+        return RESIDENT
+    width, height = _PLANNED_SIZE
+    plan = make_plan(Load(shape=shape, width=width, height=height, precision=precision), device_room())
+    return plan.how.offload
+
+
+class DeviceContexts:
+    """Contexts by job, the least recently used first."""
+
+    def __init__(self, shape: ModelShape, precision: str) -> None:
+        self._shape, self._precision, self._room = shape, precision, device_room()
+        self._kept: OrderedDict[str, tuple[str, Context]] = OrderedDict()
+
+    def open(self, job_id: str, layout: ContextLayout, key: str) -> Context:
+        """The job's context, or an empty one; others make room. Raises OutOfDeviceMemory."""
+        kept_key, context = self._kept.pop(job_id, ("", None))
+        if context is None or kept_key != key:
+            context = None  # another recipe's: its memory goes first
+            context = self._new(layout)
+        self._kept[job_id] = (key, context)
+        return context
+
+    def release(self, job_id: str) -> None:
+        """Let go of a job's context."""
+        self._kept.pop(job_id, None)
+
+    def _new(self, layout: ContextLayout) -> Context:
+        plan = self._plan(layout)
+        rings_on_host = plan.how.offload.rings
+        here = layout.total_bytes - (layout.ring_bytes if rings_on_host else 0)
+        passing = sum(part.gpu_bytes for part in plan.parts if part.name in ("working memory", "allocator slack"))
+        while self._free_bytes() < here + passing:
+            if not self._kept:
+                free = self._free_bytes() / GIB
+                raise OutOfDeviceMemory(
+                    f"a context of {layout.width}x{layout.height} needs {(here + passing) / GIB:.2f} GiB, {free:.2f} are free.",
+                    hint=plan.why["en"],
+                )
+            self._kept.popitem(last=False)
+        if not rings_on_host:
+            return Context(layout, torch.zeros(here, dtype=torch.uint8, device="cuda"))
+        from engine.model.cuda.host import pinned  # only where there is a device
+
+        return Context(layout, torch.zeros(here, dtype=torch.uint8, device="cuda"), pinned(layout.ring_bytes))
+
+    def _plan(self, layout: ContextLayout) -> Plan:
+        is_coded = any(spec.dtype == "float8" for spec in layout.tensors)
+        return make_plan(
+            Load(
+                shape=self._shape, width=layout.width, height=layout.height, steps=layout.steps,
+                infer_frames=layout.infer_frames, precision=self._precision, kv="fp8" if is_coded else "bf16",
+            ),
+            self._room,
+        )  # fmt: skip
+
+    @staticmethod
+    def _free_bytes() -> int:
+        """What the driver has, and what the allocator holds without need."""
+        free, _ = torch.cuda.mem_get_info()
+        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()

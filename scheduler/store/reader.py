@@ -13,10 +13,11 @@ from scheduler.store.device_reads import DeviceReads
 from scheduler.store.healing_reads import HealingReads
 from scheduler.store.job_reads import JobReads
 from scheduler.store.people_reads import PeopleReads
+from scheduler.store.plan_reads import PlanReads
 from scheduler.store.role_reads import RoleReads
 
 
-class Reader(JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads):
+class Reader(JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads):
     """All named reads. One Reader serves any number of threads: each gets its own read-only connection."""
 
     def __init__(self, data_dir: Path) -> None:

@@ -29,6 +29,8 @@ from scheduler.store.job_writes import JobWrites
 from scheduler.store.migrations import migrations
 from scheduler.store.people_reads import PeopleReads
 from scheduler.store.people_writes import PeopleWrites
+from scheduler.store.plan_reads import PlanReads
+from scheduler.store.plan_writes import PlanWrites
 from scheduler.store.role_reads import RoleReads
 from scheduler.store.role_writes import RoleWrites
 from scheduler.store.sql import devices as sql
@@ -39,8 +41,8 @@ _log = logging.getLogger("greenroom.store")
 
 
 class Store(
-    JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites,
-    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads,
+    JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites, PlanWrites,
+    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads,
 ):  # fmt: skip
     """The writer's store. Reads see the open transaction. Used by one thread at a time."""
 

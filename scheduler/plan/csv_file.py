@@ -1,0 +1,97 @@
+"""A plan as CSV, as a spreadsheet saves it: read into the same nodes as YAML, so that the same checks hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+
+from scheduler.yaml_files import MAX_BYTES, Node, Problem
+
+NUMBERS = frozenset({"length", "priority", "count"})
+DAY = "date"
+_DELIMITERS = ",;\t"
+
+
+def csv_entries(text: str, known: Sequence[str], problems: list[Problem]) -> tuple[list[Node], Node | None]:
+    """(an entry per row, the day if a column `date` names one). The first row names the columns; `,`, `;` or a tab separates.
+
+    Empty rows are skipped, empty cells are absent. Problems are added to the list; their column is the number of the cell.
+    """
+    if len(text) > MAX_BYTES:
+        problems.append(Problem(1, 1, "", f"the file is larger than {MAX_BYTES // 1024} kB.", "Split it."))
+        return [], None
+    text = text.removeprefix("\ufeff")
+    first = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    usable = [name for name in known if name != "context"]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    line = 1
+    try:
+        for row in reader:
+            rows.append((line, [cell.strip() for cell in row]))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        problems.append(Problem(line, 1, "", f"this is not CSV: {error}.", "Save it as CSV UTF-8 again."))
+        return [], None
+    filled = [(line, row) for line, row in rows if any(row)]
+    if not filled:
+        problems.append(Problem(1, 1, "", "the file is empty.", f"The first row names the columns: {', '.join(usable)}."))
+        return [], None
+    header = [name.lower() for name in filled[0][1]]
+    if not _is_good_header(filled[0][0], header, usable, problems):
+        return [], None
+    nodes = [_node(line, row, header, problems) for line, row in filled[1:]]
+    return nodes, _one_day(nodes, problems)
+
+
+def _is_good_header(line: int, header: list[str], usable: list[str], problems: list[Problem]) -> bool:
+    before = len(problems)
+    for column, name in enumerate(header, start=1):
+        if name and name not in usable and name != DAY:
+            hint = f"Columns: {', '.join([*usable, DAY])}."
+            problems.append(Problem(line, column, "", f"the column {name[:40]!r} is unknown.", hint))
+        elif name and header.index(name) != column - 1:
+            problems.append(Problem(line, column, "", f"the column {name!r} is there twice.", "Remove one."))
+    return len(problems) == before
+
+
+def _node(line: int, row: list[str], header: list[str], problems: list[Problem]) -> Node:
+    node = Node({}, line, 1)
+    for column, cell in enumerate(row, start=1):
+        name = header[column - 1] if column <= len(header) else ""
+        if not cell:
+            continue
+        if not name:
+            problems.append(Problem(line, column, "", f"{cell[:40]!r} stands in no named column.", "Name it in the first row."))
+            continue
+        node.keys[name] = (line, column)
+        node.value[name] = Node(_value(name, cell), line, column)
+    return node
+
+
+def _value(name: str, cell: str) -> str | int | float:
+    """Numbers where numbers belong; anything else stays text and is complained about by whoever wants a number."""
+    if name not in NUMBERS:
+        return cell
+    try:
+        number = float(cell.replace(",", "."))
+    except ValueError:
+        return cell
+    if not math.isfinite(number):
+        return cell
+    return int(number) if number == int(number) else number
+
+
+def _one_day(nodes: list[Node], problems: list[Problem]) -> Node | None:
+    """The day that all rows name; the column is taken out of them."""
+    days = [node.value.pop(DAY) for node in nodes if DAY in node.value]
+    for node in nodes:
+        node.keys.pop(DAY, None)
+    for day in days:
+        if day.value != days[0].value:
+            hint = "A plan is for one day; put other days into other files."
+            problems.append(Problem(day.line, day.column, DAY, f"{day.value} is another day than {days[0].value}.", hint))
+    return days[0] if days else None

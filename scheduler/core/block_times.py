@@ -66,6 +66,10 @@ class BlockTimes:
         """The estimate of exactly this key."""
         return self._times.get(key)
 
+    def known(self) -> list[tuple[BlockKey, BlockTime]]:
+        """All estimates, by key."""
+        return list(self._times.items())
+
     def predict(self, key: BlockKey) -> BlockTime | None:
         """The estimate, or that of other steps on the same device in proportion; None when nothing alike was measured.
 

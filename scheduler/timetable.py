@@ -67,7 +67,7 @@ class Timetable:
         self._ledger.post(keep)
 
     async def _thin(self) -> None:
-        self._ledger.post(lambda turn: turn.store.thin_samples(turn.at - 86_400))
+        self._ledger.post(lambda turn: turn.store.thin_samples(turn.at))
 
     async def _verify(self) -> None:
         """In a process of its own: a million rows would hold this one up for seconds."""

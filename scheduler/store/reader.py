@@ -15,9 +15,10 @@ from scheduler.store.job_reads import JobReads
 from scheduler.store.people_reads import PeopleReads
 from scheduler.store.plan_reads import PlanReads
 from scheduler.store.role_reads import RoleReads
+from scheduler.store.sample_reads import SampleReads
 
 
-class Reader(JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads):
+class Reader(JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads):
     """All named reads. One Reader serves any number of threads: each gets its own read-only connection."""
 
     def __init__(self, data_dir: Path) -> None:

@@ -122,9 +122,9 @@ class Scheduler:
         """What runs now: daemon, slots, standbys, vault, queue, disk."""
         return self._call("status")
 
-    def pause_queue(self, reason: str = "") -> dict[str, Any]:
-        """Start nothing new."""
-        return self._call("pause_queue", reason=reason)
+    def pause_queue(self, reason: str = "", for_s: int | None = None) -> dict[str, Any]:
+        """Start nothing new, until somebody resumes or so many seconds are over."""
+        return self._call("pause_queue", reason=reason, for_s=for_s)
 
     def resume_queue(self) -> dict[str, Any]:
         """Start jobs again."""

@@ -32,6 +32,7 @@ from scheduler.effects import Hands, perform
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
 from scheduler.logs import log_as_json
+from scheduler.memory_shares import MemoryShares, jobs_by_process
 from scheduler.outside_heals import OutsideHeals
 from scheduler.policy_file import PolicyFile, read_policy
 from scheduler.policy_watch import PolicyWatch
@@ -123,7 +124,9 @@ class Daemon:
             reports=self.reports, roles=self.roles, started_at=clock.now(),
         )  # fmt: skip
         self._door = DoorServer(socket_path(data_dir), lambda command, actor, args: handle(self._house, command, actor, args))
-        sensors = DeviceSensors(data_dir, options.slots, lambda: self.vault.status)
+        workers = lambda: jobs_by_process(self.supervisor, self.ledger.state)  # noqa: E731
+        shares = MemoryShares(data_dir / "run", lambda: self.vault.status, workers)
+        sensors = DeviceSensors(data_dir, options.slots, lambda: self.vault.status, shares=shares.of)
         self._timetable = Timetable(self.ledger, data_dir, sensors)
         self._outside = OutsideHeals(data_dir, self.ledger)
         self._boot()

@@ -19,10 +19,20 @@ class DeviceSensors:
     """Knows which device serves which slot: GPU n serves slot n, the box and the vault serve all of them."""
 
     def __init__(
-        self, data_dir: Path, slots: int, vault: Callable[[], protocol.VaultStatus | None], probe: Probe | None = None
-    ) -> None:
+        self, data_dir: Path, slots: int, vault: Callable[[], protocol.VaultStatus | None], probe: Probe | None = None,
+        shares: Callable[[Reading], dict[str, int]] = lambda _: {},
+    ) -> None:  # fmt: skip
         self.probe = probe or Probe()
-        self._data_dir, self._slots, self._vault = data_dir, slots, vault
+        self._data_dir, self._slots, self._vault, self._shares = data_dir, slots, vault, shares
+
+    def read(self) -> list[Reading]:
+        """Every device with who holds its memory. May take a moment: not for the thread that decides."""
+        return [self._shared_out(reading) for reading in self.probe.read()]
+
+    def _shared_out(self, reading: Reading) -> Reading:
+        body = {name: value for name, value in reading.body.items() if name != "processes"}
+        shares = self._shares(reading)
+        return Reading(reading.device, body | ({"shares": shares} if shares else {}))
 
     def heard(self, at: float, readings: list[Reading]) -> list[events.Event]:
         """What the core should hear of this second."""

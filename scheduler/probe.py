@@ -88,6 +88,10 @@ def _gpu(handle: Any) -> dict[str, Any]:
     add("sm_clock_mhz", lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM))
     add("power_w", lambda: pynvml.nvmlDeviceGetPowerUsage(handle) / 1000)
     add("throttle_reasons", lambda: pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
+    add("processes", lambda: [
+        (process.pid, process.usedGpuMemory) for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        if process.usedGpuMemory is not None  # a container is not always told
+    ])  # fmt: skip
     return body
 
 

@@ -20,6 +20,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from scheduler.device_sensors import DeviceSensors
 from scheduler.ledger import Ledger, Turn
 from scheduler.probe import MonitorCsv
+from scheduler.queue_pause import end_pause_in_time
 
 _log = logging.getLogger("greenroom.timetable")
 
@@ -51,7 +52,7 @@ class Timetable:
         self._scheduler.shutdown(wait=False)
 
     async def _sample(self) -> None:
-        readings = await asyncio.to_thread(self._sensors.probe.read)
+        readings = await asyncio.to_thread(self._sensors.read)
         try:
             self._csv.add(readings, self._ledger.clock.now())
             self._failing.pop("gpu_monitor", None)
@@ -63,6 +64,7 @@ class Timetable:
                 turn.store.insert_sample(turn.at, reading.device, reading.body)
             for event in self._sensors.heard(turn.at, readings):
                 turn.apply(event)
+            end_pause_in_time(turn)
 
         self._ledger.post(keep)
 

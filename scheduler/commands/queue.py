@@ -6,6 +6,7 @@ import os
 import shutil
 from typing import Any
 
+from scheduler import queue_pause
 from scheduler.commands.arguments import Arguments
 from scheduler.commands.house import Handler, House
 from scheduler.core import events
@@ -14,6 +15,8 @@ from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Turn
 from scheduler.supervisor import Slot
+
+MAX_PAUSE_S = 7 * 86_400
 
 
 async def status(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
@@ -77,28 +80,21 @@ def _slot(slot: Slot, job: Job | None, is_drained: bool) -> dict[str, Any]:
 
 
 async def pause_queue(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
-    """Start nothing new; what runs goes on."""
-    reason = args.maybe("reason", str) or ""
+    """Start nothing new; what runs goes on. `for_s`: resume by itself after so many seconds."""
+    reason, for_s = args.maybe("reason", str) or "", args.maybe("for_s", int)
     args.done()
-
-    def act(turn: Turn) -> dict[str, Any]:
-        turn.apply(events.QueuePaused(at=turn.at))
-        turn.store.set_fact("queue_paused", {"is_paused": True, "reason": reason, "by": actor.name}, turn.at)
-        return {"paused": True, "reason": reason}
-
-    return await house.ledger.do(act, actor)
+    if for_s is not None and not 60 <= for_s <= MAX_PAUSE_S:
+        raise SchedulerError(422, "bad_request", f"for_s {for_s} is outside 60 … {MAX_PAUSE_S}.", field="for_s",
+                             hint="Leave it out to pause until somebody resumes.")  # fmt: skip
+    return await house.ledger.do(
+        lambda turn: queue_pause.pause(turn, reason, None if for_s is None else turn.at + for_s), actor
+    )
 
 
 async def resume_queue(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
     """Start jobs again."""
     args.done()
-
-    def act(turn: Turn) -> dict[str, Any]:
-        turn.apply(events.QueueResumed(at=turn.at))
-        turn.store.set_fact("queue_paused", {"is_paused": False, "reason": "", "by": actor.name}, turn.at)
-        return {"paused": False}
-
-    return await house.ledger.do(act, actor)
+    return await house.ledger.do(queue_pause.resume, actor)
 
 
 async def drain_slot(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:

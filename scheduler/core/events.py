@@ -75,7 +75,10 @@ class ConsentAnswered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePaused(Event):
-    """Start nothing new; what runs goes on."""
+    """Start nothing new; what runs goes on. `until`: when it ends by itself; the core only says so in the log."""
+
+    reason: str = ""
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Tag(StrEnum):
     CONTEXT_DROPPED = "context:dropped"
     # healing
     FAULT_DETECTED = "fault:detected"
+    FAULT_MUTED = "fault:muted"
     HEAL_ACTED = "heal:acted"
     HEAL_RECOVERED = "heal:recovered"
     HEAL_ABANDONED = "heal:abandoned"
@@ -49,6 +50,7 @@ class Tag(StrEnum):
     SLOT_RETURNED = "slot:returned"
     QUEUE_PAUSED = "queue:paused"
     QUEUE_RESUMED = "queue:resumed"
+    WATERMARK_SIGNED = "watermark:signed"
     ROLE_CHANGED = "role:changed"
     ROLE_SWITCHED = "role:switched"
     ROLE_LOADED = "role:loaded"
@@ -62,6 +64,7 @@ class Tag(StrEnum):
     TOKEN_REVOKED = "token:revoked"
     AUDIT_VERIFIED = "audit:verified"
     AUDIT_EXPORTED = "audit:exported"
+    JOBS_EXPORTED = "jobs:exported"
     VIDEO_JOINED = "video:joined"
     VAULT_LOST = "vault:lost"
     VAULT_READY = "vault:ready"

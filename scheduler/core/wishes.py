@@ -115,7 +115,7 @@ def pause_queue(state: State, event: events.QueuePaused, turn: Turn) -> bool:
     """Start nothing new."""
     if not state.is_queue_paused:
         state.is_queue_paused = True
-        turn.record(Tag.QUEUE_PAUSED, "queue")
+        turn.record(Tag.QUEUE_PAUSED, "queue", {"reason": event.reason, "until": event.until})
     return False
 
 

@@ -89,7 +89,7 @@ class Transactional:
         """A refusal that carries the object's story."""
         return StoreConflict(code, message, story=self.story_lines(subject))
 
-    def _write(self, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
+    def _write(self, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> sqlite3.Cursor:
         self._need_transaction()
         return self._connection.execute(statement, values)
 

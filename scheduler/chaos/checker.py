@@ -13,7 +13,7 @@ from scheduler.chaos.house import ChaosHouse, NotWithin, until
 from scheduler.chaos.leaks import Leaks
 from scheduler.chaos.load import Load
 from scheduler.chaos.replay import Replay
-from scheduler.core.job import FINAL_STATES, OWNED_STATES
+from scheduler.core.job import OWNED_STATES
 from scheduler.errors import SchedulerError
 from scheduler.store import Reader
 
@@ -44,14 +44,6 @@ class Checker:
         for recipe, job_id in job_ids.items():
             until(lambda job_id=job_id: _state(reader, job_id) == "SUCCEEDED", f"{job_id} made in peace", timeout_s)  # type: ignore[misc]
             self._references[recipe] = _hashes(reader, job_id)
-
-    def ended(self) -> set[str]:
-        """Ids of asked jobs that have ended; none while the store cannot be read."""
-        try:
-            reader = self._house.reader
-            return {one.job_id for one in self._load.acknowledged if one.job_id and _state(reader, one.job_id) in FINAL_STATES}
-        except SchedulerError:
-            return set()
 
     def wait_until_quiet(self, timeout_s: float) -> list[str]:
         """Wait until every asked job has ended and the house is whole; findings where it does not come to that."""

@@ -46,7 +46,7 @@ class Rig:
 
     def __init__(self, house: ChaosHouse, engine: str) -> None:
         self.house = house
-        self.load = Load([lambda: house.door], engine, seed=1)
+        self.load = Load([lambda: house.door], lambda: house.reader, engine, seed=1)
         self.checker = Checker(house, self.load)
 
     def begin(self) -> None:

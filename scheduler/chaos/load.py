@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler.client import Scheduler
+from scheduler.core.job import FINAL_STATES
 from scheduler.errors import SchedulerError
+from scheduler.store import Reader
 
 # What is asked for again and again. Each has its reference, made in peace; nothing may be given up for speed (`degrade`), or
 # the bits would be others.
@@ -58,14 +60,16 @@ class Refusals:
 class Load:
     """A thread that asks. `asked` is written by it alone; `references` are jobs made before the first blow."""
 
-    def __init__(self, doors: list[Callable[[], Scheduler]], engine: str, seed: int, most_open: int = 5) -> None:
-        """`doors`: ways to the house for submissions, used by turns; all other wishes take the first."""
+    def __init__(
+        self, doors: list[Callable[[], Scheduler]], reader: Callable[[], Reader], engine: str, seed: int, most_open: int = 5
+    ) -> None:
+        """`doors`: ways to the house for submissions, used by turns; all other wishes take the first. `reader`: its store."""
         self.asked: list[Asked] = []
         self.refused = Refusals()
         self.errors: list[str] = []
         self.most_open = most_open
         self.wants_preemption = threading.Event()
-        self._doors, self._requests = doors, REQUESTS[engine]
+        self._doors, self._reader, self._requests = doors, reader, REQUESTS[engine]
         self._rng = random.Random(seed)
         self._is_over, self._may_ask = threading.Event(), threading.Event()
         self._is_idle = threading.Event()
@@ -131,12 +135,12 @@ class Load:
             waiting = next((one for one in self.asked if one.job_id is None), None)
             if waiting is not None:
                 self._submit(waiting, door)  # the same key: it was granted, or it is granted now
-            elif len(self._still_open()) < self.most_open:
+            elif len(still_open := self._still_open()) < self.most_open:
                 self._submit(self._new(self._rng.randrange(len(self._requests))), door)
             elif self.wants_preemption.is_set():
-                own.set_priority(self._still_open()[-1].job_id or "", 100, "chaos")
+                own.set_priority(still_open[-1].job_id or "", 100, "chaos")
             else:
-                self._wish_something(own)
+                self._wish_something(still_open, own)
         except SchedulerError as error:
             self.refused.count(error)
             if error.status not in (404, 409, 503):  # away, or too late for this job
@@ -153,15 +157,14 @@ class Load:
         self._open.append(one)
 
     def _still_open(self) -> list[Asked]:
-        """Jobs that are not known to have ended; their states are looked up by `forget`."""
+        """Jobs that have not ended; SchedulerError while the store cannot be read."""
+        reader = self._reader()
+        rows = [(one, reader.job(one.job_id or "")) for one in self._open]
+        self._open = [one for one, row in rows if row is None or row["state"] not in FINAL_STATES]
         return self._open
 
-    def forget(self, ended: set[str]) -> None:
-        """These jobs have ended."""
-        self._open = [one for one in self._open if one.job_id not in ended]
-
-    def _wish_something(self, door: Scheduler) -> None:
-        one = self._rng.choice(self._open)
+    def _wish_something(self, still_open: list[Asked], door: Scheduler) -> None:
+        one = self._rng.choice(still_open)
         assert one.job_id is not None
         chance = self._rng.random()
         if chance < 0.06 and sum(other.is_cancelled for other in self.asked) < len(self.asked) // 10:

@@ -30,6 +30,7 @@ class Point:
     engines: frozenset[str] = frozenset({"real", "fake"})
     kill_first: tuple[Kind, ...] = ()
     needs_preemption: bool = False
+    needs_job: bool = False  # a worker must have one when the first is killed
 
 
 _REAL = frozenset({"real"})
@@ -51,7 +52,7 @@ POINTS: dict[str, Point] = {
         Point("daemon_before_record", Kind.DAEMON, kill_first=(Kind.STANDBY,)),
         Point("launcher_before_record", Kind.LAUNCHER, kill_first=(Kind.WEB,)),
         Point("vault_after_open", Kind.VAULT, _REAL),  # the scripted engine has no context
-        Point("vault_after_adopt", Kind.VAULT, _REAL, kill_first=(Kind.VAULT,)),
+        Point("vault_after_adopt", Kind.VAULT, _REAL, kill_first=(Kind.VAULT,), needs_job=True),
         Point("vault_after_drop", Kind.VAULT),
         Point("vault_inside_load", Kind.VAULT, _REAL, kill_first=(Kind.VAULT, Kind.STANDBY)),
     )

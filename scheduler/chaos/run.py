@@ -74,7 +74,8 @@ def run_kills(options: ChaosOptions, on_progress: OnProgress) -> Report:
     home = options.home or Path(tempfile.mkdtemp(prefix="greenroom-chaos-"))
     house = ChaosHouse(home, options.engine)
     house.be_patient()
-    load = Load([lambda: house.door, lambda: house.door, lambda: Scheduler(house.url)], options.engine, options.seed)
+    doors = [lambda: house.door, lambda: house.door, lambda: Scheduler(house.url)]
+    load = Load(doors, lambda: house.reader, options.engine, options.seed)
     run = _Run(house, load, report, on_progress)
     began = time.monotonic()
     try:
@@ -103,12 +104,10 @@ class _Run:
         references = {number: self._load.ask(number) for number in range(len(self._load.requests))}
         self._say(0, len(plan), "making the references")
         self._checker.take_references(references, REFERENCE_S)
-        self._load.forget(self._checker.ended())
         self._load.start()
         for blow in plan:
             self._say(blow.number - 1, len(plan), f"{blow.deed} {blow.kind} {blow.point or ''}".strip())
             self._striker.strike(blow)
-            self._load.forget(self._checker.ended())
             if blow.number % every == 0 and blow is not plan[-1]:
                 self._check(blow.number)
         self._check(len(plan))

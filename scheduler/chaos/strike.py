@@ -23,7 +23,8 @@ from scheduler.errors import SchedulerError
 from scheduler.spawn import start_time
 
 VICTIM_S = 60.0  # how long to wait for a victim
-POINT_S = 25.0  # how long an order may lie
+POINT_S = {"fake": 25.0, "real": 90.0}  # how long an order may lie: some points are passed once per job
+END_S = 10.0  # from taking an order to being gone
 HEAL_S = 40.0  # a frozen process must be replaced within this
 _BEAT_S = 0.02  # of a slowed process: so long stopped, so long running
 
@@ -116,9 +117,11 @@ class Striker:
         if point.needs_preemption:
             self._load.wants_preemption.set()
         try:
+            if point.needs_job:
+                until(self._is_at_work, "a worker with a job", VICTIM_S)
             for kind in point.kill_first:
                 self._kill(kind, is_first=True)
-            until(lambda: self._is_taken(blow.point or "", before), f"{blow.point} being passed", POINT_S, 0.005)
+            self._wait_for_death(blow.point, before)
         finally:
             self._load.wants_preemption.clear()
             order.unlink(missing_ok=True)
@@ -126,12 +129,22 @@ class Striker:
         self.tally.points[blow.point] += 1
         self.tally.deeds[Deed.KILL] += 1
 
-    def _is_taken(self, name: str, before: int) -> bool:
-        self._house.keep_up()
-        return self._taken(name) > before
+    def _is_at_work(self) -> bool:
+        return any(slot["job_id"] and slot["pid"] for slot in self._house.status()["slots"])
 
-    def _taken(self, name: str) -> int:
-        return len(list((self._house.orders / TAKEN).glob(f"{name}.*")))
+    def _wait_for_death(self, name: str, before: set[int]) -> None:
+        """Until somebody has taken the order and is gone: between the two it still looks alive."""
+
+        def took() -> set[int]:
+            self._house.keep_up()
+            return self._taken(name) - before
+
+        (pid,) = until(took, f"{name} being passed", POINT_S[self._house.engine], 0.005)
+        until(lambda: start_time(pid) is None, f"the end of {pid} at {name}", END_S, 0.005)
+
+    def _taken(self, name: str) -> set[int]:
+        """Process ids that have taken an order for this point."""
+        return {int(path.suffix[1:]) for path in (self._house.orders / TAKEN).glob(f"{name}.*")}
 
     # ---- stopped, not dead -------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from scheduler.chaos.house import ChaosHouse
 from scheduler.chaos.load import Load
 from scheduler.chaos.points import Kind
 from scheduler.chaos.run import ChaosOptions, run_kills
+from scheduler.chaos.strike import POINT_S
 from scheduler.store import open_reader
 
 POINTS = ("inside_step", "after_record", "after_flip", "daemon_before_commit", "daemon_after_commit", "launcher_before_record")
@@ -37,7 +38,7 @@ def _check_that_the_checker_sees(home: Path) -> None:
     house = ChaosHouse(home, "fake")
     reader = open_reader(house.data_dir)
     job = next(row for row in reader.jobs(state="SUCCEEDED").rows)
-    load = Load([lambda: house.door], "fake", seed=1)
+    load = Load([lambda: house.door], lambda: house.reader, "fake", seed=1)
     one = load._new(0)
     one.job_id = job["id"]
     assert Checker(house, load)._files() == []
@@ -64,7 +65,7 @@ def test_real_engine_makes_the_same_bits_under_chaos(tmp_path: Path) -> None:
 
 
 def test_run_that_could_not_strike_everything_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scheduler.chaos.strike.POINT_S", 0.5)
+    monkeypatch.setitem(POINT_S, "fake", 0.5)
     kinds, points = (Kind.WEB, Kind.LAUNCHER), ("launcher_before_record",)
     monkeypatch.setattr("scheduler.chaos.strike.Striker._kill", lambda self, kind, **_: None)
     report = run_kills(ChaosOptions(engine="fake", kills=3, seed=1, kinds=kinds, points=points, home=tmp_path), _nobody)

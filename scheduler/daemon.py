@@ -115,7 +115,7 @@ class Daemon:
             boot_number=self._count_boot(clock),
             calls=Calls(
                 on_ready=self._worker_ready, on_lost=self._worker_lost, on_report=self.reports.receive,
-                on_start_failed=self._start_failed,
+                on_work=self.reports.see_work, on_start_failed=self._start_failed,
             ),
         )  # fmt: skip
         self._hands = Hands(store, self.supervisor, self.vault, data_dir)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from scheduler.role_book import RoleBook
 from scheduler.room import is_without_room
 from scheduler.worker_link import WorkerLink
 
+RENEW_EVERY_S = 1.0  # a step that is seen renews the lease, this often at most
+JUDGE_FIRST_S = 2.0  # a lease outlives its worker's deadline by so much: whoever stands still is judged by that
 PLAN_FROM = 5  # blocks of a kind that must be known before one counts as too slow
 _log = logging.getLogger("greenroom.reports")
 
@@ -86,6 +89,14 @@ class Reports:
                 pass  # the heartbeat carries the same; measured by benchmarks from the wire
             case _:
                 _log.warning("worker %s sent %s, which no daemon expects", link.worker_id, type(message).__name__)
+
+    def see_work(self, link: WorkerLink, allowed_s: float) -> None:
+        """The worker is at a step where it was not before: a block that takes long is not lost for that."""
+        lease_id, now = link.heartbeat.lease_id, time.monotonic()
+        if lease_id is None or now - link.renewed_at < min(RENEW_EVERY_S, self._ledger.state.policy.lease_s / 4):
+            return
+        link.renewed_at = now
+        self._post(lambda at: events.WorkWasSeen(at=at, lease_id=lease_id, allowed_s=allowed_s + JUDGE_FIRST_S))
 
     def _post(self, event: Callable[[float], events.Event]) -> None:
         self._ledger.post(lambda turn: turn.apply(event(turn.at)))

@@ -49,11 +49,13 @@ class Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class Calls:
-    """Whom the supervisor tells: a worker serves a slot, the slot's worker is lost, a start failed, a report came."""
+    """Whom the supervisor tells: a worker serves a slot, the slot's worker is lost, a start failed, a report came,
+    a worker gets on."""
 
     on_ready: Callable[[int, str], None]
     on_lost: Callable[[WorkerLink, str], None]
     on_report: Callable[[WorkerLink, protocol.Message], None]
+    on_work: Callable[[WorkerLink, float], None]  # it gets on; how long it may stand still where it is
     on_start_failed: Callable[[int, int, float, str, str], None]  # slot, failures in a row, wait, cause, last words
 
 
@@ -172,6 +174,8 @@ class Supervisor:
             self._promote(self.slots[link.slot])
         elif not isinstance(message, protocol.Heartbeat):
             self._calls.on_report(link, message)
+        elif link.is_further:
+            self._calls.on_work(link, _step_deadline_s(link, self._healing()[Fault.HUNG_STEP]))
 
     def _welcome(self, link: WorkerLink, hello: protocol.WorkerHello) -> None:
         if hello.version != protocol.PROTOCOL_VERSION:

@@ -53,6 +53,8 @@ class WorkerLink(asyncio.Protocol):
         self.started_at = time.monotonic()
         self.heard_at = self.started_at  # last sign of life
         self.moved_at = self.started_at  # last change of block, step or phase
+        self.is_further = False  # its last heartbeat told of a step where it had not been since its last block
+        self.renewed_at = 0.0  # when the core was told so last
         self.has_made_block = False
         self.widest_gap_s = place.heartbeat_s  # between heartbeats lately: a busy machine is no dead worker
         self.block_deadline_s: float | None = None  # of the job it runs; None: nothing was learnt yet
@@ -61,6 +63,7 @@ class WorkerLink(asyncio.Protocol):
         self._place = place
         self._on_message = on_message
         self._on_end = on_end
+        self._places: set[protocol.Heartbeat] = set()
         self._reader = protocol.FrameReader()
         self._transport: asyncio.Transport | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -176,6 +179,8 @@ class WorkerLink(asyncio.Protocol):
             if message != self.heartbeat:
                 self.moved_at = now
             self.heartbeat = message
+            self.is_further = message.lease_id is not None and message not in self._places
+            self._places.add(message)  # who goes round in circles does not get on
         else:
             self.moved_at = now
         if isinstance(message, protocol.WorkerReady):
@@ -183,6 +188,7 @@ class WorkerLink(asyncio.Protocol):
             self.widest_gap_s = self._place.heartbeat_s  # importing holds everything up; that is over
         elif isinstance(message, protocol.BlockDone):
             self.has_made_block = True
+            self._places.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The worker closed its socket: it is ending, or must end soon. Its exit says why, so that is waited for."""

@@ -154,6 +154,14 @@ class BlockWasDone(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkWasSeen(Event):
+    """The lease's worker was seen at a step where it had not been before. Renews the lease, is in no log."""
+
+    lease_id: str
+    allowed_s: float = 0.0  # how long it may stand still where it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobWasPreempted(Event):
     """The worker stopped the job at a block boundary."""
 

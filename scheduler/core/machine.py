@@ -31,6 +31,7 @@ HANDLERS: dict[type[events.Event], Handler] = {
     events.WorkerWasLost: workers.lost,
     events.JobWasStarted: reports.job_started,
     events.BlockWasDone: reports.block_done,
+    events.WorkWasSeen: reports.work_seen,
     events.JobWasPreempted: reports.job_preempted,
     events.JobWasCancelled: reports.job_cancelled,
     events.JobHasSucceeded: reports.job_succeeded,

@@ -34,7 +34,7 @@ class Policy:
     preempt_margin: float = _number(10.0, least=0.001, says="points by which a waiting job must lead to preempt")
     min_run_blocks: int = _number(2, least=0, says="new blocks a job makes per lease before it may be preempted")
     max_preemptions: int = _number(5, least=0, says="after so many preemptions only an urgent job may stop it again")
-    lease_s: float = _number(60.0, least=0.05, says="a worker that reports nothing for so long is killed")
+    lease_s: float = _number(60.0, least=0.05, says="a worker that neither reports nor makes a step for so long is killed")
     grace_s: float = _number(30.0, least=0.05, says="time to reach the block's end after preempt, pause or cancel")
     retry_backoff_s: float = _number(2.0, least=0, says="wait before the first retry; doubles with each")
     retry_backoff_max_s: float = _number(60.0, least=0, says="longest wait before a retry")

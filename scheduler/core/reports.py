@@ -63,6 +63,16 @@ def block_done(state: State, event: events.BlockWasDone, turn: Turn) -> bool:
     return slot.leased_blocks == state.policy.min_run_blocks  # only then may it be asked to give way
 
 
+def work_seen(state: State, event: events.WorkWasSeen, turn: Turn) -> bool:
+    """A block may take longer than a lease; who gets on with it keeps the lease, for as long as a step may take.
+
+    It comes from heartbeats: one that is late, of a lease that has ended, is no report and nothing is refused.
+    """
+    if (slot := state.leases.get(event.lease_id)) is not None:
+        slot.lease_until = max(slot.lease_until, turn.at + max(state.policy.lease_s, event.allowed_s))
+    return False
+
+
 def job_preempted(state: State, event: events.JobWasPreempted, turn: Turn) -> bool:
     """The job stopped at a block boundary and goes back to the line (or ends, if it was cancelled meanwhile)."""
     return _stopped(state, event, turn)

@@ -99,3 +99,16 @@ def test_stopped_daemon_and_web_are_replaced_and_the_log_says_so(make_studio: Ma
         assert healed(studio, fault)["detect_ms"] >= 1000
     until(lambda: studio.http("GET", "/faults")[0] == 200, "the new web")
     assert studio.stop() == 0
+
+
+def test_block_that_takes_longer_than_a_lease_is_finished_by_the_worker_that_makes_its_steps(
+    make_studio: Make, tmp_path: Path
+) -> None:
+    script = Script(tmp_path)
+    script.write(block_s=3.2)
+    write_policy(tmp_path, "lease_s: 2\n")
+    studio = make_studio("fake", script.env)
+    job_id = studio.door.request_role("education-team", "teacher", duration_sec=0.96, fill="loop")["id"]
+    job = studio.wait_for_end(job_id)
+    check_story(studio, job_id)
+    assert (job["leases"], job["crashes"]) == (1, 0), "nobody was taken for dead"

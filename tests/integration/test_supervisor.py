@@ -18,6 +18,7 @@ class Fleet:
     def __init__(self, home: Path, log_dir: Path) -> None:
         self.ready: list[str] = []
         self.lost: list[tuple[str, str]] = []
+        self.seen: list[tuple[str, float]] = []  # who gets on, and how long it may stand still
         self.failed: list[tuple[int, int, float, str, str]] = []  # slot, failures, wait, cause, last words
         place = WorkerPlace(
             program="engine.fake", vault_socket=home / "none.sock", model_dir=home, log_dir=log_dir, threads=1, heartbeat_s=0.1
@@ -28,6 +29,7 @@ class Fleet:
                 on_ready=lambda slot, worker_id: self.ready.append(worker_id),
                 on_lost=lambda link, cause: self.lost.append((link.worker_id, cause)),
                 on_report=lambda link, message: None,
+                on_work=lambda link, allowed_s: self.seen.append((link.worker_id, allowed_s)),
                 on_start_failed=lambda *said: self.failed.append(said),
             ),
         )  # fmt: skip

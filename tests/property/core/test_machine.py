@@ -28,7 +28,7 @@ POLICY = Policy(
 number = st.integers(0, 9)
 slot_number = st.integers(0, SLOTS - 1)
 ROLES = ("a", "b", "c")
-REPORTS = ("started", "block", "stopped", "cancelled")
+REPORTS = ("started", "block", "seen", "stopped", "cancelled")
 role = st.sampled_from(ROLES)
 
 
@@ -134,6 +134,7 @@ class Core(RuleBasedStateMachine):
         kinds: dict[str, events.Event] = {
             "started": events.JobWasStarted(at=self.at, lease_id=lease_id, resume="fresh"),
             "block": events.BlockWasDone(at=self.at, lease_id=lease_id, block=block),
+            "seen": events.WorkWasSeen(at=self.at, lease_id=lease_id, allowed_s=float(n)),
             "stopped": events.JobWasPreempted(at=self.at, lease_id=lease_id, blocks_done=block),
             "cancelled": events.JobWasCancelled(at=self.at, lease_id=lease_id, blocks_done=block),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.core import events
-from scheduler.core.actions import DropContext, MoveJob, Record
+from scheduler.core.actions import DropContext, KillWorker, MoveJob, Record
 from scheduler.core.job import HoldReason, JobState
 from tests.unit.scheduler.core.studio import Studio
 
@@ -46,6 +46,37 @@ def test_block_reported_again_changes_nothing_but_renews_the_lease(studio: Studi
     assert not studio.actions
     studio.tick(50)
     assert not studio.actions
+
+
+def test_worker_that_makes_steps_keeps_its_lease_however_slow_the_block_is(studio: Studio) -> None:
+    studio.start("j0")
+    for _ in range(4):
+        studio.at += 50
+        studio.feed(events.WorkWasSeen(at=studio.at, lease_id="j0-1"))
+        assert not studio.actions
+    studio.tick(59)
+    assert not studio.actions
+    studio.tick(2)
+    assert studio.only(KillWorker).cause == "lease_expired"
+
+
+def test_lease_holds_as_long_as_a_step_may_take_and_a_later_sight_does_not_shorten_it(studio: Studio) -> None:
+    studio.start("j0")
+    studio.feed(events.WorkWasSeen(at=studio.at, lease_id="j0-1", allowed_s=92.0))
+    studio.feed(events.WorkWasSeen(at=studio.at, lease_id="j0-1", allowed_s=5.0))
+    studio.tick(91)
+    assert not studio.actions
+    studio.tick(2)
+    assert studio.only(KillWorker).cause == "lease_expired"
+
+
+def test_sight_of_a_lease_that_has_ended_changes_nothing_and_is_no_refusal(studio: Studio) -> None:
+    studio.start("j0", blocks=2)
+    studio.lose()
+    studio.ready(worker_id="w9")
+    assert studio.feed(events.WorkWasSeen(at=studio.at + 50, lease_id="j0-1")) == []
+    studio.tick(61)
+    assert studio.only(KillWorker).cause == "lease_expired", "the new lease was not renewed by the old one's"
 
 
 @pytest.mark.parametrize("block", [3, 8, -1])

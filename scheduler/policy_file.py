@@ -1,4 +1,5 @@
-"""The policy of a data directory: `policy.yaml`, numbers of the queue and, under `faults`, the rules of healing.
+"""The policy of a data directory: `policy.yaml`, numbers of the queue; under `faults` the rules of healing, under
+`simulation` what things cost in simulated runs.
 
 Absent: the defaults. It is read at the start and again whenever it changes; a file with a mistake changes nothing.
 """
@@ -7,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.policy import Policy, PolicyError
 from scheduler.errors import SchedulerError
+from scheduler.simulation.costs import SIMULATION, Costs
 from scheduler.yaml_files import Node, YamlError, read_yaml
 
 POLICY_NAME = "policy.yaml"
@@ -28,6 +30,7 @@ class PolicyFile:
     policy: Policy
     healing: HealingPolicy
     sha256: str = ""
+    costs: Costs = field(default_factory=Costs)
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain data, defaults filled in."""
@@ -44,7 +47,11 @@ def read_policy(data_dir: Path, slot_memory_bytes: int) -> PolicyFile:
 
     SchedulerError `bad_policy` names line and field and the way out: a daemon with half a policy would surprise everybody.
     """
-    path = data_dir / POLICY_NAME
+    return read_policy_at(data_dir / POLICY_NAME, slot_memory_bytes)
+
+
+def read_policy_at(path: Path, slot_memory_bytes: int | None) -> PolicyFile:
+    """The policy of this file, wherever it lies; the defaults without one. Raises as `read_policy`."""
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         node = read_yaml(text)
@@ -59,13 +66,14 @@ def read_policy(data_dir: Path, slot_memory_bytes: int) -> PolicyFile:
         faults = data.pop(FAULTS, None) or {}
         if not isinstance(faults, dict):
             raise PolicyError(f"{FAULTS} is not a map.", field=FAULTS, hint="Write the faults below it, indented.")
+        costs = Costs.from_mapping(data.pop(SIMULATION, None) or {})
         policy, healing = Policy.from_mapping(data), HealingPolicy.from_mapping(faults)
     except PolicyError as error:
         message = f"{path}, line {_line_of(node, error.field)}: {error.message}"
         raise SchedulerError(422, "bad_policy", message, field=error.field, hint=error.hint) from error
     if policy.slot_memory_bytes is None:
         policy = replace(policy, slot_memory_bytes=slot_memory_bytes)
-    return PolicyFile(policy, healing, hashlib.sha256(text.encode()).hexdigest() if text else "")
+    return PolicyFile(policy, healing, hashlib.sha256(text.encode()).hexdigest() if text else "", costs)
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:

@@ -19,7 +19,9 @@ from scheduler.cli import (
     people,
     roles,
     serve,
+    simulate,
     submit,
+    trace,
     watermark,
     weights,
     wishes,
@@ -97,7 +99,7 @@ def own_version() -> str:
         return "unknown"
 
 
-for family in (serve, submit, generate, jobs, wishes, again, watermark, chaos):
+for family in (serve, submit, generate, jobs, wishes, again, watermark, chaos, simulate):
     family.add_to(app)
 for name, group in (
     ("roles", roles.roles_app),
@@ -106,6 +108,7 @@ for name, group in (
     ("token", people.app),
     ("weights", weights.app),
     ("memory", memory.app),
+    ("trace", trace.app),
 ):
     app.add_typer(group, name=name)
 people.add_to(app)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scheduler.store.connection import open_for_reading
 from scheduler.store.device_reads import DeviceReads
+from scheduler.store.forecast_reads import ForecastReads
 from scheduler.store.healing_reads import HealingReads
 from scheduler.store.job_reads import JobReads
 from scheduler.store.people_reads import PeopleReads
@@ -18,7 +19,7 @@ from scheduler.store.role_reads import RoleReads
 from scheduler.store.sample_reads import SampleReads
 
 
-class Reader(JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads):
+class Reader(JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads, ForecastReads):
     """All named reads. One Reader serves any number of threads: each gets its own read-only connection."""
 
     def __init__(self, data_dir: Path) -> None:

@@ -1,0 +1,75 @@
+"""`simulate`: a trace run through the scheduler in virtual time, with waits, forecasts and how true they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scheduler.cli.output import AsJson, note, print_json, print_table, say
+from scheduler.cli.place import bad_usage
+from scheduler.core.policy import Policy
+from scheduler.policy_file import read_policy_at
+from scheduler.simulation.costs import Costs
+from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
+from scheduler.simulation.run import simulate as run_trace
+from scheduler.simulation.trace import read_trace
+
+_WAITS = ("mean_wait_s", "p50_wait_s", "p99_wait_s")
+_ACCURACY = ("coverage_80", "worst_window_coverage", "median_error")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(name="simulate")(simulate)
+
+
+def simulate(
+    trace: Annotated[Path, typer.Argument(metavar="TRACE.jsonl", help="Submissions and faults, one JSON object per line.")],
+    slots: Annotated[int, typer.Option("--slots", help="Workers that run jobs at the same time.")] = 1,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="A policy.yaml; without it, the defaults.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same run.")] = 0,
+    order: Annotated[str, typer.Option("--order", help=f"One of {', '.join(DISCIPLINES)}.")] = GREENROOM.name,
+    as_json: AsJson = False,
+) -> None:
+    """Run a trace through the scheduler's own core, in virtual time: who waits how long, and how true the forecasts are."""
+    numbers, costs = read_numbers(policy)
+    result = run_trace(read_trace(trace), slots=slots, policy=numbers, costs=costs, seed=seed, discipline=order)
+    if as_json:
+        head = {"trace": str(trace), "slots": slots, "seed": seed, "order": order}
+        print_json({**head, **result.to_mapping()})
+        return
+    _show(result.totals, result.baselines)
+    for remark in result.notes:
+        note(remark)
+
+
+def read_numbers(path: Path | None) -> tuple[Policy, Costs]:
+    """The rules' numbers and the simulated costs of a policy file. A file that is named must be there."""
+    if path is None:
+        return Policy(), Costs()
+    if not path.is_file():
+        raise bad_usage(f"There is no policy file {path}.", field="policy", hint="Leave --policy away for the defaults.")
+    found = read_policy_at(path, None)
+    return found.policy, found.costs
+
+
+def _show(totals: dict[str, Any], baselines: dict[str, dict[str, Any]]) -> None:
+    say(f"{totals['succeeded']} of {totals['jobs']} jobs succeeded, {totals['preemptions']} preemptions, "
+        f"{totals['workers_lost']} workers lost under a job")  # fmt: skip
+    say(f"slots in use {_share(totals['utilisation'])}, fairness (most / least service of teams) {totals['fairness']}")
+    rows = [("all", *(totals[name] for name in _WAITS))]
+    rows += [(f"priority {name}", *(part[key] for key in _WAITS)) for name, part in totals["by_priority"].items()]
+    print_table(("waits, seconds", "mean", "median", "99 %"), rows)
+    figures = {"forecast": totals, **baselines}
+    print_table(
+        ("finish foretold by", "in the 80 % range", "worst 250 jobs", "median error"),
+        [(name, *(_share(part[key]) for key in _ACCURACY)) for name, part in figures.items()],
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

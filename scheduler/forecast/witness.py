@@ -1,0 +1,55 @@
+"""What anybody can see of the house: the only way by which forecasters learn. No true pace is among it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A submission as the scheduler knows it. `at`: seconds."""
+
+    at: float
+    id: str
+    role: str
+    team: str
+    user: str
+    priority: int
+    blocks: int
+    preset: str
+    device: str = ""
+    rungs: str = ""
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """What its block time depends on apart from the role."""
+        return (self.preset, self.rungs, self.device)
+
+
+class Witness(Protocol):
+    """Somebody who is told what happens, in order of time."""
+
+    def submitted(self, request: Request) -> None:
+        """A job was accepted."""
+
+    def leased(self, at: float, job_id: str, slot: int) -> None:
+        """A slot was given to a job."""
+
+    def started(self, at: float, job_id: str) -> None:
+        """Its worker has prepared and begins."""
+
+    def block_done(self, at: float, job_id: str, seconds: float) -> None:
+        """A block is durable; it took so many seconds."""
+
+    def stopped(self, at: float, job_id: str, cause: str) -> None:
+        """It gave its slot up and goes on later ("preempted", "lost")."""
+
+    def ended(self, at: float, job_id: str, is_success: bool) -> None:
+        """It succeeded, or ended otherwise."""
+
+    def slot_lost(self, at: float, slot: int) -> None:
+        """A slot has no worker any more."""
+
+    def slot_back(self, at: float, slot: int) -> None:
+        """A slot has a worker again."""

@@ -1,0 +1,79 @@
+"""What things cost in the simulated studio: the part `simulation:` of a policy file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
+from typing import Any
+
+from engine.catalog import PRESETS
+from scheduler.core.policy import PolicyError
+
+SIMULATION = "simulation"
+STANDARD = "standard"
+
+
+def _number(default: float, *, least: float = 0.0, most: float = 1e6, says: str) -> Any:
+    return field(default=default, metadata={"least": least, "most": most, "says": says})
+
+
+def _by_area() -> dict[str, float]:
+    """Blocks of the presets relative to `standard`: pixels times denoising steps. An assumption, not a measurement."""
+    work = {}
+    for name, preset in PRESETS.items():
+        width, height = (int(side) for side in preset.size.split("*"))
+        work[name] = width * height * preset.steps
+    return {name: round(value / work[STANDARD], 3) for name, value in work.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """Seconds and spreads of the simulated workers. A trace's `block_s` replaces the drawn pace of its job."""
+
+    block_s: float = _number(0.48, least=1e-4, says="a block of the standard preset, on average")
+    job_sigma: float = _number(0.15, most=2, says="lognormal spread of the pace from job to job")
+    block_sigma: float = _number(0.35, most=2, says="lognormal spread from block to block of one job")
+    drift_sigma: float = _number(0.08, most=2, says="lognormal spread of the slow drift of the whole house")
+    drift_s: float = _number(1800.0, least=1, says="seconds after which the drift has mostly forgotten where it was")
+    switch_s: float = _number(0.15, says="taking up a job of another role than the slot played last")
+    cold_start_s: float = _number(2.5, says="the first job of a worker that has just come back")
+    close_s: float = _number(0.1, says="closing a video after its last block")
+    respawn_s: float = _number(3.0, says="until a worker that the scheduler had killed is replaced")
+    presets: Mapping[str, float] = field(default_factory=_by_area)
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if item.name != "presets":
+                _check(item.name, getattr(self, item.name), item.metadata["least"], item.metadata["most"])
+        for name, value in self.presets.items():
+            _check(f"presets.{name}", value, 1e-4, 1e4)
+
+    @classmethod
+    def from_mapping(cls, data: Any) -> Costs:
+        """Costs from plain data; absent fields take their defaults. Raises PolicyError."""
+        if not isinstance(data, Mapping):
+            raise PolicyError(f"{SIMULATION} is not a map.", field=SIMULATION, hint="Write its numbers below it, indented.")
+        known = {item.name for item in fields(cls)}
+        for name in data:
+            if name not in known:
+                hint = f"Known: {', '.join(sorted(known))}."
+                raise PolicyError(f"{SIMULATION} has no {name!r}.", field=f"{SIMULATION}.{name}", hint=hint)
+        given = dict(data)
+        if "presets" in given:
+            if not isinstance(given["presets"], Mapping):
+                hint = "Write a map: {preview: 0.3, …}, relative to standard."
+                raise PolicyError("presets is not a map.", field=f"{SIMULATION}.presets", hint=hint)
+            given["presets"] = {**_by_area(), **given["presets"]}
+        return cls(**given)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain data; `from_mapping` is its inverse."""
+        return {**asdict(self), "presets": dict(self.presets)}
+
+
+def _check(name: str, value: object, least: float, most: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    if not is_number or not isinstance(value, int | float) or not least <= value <= most:
+        hint = f"Use a number from {least:g} to {most:g}."
+        raise PolicyError(f"{name} is {value!r}.", field=f"{SIMULATION}.{name}", hint=hint)

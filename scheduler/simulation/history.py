@@ -1,0 +1,56 @@
+"""The house's own past as a trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from engine.catalog import PRESETS
+from scheduler.simulation.trace import Trace, TraceFault, TraceJob
+from scheduler.store import Reader
+
+END_OF_TIME = 253_402_300_799.0  # the log's text of a time has four digits for the year
+
+
+def trace_of(reader: Reader, since: float = 0.0, until: float = END_OF_TIME) -> Trace:
+    """What was asked for and what broke between two times (seconds since 1970). The first line is second 0.
+
+    A job that made blocks carries its measured `block_s`.
+    """
+    with reader.snapshot():
+        rows = list(reader.trace_jobs(since, until))
+        faults = list(_faults(reader.trace_faults(since, until)))
+    starts = [row["submitted_at"] for row in rows] + [fault.at for fault in faults]
+    zero = min(starts, default=0.0)
+    return Trace(
+        jobs=tuple(_job(row, zero) for row in rows),
+        faults=tuple(TraceFault(at=fault.at - zero, event=fault.event, slot=fault.slot) for fault in faults),
+    )
+
+
+def preset_of(recipe: dict[str, Any]) -> str:
+    """The preset whose size and steps the settings have; otherwise both, as "384*256:4"."""
+    size, steps = recipe["settings"].get("size"), recipe["settings"].get("steps")
+    for name, preset in PRESETS.items():
+        if (preset.size, preset.steps) == (size, steps):
+            return name
+    return f"{size}:{steps}"
+
+
+def _job(row: dict[str, Any], zero: float) -> TraceJob:
+    return TraceJob(
+        at=row["submitted_at"] - zero, id=row["id"], user=row["user"], team=row["team"] or "none", role=row["role"],
+        priority=row["priority"], blocks=row["total_blocks"], preset=preset_of(json.loads(row["recipe"])),
+        block_s=row["block_s"],
+    )  # fmt: skip
+
+
+def _faults(rows: Iterator[dict[str, Any]]) -> Iterator[TraceFault]:
+    """A loss of a slot that has a worker, and the return after it; the first start of a day is no return."""
+    is_lost: dict[int, bool] = {}
+    for row in rows:
+        slot = row["slot"]
+        if row["is_lost"] != is_lost.get(slot, False):
+            is_lost[slot] = row["is_lost"]
+            yield TraceFault(at=row["at"], event="worker_lost" if row["is_lost"] else "worker_back", slot=slot)

@@ -1,0 +1,116 @@
+"""A whole simulated run with forecasts: what `role_scheduler simulate` does, for everybody who needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from scheduler.core.policy import Policy
+from scheduler.core.state import State
+from scheduler.errors import SchedulerError
+from scheduler.forecast.baselines import History, WorkAhead
+from scheduler.forecast.ranges import Estimate
+from scheduler.forecast.witness import Request, Witness
+from scheduler.simulation.costs import Costs
+from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
+from scheduler.simulation.records import JobRecord
+from scheduler.simulation.totals import accuracy, totals
+from scheduler.simulation.trace import Trace
+from scheduler.simulation.world import World
+
+MAX_SLOTS = 1024
+ESTIMATOR = "estimator"
+
+
+class Forecaster(Witness, Protocol):
+    """Somebody who sees what happens and foretells a job's end."""
+
+    def predict(self, state: State, request: Request) -> Estimate | None:
+        """The ranges of a job just submitted; None: cannot tell yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A finished run."""
+
+    records: tuple[JobRecord, ...]
+    totals: dict[str, Any]
+    baselines: dict[str, dict[str, Any]]
+    notes: tuple[str, ...]
+    events: int
+
+    def to_mapping(self) -> dict[str, Any]:
+        """What `simulate --json` prints."""
+        return {
+            "totals": self.totals, "baselines": self.baselines, "notes": list(self.notes),
+            "jobs": [record.to_mapping(ESTIMATOR) for record in self.records],
+        }  # fmt: skip
+
+
+def simulate(
+    trace: Trace, *, slots: int, policy: Policy | None = None, costs: Costs | None = None, seed: int = 0,
+    discipline: str = GREENROOM.name, forecasters: Mapping[str, Forecaster] | None = None,
+    check: Callable[[State], None] | None = None,
+) -> Result:  # fmt: skip
+    """Run a trace on so many slots. `forecasters`: without it the usual ones; an empty map forecasts nothing.
+
+    Raises SchedulerError where trace and slots do not belong together.
+    """
+    _check_size(trace, slots, discipline)
+    told = usual_forecasters() if forecasters is None else forecasters
+    world = World(
+        trace, slots=slots, policy=policy or Policy(), costs=costs or Costs(), seed=seed,
+        discipline=DISCIPLINES[discipline], witnesses=tuple(told.values()), on_submitted=_ask(told), check=check,
+    )  # fmt: skip
+    world.run()
+    records = tuple(world.records.values())
+    figures = totals(records, world.slot_seconds, ESTIMATOR)
+    return Result(
+        records=records, totals=figures, notes=tuple(_notes(trace, figures)), events=world.events,
+        baselines={name: accuracy(records, name) for name in told if name != ESTIMATOR},
+    )  # fmt: skip
+
+
+def usual_forecasters() -> dict[str, Forecaster]:
+    """Those that every run is measured with."""
+    return {"work_ahead": WorkAhead(), "history": History()}
+
+
+def _ask(told: Mapping[str, Forecaster]) -> Callable[[World, JobRecord], None]:
+    def ask(world: World, record: JobRecord) -> None:
+        line = record.line
+        request = Request(
+            at=world.now, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
+            blocks=line.blocks, preset=line.preset,
+        )  # fmt: skip
+        for name, forecaster in told.items():
+            record.predictions[name] = forecaster.predict(world.state, request)
+
+    return ask
+
+
+def _check_size(trace: Trace, slots: int, discipline: str) -> None:
+    if not 1 <= slots <= MAX_SLOTS:
+        raise SchedulerError(422, "bad_slots", f"{slots} slots.", field="slots", hint=f"Use 1 to {MAX_SLOTS}.")
+    if trace.least_slots > slots:
+        raise SchedulerError(
+            422, "bad_slots", f"The trace has faults of slot {trace.least_slots - 1}, and there are {slots} slots.",
+            field="slots", hint=f"Use --slots {trace.least_slots}, or take those lines out (slots count from 0).",
+        )  # fmt: skip
+    if discipline not in DISCIPLINES:
+        raise SchedulerError(
+            422, "bad_discipline", f"The order {discipline!r} is not known.", field="discipline",
+            hint=f"Known: {', '.join(DISCIPLINES)}.",
+        )  # fmt: skip
+
+
+def _notes(trace: Trace, figures: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if trace.ignored:
+        notes.append(f"fields that mean nothing here: {', '.join(trace.ignored)}")
+    if figures["rejected"]:
+        notes.append(f"{figures['rejected']} jobs were rejected (the queue's limits are in the policy)")
+    if figures["unfinished"]:
+        notes.append(f"{figures['unfinished']} jobs never ended: no slot came back for them")
+    return notes

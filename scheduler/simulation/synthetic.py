@@ -1,0 +1,114 @@
+"""Days that never were: traces drawn from a seed, one kind per trouble."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import exp, pi, sin
+
+from scheduler.errors import SchedulerError
+from scheduler.simulation.trace import Trace, TraceFault, TraceJob
+
+BLOCK_S = 0.48
+MEAN_BLOCKS = 40.0
+BLOCKS_SIGMA = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What is asked for in a synthetic day. Loads are shares of what the slots can do."""
+
+    says: str
+    load: float = 0.7
+    swing: float = 0.15  # the load goes up and down by so much
+    swing_s: float = 1800.0
+    bursts_per_h: float = 0.0
+    burst_jobs: tuple[int, int] = (10, 40)
+    urgent: float = 0.0  # share of jobs at priority 100
+    priorities: tuple[int, ...] = (5, 10, 10, 10, 20)
+    losses_per_slot_h: float = 0.0
+    down_s: tuple[float, float] = (5.0, 120.0)
+    drift: float = 0.0  # the pace is so much slower at the worst time of the day
+    job_sigma: float = 0.15
+    presets: tuple[str, ...] = ("standard",)
+
+
+KINDS: dict[str, Kind] = {
+    "calm": Kind(says="steady demand below what the slots can do", swing=0.05),
+    "bursts": Kind(says="quiet hours and sudden crowds", load=0.55, swing=0.3, bursts_per_h=4.0),
+    "preemption": Kind(
+        says="many urgent jobs and wide priorities", load=0.75, swing=0.25, urgent=0.06, priorities=(0, 5, 10, 20, 40, 60)
+    ),
+    "faults": Kind(says="slots lose their workers, for seconds or minutes", load=0.65, swing=0.2, losses_per_slot_h=6.0),
+    "drift": Kind(says="everything becomes slower and faster again", load=0.65, swing=0.2, drift=0.5, job_sigma=0.2),
+    "peak": Kind(
+        says="a working day with two peaks beyond what the slots can do, faults included", load=0.8, swing=0.4,
+        swing_s=7200.0, bursts_per_h=2.0, urgent=0.03, priorities=(0, 5, 10, 20, 40), losses_per_slot_h=1.0, drift=0.15,
+        presets=("standard", "standard", "preview", "hd"),
+    ),
+}  # fmt: skip
+
+
+def synthetic_trace(kind: str, *, slots: int, jobs: int, seed: int, has_paces: bool = False) -> Trace:
+    """A day of a kind, the same for the same seed. `has_paces`: every line carries its true `block_s`."""
+    if kind not in KINDS:
+        raise SchedulerError(
+            422, "unknown_kind", f"Traces of kind {kind!r} are not known.", field="kind", hint=f"Known: {', '.join(KINDS)}."
+        )
+    day = _Day(KINDS[kind], slots, random.Random(f"{kind}:{seed}"), has_paces)
+    found = sorted(day.draw(jobs), key=lambda job: job.at)
+    until = found[-1].at
+    return Trace(jobs=tuple(found), faults=tuple(sorted(day.faults(until), key=lambda fault: fault.at)))
+
+
+class _Day:
+    def __init__(self, kind: Kind, slots: int, draw: random.Random, has_paces: bool) -> None:
+        self.kind, self.slots, self.random = kind, slots, draw
+        self.has_paces = has_paces or kind.drift > 0 or kind.job_sigma != Kind.job_sigma
+        self.number = 0
+
+    def draw(self, jobs: int) -> list[TraceJob]:
+        """Arrivals one by one at a rate that swings, and crowds in between."""
+        kind, at = self.kind, 0.0
+        found: list[TraceJob] = []
+        each_s = MEAN_BLOCKS * BLOCK_S
+        while len(found) < jobs:
+            load = kind.load + kind.swing * sin(2 * pi * at / kind.swing_s)
+            rate = max(0.02, load) * self.slots / each_s
+            burst = kind.bursts_per_h / 3600.0
+            at += self.random.expovariate(rate + burst)
+            if self.random.random() < burst / (rate + burst):
+                for _ in range(self.random.randint(*kind.burst_jobs)):
+                    found.append(self._job(at + self.random.expovariate(0.2)))
+            else:
+                found.append(self._job(at))
+        return found[:jobs]
+
+    def faults(self, until: float) -> Iterator[TraceFault]:
+        """Losses of each slot, each with its return."""
+        if not self.kind.losses_per_slot_h:
+            return
+        for slot in range(self.slots):
+            at = 0.0
+            while (at := at + self.random.expovariate(self.kind.losses_per_slot_h / 3600.0)) < until:
+                yield TraceFault(at=at, event="worker_lost", slot=slot)
+                at += self.random.uniform(*self.kind.down_s)
+                yield TraceFault(at=at, event="worker_back", slot=slot)
+
+    def _job(self, at: float) -> TraceJob:
+        kind, draw = self.kind, self.random
+        self.number += 1
+        blocks = MEAN_BLOCKS * exp(BLOCKS_SIGMA * draw.gauss(0.0, 1.0) - BLOCKS_SIGMA**2 / 2)
+        team = draw.randrange(4)
+        preset = draw.choice(kind.presets)
+        block_s = None
+        if self.has_paces:
+            slow = 1.0 + kind.drift * (0.5 - 0.5 * sin(2 * pi * at / 5400.0))
+            pace = exp(kind.job_sigma * draw.gauss(0.0, 1.0) - kind.job_sigma**2 / 2)
+            block_s = BLOCK_S * {"preview": 0.3, "hd": 1.07}.get(preset, 1.0) * slow * pace
+        return TraceJob(
+            at=at, id=f"j{self.number:06d}", user=f"user{draw.randrange(12)}", team=f"team{team}",
+            role=f"role{draw.randrange(6)}", priority=100 if draw.random() < kind.urgent else draw.choice(kind.priorities),
+            blocks=max(2, min(400, round(blocks))), preset=preset, block_s=block_s,
+        )  # fmt: skip

@@ -1,0 +1,185 @@
+"""Traces: JSON lines of submissions and faults, checked line by line.
+
+A submission: `{"at": s, "id", "user", "team", "role", "priority", "blocks", "preset"?, "deadline"?, "block_s"?}`; `at` and
+`deadline` in seconds of the trace. A fault: `{"at": s, "event": "worker_lost" | "worker_back", "slot": n}`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from scheduler.errors import SchedulerError
+
+FAULTS = ("worker_lost", "worker_back")
+MAX_LINES = 2_000_000
+MAX_BLOCKS = 1_000_000
+_JOB_FIELDS = frozenset({"at", "id", "user", "team", "role", "priority", "blocks", "preset", "deadline", "block_s"})
+_FAULT_FIELDS = frozenset({"at", "event", "slot"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceJob:
+    """A submission. `block_s`: its true seconds per block; only the simulated worker may look at it."""
+
+    at: float
+    id: str
+    user: str
+    team: str
+    role: str
+    priority: int
+    blocks: int
+    preset: str = "standard"
+    deadline: float | None = None
+    block_s: float | None = None
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The line as it stands in a file; what is not given is left out."""
+        data: dict[str, Any] = {
+            "at": round(self.at, 3), "id": self.id, "user": self.user, "team": self.team, "role": self.role,
+            "priority": self.priority, "blocks": self.blocks, "preset": self.preset,
+        }  # fmt: skip
+        if self.deadline is not None:
+            data["deadline"] = round(self.deadline, 3)
+        if self.block_s is not None:
+            data["block_s"] = round(self.block_s, 5)
+        return data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceFault:
+    """A slot loses its worker, or has one again."""
+
+    at: float
+    event: str
+    slot: int
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The line as it stands in a file."""
+        return {"at": round(self.at, 3), "event": self.event, "slot": self.slot}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """A checked trace, in order of time. `ignored`: names of fields that were there and mean nothing."""
+
+    jobs: tuple[TraceJob, ...]
+    faults: tuple[TraceFault, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def least_slots(self) -> int:
+        """As many slots as the faults name."""
+        return max((fault.slot + 1 for fault in self.faults), default=1)
+
+    def to_lines(self) -> list[str]:
+        """The file's lines, in order of time; `read_lines` is the inverse."""
+        entries: list[TraceJob | TraceFault] = sorted([*self.jobs, *self.faults], key=lambda entry: entry.at)
+        return [json.dumps(entry.to_mapping(), ensure_ascii=False) for entry in entries]
+
+
+def read_trace(path: Path) -> Trace:
+    """A trace from a file. Raises SchedulerError `bad_trace` with the line at fault and the way out."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return read_lines(file, str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SchedulerError(
+            422, "bad_trace", f"{path} cannot be read: {error}", hint="Give a file of JSON lines, UTF-8."
+        ) from error
+
+
+def read_lines(lines: Iterable[str], name: str = "trace") -> Trace:
+    """A trace from lines; empty ones are skipped. Raises SchedulerError `bad_trace`."""
+    reader = _Reader(name)
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            reader.take(number, line)
+    if not reader.jobs:
+        raise SchedulerError(
+            422, "bad_trace", f"{name} holds no submission.", hint='Write lines such as {"at": 0, "id": "a", …}.'
+        )
+    return Trace(
+        jobs=tuple(sorted(reader.jobs, key=lambda job: job.at)),
+        faults=tuple(sorted(reader.faults, key=lambda fault: fault.at)),
+        ignored=tuple(sorted(reader.ignored)),
+    )
+
+
+@dataclass
+class _Reader:
+    name: str
+    jobs: list[TraceJob] = field(default_factory=list)
+    faults: list[TraceFault] = field(default_factory=list)
+    ignored: set[str] = field(default_factory=set)
+    places: dict[str, int] = field(default_factory=dict)
+    number: int = 0
+
+    def take(self, number: int, line: str) -> None:
+        self.number = number
+        if number > MAX_LINES:
+            raise self.bad(f"more than {MAX_LINES:,} lines.", "Split the trace.")
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise self.bad(f"not JSON: {error}.", "Write one JSON object per line.") from error
+        if not isinstance(data, dict):
+            raise self.bad("not a JSON object.", 'Write {"at": 0, "id": "a", …}.')
+        at = self.number_of(data, "at", least=0.0)
+        if "event" in data:
+            self._take_fault(data, at)
+        else:
+            self._take_job(data, at)
+
+    def _take_fault(self, data: Mapping[str, Any], at: float) -> None:
+        if data["event"] not in FAULTS:
+            raise self.bad(f"event {data['event']!r} is unknown.", f"Use {' or '.join(FAULTS)}.")
+        self.ignored |= data.keys() - _FAULT_FIELDS
+        self.faults.append(TraceFault(at=at, event=data["event"], slot=self.whole(data, "slot", least=0, most=1023)))
+
+    def _take_job(self, data: Mapping[str, Any], at: float) -> None:
+        job_id = self.text(data, "id")
+        if job_id in self.places:
+            raise self.bad(f"id {job_id!r} stands in line {self.places[job_id]} already.", "Give every job its own id.")
+        self.places[job_id] = self.number
+        self.ignored |= data.keys() - _JOB_FIELDS
+        given = {name for name in ("deadline", "block_s") if data.get(name) is not None}
+        self.jobs.append(
+            TraceJob(
+                at=at, id=job_id, user=self.text(data, "user"), team=self.text(data, "team"), role=self.text(data, "role"),
+                priority=self.whole(data, "priority", least=0, most=100),
+                blocks=self.whole(data, "blocks", least=1, most=MAX_BLOCKS),
+                preset=self.text(data, "preset") if data.get("preset") is not None else "standard",
+                deadline=self.number_of(data, "deadline", least=at) if "deadline" in given else None,
+                block_s=self.number_of(data, "block_s", least=1e-4) if "block_s" in given else None,
+            )
+        )  # fmt: skip
+
+    def bad(self, message: str, hint: str, field: str | None = None) -> SchedulerError:
+        return SchedulerError(422, "bad_trace", f"{self.name}, line {self.number}: {message}", field=field, hint=hint)
+
+    def text(self, data: Mapping[str, Any], name: str) -> str:
+        value = data.get(name)
+        if not isinstance(value, str) or not 0 < len(value) <= 200:
+            raise self.bad(f"{name} is {_shown(data, name)}.", "Give a text of 1 to 200 characters.", name)
+        return value
+
+    def number_of(self, data: Mapping[str, Any], name: str, *, least: float) -> float:
+        value = data.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value) or value < least:
+            raise self.bad(f"{name} is {_shown(data, name)}.", f"Give seconds of at least {least:g}.", name)
+        return float(value)
+
+    def whole(self, data: Mapping[str, Any], name: str, *, least: int, most: int) -> int:
+        value = data.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise self.bad(f"{name} is {_shown(data, name)}.", f"Give a whole number from {least} to {most}.", name)
+        return value
+
+
+def _shown(data: Mapping[str, Any], name: str) -> str:
+    return f"{str(data[name])[:60]!r}" if name in data else "missing"

@@ -1,0 +1,267 @@
+"""A studio in virtual time: submissions and faults of a trace, workers that do as the core tells them.
+
+The core is the real one; the world only answers its effects (`SendRun`, `SendPreempt` …) with the reports that workers
+would send. Whoever listens (`Witness`) sees what the daemon would see, and no true pace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from scheduler.core import events, machine
+from scheduler.core.actions import Action, KillWorker, MoveJob, SendCancel, SendPreempt, SendRun
+from scheduler.core.job import FINAL_STATES, JobState
+from scheduler.core.policy import Policy
+from scheduler.core.state import State
+from scheduler.core.tags import Tag
+from scheduler.forecast.witness import Request, Witness
+from scheduler.simulation.costs import Costs
+from scheduler.simulation.discipline import GREENROOM, Discipline
+from scheduler.simulation.pace import Paces
+from scheduler.simulation.records import JobRecord
+from scheduler.simulation.trace import Trace, TraceFault, TraceJob
+
+TICK_S = 1.0
+STUCK_TICKS = 4_000  # ticks in a row without any move and with nothing left to come: what waits now waits for ever
+
+
+@dataclass(slots=True)
+class Worker:
+    """A simulated worker process."""
+
+    id: str
+    is_cold: bool
+    born: float
+    role: str = ""
+    lease_id: str | None = None
+    job_id: str = ""
+    block: int = 0
+    stop: str | None = None
+    since: float = 0.0
+
+
+class World:
+    """Runs a trace to its end. `is_checked`, if given, is called with the state after every event."""
+
+    def __init__(
+        self, trace: Trace, *, slots: int, policy: Policy, costs: Costs, seed: int = 0,
+        discipline: Discipline = GREENROOM, witnesses: Sequence[Witness] = (),
+        on_submitted: Callable[[World, JobRecord], None] | None = None,
+        check: Callable[[State], None] | None = None,
+    ) -> None:  # fmt: skip
+        self.costs, self.discipline = costs, discipline
+        self.paces = Paces(costs, seed)
+        self.state = State(discipline.adapt(policy), slots)
+        self.records: dict[str, JobRecord] = {}
+        self.now = 0.0
+        self.events = 0
+        self._witnesses, self._on_submitted, self._check = tuple(witnesses), on_submitted, check
+        self._workers: list[Worker | None] = [None] * slots
+        self._past: list[tuple[float, float]] = []  # from when until when workers were there that are gone
+        self._spawned = self._order = 0
+        self._pending = 0  # entries of the agenda that are not ticks
+        self._has_tick = False
+        self._still_ticks = 0
+        self._agenda: list[tuple[float, int, str, Any]] = []
+        for slot in range(slots):
+            self._back(slot, is_cold=False)
+        entries: list[TraceFault | TraceJob] = [*trace.faults, *trace.jobs]
+        for entry in sorted(entries, key=lambda entry: entry.at):
+            self._order += 1
+            self._agenda.append((entry.at, self._order, "fault" if isinstance(entry, TraceFault) else "arrival", entry))
+        self._pending = len(self._agenda)
+        heapify(self._agenda)
+
+    def run(self, until: float = float("inf")) -> None:
+        """Let everything happen up to a time; without one, until nothing is left that could."""
+        while self._agenda and self._agenda[0][0] <= until and self._still_ticks < STUCK_TICKS:
+            self.now, _, kind, data = heappop(self._agenda)
+            self._pending -= kind != "tick"
+            getattr(self, f"_on_{kind}")(data)
+
+    @property
+    def slot_seconds(self) -> float:
+        """Seconds that slots had a worker, from the first submission to the last job's end."""
+        ends = [record.ended_at for record in self.records.values() if record.ended_at is not None]
+        first = min((record.line.at for record in self.records.values()), default=0.0)
+        last = max(ends, default=first)
+        lives = [*self._past, *((worker.born, last) for worker in self._workers if worker is not None)]
+        return sum(max(0.0, min(until, last) - max(since, first)) for since, until in lives)
+
+    # ---- what comes from outside ------------------------------------------------------------------------------------
+
+    def _on_arrival(self, line: TraceJob) -> None:
+        record = self.records[line.id] = JobRecord(line)
+        request = Request(
+            at=self.now, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
+            blocks=line.blocks, preset=line.preset,
+        )  # fmt: skip
+        for witness in self._witnesses:
+            witness.submitted(request)
+        self._feed(
+            events.JobSubmitted(
+                at=self.now, job_id=line.id, ordinal=len(self.records), user=line.user, team=line.team, role=line.role,
+                priority=self.discipline.rank(line), total_blocks=line.blocks, context_bytes=1,
+            )
+        )  # fmt: skip
+        if self._on_submitted is not None and record.state is not JobState.REJECTED:
+            self._on_submitted(self, record)
+        self._wind()
+
+    def _on_fault(self, fault: TraceFault) -> None:
+        if fault.event == "worker_lost":
+            self._lose(fault.slot, "exited")
+        elif self._workers[fault.slot] is None:
+            self._back(fault.slot, is_cold=True)
+        self._wind()
+
+    def _on_tick(self, _: None) -> None:
+        self._has_tick = False
+        self._still_ticks = self._still_ticks + 1 if not self._pending else 0
+        self._feed(events.TimePassed(at=self.now))
+        self._wind()
+
+    def _wind(self) -> None:
+        """The daemon's second hand moves while a job is open."""
+        if not self._has_tick and self.state.jobs:
+            self._has_tick = True
+            self._order += 1
+            heappush(self._agenda, (self.now + TICK_S, self._order, "tick", None))
+
+    # ---- the workers ------------------------------------------------------------------------------------------------
+
+    def _on_back(self, slot: int) -> None:
+        if self._workers[slot] is None:
+            self._back(slot, is_cold=True)
+
+    def _on_killed(self, data: tuple[int, Worker]) -> None:
+        slot, worker = data
+        if self._workers[slot] is worker:
+            self._lose(slot, "killed")
+            self._plan(self.costs.respawn_s, "back", slot)
+
+    def _on_start(self, data: tuple[int, Worker, str]) -> None:
+        slot, worker, lease_id = data
+        if self._workers[slot] is not worker or worker.lease_id != lease_id:
+            return
+        if worker.stop is None:
+            record = self.records[worker.job_id]
+            if record.started_at is None:
+                record.started_at = self.now
+            for witness in self._witnesses:
+                witness.started(self.now, worker.job_id)
+            self._feed(events.JobWasStarted(at=self.now, lease_id=lease_id, resume="exact" if worker.block else "fresh"))
+        self._go_on(slot, worker, lease_id)
+
+    def _on_block(self, data: tuple[int, Worker, str, float]) -> None:
+        slot, worker, lease_id, seconds = data
+        if self._workers[slot] is not worker or worker.lease_id != lease_id:
+            return
+        worker.block += 1
+        for witness in self._witnesses:
+            witness.block_done(self.now, worker.job_id, seconds)
+        self._feed(events.BlockWasDone(at=self.now, lease_id=lease_id, block=worker.block - 1, seconds=seconds))
+        self._go_on(slot, worker, lease_id)
+
+    def _on_close(self, data: tuple[int, Worker, str]) -> None:
+        slot, worker, lease_id = data
+        if self._workers[slot] is worker and worker.lease_id == lease_id:
+            self._release(worker)
+            self._feed(events.JobHasSucceeded(at=self.now, lease_id=lease_id))
+
+    def _go_on(self, slot: int, worker: Worker, lease_id: str) -> None:
+        """At a block boundary: stop, close, or make the next block."""
+        line = self.records[worker.job_id].line
+        if worker.stop is not None:
+            kind = events.JobWasCancelled if worker.stop == "cancel" else events.JobWasPreempted
+            self._release(worker)
+            self._feed(kind(at=self.now, lease_id=lease_id, blocks_done=worker.block))
+        elif worker.block >= line.blocks:
+            self._plan(self.costs.close_s, "close", (slot, worker, lease_id))
+        else:
+            seconds = self.paces.block_s(line, worker.block, self.now)
+            self._plan(seconds, "block", (slot, worker, lease_id, seconds))
+
+    def _release(self, worker: Worker) -> None:
+        self.records[worker.job_id].spells.append((worker.since, self.now))
+        worker.lease_id = worker.stop = None
+
+    def _lose(self, slot: int, cause: str) -> None:
+        worker = self._workers[slot]
+        if worker is None:
+            return
+        self._workers[slot] = None
+        self._past.append((worker.born, self.now))
+        if worker.lease_id is not None:
+            self.records[worker.job_id].losses += 1
+            self._release(worker)
+        for witness in self._witnesses:
+            witness.slot_lost(self.now, slot)
+        self._feed(events.WorkerWasLost(at=self.now, slot=slot, worker_id=worker.id, cause=cause))
+
+    def _back(self, slot: int, *, is_cold: bool) -> None:
+        self._spawned += 1
+        self._workers[slot] = worker = Worker(f"w{self._spawned}", is_cold, self.now)
+        for witness in self._witnesses:
+            witness.slot_back(self.now, slot)
+        self._feed(events.WorkerBecameReady(at=self.now, slot=slot, worker_id=worker.id))
+
+    # ---- the core and its effects -----------------------------------------------------------------------------------
+
+    def _plan(self, in_s: float, kind: str, data: Any) -> None:
+        self._order += 1
+        self._pending += 1
+        heappush(self._agenda, (self.now + in_s, self._order, kind, data))
+
+    def _feed(self, event: events.Event) -> None:
+        self.events += 1
+        for action in machine.step(self.state, event):
+            self._carry_out(action)
+        if self._check is not None:
+            self._check(self.state)
+
+    def _carry_out(self, action: Action) -> None:
+        if isinstance(action, MoveJob):
+            if action.source is not action.target:
+                self._still_ticks = 0
+                self._note(action)
+        elif isinstance(action, SendRun):
+            self._take_up(action)
+        elif isinstance(action, SendPreempt | SendCancel):
+            worker = self._workers[action.slot]
+            if worker is not None and worker.lease_id == action.lease_id:  # it may have finished meanwhile
+                worker.stop = "cancel" if isinstance(action, SendCancel) else "preempt"
+        elif isinstance(action, KillWorker):
+            self._plan(0.0, "killed", (action.slot, self._workers[action.slot]))
+
+    def _take_up(self, action: SendRun) -> None:
+        worker, record = self._workers[action.slot], self.records[action.job_id]
+        assert worker is not None and worker.id == action.worker_id and worker.lease_id is None, action
+        costs, role = self.costs, record.line.role
+        prepare_s = costs.cold_start_s if worker.is_cold else costs.switch_s if worker.role != role else 0.0
+        worker.is_cold, worker.role = False, role
+        worker.lease_id, worker.job_id, worker.stop = action.lease_id, action.job_id, None
+        worker.block, worker.since = action.from_block, self.now
+        record.prepare_s += prepare_s
+        if record.leased_at is None:
+            record.leased_at = self.now
+        for witness in self._witnesses:
+            witness.leased(self.now, action.job_id, action.slot)
+        self._plan(prepare_s, "start", (action.slot, worker, action.lease_id))
+
+    def _note(self, move: MoveJob) -> None:
+        """Keep what became of the job, and tell the witnesses."""
+        record = self.records[move.job_id]
+        record.state = move.target
+        if move.target in FINAL_STATES:
+            record.ended_at = self.now
+            for witness in self._witnesses:
+                witness.ended(self.now, move.job_id, move.target is JobState.SUCCEEDED)
+        elif move.target is JobState.QUEUED and move.source is not JobState.SUBMITTED:
+            is_preempted = move.tag == Tag.JOB_PREEMPTED
+            record.preemptions += is_preempted
+            for witness in self._witnesses:
+                witness.stopped(self.now, move.job_id, "preempted" if is_preempted else "lost")

@@ -1,0 +1,34 @@
+"""Reading the past as forecasts and simulated runs need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from scheduler.audit.entry import utc_text
+from scheduler.store.reads import Reads, Row
+from scheduler.store.sql import forecasts as sql
+
+
+class ForecastReads(Reads):
+    """History for traces and forecasts. Times in seconds since 1970."""
+
+    def trace_jobs(self, since: float, until: float) -> Iterator[Row]:
+        """Accepted jobs in order: id, user, team, role, priority, submitted_at, total_blocks, recipe (JSON text), block_s.
+
+        `block_s`: seconds of computing per block, on average; None before the first.
+        """
+        return self._each(sql.SELECT_TRACE_JOBS, (since, until))
+
+    def trace_faults(self, since: float, until: float) -> Iterator[Row]:
+        """Losses and returns of slots' workers in order: at, slot, is_lost."""
+        for row in self._each(sql.SELECT_TRACE_FAULTS, (utc_text(since), utc_text(until))):
+            yield {
+                "at": seconds_of(row["at_utc"]), "slot": int(row["object"].partition(":")[2]),
+                "is_lost": row["action"] == "worker:lost",
+            }  # fmt: skip
+
+
+def seconds_of(text: str) -> float:
+    """Seconds since 1970 of the log's UTC text."""
+    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC).timestamp()

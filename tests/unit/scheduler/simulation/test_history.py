@@ -1,0 +1,65 @@
+"""The house's own past as a trace: what was asked for, the pace it really had, slots that lost their worker."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from scheduler.cli.app import app
+from scheduler.simulation.history import trace_of
+from scheduler.simulation.run import simulate
+from scheduler.store import open_reader
+from tests.unit.scheduler.store_rig import AT, READER, accept, writer
+
+RECIPE = {"prompt": "x", "settings": {"size": "384*256", "steps": 3}}
+
+
+def _write_past(data_dir: Path) -> None:
+    with writer(data_dir) as store:
+        accept(store, 1, recipe=RECIPE)
+        accept(store, 2, recipe=RECIPE, team="", priority=50)
+        with store.transaction():
+            for tag in ("worker:ready", "worker:lost", "worker:ready", "worker:ready"):
+                store.record(tag, "slot:0", {}, READER, AT + 5)
+
+
+def test_past_becomes_a_trace_that_can_be_run_again(tmp_path: Path) -> None:
+    _write_past(tmp_path)
+    reader = open_reader(tmp_path)
+    trace = trace_of(reader)
+    reader.close()
+    assert [(job.at, job.preset, job.priority, job.team) for job in trace.jobs] == [
+        (0.0, "preview", 10, "education"), (1.0, "preview", 50, "none"),
+    ]  # fmt: skip
+    assert [fault.event for fault in trace.faults] == ["worker_lost", "worker_back"]
+    assert simulate(trace, slots=1, forecasters={}).totals["succeeded"] == 2
+
+
+def test_command_line_exports_makes_and_runs_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENROOM_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    _write_past(tmp_path / "data")
+    runner = CliRunner()
+    exported = runner.invoke(app, ["trace", "export", "--hours", "0"])
+    assert next(json.loads(line)["at"] for line in exported.stdout.splitlines()) == 0.0
+    day = str(tmp_path / "day.jsonl")
+    assert runner.invoke(app, ["trace", "make", "peak", "--jobs", "40", "--output", day]).exit_code == 0
+    run = runner.invoke(app, ["simulate", day, "--slots", "2", "--seed", "1", "--json"])
+    answer = json.loads(run.stdout)
+    assert answer["totals"]["jobs"] == 40 and {"work_ahead", "history"} <= answer["baselines"].keys()
+    assert all(job["wait_s"] is not None for job in answer["jobs"])
+
+
+def test_numbers_of_a_policy_file_reach_the_simulated_run(tmp_path: Path) -> None:
+    day, policy = tmp_path / "day.jsonl", tmp_path / "policy.yaml"
+    day.write_text('{"at": 0, "id": "a", "user": "u", "team": "t", "role": "r", "priority": 1, "blocks": 10}\n')
+    policy.write_text("preempt_margin: 5\nsimulation:\n  block_s: 2.0\n  job_sigma: 0\n  block_sigma: 0\n  drift_sigma: 0\n")
+    runner = CliRunner()
+    run = runner.invoke(app, ["simulate", str(day), "--policy", str(policy), "--json"])
+    assert json.loads(run.stdout)["jobs"][0]["finish_s"] == pytest.approx(20.25)
+    policy.write_text("preempt_margin: 5\nsimulation:\n  blok_s: 2.0\n")
+    refused = runner.invoke(app, ["simulate", str(day), "--policy", str(policy)])
+    assert refused.exit_code == 64 and "line 3" in refused.stderr and "blok_s" in refused.stderr

@@ -1,0 +1,128 @@
+"""A simulated run: the real core, virtual time, true paces that nobody but the simulated worker sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from scheduler.core.invariants import check_invariants
+from scheduler.core.job import JobState
+from scheduler.errors import SchedulerError
+from scheduler.forecast.silent import Silent
+from scheduler.forecast.witness import Request
+from scheduler.simulation.costs import Costs
+from scheduler.simulation.pace import Paces
+from scheduler.simulation.run import Result, simulate
+from scheduler.simulation.synthetic import synthetic_trace
+from scheduler.simulation.trace import Trace, TraceFault, TraceJob
+
+EXACT = Costs(
+    job_sigma=0.0, block_sigma=0.0, drift_sigma=0.0, switch_s=0.0, cold_start_s=0.0, close_s=0.0, block_s=0.5
+)
+
+
+def _job(number: int, at: float = 0.0, **changes: object) -> TraceJob:
+    job = TraceJob(at=at, id=f"j{number}", user="u", team="t", role="teacher", priority=10, blocks=10)
+    return replace(job, **changes)  # type: ignore[arg-type]
+
+
+def _run(*jobs: TraceJob, slots: int = 1, faults: tuple[TraceFault, ...] = (), **options: object) -> Result:
+    settings = {"costs": EXACT, "forecasters": {}, "check": check_invariants, **options}
+    return simulate(Trace(jobs=jobs, faults=faults), slots=slots, **settings)  # type: ignore[arg-type]
+
+
+def test_without_noise_the_times_are_those_of_arithmetic() -> None:
+    result = _run(_job(1), _job(2), _job(3, at=1.0))
+    assert [record.wait_s for record in result.records] == pytest.approx([0.0, 5.0, 9.0])
+    assert [record.finish_s for record in result.records] == pytest.approx([5.0, 10.0, 14.0])
+    assert result.totals["utilisation"] == 1.0 and result.totals["mean_wait_s"] == pytest.approx(14 / 3, abs=1e-3)
+
+
+def test_switches_cold_starts_and_closing_cost_what_the_policy_says() -> None:
+    costs = replace(EXACT, switch_s=2.0, cold_start_s=7.0, close_s=1.0)
+    faults = (TraceFault(at=20.0, event="worker_lost", slot=0), TraceFault(at=21.0, event="worker_back", slot=0))
+    jobs = (_job(1), _job(2, role="student"), _job(3, at=30.0, role="student"))
+    result = _run(*jobs, faults=faults, costs=costs)
+    assert [record.prepare_s for record in result.records] == [2.0, 2.0, 7.0]
+    assert [record.finish_s for record in result.records] == pytest.approx([8.0, 16.0, 13.0])
+
+
+def test_urgent_job_waits_one_block_and_its_victim_loses_none() -> None:
+    result = _run(_job(1, blocks=100), _job(2, at=10.2, priority=100))
+    victim, urgent = result.records
+    assert urgent.wait_s is not None and urgent.wait_s <= 0.5
+    assert victim.preemptions == 1 and victim.finish_s == pytest.approx(55.0)
+    assert result.totals["by_priority"]["100"]["p99_wait_s"] <= 0.5
+
+
+def test_lost_worker_costs_its_job_only_the_block_it_was_making() -> None:
+    faults = (TraceFault(at=3.2, event="worker_lost", slot=0), TraceFault(at=10.0, event="worker_back", slot=0))
+    (record,) = _run(_job(1), faults=faults).records
+    assert record.losses == 1 and record.finish_s == pytest.approx(10.0 + 4 * 0.5)
+
+
+def test_run_ends_when_no_slot_ever_comes_back_and_says_so() -> None:
+    result = _run(_job(1), faults=(TraceFault(at=1.0, event="worker_lost", slot=0),))
+    assert result.totals["unfinished"] == 1 and "never ended" in result.notes[0]
+
+
+def test_same_seed_gives_the_same_run_and_the_same_work_under_any_order() -> None:
+    trace = synthetic_trace("peak", slots=2, jobs=120, seed=3)
+    first, again = (simulate(trace, slots=2, seed=1, check=check_invariants) for _ in range(2))
+    assert first.to_mapping() == again.to_mapping()
+    assert first.to_mapping() != simulate(trace, slots=2, seed=2).to_mapping()
+    paces = [Paces(Costs(), 1), Paces(Costs(), 1)]
+    paces[1].block_s(trace.jobs[5], 3, 50.0)
+    assert paces[0].block_s(trace.jobs[0], 2, 10.0) == paces[1].block_s(trace.jobs[0], 2, 10.0)
+
+
+@pytest.mark.parametrize(("order", "first_to_run"), [("fifo", "j2"), ("priority", "j4"), ("shortest", "j3")])
+def test_other_orders_pick_other_jobs_and_stop_nobody(order: str, first_to_run: str) -> None:
+    jobs = (_job(1), _job(2, at=1.0), _job(3, at=1.1, blocks=2), _job(4, at=1.2, priority=100))
+    result = _run(*jobs, discipline=order)
+    waits = {record.line.id: record.line.at + (record.wait_s or 0.0) for record in result.records[1:]}
+    assert min(waits, key=lambda name: waits[name]) == first_to_run
+    assert result.totals["preemptions"] == 0
+
+
+def test_true_pace_of_a_line_reaches_the_worker_and_no_witness() -> None:
+    seen: list[object] = []
+
+    class Everything(Silent):
+        def submitted(self, request: Request) -> None:
+            seen.append(request)
+
+        def block_done(self, at: float, job_id: str, seconds: float) -> None:
+            seen.append(seconds)
+
+        def predict(self, state: object, request: Request) -> None:
+            seen.append(request)
+
+    _run(_job(1, block_s=1.25), forecasters={"everything": Everything()})
+    assert seen.count(1.25) == 10  # reported blocks only
+    assert all("1.25" not in repr(thing) for thing in seen if isinstance(thing, Request))
+
+
+def test_average_block_takes_what_the_policy_says() -> None:
+    paces = Paces(Costs(drift_sigma=0.0), 7)
+    times = [paces.block_s(_job(number), block, 0.0) for number in range(400) for block in range(20)]
+    assert sum(times) / len(times) == pytest.approx(0.48, rel=0.03)
+
+
+def test_trace_and_slots_that_do_not_belong_together_are_refused() -> None:
+    with pytest.raises(SchedulerError, match="faults of slot 3, and there are 2 slots"):
+        _run(_job(1), slots=2, faults=(TraceFault(at=0.0, event="worker_lost", slot=3),))
+    with pytest.raises(SchedulerError, match="0 slots"):
+        _run(_job(1), slots=0)
+    with pytest.raises(SchedulerError, match="'best' is not known"):
+        _run(_job(1), discipline="best")
+    with pytest.raises(SchedulerError, match="preset 'ultra'"):
+        _run(_job(1, preset="ultra"))
+
+
+def test_service_of_teams_is_compared_while_both_wait() -> None:
+    jobs = [_job(number, team="ab"[number % 2], priority=10 + 20 * (number % 2), blocks=40) for number in range(20)]
+    result = _run(*jobs)
+    assert result.totals["fairness"] > 5  # the team of lower priority waits, and neither ages past the other
+    assert all(record.state is JobState.SUCCEEDED for record in result.records)

@@ -1,49 +1,139 @@
-"""Charts as plain data and layout for Plotly: arrays, no templates; colours come from the page's own tokens."""
+"""Charts as plain data for Plotly: arrays, no templates; colours come from the page's own tokens. Missing readings are gaps."""
 
 from __future__ import annotations
 
-import time
+from collections import defaultdict
 from typing import Any
 
+from dashboard import i18n
+from dashboard.healing import seconds
+from dashboard.marks import marks_of
 from dashboard.reads import Reads
+from dashboard.span import Span
 
 MAX_POINTS = 720
 YOUNG_MS = 120_000  # the shortest span that is shown
+SINGLE_S = 3 * 3600.0  # up to here single readings are drawn, beyond it minutes
+NAMED_JOBS = 8  # jobs with a colour of their own in the stack
+HOT = 0x08 | 0x20 | 0x40 | 0x80  # NVML's reasons for a lowered clock that mean heat or power
+GIB = 1 << 30
+HALF_FULL, HEADROOM = 0.5, 1.3
+
+Chart = dict[str, Any]
 
 
-def devices(reads: Reads, seconds: float) -> dict[str, Any]:
-    """Memory and load of each device in percent over the last `seconds`. Missing readings are gaps, not lines."""
-    since = time.time() - seconds
-    step = max(1.0, seconds / MAX_POINTS)
+def devices(reads: Reads, span: Span) -> Chart:
+    """Memory and load of each device in percent, the marks of the policy, and what happened meanwhile."""
     lines: dict[str, dict[str, list[Any]]] = {}
-    for row in reads.store.thinned_samples(since, step):
+    step = max(1.0, span.seconds / MAX_POINTS)
+    is_single = span.seconds <= SINGLE_S
+    for row in _readings(reads, span, step, is_single):
         line = lines.setdefault(row["device"], {"x": [], "memory": [], "load": []})
-        if line["x"] and row["at"] * 1000 - line["x"][-1] > 5000 * max(1.0, step):
-            line["x"].append(row["at"] * 1000 - 1)
-            line["memory"].append(None)
-            line["load"].append(None)
+        if line["x"] and row["at"] * 1000 - line["x"][-1] > 5000 * max(1.0 if is_single else 60.0, step):
+            for name, value in (("x", row["at"] * 1000 - 1), ("memory", None), ("load", None)):
+                line[name].append(value)
         used, total = row.get("memory_used_bytes"), row.get("memory_total_bytes")
         line["x"].append(round(row["at"] * 1000))
         line["memory"].append(round(100 * used / total, 2) if used is not None and total else None)
-        line["load"].append(row.get("utilization_percent"))
+        line["load"].append(_round(row.get("utilization_percent")))
     traces = []
     for device, line in sorted(lines.items()):
         for kind, dash in (("memory", "solid"), ("load", "dot")):
             traces.append({"device": device, "kind": kind, "dash": dash, "x": line["x"], "y": line[kind]})
-    first = min((line["x"][0] for line in lines.values() if line["x"]), default=None)
-    until = time.time() * 1000
-    begin = since * 1000 if first is None else max(since * 1000, min(first, until - YOUNG_MS))  # a young house fills it, too
-    return {"traces": traces, "unit": "%", "range": [0, 100], "since": begin, "until": until}
+    return {**_frame(span, traces), "unit": "%", "range": [0, 100], "lines": _percent_lines(reads), "events": events(reads, span)}
 
 
-def block_times(reads: Reads, role: str, limit: int = 500) -> dict[str, Any]:
-    """Seconds of computing per block, oldest first, and the seconds of video that one block is."""
-    rows = reads.store.role_blocks(role, limit)
-    return {
-        "traces": [{
-            "kind": "block_seconds", "x": [round(row["made_at"] * 1000) for row in rows],
-            "y": [row["seconds"] for row in rows], "text": [f"{row['job_id']} · {row['block']}" for row in rows],
-        }],
-        "unit": "s",
-        "realtime": rows[-1]["frames"] / 25 if rows else None,
+def _readings(reads: Reads, span: Span, step: float, is_single: bool) -> list[dict[str, Any]]:
+    if is_single:
+        return reads.store.samples_between(span.since, span.until, step)
+    rows = reads.store.minute_steps(span.since, span.until, step)
+    return [{**row, "memory_used_bytes": row["memory_peak_bytes"], "utilization_percent": row["load"]} for row in rows]
+
+
+def _percent_lines(reads: Reads) -> list[Chart]:
+    marks = marks_of(reads)
+    return [{"at": marks.high, "level": "above"}, {"at": marks.low, "level": "near"}]
+
+
+def stack(reads: Reads, span: Span, device: str) -> Chart:
+    """Who held a device's memory, in GiB, one upon the other; what none of us held is `others`."""
+    step = max(60.0, span.seconds / MAX_POINTS)
+    steps = [row for row in reads.store.minute_steps(span.since, span.until, step) if row["device"] == device]
+    held: dict[str, dict[int, int]] = defaultdict(dict)
+    for row in reads.store.shares(span.since, span.until, step):
+        if row["device"] == device:
+            held[row["owner"]][row["at"]] = row["peak_bytes"]
+    held = _few(held)
+    times = [row["at"] for row in steps]
+    others = {
+        row["at"]: max(0, row["memory_peak_bytes"] - sum(share.get(row["at"], 0) for share in held.values()))
+        for row in steps if row["memory_peak_bytes"] is not None
     }  # fmt: skip
+    owners = [*sorted(held, key=_owner_order), "others"]
+    names = {job["id"]: job["role"] for job in reads.jobs_by_id([name[4:] for name in owners if name.startswith("job:")])}
+    traces = [
+        {"owner": owner, "name": _owner_words(owner, names), "x": [at * 1000 for at in times],
+         "y": [_gib((others if owner == "others" else held[owner]).get(at, 0)) for at in times]}
+        for owner in owners
+    ]  # fmt: skip
+    total = max((row["memory_total_bytes"] or 0 for row in steps), default=0)
+    marks = marks_of(reads)
+    lines = [{"at": _gib(total * mark / 100), "level": level} for mark, level in ((marks.high, "above"), (marks.low, "near"))]
+    frame = _frame(span, traces if times else [])
+    peak = max((row["memory_peak_bytes"] or 0 for row in steps), default=0)
+    top = total if peak > HALF_FULL * total else HEADROOM * peak  # a device that is far from full is drawn closer
+    return {**frame, "unit": "GiB", "range": [0, _gib(top)] if top else None, "lines": lines if total else [],
+            "is_stacked": True, "events": events(reads, span)}  # fmt: skip
+
+
+def _few(held: dict[str, dict[int, int]]) -> dict[str, dict[int, int]]:
+    """The jobs that held most keep their names; the others are one share."""
+    jobs = sorted((owner for owner in held if owner.startswith("job:")), key=lambda owner: -max(held[owner].values()))
+    rest: dict[int, int] = defaultdict(int, held.pop("parked", {}))
+    for owner in jobs[NAMED_JOBS:]:
+        for at, size in held.pop(owner).items():
+            rest[at] += size
+    return {**held, **({"parked": rest} if rest else {})}
+
+
+def _owner_order(owner: str) -> tuple[int, str]:
+    order = {"weights": 0, "prepared": 1, "greenroom": 2, "parked": 4}
+    return order.get(owner, 3), owner
+
+
+def _owner_words(owner: str, roles: dict[str, str]) -> str:
+    if owner.startswith("job:"):
+        return f"{roles.get(owner[4:], '')} …{owner[-5:]}".strip()
+    return i18n.named("owner", owner)
+
+
+def events(reads: Reads, span: Span) -> list[Chart]:
+    """What a chart marks at its top: faults (healed or not), heat, and error codes of the driver."""
+    found = []
+    for heal in reads.store.heals(100, span.since):
+        at = seconds(heal["detected_at"])
+        if at < span.until:
+            how = i18n.words("faults.healed" if heal["state"] == "recovered" else f"faults.state_{heal['state']}")
+            found.append({"at": at * 1000, "kind": heal["state"], "text": f"{i18n.named('fault_name', heal['fault'])} · {how}"})
+    for row in reads.store.device_troubles(span.since, span.until, HOT)[:100]:
+        kind = "error" if row["errors"] else "hot"
+        found.append({"at": row["at"] * 1000, "kind": kind, "text": i18n.words(f"chart.{kind}", device=row["device"])})
+    return found
+
+
+def _frame(span: Span, traces: list[Chart]) -> Chart:
+    """Traces and the span that the axis shows: a young house fills it, too."""
+    first = min((trace["x"][0] for trace in traces if trace["x"]), default=None)
+    until = span.until * 1000
+    begin = span.since * 1000
+    if first is not None and span.is_live:
+        begin = max(begin, min(first, until - YOUNG_MS))
+    return {"traces": traces, "since": begin, "until": until, "is_live": span.is_live}
+
+
+def _gib(size: float) -> float:
+    return round(size / GIB, 3)
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

@@ -16,6 +16,7 @@ _PAGES = (
     (re.compile(r"/(queue|jobs)"), "/dashboard"),
     (re.compile(r"/audit"), "/dashboard/audit/"),
     (re.compile(r"/faults"), "/dashboard/faults/"),
+    (re.compile(r"/watermark"), "/dashboard/watermark/"),
 )
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from dashboard.error_words import error_card
+from dashboard.marks import Marks, marks_of
 from dashboard.pulse import Beat
 from dashboard.reads import Reads
 from dashboard.settings import WebSettings
@@ -23,7 +24,8 @@ def pulse_message(beat: Beat, reads: Reads, settings: WebSettings, now: float | 
     at = time.time() if now is None else now
     devices = _devices(reads)
     newest = max((device["at"] for device in devices), default=None)
-    used, total = _sum(devices, "memory_used_bytes"), _sum(devices, "memory_total_bytes")
+    memory = max((share for device in devices if (share := _share(device)) is not None), default=None)  # of the fullest
+    marks, longest, pause = _of_store(reads, at)
     loads = [device["utilization_percent"] for device in devices if device.get("utilization_percent") is not None]
     queue = beat.status.get("queue") or {}
     return {
@@ -34,7 +36,11 @@ def pulse_message(beat: Beat, reads: Reads, settings: WebSettings, now: float | 
         "stale_after_s": settings.stale_after_s,
         "queue_length": queue.get("length"),
         "is_queue_paused": bool(queue.get("paused")),
-        "memory_percent": round(100 * used / total, 1) if used is not None and total else None,
+        "memory_percent": memory,
+        "level": marks.level(memory),
+        "marks": {"high": marks.high, "low": marks.low},
+        "longest_wait_s": longest,
+        "pause": pause,
         "load_percent": round(max(loads), 1) if loads else None,
         "trouble": beat.trouble[:200],
         "slots": [slot_card(slot, {}) for slot in beat.slots[:8]],
@@ -72,9 +78,20 @@ def _last_seq(reads: Reads) -> int:
         return -1
 
 
-def _sum(devices: list[dict[str, Any]], name: str) -> float | None:
-    values = [device[name] for device in devices if device.get(name) is not None]
-    return sum(values) if values else None
+def _of_store(reads: Reads, at: float) -> tuple[Marks, float | None, dict[str, Any] | None]:
+    """The marks, the longest wait in seconds, and the pause of the queue; usual marks and nothing else without a store."""
+    try:
+        oldest, pause = reads.store.oldest_waiting(), reads.store.fact("queue_paused") or {}
+        longest = None if oldest is None else round(max(0.0, at - oldest))
+        shown = {"reason": pause.get("reason", "")[:200], "until": pause.get("until")} if pause.get("is_paused") else None
+        return marks_of(reads), longest, shown
+    except SchedulerError:
+        return Marks(95.0, 80.0), None, None
+
+
+def _share(device: dict[str, Any]) -> float | None:
+    used, total = device.get("memory_used_bytes"), device.get("memory_total_bytes")
+    return round(100 * used / total, 1) if used is not None and total else None
 
 
 def never_with(body: dict[str, Any]) -> list[str]:

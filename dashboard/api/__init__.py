@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from dashboard.api import audit, devices, events, faults, health, jobs, metrics, queue, roles, switch, video
+from dashboard.api import audit, devices, events, faults, health, jobs, metrics, queue, roles, switch, video, watermark
 from dashboard.api.openapi import blueprint as openapi
 from dashboard.api.openapi import spec
 
-MODULES = (jobs, video, roles, switch, queue, devices, faults, audit, events, metrics, health)
+MODULES = (jobs, video, roles, switch, queue, devices, faults, watermark, audit, events, metrics, health)
 
 
 def register_api(app: Flask) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 from flask import Blueprint, Response, jsonify
 
-from dashboard import charts
+from dashboard import charts, role_charts
 from dashboard.api.body import read_query
-from dashboard.api.models import HistoryQuery
+from dashboard.api.models import HistoryQuery, RoleChart
 from dashboard.api.openapi import documented
+from dashboard.api.roles import found_role
 from dashboard.auth import require
 from dashboard.context import house
 from dashboard.overview import dashboard_json, device_cards
+from dashboard.span import Span, span_of
 
 blueprint = Blueprint("devices", __name__)
 
@@ -32,15 +36,19 @@ def get_devices() -> Response:
 @require("see")
 def chart() -> Response:
     """Memory and load of every device, as data for a chart; at most about 720 points per line."""
-    return jsonify(charts.devices(house().reads, read_query(HistoryQuery).hours * 3600))
+    query, now = read_query(HistoryQuery), time.time()
+    span = span_of(query, "1h", now) if query.hours is None else Span(now - query.hours * 3600, now, "hours", "")
+    return jsonify(charts.devices(house().reads, span))
 
 
 @blueprint.get("/roles/<name>/chart")
-@documented("roles")
+@documented("roles", query=RoleChart)
 @require("see")
 def role_chart(name: str) -> Response:
-    """Seconds per block of a role's newest blocks, as data for a chart."""
-    return jsonify(charts.block_times(house().reads, name))
+    """A role's history as data for a chart: seconds per block, seconds per video, memory peaks, or switches."""
+    query = read_query(RoleChart)
+    found_role(name)
+    return jsonify(role_charts.CHARTS[query.kind](house().reads, name, span_of(query)))
 
 
 @blueprint.get("/dashboard.json")

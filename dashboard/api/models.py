@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -106,10 +106,40 @@ class VideoQuery(Query):
     download: str | None = None
 
 
-class HistoryQuery(Query):
-    """How far back."""
+class NoQuery(Query):
+    """No parameters."""
 
-    hours: float = Field(default=1.0, gt=0, le=168)
+
+class SpanQuery(Query):
+    """`range`: 1h, 6h, 24h or 7d up to now; or `from` and `to` as 2026-11-21T09:00 in the studio's zone."""
+
+    range: str | None = Field(default=None, description="1h, 6h, 24h or 7d")
+    start: str | None = Field(default=None, alias="from", description="a time such as 2026-11-21T09:00")
+    end: str | None = Field(default=None, alias="to", description="a time such as 2026-11-21T10:00; without it now")
+
+
+class HistoryQuery(SpanQuery):
+    """How far back: `hours`, a `range`, or `from` and `to`."""
+
+    hours: float | None = Field(default=None, gt=0, le=168)
+
+
+class DeviceChart(SpanQuery):
+    """Which device, and which span."""
+
+    device: str = Field(min_length=1, max_length=40)
+
+
+class RoleChart(SpanQuery):
+    """Which figure of a role, and which span."""
+
+    kind: Literal["blocks", "videos", "memory", "switches"] = "blocks"
+
+
+class SignOff(Body):
+    """Sign today's morning check."""
+
+    note: str = Field(default="", max_length=500, description="what the next person should know")
 
 
 class EventsQuery(Query):

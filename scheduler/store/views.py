@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scheduler.core.job import OWNED_STATES, Job
+from scheduler.store.day_reads import DayReads
 from scheduler.store.job_reads import core_job
 from scheduler.store.reader import Reader
 from scheduler.store.reads import Row
@@ -43,7 +44,7 @@ SELECT min(at) AS at, device, body FROM samples WHERE at >= ? GROUP BY device, C
 RECENT_ROLE_JOBS = 50
 
 
-class ViewReader(Reader):
+class ViewReader(Reader, DayReads):
     """The Reader with what pages need besides."""
 
     def cards(self, job_ids: Iterable[str]) -> list[Row]:

@@ -1,87 +1,136 @@
 // Charts from data arrays. Colours and fonts come from the page's tokens; nothing is ever sent anywhere.
+// All charts of a page show the same span: hover and zoom go together, and a chosen zoom outlives live updates.
 import { t } from "./words.js";
-import { on } from "./live.js";
+import { isHeld, on } from "./live.js";
+import { layout, traces, zoned } from "./chart_looks.js";
 
 const CONFIG = { showSendToCloud: false, plotlyServerURL: "", displaylogo: false, displayModeBar: false, responsive: true };
-const KEEP_MS = 3600 * 1000;
+const REFRESH_MS = 60_000;
+const PRINT_PX = 690; // an A4 page between its margins
+const charts = []; // { place, data }
+let zoom = null; // [from, to] that a person chose
+let isOurs = false;
 
-const zoned = (ms) => ms + Number(document.documentElement.dataset.offset || 0) * 60000; // Plotly draws UTC
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const colours = () => [token("--chart-1"), token("--chart-2"), token("--chart-3"), token("--chart-4")];
+const rangeOf = (data) => zoom || [zoned(data.since), zoned(data.until)];
 
-function layout(data) {
-  const axis = { gridcolor: token("--line"), zerolinecolor: token("--line"), linecolor: token("--line"), tickfont: { size: 11 } };
-  return {
-    margin: { l: 40, r: 10, t: 6, b: 38 },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: token("--font") || "sans-serif", color: token("--muted"), size: 12 },
-    xaxis: { ...axis, type: "date", ...(data.since ? { range: [zoned(data.since), zoned(data.until)] } : {}) },
-    yaxis: { ...axis, rangemode: "tozero", ticksuffix: ` ${data.unit}`, ...(data.range ? { range: data.range } : {}) },
-    legend: { orientation: "h", y: 1.14, x: 0, font: { size: 11 } },
-    hovermode: "x unified",
-    uirevision: "keep",
-    showlegend: data.traces.length > 1,
-    shapes: data.realtime ? [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: data.realtime, y1: data.realtime, line: { color: token("--amber"), width: 1, dash: "dash" } }] : [],
-  };
+async function fetched(place) {
+  const response = await fetch(place.dataset.chart, { headers: { Accept: "application/json" } }).catch(() => null);
+  return response?.ok ? response.json() : null;
 }
 
-function traces(data) {
-  const palette = colours();
-  const devices = [...new Set(data.traces.map((trace) => trace.device))];
-  return data.traces.map((trace) => ({
-    x: trace.x.map(zoned), y: trace.y.slice(), text: trace.text, type: "scatter", connectgaps: false,
-    mode: trace.kind === "block_seconds" ? "markers" : "lines",
-    name: trace.device ? `${devices.length > 1 ? `${trace.device} ` : ""}${t(`chart.${trace.kind}`)}` : t(`chart.${trace.kind}`),
-    line: { color: palette[(devices.indexOf(trace.device) * 2 + (trace.kind === "load" ? 1 : 0)) % palette.length], width: 1.6, dash: trace.dash || "solid" },
-    marker: { color: palette[0], size: 5, opacity: 0.75 },
-  }));
+function show(chart) {
+  const { place, data } = chart;
+  const isEmpty = !data.traces.some((trace) => trace.x.length);
+  const words = place.parentElement.querySelector("[data-chart-empty]");
+  if (words) words.hidden = !isEmpty;
+  place.hidden = isEmpty && Boolean(words);
+  if (place.hidden) return null;
+  return Plotly.react(place, traces(data, place.dataset.chartKind), layout(data, rangeOf(data)), CONFIG);
 }
 
-async function draw(place) {
-  const response = await fetch(place.dataset.chart, { headers: { Accept: "application/json" } });
-  if (!response.ok) return null;
-  const data = await response.json();
-  await Plotly.react(place, traces(data), layout(data), CONFIG);
+async function renew(chart) {
+  const data = await fetched(chart.place);
+  if (!data) return;
+  chart.data = data;
+  await show(chart);
+}
+
+async function add(place) {
+  const data = await fetched(place);
+  if (!data) { place.dataset.drawn = "failed"; return; }
+  const chart = { place, data };
+  charts.push(chart);
+  await show(chart);
   place.dataset.drawn = "yes";
-  return data;
+  if (!place.hidden) tie(chart);
+}
+
+const others = (chart) => charts.filter((one) => one !== chart && !one.place.hidden && one.place.layout);
+
+async function everywhere(change) {
+  isOurs = true;
+  await Promise.all(charts.filter((one) => !one.place.hidden && one.place.layout).map((one) => Plotly.relayout(one.place, change(one))));
+  isOurs = false;
+}
+
+function tie(chart) {
+  const isByHand = (event) => event.event?.isTrusted; // not one that another chart passed on
+  chart.place.on("plotly_hover", (event) => {
+    if (isByHand(event) && event.xvals) for (const one of others(chart)) Plotly.Fx.hover(one.place, { xval: event.xvals[0] });
+  });
+  chart.place.on("plotly_unhover", (event) => {
+    if (isByHand(event)) for (const one of others(chart)) Plotly.Fx.unhover(one.place);
+  });
+  chart.place.on("plotly_relayout", (change) => {
+    if (isOurs || !("xaxis.range[0]" in change)) return;
+    zoom = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+    everywhere(() => ({ "xaxis.range": zoom }));
+  });
+  chart.place.on("plotly_doubleclick", () => {
+    zoom = null;
+    everywhere((one) => ({ "xaxis.range": rangeOf(one.data) }));
+    return false;
+  });
 }
 
 // New readings are added once per pulse; a range that a person chose is left alone.
-function follow(place, data) {
-  let lastAt = data.until;
-  let isZoomed = false;
-  let isOurs = false;
-  place.on("plotly_relayout", (change) => { isZoomed ||= !isOurs && "xaxis.range[0]" in change; });
+function follow(chart) {
   on("pulse", async (message) => {
-    const fresh = message.devices.filter((device) => device.at * 1000 > lastAt);
-    if (!fresh.length || document.hidden) return;
-    lastAt = Math.max(...fresh.map((device) => device.at * 1000));
+    const { place, data } = chart;
+    if (isHeld() || document.hidden || place.hidden || !place.layout) return;
+    const fresh = message.devices.filter((device) => device.at * 1000 > data.until);
+    if (!fresh.length) return;
+    const span = data.until - data.since;
+    data.until = Math.max(...fresh.map((device) => device.at * 1000));
+    if (span >= Number(place.dataset.chartMs || 3600_000)) data.since = data.until - span;
     const keys = [], xs = [], ys = [];
     data.traces.forEach((trace, index) => {
       const device = fresh.find((one) => one.device === trace.device);
       if (!device) return;
       const share = device.memory_total_bytes ? (100 * device.memory_used_bytes) / device.memory_total_bytes : null;
+      const value = trace.kind === "memory" ? share : device.utilization_percent;
       keys.push(index);
       xs.push([zoned(device.at * 1000)]);
-      ys.push([trace.kind === "memory" ? share : device.utilization_percent]);
+      ys.push([value]);
+      trace.x.push(device.at * 1000);
+      if (trace.kind === "memory" || trace.y.length < trace.x.length) trace.y.push(value);
     });
     if (!keys.length) return;
     await Plotly.extendTraces(place, { x: xs, y: ys }, keys, 4000);
-    if (isZoomed) return;
-    isOurs = true;
-    await Plotly.relayout(place, { "xaxis.range": [zoned(Math.max(lastAt - KEEP_MS, data.since)), zoned(lastAt)] });
-    isOurs = false;
+    if (!zoom) { isOurs = true; await Plotly.relayout(place, { "xaxis.range": rangeOf(data) }); isOurs = false; }
   });
 }
 
-export async function startCharts() {
-  if (typeof Plotly === "undefined") return;
-  for (const place of document.querySelectorAll("[data-chart]")) {
-    const data = await draw(place);
-    if (data && place.dataset.chartKind === "devices") follow(place, data);
+function refresh() {
+  if (isHeld() || document.hidden) return;
+  for (const chart of charts) if (chart.data.is_live && !chart.isFollowed) renew(chart);
+}
+
+function paper(isPrinting) {
+  document.documentElement.toggleAttribute("data-print", isPrinting);
+  for (const chart of charts) {
+    if (chart.place.hidden || !chart.place.layout) continue;
+    const size = isPrinting ? { autosize: false, width: PRINT_PX, height: 190 } : { autosize: true };
+    Plotly.react(chart.place, traces(chart.data, chart.place.dataset.chartKind), { ...layout(chart.data, rangeOf(chart.data)), ...size }, CONFIG);
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    for (const place of document.querySelectorAll("[data-chart]")) draw(place);
-  });
+}
+
+export async function startCharts() {
+  const places = [...document.querySelectorAll("[data-chart]")];
+  if (!places.length) return;
+  if (typeof Plotly === "undefined") {
+    for (const place of places) { place.textContent = t("chart.missing"); place.classList.add("empty"); }
+    return;
+  }
+  await Promise.all(places.map(add));
+  for (const chart of charts) {
+    if (chart.place.dataset.chartKind !== "devices" || !chart.data.is_live || chart.data.until - chart.data.since > 3 * 3600_000) continue;
+    chart.isFollowed = true;
+    follow(chart);
+  }
+  setInterval(refresh, REFRESH_MS);
+  on("held", (held) => { if (!held) for (const chart of charts) if (chart.data.is_live) renew(chart); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach(show));
+  addEventListener("beforeprint", () => paper(true));
+  addEventListener("afterprint", () => paper(false));
 }

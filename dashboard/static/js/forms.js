@@ -82,6 +82,7 @@ async function submit(form) {
   if (answer.error) { delete form.dataset.key; showError(form, answer.error); return; }
   if (form.dataset.show) form.querySelector("output").textContent = answer[form.dataset.show];
   else toast(t(form.dataset.done || "js.done", answer));
+  if ("reload" in form.dataset) setTimeout(() => location.reload(), 600);
   if (form.dataset.go) location.assign(form.dataset.go.replace("{id}", encodeURIComponent(answer.id)));
 }
 
@@ -110,6 +111,7 @@ function startSubmitForm(form) {
 }
 
 export function startForms() {
+  for (const button of document.querySelectorAll("[data-print-page]")) button.addEventListener("click", () => window.print());
   removeEventListener("submit", window.early.keep);
   for (const form of window.early.forms) submit(form);
   document.addEventListener("submit", (event) => {

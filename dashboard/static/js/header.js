@@ -1,5 +1,5 @@
 // The header's figures; figures that are old are shown as old within five seconds, whatever the reason.
-import { ago, fill, t } from "./words.js";
+import { ago, fill, formats, t } from "./words.js";
 import { on } from "./live.js";
 
 const root = document.getElementById("pulse");
@@ -15,9 +15,16 @@ function take(message) {
   for (const bar of root.querySelectorAll("[data-bar]")) {
     const value = message[bar.dataset.bar];
     bar.style.width = `${value ?? 0}%`;
-    const isAtRisk = bar.dataset.bar === "memory_percent"; // a device that computes all the time is no alarm
-    bar.dataset.level = !isAtRisk ? "green" : value >= 95 ? "red" : value >= 85 ? "amber" : "green";
+    if (bar.dataset.bar === "memory_percent") bar.dataset.level = message.level; // a device that computes all the time is no alarm
   }
+  const level = root.querySelector("[data-level-word]");
+  level.dataset.levelWord = message.level;
+  level.textContent = t(`level.${message.level}`);
+  level.title = t("level.marks", message.marks);
+  const wait = root.querySelector("[data-longest]");
+  wait.textContent = formats.duration(message.longest_wait_s == null ? null : Math.round(message.longest_wait_s));
+  const ends = document.querySelector("[data-pause-words]");
+  ends.textContent = [message.pause?.reason, message.pause?.until && t("js.pause_until", { clock: formats.clock(message.pause.until) })].filter(Boolean).join(" · ");
   document.getElementById("queue-paused").hidden = !message.is_queue_paused;
   const trouble = document.getElementById("trouble");
   trouble.hidden = !message.trouble;

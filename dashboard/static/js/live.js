@@ -12,7 +12,37 @@ export function on(name, handler) {
   handlers.set(name, [...(handlers.get(name) || []), handler]);
 }
 
+// While a person holds the page still, what happens is kept and shown afterwards; the header's figures go on.
+const MOST_KEPT = 400;
+const free = new Set(["pulse", "mode", "held"]);
+let kept = null;
+
+export const isHeld = () => kept !== null;
+
+export function hold(isHolding) {
+  if (isHolding === isHeld()) return;
+  const waiting = kept || [];
+  kept = isHolding ? [] : null;
+  if (!isHolding && waiting.length > MOST_KEPT) { location.reload(); return; }
+  if (!isHolding) for (const [name, payload] of waiting) tell(name, payload);
+  tell("held", isHolding);
+  sayHeld();
+}
+
+function sayHeld() {
+  const place = document.querySelector("[data-held-count]");
+  if (!place) return;
+  const count = (kept || []).filter(([name]) => name === "feed").length;
+  place.textContent = count ? ` · ${t("js.held_count", { count: count > MOST_KEPT ? `${MOST_KEPT}+` : count })}` : "";
+}
+
 function tell(name, payload) {
+  if (kept && !free.has(name)) {
+    if (name === "feed" && typeof payload.seq === "number") seq = Math.max(seq, payload.seq);
+    if (kept.length <= MOST_KEPT) kept.push([name, payload]); // more than that: the page is loaded again
+    sayHeld();
+    return;
+  }
   if (payload && typeof payload.seq === "number" && name === "feed") seq = Math.max(seq, payload.seq);
   for (const handler of handlers.get(name) || []) handler(payload);
 }

@@ -3,12 +3,14 @@ import { startCharts } from "./charts.js";
 import { startFaults } from "./faults.js";
 import { startForms } from "./forms.js";
 import { startHeader } from "./header.js";
+import { startHold } from "./hold.js";
 import { startJob } from "./job.js";
 import { connect } from "./live.js";
 import { startRows } from "./rows.js";
 
 startForms();
 startHeader();
+startHold();
 startRows();
 startJob();
 startCharts();

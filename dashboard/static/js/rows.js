@@ -1,6 +1,6 @@
 // Lists of jobs, slots and events, patched in place by their data attributes. Rows are never sorted under the pointer.
 import { fill, finals, formats, named, shapes, t } from "./words.js";
-import { on } from "./live.js";
+import { isHeld, on } from "./live.js";
 import { pulse } from "./header.js";
 
 const own = new Set(["paused", "awaiting_consent", "role_unavailable", "retrying"]);
@@ -226,6 +226,7 @@ export function startRows() {
     takeEvents(message.events);
   });
   on("pulse", (message) => {
+    if (isHeld()) return;
     patchSlots(message);
     const length = find("[data-queue-length]");
     if (length && message.queue_length != null) length.textContent = message.queue_length;

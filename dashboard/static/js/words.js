@@ -33,6 +33,12 @@ export const formats = {
     const minutes = Number(document.documentElement.dataset.offset || 0); // the studio's zone, not the browser's
     return new Date(seconds * 1000 + minutes * 60000).toISOString().slice(11, 19);
   },
+  duration(seconds) {
+    if (seconds == null) return "–";
+    if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(2) : Math.round(seconds)} s`;
+    const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
+    return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+  },
   plain: (value) => (value == null || value === "" ? "–" : String(value)),
 };
 

@@ -1,0 +1,73 @@
+"""A role's history as data for charts: seconds per block, seconds per video, memory peaks, switches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dashboard import i18n
+from dashboard.formats import duration
+from dashboard.healing import seconds
+from dashboard.reads import Reads
+from dashboard.span import Span
+from engine.catalog import FPS
+
+MOST = 500
+GIB = 1 << 30
+Chart = dict[str, Any]
+
+
+def blocks(reads: Reads, role: str, span: Span) -> Chart:
+    """Seconds of computing per block, and the seconds of video that one block is."""
+    rows = [row for row in reads.store.role_blocks(role, MOST) if span.since <= row["made_at"] < span.until]
+    trace = _points(rows, "made_at", "seconds", [f"{row['job_id']} · {row['block']}" for row in rows])
+    return {**_frame([{"kind": "block_seconds", **trace}], "s", span), "realtime": rows[-1]["frames"] / FPS if rows else None}
+
+
+def videos(reads: Reads, role: str, span: Span) -> Chart:
+    """Seconds from a job's first start to its end, by the time it was finished."""
+    rows = [
+        {**row, "took": row["finished_at"] - row["started_at"]}
+        for row in reads.store.role_done(role, span.since, span.until, MOST) if row["started_at"]
+    ]  # fmt: skip
+    words = [i18n.words("chart.of_video", id=row["id"], length=duration((row["frames"] or 0) / FPS)) for row in rows]
+    return _frame([{"kind": "video_seconds", **_points(rows, "finished_at", "took", words)}], "s", span)
+
+
+def memory(reads: Reads, role: str, span: Span) -> Chart:
+    """The most memory that each finished job held on its device."""
+    rows = [
+        {**row, "peak": round(row["peak_bytes"] / GIB, 3)}
+        for row in reads.store.role_done(role, span.since, span.until, MOST) if row["peak_bytes"]
+    ]  # fmt: skip
+    return _frame([{"kind": "peak", **_points(rows, "finished_at", "peak", [row["id"] for row in rows])}], "GiB", span)
+
+
+def switches(reads: Reads, role: str, span: Span) -> Chart:
+    """Milliseconds of each switch to the role, one line of dots per tier."""
+    rows = [
+        {**row["body"], "at": seconds(row["at_utc"])}
+        for row in reads.store.deeds_of(f"role:{role}", "role:switched", span.since, MOST)
+    ]
+    tiers = sorted({row["tier"] for row in rows})
+    traces = []
+    for tier in tiers:
+        mine = [row for row in rows if row["tier"] == tier and row["at"] < span.until]
+        words = [i18n.words("chart.switched", slot=row["slot"], prepare=f"{row['prepare_ms']:.0f}") for row in mine]
+        traces.append({"kind": f"tier_{tier}", **_points(mine, "at", "switch_ms", words)})
+    return _frame(traces, "ms", span)
+
+
+def _points(rows: list[dict[str, Any]], at: str, value: str, text: list[str]) -> Chart:
+    return {"x": [round(row[at] * 1000) for row in rows], "y": [row[value] for row in rows], "text": text}
+
+
+def _frame(traces: list[Chart], unit: str, span: Span) -> Chart:
+    is_empty = not any(trace["x"] for trace in traces)
+    return {"traces": [] if is_empty else traces, "unit": unit, "since": span.since * 1000, "until": span.until * 1000,
+            "is_live": span.is_live}  # fmt: skip
+
+
+CHARTS: dict[str, Callable[[Reads, str, Span], Chart]] = {
+    "blocks": blocks, "videos": videos, "memory": memory, "switches": switches,
+}  # fmt: skip

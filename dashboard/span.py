@@ -1,0 +1,82 @@
+"""The span of time that charts show: a name in the address (`range=24h`), or two times of the studio's clock."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, Protocol
+
+from dashboard import formats
+from dashboard.context import house
+from dashboard.errors import WebError
+
+HOUR = 3600.0
+NAMED = {"1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR, "7d": 168 * HOUR}
+LONGEST_S = 35 * 24 * HOUR  # older minutes are forgotten
+
+
+class Asked(Protocol):
+    """What an address may say of a span (`dashboard.api.models.SpanQuery`)."""
+
+    range: str | None
+    start: str | None
+    end: str | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """Seconds since 1970, the end not included. `name`: one of NAMED, or `custom`."""
+
+    since: float
+    until: float
+    name: str
+    query: str  # as it stands in the address
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.until - self.since
+
+    @property
+    def is_live(self) -> bool:
+        """Does it go on to now?"""
+        return self.name != "custom"
+
+
+def span_of(query: Asked, default: str = "24h", now: float | None = None) -> Span:
+    """The span that the address names. Raises WebError 422 naming the part at fault."""
+    at = time.time() if now is None else now
+    if query.start is None and query.end is None:
+        name = query.range or default
+        if name not in NAMED:
+            raise WebError(422, "bad_query", f"There is no range {name!r:.40}.", field="range", hint=f"Use {', '.join(NAMED)}.")
+        return Span(at - NAMED[name], at, name, f"range={name}")
+    if query.start is None:
+        raise WebError(422, "bad_query", "A range of one's own needs a beginning.", field="from", hint="from=2026-11-21T09:00")
+    zone = formats.zone_of(house().settings.zone)
+    since = _moment(query.start, "from", zone)
+    until = min(at, _moment(query.end, "to", zone)) if query.end else at
+    if not 60 <= until - since <= LONGEST_S:
+        raise WebError(
+            422, "bad_query", "The range ends before it begins, is shorter than a minute or longer than 35 days.", field="from",
+            hint="from=2026-11-21T09:00&to=2026-11-21T10:00",
+        )  # fmt: skip
+    end = f"&to={query.end}" if query.end else ""
+    return Span(since, until, "custom", f"from={query.start}{end}")
+
+
+def picker(span: Span) -> dict[str, Any]:
+    """What the range picker of a page needs: the names, the chosen one, and its ends for the form."""
+    zone = formats.zone_of(house().settings.zone)
+    ends = (datetime.fromtimestamp(at, zone).strftime("%Y-%m-%dT%H:%M") for at in (span.since, span.until))
+    return {"names": list(NAMED), "name": span.name, "from": next(ends), "to": next(ends), "query": span.query}
+
+
+def _moment(text: str, field: str, zone: tzinfo | None) -> float:
+    try:
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=zone) if zone else at).timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        hint = f"{field}=2026-11-21T09:00"
+        raise WebError(422, "bad_query", f"{text!r:.40} is no time.", field=field, hint=hint) from error

@@ -1,0 +1,76 @@
+// How charts look: layout and traces for Plotly from our plain data, colours from the page's tokens.
+import { t } from "./words.js";
+
+export const zoned = (ms) => ms + Number(document.documentElement.dataset.offset || 0) * 60000; // Plotly draws UTC
+const NARROW_PX = 600; // there a legend of many would hide what it explains; the hover says it all
+const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colours = () => [1, 2, 3, 4, 5, 6, 7, 8].map((number) => token(`--chart-${number}`));
+const EVENT_LOOKS = { // by shape, too: colour alone says nothing
+  open: ["x", "--red"], abandoned: ["x", "--red"], recovered: ["circle-open", "--green"], hot: ["triangle-up", "--amber"],
+  error: ["diamond", "--red"],
+};
+
+export function layout(data, range) {
+  const axis = { gridcolor: token("--line"), zerolinecolor: token("--line"), linecolor: token("--line"), tickfont: { size: 11 } };
+  const line = (at, colour) => ({
+    type: "line", xref: "paper", x0: 0, x1: 1, y0: at, y1: at, line: { color: token(colour), width: 1.2, dash: "dash" },
+  });
+  const marks = (data.lines || []).filter((mark) => !data.range || mark.at <= data.range[1]).map((mark) => line(mark.at, mark.level === "above" ? "--red" : "--amber"));
+  return {
+    margin: { l: 46, r: 10, t: 8, b: 34 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: token("--font") || "sans-serif", color: token("--muted"), size: 12 },
+    xaxis: { ...axis, type: "date", range, showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: token("--muted") },
+    yaxis: { ...axis, rangemode: "tozero", ticksuffix: ` ${data.unit}`, nticks: 6, ...(data.range ? { range: data.range } : {}) },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 }, traceorder: "normal" },
+    hoverlabel: { bgcolor: token("--card"), bordercolor: token("--line"), font: { color: token("--ink"), size: 12 } },
+    hovermode: "x unified",
+    dragmode: "zoom",
+    uirevision: "keep",
+    showlegend: data.traces.length + (data.events?.length ? 1 : 0) > 1 && !(data.is_stacked && innerWidth < NARROW_PX),
+    shapes: [...marks, ...(data.realtime ? [line(data.realtime, "--amber")] : [])],
+  };
+}
+
+function eventTrace(data) {
+  const top = data.range ? data.range[1] * 0.97 : null;
+  if (!data.events?.length || top === null) return [];
+  const looks = data.events.map((event) => EVENT_LOOKS[event.kind] || EVENT_LOOKS.recovered);
+  return [{
+    x: data.events.map((event) => zoned(event.at)), y: data.events.map(() => top), text: data.events.map((event) => event.text),
+    type: "scatter", mode: "markers", name: t("chart.events"), hovertemplate: "%{text}<extra></extra>",
+    marker: { symbol: looks.map(([shape]) => shape), color: looks.map(([, colour]) => token(colour)), size: 9 },
+  }];
+}
+
+function stacked(data) {
+  const palette = colours();
+  return data.traces.map((trace, index) => {
+    const colour = trace.owner === "others" ? token("--line") : palette[index % palette.length];
+    return {
+      x: trace.x.map(zoned), y: trace.y, type: "scatter", mode: "lines", stackgroup: "held", name: trace.name,
+      line: { width: 0.6, color: colour }, fillcolor: colour, hovertemplate: "%{y:.2f} GiB",
+    };
+  });
+}
+
+function lines(data, kind) {
+  const palette = colours();
+  const devices = [...new Set(data.traces.map((trace) => trace.device))];
+  const isDots = kind !== "devices";
+  return data.traces.map((trace, index) => {
+    const colour = palette[(isDots ? index : devices.indexOf(trace.device) * 2 + (trace.kind === "load" ? 1 : 0)) % palette.length];
+    const words = t(`chart.${trace.kind}`);
+    return {
+      x: trace.x.map(zoned), y: trace.y.slice(), text: trace.text, type: "scatter", connectgaps: false, mode: isDots ? "markers" : "lines",
+      name: trace.device && devices.length > 1 ? `${trace.device} ${words}` : words,
+      line: { color: colour, width: 1.6, dash: trace.dash || "solid" }, marker: { color: colour, size: 6, opacity: 0.75 },
+      hovertemplate: isDots ? `%{y:.2f} ${data.unit} · %{text}<extra></extra>` : "%{y:.0f} %",
+    };
+  });
+}
+
+export function traces(data, kind) {
+  return [...(data.is_stacked ? stacked(data) : lines(data, kind)), ...eventTrace(data)];
+}

@@ -1,0 +1,38 @@
+"""The watermark: the morning check with its sign-off, and memory and load over a span of time."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from dashboard import morning
+from dashboard.api.body import read_query
+from dashboard.api.models import SpanQuery
+from dashboard.auth import caller, require
+from dashboard.context import house
+from dashboard.overview import device_cards
+from dashboard.span import picker, span_of
+
+blueprint = Blueprint("watermark_pages", __name__, url_prefix="/dashboard/watermark")
+
+
+@blueprint.get("/")
+@require("see")
+def page() -> str:
+    """Figures of the last day, charts of the chosen span."""
+    home, span = house(), span_of(read_query(SpanQuery))
+    day = morning.today(home.settings.zone)
+    beat = home.pulse.last if home.pulse.last.at else home.pulse.ask()
+    found = morning.report(home.reads, beat)
+    signed = morning.sign_offs(home.reads)
+    devices = [row["device"] for row in found.devices] or [device["device"] for device in device_cards(home.reads)]
+    return render_template(
+        "watermark/page.html",
+        nav="watermark",
+        day=day,
+        report=found,
+        signed=signed,
+        may_sign=caller().may("sign_watermark"),
+        span=picker(span),
+        devices=devices,
+        history_since=home.reads.store.first_minute(),
+    )

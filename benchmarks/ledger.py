@@ -170,25 +170,34 @@ class Ledger:
         policy = self.policy
         if row["priority"] >= policy.urgent_priority > victim["priority"]:
             return True
+        gains = [policy.ageing_per_s * (at - r["submitted_at"]) + self._deadline_points(r) for r in (row, victim)]
         points = [
-            max(
-                r["priority"],
-                min(policy.ageing_ceiling, r["priority"] + policy.ageing_per_s * (at - r["submitted_at"])),
-            )
-            for r in (row, victim)
+            max(r["priority"], min(policy.ageing_ceiling, r["priority"] + gain))
+            for r, gain in zip((row, victim), gains, strict=True)
         ]
         return bool(points[0] - points[1] >= policy.preempt_margin - 1e-6)
 
+    def _deadline_points(self, row: dict[str, Any]) -> float:
+        """What a deadline is worth: ageing since `deadline_lead_s` before the job must begin, if that is before submission."""
+        policy = self.policy
+        if row["deadline"] is None or not policy.ageing_per_s:
+            return 0.0
+        must_begin = row["deadline"] - row["total_blocks"] * row["block_ms"] / 1000
+        early_s = row["submitted_at"] - (must_begin - policy.deadline_lead_s)
+        return min(policy.deadline_points, max(0.0, policy.ageing_per_s * early_s))
+
     def _check_overtaking(self, row: dict[str, Any]) -> None:
-        """The bound of ageing: who came later than the difference in priority takes to wait off may not go first."""
+        """The bound on waiting: the points of priority, deadline and fair share, waited off, and nobody later goes first."""
         policy = self.policy
         if row["priority"] > policy.ageing_ceiling:
             return
         for other in self.rows.values():
             if other["state"] is not JobState.QUEUED or other["hold"] in OWN_HOLDS or other is row:
                 continue
-            head_start_s = max(0, row["priority"] - other["priority"]) / policy.ageing_per_s
-            is_overtaken = row["submitted_at"] > other["submitted_at"] + head_start_s
+            lead = row["priority"] + self._deadline_points(row) - other["priority"] - self._deadline_points(other)
+            if row["team"] != other["team"]:
+                lead += policy.fair_share_points
+            is_overtaken = row["submitted_at"] > other["submitted_at"] + max(0.0, lead) / policy.ageing_per_s + 1e-6
             self._demand(
                 not is_overtaken, f"{row['id']} goes before {other['id']}, which waited longer than ageing allows"
             )

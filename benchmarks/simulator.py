@@ -282,9 +282,13 @@ class Simulator:
         elif chance < load.repeated_report + load.gap_in_reports:
             self.feed(events.BlockWasDone(at=self.now, lease_id=lease_id, block=worker.block + 2))
         elif chance < load.repeated_report + load.gap_in_reports + load.late_report and self._old_leases:
-            old = self.random.choice(self._old_leases[-20:])
+            recent = self._old_leases[-20:]
+            open_ones = [lease for lease in recent if lease.rpartition("-")[0] in self.state.jobs]
+            old = self.random.choice(open_ones or recent)
+            job = self.state.jobs.get(old.rpartition("-")[0])
             kinds: list[events.Event] = [
                 events.BlockWasDone(at=self.now, lease_id=old, block=0),
+                events.BlockWasDone(at=self.now, lease_id=old, block=0 if job is None else job.blocks_done),
                 events.JobHasSucceeded(at=self.now, lease_id=old),
                 events.JobWasPreempted(at=self.now, lease_id=old, blocks_done=1),
             ]

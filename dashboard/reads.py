@@ -69,7 +69,7 @@ class Reads:
 
     def ordered(self) -> list[Job]:
         """All queued jobs, best first."""
-        return queue_order(self.store.waiting_jobs(), time.time(), self.policy())
+        return queue_order(self.store.waiting_jobs(), time.time(), self.policy(), dict(self.situation().handicaps))
 
     # ---- people
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from scheduler.core.degrade import Descent
 from scheduler.core.explain import situation_of
+from scheduler.core.fair_share import Shares
 from scheduler.core.healing_policy import Fault
 from scheduler.core.heals import Heals
 from scheduler.ledger import Turn
 from scheduler.store import Store
 
 HEALS = "heals"
+SHARES = "shares"
 
 
 class CoreNotes:
@@ -20,7 +22,7 @@ class CoreNotes:
 
     def __init__(self) -> None:
         self._situation: dict[str, Any] = {}
-        self._heals_version = 0
+        self._heals_version = self._shares_version = 0
 
     def keep(self, turn: Turn) -> None:
         """Before each commit."""
@@ -34,17 +36,22 @@ class CoreNotes:
             turn.store.set_fact(HEALS, {**state.heals.to_mapping(), "descents": descents}, turn.at)
             self._heals_version = state.heals.version
 
+        if state.shares.version != self._shares_version:
+            turn.store.set_fact(SHARES, state.shares.to_mapping(), turn.at)
+            self._shares_version = state.shares.version
+
     def forget(self) -> None:
         """What was written last may have been taken back."""
-        self._situation, self._heals_version = {}, -1
+        self._situation, self._heals_version, self._shares_version = {}, -1, -1
 
 
-def restore_heals(store: Store) -> dict[str, Any]:
-    """Arguments for `State.restore`: open heals, and jobs that came down."""
+def restore_notes(store: Store) -> dict[str, Any]:
+    """Arguments for `State.restore`: open heals, jobs that came down, and what teams have used."""
     kept = store.fact(HEALS) or {}
     descents = {
         job_id: Descent(row["heal"], Fault(row["fault"]), row["at"], row["wait_s"])
         for job_id, row in kept.get("descents", {}).items()
         if row["fault"] in set(Fault)
     }
-    return {"heals": Heals.from_mapping(kept), "degraded": descents}
+    shares = Shares.from_mapping(store.fact(SHARES))
+    return {"heals": Heals.from_mapping(kept), "degraded": descents, "shares": shares}

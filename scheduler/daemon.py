@@ -24,7 +24,7 @@ from scheduler.core import actions, events
 from scheduler.core.block_times import BlockTimes
 from scheduler.core.healing_policy import Fault, HealingPolicy
 from scheduler.core.machine import State
-from scheduler.core_notes import CoreNotes, restore_heals
+from scheduler.core_notes import CoreNotes, restore_notes
 from scheduler.device_sensors import DeviceSensors
 from scheduler.door import Actor, socket_path
 from scheduler.door_server import DoorServer
@@ -146,7 +146,7 @@ class Daemon:
             never_with=self.roles.never_with(),
             drained_slots=[n for n in range(self._options.slots) if store.fact(f"slot_drained:{n}")],
             healing=self._policy.now.healing,
-            **restore_heals(store),
+            **restore_notes(store),
         )
 
     def _healing(self) -> HealingPolicy:

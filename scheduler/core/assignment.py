@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.core.actions import SendPreempt, SendRun
+from scheduler.core.fair_share import weigh_teams
 from scheduler.core.fleet import Slot
 from scheduler.core.job import Job, JobState
-from scheduler.core.ordering import effective_priority
+from scheduler.core.ordering import effective_priority, score_terms
 from scheduler.core.preemption import choose_victim
 from scheduler.core.state import State, Turn
 from scheduler.core.tags import Tag
@@ -22,6 +23,7 @@ def assign(state: State, turn: Turn) -> None:
     """Bring the slots in line with the queue. Does nothing while the queue is paused."""
     if state.is_queue_paused or not len(state.line):
         return
+    weigh_teams(state, turn.at)
     idle = state.idle_slots()
     vacating = [slot for slot in state.slots if slot.is_vacating]
     if not idle and not vacating and not any(slot.job_id for slot in state.slots):
@@ -75,6 +77,7 @@ def _grant(state: State, turn: Turn, slot: Slot, job: Job) -> None:
         "priority": job.priority, "effective_priority": round(effective_priority(job, turn.at, state.policy), 3),
         "waited_s": round(turn.at - job.submitted_at, 3), "place": place[0] if place else None,
         "queued": len(state.line),
+        "terms": score_terms(job, turn.at, state.policy, state.line.handicaps.get(job.team, 0.0)),
     }  # fmt: skip
     state.grant(turn, slot, job, body)
     assert slot.worker_id is not None and slot.lease_id is not None

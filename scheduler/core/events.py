@@ -32,6 +32,8 @@ class JobSubmitted(Event):
     total_blocks: int
     context_bytes: int
     degrade: str = "ask"
+    block_ms: int = 480  # predicted milliseconds of a block: learnt, or what the preset promises
+    deadline: float | None = None  # when it is wanted
     alternatives: tuple[tuple[str, int], ...] = ()  # (rung, context_bytes), best first: what it could be degraded to
 
 

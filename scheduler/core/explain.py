@@ -43,6 +43,7 @@ class Situation:
     ready_slots: int = 0  # not drained, with a worker that is warm or busy
     playing: tuple[Playing, ...] = ()
     excluded: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    handicaps: tuple[tuple[str, float], ...] = ()  # points that fair share takes from a team's jobs
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -51,6 +52,7 @@ class Situation:
             "ready_slots": self.ready_slots,
             "playing": [{"slot": p.slot, "job_id": p.job_id, "role": p.role} for p in self.playing],
             "excluded": {role: list(others) for role, others in self.excluded},
+            "handicaps": dict(self.handicaps),
         }  # fmt: skip
 
     @classmethod
@@ -61,6 +63,7 @@ class Situation:
             drained_slots=int(data["drained_slots"]), ready_slots=int(data["ready_slots"]),
             playing=tuple(Playing(**entry) for entry in data["playing"]),
             excluded=tuple((role, tuple(others)) for role, others in data["excluded"].items()),
+            handicaps=tuple((team, float(points)) for team, points in data.get("handicaps", {}).items()),
         )  # fmt: skip
 
 
@@ -85,6 +88,7 @@ def situation_of(state: State) -> Situation:
             if slot.job_id is not None and slot.role is not None
         ),
         excluded=state.relations.pairs(),
+        handicaps=tuple((team, round(points, 2)) for team, points in state.line.handicaps.items() if points),
     )  # fmt: skip
 
 

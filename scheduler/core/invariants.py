@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from scheduler.core.fair_share import lead_after
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.job import FINAL_STATES, OWN_HOLDS, OWNED_STATES, HoldReason, Job, JobState
+from scheduler.core.policy import STANDARD
 from scheduler.core.state import State
 
 
@@ -76,12 +78,24 @@ def linear_points(state: State, job: Job) -> tuple[bool, float]:
     """The order's meaning, stated again: above ageing by own priority, else own priority plus age."""
     if job.priority > state.policy.ageing_ceiling:
         return (True, float(job.priority))
-    return (False, job.priority + state.policy.ageing_per_s * (state.now - job.submitted_at))
+    policy = state.policy
+    points = job.priority + policy.ageing_per_s * (state.now - job.submitted_at)
+    if job.deadline is not None:
+        begin_by = job.deadline - job.total_blocks * job.block_ms / 1000
+        urgency = policy.ageing_per_s * (state.now - (begin_by - policy.deadline_lead_s)) - (points - job.priority)
+        points += max(0.0, min(policy.deadline_points, urgency)) if policy.ageing_per_s else 0.0
+    return (False, points)
 
 
 def _points(state: State, job: Job) -> float:
     is_above, points = linear_points(state, job)
     return points if is_above else min(points, float(state.policy.ageing_ceiling))
+
+
+def _score(state: State, job: Job) -> tuple[bool, float]:
+    """Points less what fair share takes from the team."""
+    is_above, points = linear_points(state, job)
+    return is_above, points if is_above else points - state.line.handicaps.get(job.team, 0.0)
 
 
 def _check_owner(state: State, slot: Slot, findings: list[str]) -> None:
@@ -111,6 +125,8 @@ def _check_owner(state: State, slot: Slot, findings: list[str]) -> None:
 def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
     """Work conserving, and no inversion beyond the hysteresis: `best` is first in line and nothing excludes it."""
     policy = state.policy
+    if policy.ordering != STANDARD:
+        return  # the orderings to compare with stop nobody
     if any(slot.worker is WorkerState.READY and not slot.is_drained for slot in state.slots):
         findings.append(f"a slot idles while {best.id} waits")
         return
@@ -127,7 +143,8 @@ def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
         elif (
             slot.leased_blocks >= policy.min_run_blocks
             and job.preemptions < policy.max_preemptions
-            and _points(state, best) - _points(state, job) >= policy.preempt_margin + 1e-6
+            and _points(state, best) - _points(state, job) + min(0.0, lead_after(state, best, job))
+            >= policy.preempt_margin + 1e-6
         ):
             findings.append(f"{best.id} waits for {job.id} on slot {slot.number}, which it leads by the margin")
 
@@ -169,8 +186,8 @@ def _check_line(state: State, line: list[Job], findings: list[str]) -> None:
     if {job.id for job in kept} != {job.id for job in line} or len(kept) != len(line):
         findings.append("the line does not hold the jobs in line")
         return
-    for better, worse in pairwise(kept):
-        (above, points), (other_above, other_points) = linear_points(state, better), linear_points(state, worse)
+    for better, worse in pairwise(kept) if state.policy.ordering == STANDARD else ():
+        (above, points), (other_above, other_points) = _score(state, better), _score(state, worse)
         if (above, points + 1e-6) < (other_above, other_points):
             findings.append(f"{better.id} stands before {worse.id}")
     if kept and state.line.place(kept[-1].id) != (len(kept), len(kept)):

@@ -77,6 +77,8 @@ class Job:
     total_blocks: int
     context_bytes: int  # predicted size of the job's context on its slot
     degrade: str  # "allow", "ask" or "never"
+    block_ms: int = 480  # predicted milliseconds of a block on a slot
+    deadline: float | None = None  # when its requester wants it finished
     state: JobState = JobState.SUBMITTED
     hold: HoldReason | None = None
     blocks_done: int = 0
@@ -88,12 +90,23 @@ class Job:
     preemptions: int = 0
     crashes: int = 0  # workers lost in a row without a new block
     not_before: float = 0.0  # back-off after a retry
+    leased_at: float = 0.0  # when its last lease began
     leases: int = 0  # leases ever granted; makes lease ids that are never issued twice
     retries: int = 0  # failures in a row, without a new block, that were tried again
     started_at: float | None = None  # seconds; when it first began
     rungs: str = ""  # the setting it has come down to, "steps=3"; empty: as asked
     offer: str = ""  # the setting that its requester is asked about
     offered_at: float = 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """Predicted GPU seconds that it still needs."""
+        return (self.total_blocks - self.blocks_done) * self.block_ms / 1000.0
+
+    @property
+    def total_seconds(self) -> float:
+        """Predicted GPU seconds of all of it."""
+        return self.total_blocks * self.block_ms / 1000.0
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Job:

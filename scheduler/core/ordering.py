@@ -1,36 +1,75 @@
-"""Who is next: a static order by priority and ageing, and the waiting line that keeps it.
+"""Who is next: a static order inside a team by priority, ageing and deadline; between teams, fair share shifts it.
 
-All jobs age at the same rate, so their order never changes while they wait: `priority + ageing · (now - submitted)`
-and `priority - ageing · submitted` sort alike. The ceiling of ageing keeps that order too (a minimum is monotone); it
-matters where a waiting job is compared with a running one, and keeps waiting alone from making a job urgent.
+All jobs age at the same rate, so the order of two jobs of one team never changes while they wait: `priority + ageing · (now
+- start of the clock)` and `priority - ageing · start of the clock` sort alike. A deadline sets the clock back: the job counts
+as waiting since `deadline_lead_s` before it would have to begin, so its urgency grows with time and the order is still
+static. The ceiling of ageing keeps that order too (a minimum is monotone); it matters where a waiting job is compared with a
+running one, and keeps waiting alone from making a job urgent.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
-from heapq import heappop, heapreplace
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from scheduler.core.job import OWN_HOLDS, Job, JobState
 from scheduler.core.job import HoldReason as Hold
-from scheduler.core.policy import Policy
+from scheduler.core.policy import FIFO, PRIORITY, SHORTEST, Policy
 
 Key = tuple[int, float, int]  # (0 above ageing | 1 ageing, points with a minus sign, ordinal); smaller is better
 
 
 def sort_key(job: Job, policy: Policy) -> Key:
-    """Static place in the order; ties go to the job accepted first."""
+    """Static place in the order of a team; ties go to the job accepted first."""
+    if policy.ordering == FIFO:
+        return (1, 0.0, job.ordinal)
+    if policy.ordering == SHORTEST:
+        return (1, job.seconds_left, job.ordinal)
+    if policy.ordering == PRIORITY:
+        return (1, -float(job.priority), job.ordinal)
     if job.priority > policy.ageing_ceiling:
         return (0, -float(job.priority), job.ordinal)
-    return (1, policy.ageing_per_s * job.submitted_at - job.priority, job.ordinal)
+    return (1, policy.ageing_per_s * clock_start(job, policy) - job.priority, job.ordinal)
+
+
+def shifted(key: Key, points: float) -> Key:
+    """The key of a job from which so many points are taken. Those above ageing lose nothing."""
+    return (1, key[1] + points, key[2]) if key[0] and points else key
+
+
+def clock_start(job: Job, policy: Policy) -> float:
+    """Since when the job counts as waiting: its submission, or earlier, so that it can meet its deadline.
+
+    A deadline is worth at most `deadline_points`, which bounds what it may cost others.
+    """
+    if job.deadline is None or not policy.ageing_per_s:
+        return job.submitted_at
+    lead_begins = job.deadline - job.total_seconds - policy.deadline_lead_s
+    earliest = job.submitted_at - policy.deadline_points / policy.ageing_per_s
+    return min(job.submitted_at, max(lead_begins, earliest))
 
 
 def effective_priority(job: Job, at: float, policy: Policy) -> float:
-    """Priority points at a time: own priority plus ageing since submission, up to the ceiling."""
+    """Priority points at a time: own priority plus ageing and deadline, up to the ceiling; without fair share."""
     if job.priority > policy.ageing_ceiling:
         return float(job.priority)
-    return min(float(policy.ageing_ceiling), job.priority + policy.ageing_per_s * max(0.0, at - job.submitted_at))
+    aged = job.priority + policy.ageing_per_s * max(0.0, at - clock_start(job, policy))
+    return min(float(policy.ageing_ceiling), aged)
+
+
+def score_terms(job: Job, at: float, policy: Policy, handicap: float) -> dict[str, float | int | str]:
+    """The terms of a job's score, for the audit: they add up to `score`, except under another ordering than the standard."""
+    aged_s = max(0.0, at - job.submitted_at)
+    early_s = job.submitted_at - clock_start(job, policy)
+    terms: dict[str, float | int | str] = {
+        "priority": job.priority, "ageing": round(policy.ageing_per_s * aged_s, 3),
+        "deadline": round(policy.ageing_per_s * early_s, 3), "fair_share": round(-handicap, 3),
+    }  # fmt: skip
+    if job.priority > policy.ageing_ceiling:
+        terms |= {"ageing": 0.0, "deadline": 0.0, "fair_share": 0.0}
+    terms["score"] = round(sum(float(value) for value in terms.values()), 3)
+    terms["ordering"] = policy.ordering
+    return terms
 
 
 def is_in_line(job: Job, at: float) -> bool:
@@ -40,106 +79,32 @@ def is_in_line(job: Job, at: float) -> bool:
     return job.hold not in OWN_HOLDS or (job.hold is Hold.RETRYING and job.not_before <= at)
 
 
-def queue_order(jobs: Iterable[Job], at: float, policy: Policy) -> list[Job]:
-    """The queued jobs, best first: those in line, then those held back by something of their own. For pages too."""
-    queued = [job for job in jobs if job.state is JobState.QUEUED]
-    return sorted(queued, key=lambda job: (not is_in_line(job, at), sort_key(job, policy)))
+def queue_order(
+    jobs: Iterable[Job], at: float, policy: Policy, handicaps: Mapping[str, float] | None = None
+) -> list[Job]:
+    """The queued jobs, best first: those in line, then those held back by something of their own. For pages too.
 
-
-class WaitingLine:
-    """Jobs in line, by role and altogether: `best_first` can leave whole roles out, `place` is a binary search.
-
-    Inserting shifts a plain list of references: some ten microseconds at 100,000 jobs. Fair share would replace this
-    class by one with the same methods.
+    `handicaps`: points that fair share takes from teams, as the situation has them.
     """
+    taken = handicaps or {}
+    queued = [job for job in jobs if job.state is JobState.QUEUED]
+    return sorted(
+        queued, key=lambda job: (not is_in_line(job, at), shifted(sort_key(job, policy), taken.get(job.team, 0.0)))
+    )
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self._keys: dict[str, Key] = {}
-        self._all: list[Key] = []
-        self._roles: dict[str, list[Key]] = {}
-        self._heads: list[tuple[Key, str]] = []  # the best key of each role, sorted
-        self._jobs: dict[int, Job] = {}  # by ordinal
 
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __contains__(self, job_id: str) -> bool:
-        return job_id in self._keys
-
-    def add(self, job: Job) -> None:
-        """Take a place; the job must not be in line already."""
-        assert job.id not in self._keys, f"{job.id} is in line already"
-        key = sort_key(job, self._policy)
-        self._keys[job.id] = key
-        self._jobs[job.ordinal] = job
-        insort(self._all, key)
-        line = self._roles.setdefault(job.role, [])
-        if not line or key < line[0]:
-            if line:
-                self._drop_head(line[0], job.role)
-            insort(self._heads, (key, job.role))
-        insort(line, key)
-
-    def remove(self, job: Job) -> None:
-        """Give the place up. Works after the job's priority has changed."""
-        key = self._keys.pop(job.id)
-        del self._jobs[job.ordinal]
-        del self._all[bisect_left(self._all, key)]
-        line = self._roles[job.role]
-        index = bisect_left(line, key)
-        del line[index]
-        if index == 0:
-            self._drop_head(key, job.role)
-            if line:
-                insort(self._heads, (line[0], job.role))
-            else:
-                del self._roles[job.role]
-
-    def best_first(self, left_out: set[str] | frozenset[str] = frozenset()) -> Iterator[Job]:
-        """Jobs, best first. Roles in `left_out` are skipped, also when they are put there while iterating."""
-        heap = list(self._heads)  # sorted, so it is a heap
-        positions: dict[str, int] = {}
-        while heap:
-            key, role = heap[0]
-            if role not in left_out:
-                yield self._jobs[key[2]]
-            line = self._roles[role]
-            position = positions[role] = positions.get(role, 0) + 1
-            if role in left_out or position >= len(line):
-                heappop(heap)
-            else:
-                heapreplace(heap, (line[position], role))
-
-    def best(self) -> Job | None:
-        """The first in line."""
-        return self._jobs[self._heads[0][0][2]] if self._heads else None
-
-    def place(self, job_id: str) -> tuple[int, int] | None:
-        """(place from 1, length of the line), or None for a job that is not in line."""
-        key = self._keys.get(job_id)
-        return None if key is None else (bisect_left(self._all, key) + 1, len(self._all))
-
-    def ahead_of(self, job: Job) -> int:
-        """How many in line would go before this job, whether it is in line itself or not."""
-        return bisect_left(self._all, sort_key(job, self._policy))
-
-    def keys(self) -> list[Key]:
-        """All keys in order (a copy), for checks."""
-        return list(self._all)
-
-    def _drop_head(self, key: Key, role: str) -> None:
-        index = bisect_left(self._heads, (key, role))
-        assert self._heads[index] == (key, role)
-        del self._heads[index]
+class _Line(Protocol):
+    def place(self, job_id: str) -> tuple[int, int] | None: ...
 
 
 class HasLine(Protocol):
     """Anything with a waiting line (the core's state)."""
 
-    line: WaitingLine
+    @property
+    def line(self) -> _Line:
+        """The waiting line."""
 
 
 def place_of(state: HasLine, job_id: str) -> tuple[int, int] | None:
-    """(place from 1, length of the line) in O(log n); None for a job that is not in line."""
+    """(place from 1, length of the line) in O(teams · log n); None for a job that is not in line."""
     return state.line.place(job_id)

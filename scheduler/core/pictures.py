@@ -56,7 +56,8 @@ def hold_table() -> str:
 
 def policy_table() -> str:
     """Fields of the policy with defaults and meaning."""
-    rows = [f"| `{item.name}` | {_plain(item.default)} | {item.metadata['says']} |" for item in fields(Policy)]
+    defaults = Policy().to_mapping()
+    rows = [f"| `{item.name}` | {_plain(defaults[item.name])} | {item.metadata['says']} |" for item in fields(Policy)]
     return "| field | default | meaning |\n|---|--:|---|\n" + "\n".join(rows)
 
 
@@ -95,6 +96,8 @@ def generated() -> str:
 def _plain(value: object) -> str:
     if value is None:
         return "none"
+    if value == {}:
+        return "nothing"
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 

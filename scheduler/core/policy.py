@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from math import isfinite
 from typing import Any
 
@@ -20,17 +20,42 @@ class PolicyError(ValueError):
         super().__init__(f"{message} {hint}".strip())
 
 
+STANDARD, FIFO, PRIORITY, SHORTEST = "standard", "fifo", "priority", "shortest"
+ORDERINGS = (STANDARD, FIFO, PRIORITY, SHORTEST)
+
+
 def _number(default: float | None, *, least: float, says: str) -> Any:
     return field(default=default, metadata={"least": least, "says": says})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """How the queue decides. Every field is a number; whole-number fields take no fractions."""
+    """How the queue decides. Fields are numbers, but for `ordering` and `team_weights`; whole numbers take no fractions."""
 
+    ordering: str = field(
+        default=STANDARD,
+        metadata={"choices": ORDERINGS, "says": "standard; to compare: fifo, priority or shortest, without ageing, shares or preemption"},
+    )
     ageing_per_s: float = _number(0.05, least=0, says="priority points that a job gains per second since submission")
     ageing_ceiling: int = _number(99, least=0, says="ageing lifts a job up to this effective priority, no further")
     urgent_priority: int = _number(100, least=1, says="jobs of at least this priority may always preempt others")
+    deadline_lead_s: float = _number(
+        3600.0, least=0, says="a job with a deadline counts as waiting since so long before it would have to begin"
+    )
+    deadline_points: float = _number(50.0, least=0, says="priority points that a deadline is worth at most")
+    fair_share_points: float = _number(
+        180.0, least=0, says="points that a team which used more than others loses at most; 0: no fair share"
+    )
+    fair_share_scale_s: float = _number(
+        120.0, least=0.001, says="GPU seconds above the least served team in line that take half of these points"
+    )
+    fair_share_half_life_s: float = _number(3600.0, least=1, says="half of what a team used is forgotten after it")
+    fair_share_credit_s: float = _number(
+        60.0, least=0, says="GPU seconds that a team may lie behind the least served one when it comes back"
+    )
+    team_weights: Mapping[str, float] = field(
+        default_factory=dict, metadata={"says": "shares of teams as `{team: number}`; a team that is not named has 1"}
+    )
     preempt_margin: float = _number(10.0, least=0.001, says="points by which a waiting job must lead to preempt")
     min_run_blocks: int = _number(2, least=0, says="new blocks a job makes per lease before it may be preempted")
     max_preemptions: int = _number(5, least=0, says="after so many preemptions only an urgent job may stop it again")
@@ -54,7 +79,8 @@ class Policy:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check_number(item.name, getattr(self, item.name), str(item.type), item.metadata)
+            _check_field(item.name, getattr(self, item.name), str(item.type), item.metadata)
+        object.__setattr__(self, "team_weights", dict(sorted(self.team_weights.items())))
         if self.ageing_ceiling >= self.urgent_priority:
             raise PolicyError(
                 f"ageing_ceiling {self.ageing_ceiling} reaches urgent_priority {self.urgent_priority}: "
@@ -73,9 +99,39 @@ class Policy:
                 raise PolicyError(f"policy field {name!r} is unknown.", field=str(name), hint=hint)
         return cls(**data)
 
-    def to_mapping(self) -> dict[str, float | int | None]:
+    def to_mapping(self) -> dict[str, Any]:
         """Plain data; `from_mapping` is its inverse."""
-        return asdict(self)
+        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+
+    def weight_of(self, team: str) -> float:
+        """The team's share in relation to others."""
+        return self.team_weights.get(team, 1.0)
+
+    def __hash__(self) -> int:
+        return hash(tuple(str(value) for value in self.to_mapping().values()))
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _check_field(name: str, value: object, kind: str, limits: Mapping[str, Any]) -> None:
+    if "choices" in limits:
+        if value not in limits["choices"]:
+            raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {' or '.join(limits['choices'])}.")
+    elif kind.startswith("Mapping"):
+        _check_weights(name, value)
+    else:
+        _check_number(name, value, kind, limits)
+
+
+def _check_weights(name: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise PolicyError(f"{name} is {value!r}.", field=name, hint="Use `{team: number}`.")
+    for team, weight in value.items():
+        if not isinstance(team, str):
+            raise PolicyError(f"{name} names {team!r}.", field=name, hint="Team names are text: put quotes around it.")
+        _check_number(f"{name}.{team}", weight, "float", {"least": 0.001})
 
 
 def _check_number(name: str, value: object, kind: str, limits: Mapping[str, Any]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from scheduler.core.fair_share import lead_after
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.job import Job
 from scheduler.core.ordering import effective_priority
+from scheduler.core.policy import STANDARD
 from scheduler.core.state import State
 
 
@@ -19,13 +21,18 @@ def gain_over(state: State, waiter: Job, victim: Job, at: float) -> float:
 def rule_against(state: State, slot: Slot, victim: Job, waiter: Job, at: float) -> str | None:
     """The rule by which `waiter` may stop `victim` now ("urgent" or "margin"), or None."""
     policy = state.policy
+    if policy.ordering != STANDARD:
+        return None
     if slot.worker is not WorkerState.BUSY or slot.stop_cause is not None or slot.is_drained:
         return None
     if waiter.priority >= policy.urgent_priority > victim.priority:
         return "urgent"
     if slot.leased_blocks < policy.min_run_blocks or victim.preemptions >= policy.max_preemptions:
         return None
-    return "margin" if gain_over(state, waiter, victim, at) >= policy.preempt_margin else None
+    gain = gain_over(state, waiter, victim, at)
+    if gain < policy.preempt_margin or gain + lead_after(state, waiter, victim) < policy.preempt_margin:
+        return None
+    return "margin"
 
 
 def choose_victim(
@@ -56,7 +63,8 @@ def choose_victim(
         "rule": rule, "preemptor": waiter.id, "preemptor_role": waiter.role,
         "preemptor_priority": round(effective_priority(waiter, at, state.policy), 3),
         "victim_priority": round(effective_priority(victim, at, state.policy), 3),
-        "gain": round(gain_over(state, waiter, victim, at), 3), "margin": state.policy.preempt_margin,
+        "gain": round(gain_over(state, waiter, victim, at), 3),
+        "fair_share_lead": round(lead_after(state, waiter, victim), 3), "margin": state.policy.preempt_margin,
         "blocks_this_lease": slot.leased_blocks, "min_run_blocks": state.policy.min_run_blocks,
         "preemptions": victim.preemptions + 1, "max_preemptions": state.policy.max_preemptions,
         "blocks_left": victim.total_blocks - victim.blocks_done, "considered": considered,

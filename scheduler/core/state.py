@@ -8,15 +8,16 @@ from heapq import heappush
 from typing import TYPE_CHECKING, Any
 
 from scheduler.core.actions import Action, DropContext, MoveJob, Record, Refuse
+from scheduler.core.fair_share import Shares
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.heals import Heals
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWN_HOLDS, OWNED_STATES, HoldReason, Job, JobState
-from scheduler.core.ordering import WaitingLine
 from scheduler.core.policy import Policy
 from scheduler.core.relations import Relations
 from scheduler.core.sensors import Sensors
 from scheduler.core.tags import Tag
+from scheduler.core.waiting_line import WaitingLine
 
 if TYPE_CHECKING:
     from scheduler.core.degrade import Descent
@@ -67,6 +68,7 @@ class State:
         self.slots = [Slot(number) for number in range(slots)]
         self.jobs: dict[str, Job] = {}
         self.line = WaitingLine(policy)
+        self.shares = Shares()
         self.held: dict[str, Job] = {}  # queued, but held back by something of their own
         self.leases: dict[str, Slot] = {}
         self.queued_by_user: dict[str, int] = {}
@@ -94,6 +96,7 @@ class State:
         healing: HealingPolicy | None = None,
         heals: Heals | None = None,
         degraded: Mapping[str, Descent] | None = None,
+        shares: Shares | None = None,
     ) -> State:
         """The state after a restart, from the rows of the jobs that have not ended (others are ignored).
 
@@ -102,6 +105,7 @@ class State:
         state = cls(policy, slots, healing)
         state.is_booted = False
         state.heals = heals or state.heals
+        state.shares = shares or state.shares
         state.unavailable_roles.update(unavailable_roles)
         state.is_queue_paused = is_queue_paused
         for role, others in (never_with or {}).items():
@@ -169,7 +173,8 @@ class State:
         lease_until = turn.at + self.policy.lease_s
         self.move(
             turn, job, JobState.LEASED, Tag.JOB_LEASED,
-            {"slot": slot.number, "lease_id": lease_id, "lease_until": lease_until, "leases": leases, "hold": None},
+            {"slot": slot.number, "lease_id": lease_id, "lease_until": lease_until, "leases": leases, "hold": None,
+             "leased_at": turn.at},
             body,
         )  # fmt: skip
         self.sensors.without_context.discard(job.id)
@@ -185,12 +190,13 @@ class State:
         body = {"slot": slot.number, "lease_id": slot.lease_id, "blocks_done": job.blocks_done, **body}
         del self.leases[slot.lease_id]
         slot.free()
+        self.shares.settle(job.team, turn.at - job.leased_at, turn.at, self.policy.fair_share_half_life_s)
         self.move(turn, job, target, tag, {"slot": None, "lease_id": None, "lease_until": 0.0, **fields}, body)
 
     def change_policy(self, policy: Policy, healing: HealingPolicy) -> None:
         """Another policy: the line is put in its order anew, and questions get its time."""
         self.policy, self.healing = policy, healing
-        waiting = list(self.line.best_first())
+        waiting = [job for job in self.jobs.values() if job.id in self.line]
         self.line = WaitingLine(policy)
         for job in waiting:
             self.line.add(job)

@@ -81,6 +81,8 @@ def _ring(state: State, turn: Turn, job: Job) -> bool:
 def _recover_orphan(state: State, turn: Turn, job: Job) -> None:
     fields: dict[str, Any] = {"slot": None, "lease_id": None, "lease_until": 0.0}
     body = {"cause": "booted", "lease_id": job.lease_id, "blocks_done": job.blocks_done}
+    until = min(turn.at, job.lease_until)
+    state.shares.settle(job.team, until - job.leased_at, turn.at, state.policy.fair_share_half_life_s)
     if job.is_cancel_requested:
         state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, {**fields, "finished_at": turn.at}, body)
         return

@@ -22,7 +22,7 @@ def submit(state: State, event: events.JobSubmitted, turn: Turn) -> bool:
     job = Job(
         id=event.job_id, ordinal=event.ordinal, user=event.user, team=event.team, role=event.role,
         priority=event.priority, submitted_at=turn.at, total_blocks=event.total_blocks,
-        context_bytes=event.context_bytes, degrade=event.degrade,
+        context_bytes=event.context_bytes, degrade=event.degrade, block_ms=event.block_ms, deadline=event.deadline,
     )  # fmt: skip
     decision = admit(state, job, event)
     body = {"decision": decision.to_mapping()}

@@ -40,6 +40,8 @@ class NewJob:
     width: int | None = None
     height: int | None = None
     again_of: str | None = None
+    block_ms: int = 480  # predicted milliseconds of a block
+    deadline: float | None = None
 
 
 class JobWrites(Transactional):

@@ -332,3 +332,17 @@ def sample_minutes(db: Database) -> None:
     """Device history by the minute."""
     for statement in _SAMPLE_MINUTES:
         db.conn.execute(statement)
+
+
+_ORDERING = (
+    "ALTER TABLE jobs ADD COLUMN block_ms INTEGER NOT NULL DEFAULT 480",  # predicted milliseconds of a block
+    "ALTER TABLE jobs ADD COLUMN deadline REAL",  # when it is wanted
+    "ALTER TABLE jobs ADD COLUMN leased_at REAL NOT NULL DEFAULT 0",  # when its last lease began
+)
+
+
+@migrations()
+def ordering(db: Database) -> None:
+    """What the order of jobs needs: predicted seconds, deadlines, and since when a lease uses its slot."""
+    for statement in _ORDERING:
+        db.conn.execute(statement)

@@ -18,6 +18,7 @@ from scheduler.core import (
     recovery,
     reports,
     upkeep,
+    waiting_line,
     wishes,
     workers,
 )
@@ -116,7 +117,7 @@ def waiting_counts_for_nothing(patch: Patch) -> None:
 def newest_job_goes_first(patch: Patch) -> None:
     key = ordering.sort_key
     patch.setattr(ordering, "sort_key", lambda job, policy: (*key(job, policy)[:1], job.ordinal * -1.0, job.ordinal))
-    patch.setattr(ordering.WaitingLine, "best_first", ordering.WaitingLine.best_first)
+    patch.setattr(waiting_line.WaitingLine, "best_first", waiting_line.WaitingLine.best_first)
 
 
 @bug

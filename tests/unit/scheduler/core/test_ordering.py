@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.core.job import HoldReason, Job, JobState
-from scheduler.core.ordering import WaitingLine, effective_priority, place_of, queue_order, sort_key
+from scheduler.core.ordering import effective_priority, place_of, queue_order, sort_key
 from scheduler.core.policy import Policy
+from scheduler.core.waiting_line import WaitingLine
 from tests.unit.scheduler.core.studio import Studio
 
 POLICY = Policy(ageing_per_s=0.1, ageing_ceiling=60, urgent_priority=100)

@@ -1,0 +1,155 @@
+"""Fair share, deadlines and the orderings to compare with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scheduler.core.actions import MoveJob
+from scheduler.core.fair_share import Shares, handicap
+from scheduler.core.ordering import clock_start, queue_order, sort_key
+from scheduler.core.policy import Policy
+from tests.unit.scheduler.core.studio import Studio
+
+
+def served(studio: Studio, jobs: int, seconds: float = 10.0) -> list[str]:
+    """Teams in the order in which the one slot's jobs were finished, each after so many seconds."""
+    teams = []
+    for _ in range(jobs):
+        job_id = studio.running()[0]
+        teams.append(studio.job(job_id).team)
+        studio.at += seconds
+        studio.finish(job_id)
+    return teams
+
+
+def flood(studio: Studio, team: str, jobs: int, **more: Any) -> None:
+    for number in range(jobs):
+        studio.submit(f"{team}{number}", team=team, user=team, **more)
+
+
+def test_two_teams_with_equal_weights_take_turns_though_one_was_there_first() -> None:
+    studio = Studio(ageing_per_s=0.0)
+    flood(studio, "education", 20)
+    flood(studio, "market", 20)
+    order = served(studio, 20)
+    assert abs(order.count("education") - order.count("market")) <= 2
+
+
+def test_weights_share_the_slots_in_their_proportion() -> None:
+    studio = Studio(ageing_per_s=0.0, team_weights={"education": 3})
+    flood(studio, "education", 40)
+    flood(studio, "market", 40)
+    order = served(studio, 40)
+    assert order.count("education") == pytest.approx(30, abs=2)
+
+
+def test_a_team_that_was_away_brings_no_more_than_its_credit() -> None:
+    studio = Studio(ageing_per_s=0.0, fair_share_credit_s=20.0)
+    flood(studio, "education", 60)
+    served(studio, 30)
+    flood(studio, "market", 30)
+    order = served(studio, 20)
+    assert order.count("market") == pytest.approx(11, abs=1)  # half of them, and two jobs of credit shared out
+
+
+def test_usage_is_forgotten_by_half_lives() -> None:
+    shares = Shares()
+    shares.settle("education", 100.0, 0.0, 60.0)
+    assert shares.used("education", 60.0, 60.0) == pytest.approx(50.0)
+    shares.settle("education", 10.0, 60.0, 60.0)
+    assert shares.used("education", 120.0, 60.0) == pytest.approx(30.0)
+    kept = Shares.from_mapping(shares.to_mapping())
+    assert kept.used("education", 120.0, 60.0) == shares.used("education", 120.0, 60.0)
+
+
+def test_handicap_grows_with_the_excess_and_stays_below_its_bound() -> None:
+    policy = Policy(fair_share_points=100.0, fair_share_scale_s=50.0)
+    points = [handicap(excess, policy) for excess in (-5.0, 0.0, 50.0, 500.0, 1e9)]
+    assert points[:3] == [0.0, 0.0, 50.0]
+    assert points == sorted(points) and points[-1] <= 100.0
+
+
+def test_fair_share_never_takes_the_slot_of_a_running_job() -> None:
+    studio = Studio()
+    studio.submit("a0", team="education", total_blocks=400)
+    studio.start("a0", blocks=5)
+    studio.submit("b0", team="market", user="market")
+    assert studio.running() == ["a0"] and not studio.job("a0").preemptions
+
+
+def test_a_job_gives_way_only_where_the_slot_would_not_come_back_to_it() -> None:
+    studio = Studio(slots=2, ageing_per_s=0.0)
+    flood(studio, "education", 3, total_blocks=4000)
+    studio.submit("m0", team="market", user="market", total_blocks=4000)
+    studio.start("education0", blocks=3)
+    studio.start("education1", blocks=3)
+    studio.finish("education1")
+    assert studio.running() == ["education0", "m0"]
+    studio.start("m0", blocks=3)
+    # 25 points ahead, but its team has had more: the slot of m0 would go back to m0
+    studio.submit("education9", team="education", user="education", priority=35, total_blocks=4000)
+    assert studio.running() == ["education0", "m0"]
+    assert studio.job("m0").preemptions == 0 and studio.job("education0").preemptions == 1
+
+
+def test_an_urgent_job_of_the_heaviest_team_still_goes_first() -> None:
+    studio = Studio(ageing_per_s=0.0)
+    flood(studio, "education", 5)
+    served(studio, 4, seconds=1000.0)
+    studio.submit("m0", team="market", user="market")
+    studio.submit("e9", team="education", priority=100)
+    studio.stop("education4")
+    assert studio.running() == ["e9"]
+
+
+def test_deadline_lets_a_job_go_before_others_that_wait_longer() -> None:
+    studio = Studio()
+    studio.submit("j0")
+    studio.submit("j1")
+    studio.at += 100
+    studio.submit("j2", deadline=studio.at + 600)
+    studio.finish("j0")
+    assert studio.running() == ["j2"]
+    terms = studio.all(MoveJob)[1].body["terms"]
+    assert terms["deadline"] == 50.0 and terms["score"] == 60.0
+
+
+def test_deadline_far_away_is_worth_nothing_yet_and_a_near_one_no_more_than_its_points() -> None:
+    studio = Studio(are_ready=False, deadline_lead_s=600.0, deadline_points=20.0, ageing_per_s=0.1)
+    policy = studio.state.policy
+    studio.submit("j0", deadline=studio.at + 86_400)
+    studio.submit("j1", deadline=studio.at + 500 + 8 * 0.48)
+    studio.submit("j2", deadline=studio.at + 1)
+    jobs = [studio.job(name) for name in ("j0", "j1", "j2")]
+    starts = [clock_start(job, policy) - studio.at for job in jobs]
+    assert starts == [0.0, pytest.approx(-100.0), pytest.approx(-200.0)]
+    assert queue_order(jobs, studio.at, policy) == [jobs[2], jobs[1], jobs[0]]
+
+
+@pytest.mark.parametrize(
+    ("ordering", "expected"),
+    [("fifo", ["j1", "j2", "j3"]), ("priority", ["j2", "j3", "j1"]), ("shortest", ["j3", "j1", "j2"])],
+)
+def test_orderings_to_compare_with_know_one_thing_only(ordering: str, expected: list[str]) -> None:
+    studio = Studio(ordering=ordering)
+    studio.submit("j0")
+    studio.submit("j1", priority=5, team="market")
+    studio.submit("j2", priority=100, total_blocks=9)
+    studio.submit("j3", priority=99, total_blocks=3, deadline=studio.at + 1)
+    assert studio.running() == ["j0"]  # nobody gives way
+    seen = []
+    studio.finish("j0")
+    while studio.state.jobs:
+        seen.append(studio.running()[0])
+        studio.finish(seen[-1])
+    assert seen == expected
+
+
+def test_static_keys_do_not_change_while_a_job_waits() -> None:
+    studio = Studio(are_ready=False)
+    studio.submit("j0", deadline=studio.at + 5_000)
+    before = sort_key(studio.job("j0"), studio.state.policy)
+    studio.tick(4_000)
+    assert sort_key(studio.job("j0"), studio.state.policy) == before

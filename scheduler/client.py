@@ -134,6 +134,23 @@ class Scheduler:
         """Give a slot no new work, or work again."""
         return self._call("drain_slot", slot=slot, is_drained=is_drained)
 
+    def file_plan(self, text: str, kind: str = "yaml") -> dict[str, Any]:
+        """File a day's plan (`kind`: yaml or csv): `{"day", "videos", "entries", "plan_sha256"}`."""
+        return self._call("file_plan", text=text, kind=kind)
+
+    def check_plan(self, text: str | None = None, kind: str = "yaml") -> dict[str, Any]:
+        """Check a plan, or without one what is filed for today: the report of `--validate`, which is kept;
+        `{"is_running": true}` where that takes longer than this waits."""
+        return self._call("check_plan", kind=kind, **({} if text is None else {"text": text}))
+
+    def rehearse(self, day: str = "peak", seed: int = 0) -> dict[str, Any]:
+        """Simulate a day of load: the report of `--stress`, which is kept; `{"is_running": true}` as above."""
+        return self._call("rehearse", day=day, seed=seed)
+
+    def keep_rehearsal(self, report: dict[str, Any]) -> dict[str, Any]:
+        """Keep the report of a rehearsal: `{"number"}`."""
+        return self._call("keep_rehearsal", report=report)
+
     def create_login_link(self, user: str, group: str, team: str = "") -> dict[str, Any]:
         """A one-time sign-in token for a person: `{"token", "path", "expires_at"}`."""
         return self._call("create_login_link", user=user, group=group, team=team)

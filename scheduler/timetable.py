@@ -1,4 +1,5 @@
-"""What happens by the clock: readings each second, thinning each hour, a full audit verification each night.
+"""What happens by the clock: readings each second, thinning each hour, a full audit verification each night, the day plan's
+check at 10:00 from Monday to Friday, a load rehearsal on the first of each month. Hours are those of the studio's zone.
 
 APScheduler keeps the times. Jobs live in memory and are made anew at each start; a run that was missed (the machine slept, the
 daemon was stopped) is made up once, and a run that failed or was missed leaves an audit row.
@@ -19,20 +20,22 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from scheduler.device_sensors import DeviceSensors
 from scheduler.ledger import Ledger, Turn
+from scheduler.plan.errand import keep_check, keep_rehearsal, run_check, run_rehearsal
 from scheduler.probe import MonitorCsv
 from scheduler.queue_pause import end_pause_in_time
+from scheduler.zone import zone_name
 
 _log = logging.getLogger("greenroom.timetable")
 
 
 class Timetable:
-    """Starts and stops the regular work. `time_zone`: an IANA name; local to the machine by default."""
+    """Starts and stops the regular work. `time_zone`: an IANA name; the studio's (`GREENROOM_ZONE`) by default."""
 
     def __init__(self, ledger: Ledger, data_dir: Path, sensors: DeviceSensors, time_zone: str | None = None) -> None:
         self._ledger, self._data_dir, self._sensors = ledger, data_dir, sensors
         self._csv = MonitorCsv(data_dir / "gpu_monitor.csv")
         self._scheduler = AsyncIOScheduler(
-            timezone=time_zone,
+            timezone=time_zone or zone_name(),
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._failing: dict[str, str] = {}  # what fails again and again is said once
@@ -43,6 +46,8 @@ class Timetable:
         add(self._sample, "interval", seconds=1, id="sample")
         add(self._thin, "cron", minute=7, id="thin-samples")
         add(self._verify, "cron", hour=3, minute=30, id="verify-audit")
+        add(self._check_plan, "cron", day_of_week="mon-fri", hour=10, minute=0, id="check-plan")
+        add(self._rehearse, "cron", day=1, hour=4, minute=30, id="rehearse")
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
         self._scheduler.add_listener(lambda event: self._failing.pop(event.job_id, None), EVENT_JOB_EXECUTED)
         self._scheduler.start()
@@ -81,6 +86,14 @@ class Timetable:
         verdict = json.loads(out) if out.strip() else {"message": "no answer"}
         outcome = "success" if process.returncode == 0 else "failure"
         self._ledger.post(lambda turn: turn.record("audit:verified", "audit", verdict, outcome))
+
+    async def _check_plan(self) -> None:
+        report = await run_check(self._data_dir)
+        self._ledger.post(lambda turn: keep_check(turn, report))
+
+    async def _rehearse(self) -> None:
+        report = await run_rehearsal(self._data_dir)
+        self._ledger.post(lambda turn: keep_rehearsal(turn, report))
 
     def _failed(self, event: JobExecutionEvent) -> None:
         what = "failed" if event.exception is not None else "missed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,9 +18,11 @@ from scheduler.cli import (
     jobs,
     memory,
     people,
+    plan,
     roles,
     serve,
     simulate,
+    stress,
     submit,
     trace,
     watermark,
@@ -64,15 +67,38 @@ app = typer.Typer(
 )
 
 
+def _of_stress(name: str, text: str) -> Any:
+    return typer.Option(name, help=text, rich_help_panel="Load rehearsal")
+
+
 @app.callback(invoke_without_command=True)
 def top(
     context: typer.Context,
     validate: Annotated[
         bool,
         typer.Option(
-            "--validate", help="The watermark of now: memory, disk, assets, queue, versions; exit 0, 10, 11, 12."
+            "--validate", help="The watermark of now and the day's plan: does it fit? Exit 0, 10, 11, 12."
         ),
     ] = False,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="A day plan, YAML or CSV: to --validate, or as the day of --stress."),
+    ] = None,
+    stress_test: Annotated[
+        bool, typer.Option("--stress", help="Rehearse a day of load, simulated in seconds; --live plays real jobs.")
+    ] = False,
+    is_live: Annotated[bool, _of_stress("--live", "Few real jobs at preview size against the running studio.")] = False,
+    day: Annotated[
+        str | None,
+        _of_stress("--day", "peak (the default), history (the busiest day of the last 30), 2026-11-20, or a trace.jsonl."),
+    ] = None,
+    seed: Annotated[int, _of_stress("--seed", "The same seed gives the same peak day.")] = 0,
+    slots: Annotated[int | None, _of_stress("--slots", "As many slots as these; without it, as many as take work.")] = None,
+    compare: Annotated[int | None, _of_stress("--compare", "Show it beside a rehearsal that was kept.")] = None,
+    live_jobs: Annotated[int, _of_stress("--jobs", "How many jobs --live submits, the urgent one included.")] = 6,
+    limit_s: Annotated[float, _of_stress("--limit", "Seconds after which --live cancels what is left.")] = 300.0,
+    anyway: Annotated[bool, _of_stress("--anyway", "Play --live even where it delays others.")] = False,
+    is_unkept: Annotated[bool, _of_stress("--no-keep", "Do not keep the report.")] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     data: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
@@ -82,10 +108,23 @@ def top(
     if show_version:
         say(f"role_scheduler {own_version()}")
         raise typer.Exit(ExitCode.OK)
+    if validate and stress_test:
+        raise typer.BadParameter("--validate and --stress are two things: one after the other.")
     if validate:
         if context.invoked_subcommand:
             raise typer.BadParameter(f"--validate stands alone, without the command {context.invoked_subcommand!r}.")
-        raise typer.Exit(watermark.validate(data, as_json))
+        raise typer.Exit(plan.validate(data, plan_file, as_json))
+    if stress_test:
+        if context.invoked_subcommand:
+            raise typer.BadParameter(f"--stress stands alone, without the command {context.invoked_subcommand!r}.")
+        raise typer.Exit(
+            stress.stress(
+                data, is_live=is_live, day=day, seed=seed, slots=slots, plan_file=plan_file, compare=compare, jobs=live_jobs,
+                limit_s=limit_s, anyway=anyway, is_unkept=is_unkept, as_json=as_json,
+            )
+        )  # fmt: skip
+    if plan_file is not None or is_live or day is not None or compare is not None:
+        raise typer.BadParameter("--plan goes with --validate or --stress; --live, --day and --compare with --stress.")
     if context.invoked_subcommand is None:
         say(context.get_help())
         raise typer.Exit(ExitCode.WRONG_USAGE)
@@ -109,6 +148,8 @@ for name, group in (
     ("weights", weights.app),
     ("memory", memory.app),
     ("trace", trace.app),
+    ("plan", plan.app),
+    ("rehearsals", stress.app),
 ):
     app.add_typer(group, name=name)
 people.add_to(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from scheduler.cli.output import bytes_text
 from scheduler.client import Scheduler
 from scheduler.core.policy import Policy
 from scheduler.errors import DaemonUnreachable, SchedulerError
+from scheduler.plan.check import ATTENTION, BAD, EXIT_CODES, OK, UNKNOWN, Check
+from scheduler.plan.check import verdict_of as worst_of
 from scheduler.policy_file import POLICY_NAME, load_policy
 from scheduler.preflight import MIN_FREE_BYTES
 from scheduler.store import Reader, open_reader
 
-OK, ATTENTION, BAD, UNKNOWN = "ok", "attention", "bad", "unknown"
 HIGH_MEMORY_RATIO = 0.95  # above it the memory ladder begins
 WARN_MEMORY_RATIO = 0.85
 WARN_FREE_BYTES = 2 << 30
@@ -29,44 +30,22 @@ LONG_WAIT_S = 3600.0
 _PACKAGES = ("greenroom", "torch", "av", "flask", "sqlite-utils")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One line of the watermark. `data` holds the figures, with units in their names."""
-
-    name: str
-    state: str
-    text: str
-    data: dict[str, Any] = field(default_factory=dict)
-
-
 def verdict_of(checks: list[Check]) -> ExitCode:
     """Does not fit when one is bad; cannot tell when one is unknown; degraded when one needs attention; else fits."""
-    states = {check.state for check in checks}
-    if BAD in states:
-        return ExitCode.DOES_NOT_FIT
-    if UNKNOWN in states:
-        return ExitCode.CANNOT_TELL
-    return ExitCode.FITS_DEGRADED if ATTENTION in states else ExitCode.OK
+    return ExitCode(EXIT_CODES[worst_of(checks)])
 
 
-VERDICTS = {
-    ExitCode.OK: "fits", ExitCode.FITS_DEGRADED: "fits_degraded", ExitCode.DOES_NOT_FIT: "does_not_fit",
-    ExitCode.CANNOT_TELL: "cannot_tell",
-}  # fmt: skip
-
-
-def watermark(data: Path, now: float) -> dict[str, Any]:
-    """The state of the house at this moment: `{"verdict", "exit_code", "at", "data_dir", "checks"}`."""
-    checks = list(_all_checks(data, now))
-    code = verdict_of(checks)
+def as_report(checks: list[Check], now: float, data: Path) -> dict[str, Any]:
+    """`{"verdict", "exit_code", "at", "data_dir", "checks"}` of these checks."""
+    verdict = worst_of(checks)
     return {
-        "verdict": VERDICTS[code], "exit_code": int(code), "at": now, "data_dir": str(data),
+        "verdict": verdict.value, "exit_code": EXIT_CODES[verdict], "at": now, "data_dir": str(data),
         "checks": [asdict(check) for check in checks],
     }  # fmt: skip
 
 
-def _all_checks(data: Path, now: float) -> Iterator[Check]:
-    status, why_not = _ask_daemon(data)
+def house_checks(data: Path, now: float, status: dict[str, Any] | None, why_not: str) -> Iterator[Check]:
+    """The house at this moment; `status` as `ask_daemon` gives it."""
     if status is None:
         yield Check(name="daemon", state=UNKNOWN, text=why_not)
     else:
@@ -87,7 +66,8 @@ def _all_checks(data: Path, now: float) -> Iterator[Check]:
     yield versions_check(status)
 
 
-def _ask_daemon(data: Path) -> tuple[dict[str, Any] | None, str]:
+def ask_daemon(data: Path) -> tuple[dict[str, Any] | None, str]:
+    """(the daemon's status, "") or (None, why it does not answer)."""
     try:
         return Scheduler(data).status(), ""
     except DaemonUnreachable as error:
@@ -150,13 +130,15 @@ def role_checks(reader: Reader, library: AssetLibrary) -> Iterator[Check]:
         role = reader.load_role(row["name"])
         assert role is not None, row["name"]
         health = {"portrait": library.verify(role.portrait_sha256), "voice": library.verify(role.voice_sha256)}
+        health |= {f"adapter {use.name}": library.verify(use.sha256) for use in role.adapters}
         broken = [f"{kind} {state}" for kind, state in health.items() if state != "healthy"]
         if broken:
             yield Check(name=f"role {role.name}", state=BAD, text=", ".join(broken), data=dict(health))
         elif not row["is_available"]:
             yield Check(name=f"role {role.name}", state=BAD, text=row["problem"] or "not available", data=dict(health))
         else:
-            text = f"version {row['version']}, portrait and voice healthy"
+            whole = "portrait, voice and adapters" if role.adapters else "portrait and voice"
+            text = f"version {row['version']}, {whole} healthy"
             yield Check(name=f"role {role.name}", state=OK, text=text, data=dict(health))
 
 

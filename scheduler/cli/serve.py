@@ -11,6 +11,7 @@ from scheduler.cli.output import say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
 from scheduler.cli.roles import require_sound
 from scheduler.policy_file import load_policy
+from scheduler.zone import studio_zone
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of dashboard and API.")]
@@ -41,6 +42,7 @@ def serve(
     if preload_roles is not None:
         require_sound(preload_roles, data)  # a mistake is told here, before anything is started
     load_policy(data, slot_memory_bytes=1)  # likewise
+    studio_zone()
     options = ServeOptions(
         data_dir=data.resolve(),
         preload_roles=preload_roles.resolve() if preload_roles else None,

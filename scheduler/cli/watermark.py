@@ -1,41 +1,19 @@
-"""`status` and `--validate`: what runs now, and whether the house is in order."""
+"""`status`: what runs now."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import typer
 
-from scheduler.cli.checks import current_time
-from scheduler.cli.checks import watermark as take_watermark
-from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, bytes_text, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door
 from scheduler.reach import announced_url
-
-_SENTENCES = {
-    "fits": "Everything fits.",
-    "fits_degraded": "It works, but something needs attention.",
-    "does_not_fit": "It does not fit: see the lines marked bad.",
-    "cannot_tell": "Cannot tell: something could not be measured.",
-}
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
     app.command(name="status")(status)
-
-
-def validate(data: Path, as_json: bool) -> ExitCode:
-    """Print the watermark of now and return its verdict's exit code."""
-    report = take_watermark(data, current_time())
-    if as_json:
-        print_json(report)
-    else:
-        print_table(("check", "state", "finding"), [(c["name"], c["state"], c["text"]) for c in report["checks"]])
-        say(_SENTENCES[report["verdict"]])
-    return ExitCode(report["exit_code"])
 
 
 def status(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:

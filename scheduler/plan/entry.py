@@ -30,7 +30,7 @@ class Entry:
     quality: str = "ask"
     count: int = 1
     fill: str | None = None
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def label(self) -> str:

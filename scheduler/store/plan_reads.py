@@ -40,7 +40,7 @@ class PlanReads(Reads):
         return self._rows(sql.SELECT_REHEARSALS, (limit,))
 
     def job_costs(self) -> list[Row]:
-        """Of the newest undisturbed jobs: width, height, total_blocks, run_s, block_s, video_bytes, fragment_bytes."""
+        """Of the newest undisturbed jobs: id, width, height, total_blocks, run_s, block_s, video_bytes, fragment_bytes."""
         return self._rows(sql.SELECT_COSTS, (COSTS_SEEN,))
 
     def newest_recipe(self) -> Row | None:

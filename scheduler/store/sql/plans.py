@@ -25,7 +25,7 @@ SELECT_REHEARSALS = "SELECT id, at, kind, day, actor FROM rehearsals ORDER BY id
 
 # Of the newest finished jobs, undisturbed ones: wall time that is not computing, and bytes that a block leaves behind.
 SELECT_COSTS = """
-SELECT j.width, j.height, j.total_blocks, j.finished_at - j.started_at AS run_s, j.video_bytes,
+SELECT j.id, j.width, j.height, j.total_blocks, j.finished_at - j.started_at AS run_s, j.video_bytes,
   (SELECT sum(seconds) FROM blocks WHERE job_id = j.id) AS block_s,
   (SELECT sum(fragment_bytes) FROM blocks WHERE job_id = j.id) AS fragment_bytes
 FROM jobs AS j

@@ -1,0 +1,183 @@
+"""The smallest changes that make a misfit fit: more time, moved, shortened, lowered, fewer; each was played."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from engine.catalog import BLOCK_SECONDS, FPS, PRESETS, Preset
+from scheduler.plan.entry import DAY_MINUTES, Entry, clock_text
+from scheduler.plan.figures import length_text
+from scheduler.plan.played import PlayedDay, Stage
+from scheduler.plan.sentences import Words, sentence
+
+STEP_MIN = 15
+SHORTEST_SHARE = 0.1  # of the length: less is another video
+TRIES = 7  # halvings of a search
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """An entry changed in one thing, so that it fits and nothing else that fitted stops fitting."""
+
+    kind: str  # fill, extend, move, shorten, lower_preset, fewer
+    entry: Entry
+    words: Words
+    data: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"kind": self.kind, "entry": self.entry.number, "text": self.words["en"], "zh": self.words["zh"], **self.data}
+
+
+class Search:
+    """Looks for changes on one stage. `budget`: how many days it may play; `is_cut_short` says that it ran out."""
+
+    def __init__(self, stage: Stage, budget: int) -> None:
+        self._stage = stage
+        self._until = stage.runs + budget
+        self.is_cut_short = False
+
+    def changes(self, day: PlayedDay, number: int) -> list[Change]:
+        """The smallest change of each kind for one misfit, those first that leave the video as it was asked for."""
+        entry = next(entry for entry in day.entries if entry.number == number)
+        is_good = self._judge(day, number)
+        found = [
+            next((change for change in _fills(entry, day, self._stage) if is_good(change.entry)), None),
+            next((change for change in _later_ends(entry, day, self._stage) if is_good(change.entry)), None),
+            next((change for change in self._moves(entry) if is_good(change.entry)), None),
+            self._shortest_cut(entry, day, is_good),
+            next((change for change in _lower_presets(entry, day, self._stage) if is_good(change.entry)), None),
+            self._fewest_less(entry, is_good),
+        ]
+        return [change for change in found if change is not None]
+
+    def repair(self, day: PlayedDay) -> tuple[list[Change], PlayedDay]:
+        """One change for each misfit, one on top of the other, and the day that comes of them."""
+        applied: list[Change] = []
+        for number in sorted(day.misfits()):
+            if number in day.misfits() and (found := self.changes(day, number)):
+                applied.append(found[0])
+                day = self._stage.day(_with(day.entries, found[0].entry))
+        return applied, day
+
+    def _judge(self, day: PlayedDay, number: int) -> Callable[[Entry], bool]:
+        """Does the changed entry fit, and does nothing else stop fitting?"""
+        before = day.misfits()
+
+        def is_good(changed: Entry) -> bool:
+            if self._stage.runs >= self._until:
+                self.is_cut_short = True
+                return False
+            after = self._stage.day(_with(day.entries, changed)).misfits()
+            return number not in after and after <= before
+
+        return is_good
+
+    def _moves(self, entry: Entry) -> Iterator[Change]:
+        """The same window, by quarter-hours, the least distance first, later before earlier."""
+        calendar, now = self._stage.calendar, self._stage.studio.now
+        for distance in range(STEP_MIN, DAY_MINUTES, STEP_MIN):
+            for shift in (distance, -distance):
+                opens, closes = entry.opens_min + shift, entry.closes_min + shift
+                if opens >= 0 and closes <= DAY_MINUTES and calendar.at(opens) >= now:
+                    moved = dataclasses.replace(entry, opens_min=opens, closes_min=closes)
+                    words = sentence("move", window=moved.window)
+                    yield Change(kind="move", entry=moved, words=words, data={"window": moved.window, "shift_min": shift})
+
+    def _shortest_cut(self, entry: Entry, day: PlayedDay, is_good: Callable[[Entry], bool]) -> Change | None:
+        """The greatest length that fits, found by halving."""
+        seconds = [one.video_s for one in day.wanted if one.entry.number == entry.number]
+        if not seconds:
+            return None
+        whole = round(seconds[0] / BLOCK_SECONDS)
+
+        def cut(blocks: int) -> Entry:
+            return dataclasses.replace(entry, length_s=round(blocks * BLOCK_SECONDS, 2))
+
+        blocks = _greatest(max(1, int(whole * SHORTEST_SHARE)), whole - 1, lambda count: is_good(cut(count)))
+        if blocks is None:
+            return None
+        length = blocks * BLOCK_SECONDS
+        words = sentence("shorten", length=length_text(round(length, 2)))
+        return Change(kind="shorten", entry=cut(blocks), words=words, data={"length_s": round(length, 2)})
+
+    def _fewest_less(self, entry: Entry, is_good: Callable[[Entry], bool]) -> Change | None:
+        def with_count(count: int) -> Entry:
+            return dataclasses.replace(entry, count=count)
+
+        count = _greatest(1, entry.count - 1, lambda count: is_good(with_count(count)))
+        if count is None:
+            return None
+        words = sentence("fewer", count=count, before=entry.count)
+        return Change(kind="fewer", entry=with_count(count), words=words, data={"count": count})
+
+
+def _greatest(low: int, high: int, is_good: Callable[[int], bool]) -> int | None:
+    """The greatest number that is good, if smaller ones are good too; what is returned was tried."""
+    if low > high or not is_good(low):
+        return None
+    best = low
+    for _ in range(TRIES):
+        if best >= high:
+            break
+        middle = (best + high + 1) // 2
+        if is_good(middle):
+            best = middle
+        else:
+            high = middle - 1
+    return best
+
+
+def _lower_presets(entry: Entry, day: PlayedDay, stage: Stage) -> Iterator[Change]:
+    """Presets with less work than the entry's that hold the whole video, the nearest first."""
+    role = stage.studio.roles.get(entry.role)
+    name = entry.preset or (role.preset if role is not None else "")
+    if name not in PRESETS:
+        return
+    most_s = max((one.video_s for one in day.wanted if one.entry.number == entry.number), default=0.0)
+    lower = [preset for preset in PRESETS.values() if _work(preset.name) < _work(name) and _holds(preset, most_s)]
+    for preset in sorted(lower, key=lambda preset: -_work(preset.name)):
+        changed = dataclasses.replace(entry, preset=preset.name)
+        words = sentence("lower_preset", preset=preset.name)
+        yield Change(kind="lower_preset", entry=changed, words=words, data={"preset": preset.name})
+
+
+def _later_ends(entry: Entry, day: PlayedDay, stage: Stage) -> Iterator[Change]:
+    """The same beginning, and time until the quarter-hour in which its last video is finished."""
+    finishes = [day.outcomes[one.id].finish for one in day.late(entry.number)]
+    known = [finish for finish in finishes if finish is not None]
+    if not known or len(known) < len(finishes):
+        return
+    closes = ceil((max(known) - stage.calendar.at(0)) / 60 / STEP_MIN) * STEP_MIN
+    if entry.closes_min < closes <= DAY_MINUTES:
+        longer = dataclasses.replace(entry, closes_min=closes)
+        words = sentence("extend", until=clock_text(closes))
+        yield Change(kind="extend", entry=longer, words=words, data={"window": longer.window})
+
+
+def _fills(entry: Entry, day: PlayedDay, stage: Stage) -> Iterator[Change]:
+    """Where a video is refused because the voice is shorter: repeat it."""
+    is_refused = any(refusal.entry.number == entry.number for refusal in day.refused)
+    role = stage.studio.roles.get(entry.role)
+    if is_refused and entry.fill is None and role is not None and entry.length_s is not None:
+        looped = dataclasses.replace(entry, fill="loop")
+        words = sentence("fill", length=length_text(round(role.voice_seconds, 2)))
+        yield Change(kind="fill", entry=looped, words=words, data={"fill": "loop"})
+
+
+def _holds(preset: Preset, seconds: float) -> bool:
+    return preset.clips is None or preset.clips * preset.infer_frames / FPS >= seconds
+
+
+def _work(name: str) -> int:
+    preset = PRESETS[name]
+    width, height = preset.size.split("*")
+    return int(width) * int(height) * preset.steps
+
+
+def _with(entries: tuple[Entry, ...], changed: Entry) -> tuple[Entry, ...]:
+    return tuple(changed if entry.number == changed.number else entry for entry in entries)

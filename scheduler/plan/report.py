@@ -1,0 +1,215 @@
+"""A day plan held against the house: all checks, the played day by quarter-hours, and what would make misfits fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scheduler.plan.changes import Change, Search
+from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN, Check, checked
+from scheduler.plan.demand import Demand, demand_of
+from scheduler.plan.disk import disk_check, learnt_rate
+from scheduler.plan.entry import Calendar, DayPlan, Entry
+from scheduler.plan.figures import time_text
+from scheduler.plan.played import Play, PlayedDay, Stage
+from scheduler.plan.quarters import Quarter, quarters_of
+from scheduler.plan.quotas import quota_checks
+from scheduler.plan.sentences import sentence
+from scheduler.plan.service import service_checks
+from scheduler.plan.statics import (
+    adapter_check,
+    asset_checks,
+    context_check,
+    day_check,
+    memory_check,
+    pace_checks,
+    relation_checks,
+    request_checks,
+    version_check,
+)
+from scheduler.plan.studio import Studio
+
+SCATTERED_DAYS = 5
+BLOCKS_PLAYED = 1_500_000  # of all days that a search may play together
+MOST_DAYS, FEWEST_DAYS = 300, 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanReport:
+    """Everything that a check found out. `quarters` and `changes` are empty where nothing could be played."""
+
+    plan: DayPlan
+    calendar: Calendar
+    checks: list[Check]
+    entries: list[dict[str, Any]]
+    quarters: list[Quarter]
+    repair: dict[str, Any] | None
+    days_played: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, without verdict and time: those belong to the whole check."""
+        return {
+            "day": self.calendar.day.isoformat(), "zone": str(self.calendar.zone), "plan_sha256": self.plan.sha256,
+            "videos": self.plan.videos, "entries": self.entries,
+            "quarters": [quarter.to_json() for quarter in self.quarters], "repair": self.repair,
+            "days_played": self.days_played,
+        }  # fmt: skip
+
+
+def check_plan(plan: DayPlan, studio: Studio, play: Play, jobs_dir: Path) -> PlanReport:
+    """Hold a plan against a studio."""
+    calendar, today = Calendar.of(plan, studio.now, studio.zone), Calendar.of(DayPlan(entries=()), studio.now, studio.zone)
+    first = day_check(plan, calendar, today)
+    checks = [first]
+    wanted, refused = demand_of(plan.entries, calendar, studio)
+    if first.state == BAD:
+        return _report(plan, calendar, checks)
+    checks += request_checks(refused)
+    if wanted:
+        checks += _static_checks(wanted, studio, jobs_dir)
+    stage = Stage(studio, calendar, play)
+    if not studio.usable_slots:
+        checks.append(checked("plan time", BAD, "time_no_slots"))
+        return _report(plan, calendar, checks)
+    if any(one.pace is None for one in wanted):
+        checks.append(checked("plan service", UNKNOWN, "sla_unknown"))
+        return _report(plan, calendar, checks)
+    day = stage.day(plan.entries)
+    quarters = _quarters(day, studio, calendar)
+    if wanted:
+        checks += [_time_check(day, studio, quarters), *service_checks(day)]
+    entries, repair = _judged(stage, day)
+    checks += _entry_checks(day, entries, stage)
+    return _report(plan, calendar, checks, entries, quarters, repair, stage.runs)
+
+
+def _report(
+    plan: DayPlan, calendar: Calendar, checks: list[Check], entries: list[dict[str, Any]] | None = None,
+    quarters: list[Quarter] | None = None, repair: dict[str, Any] | None = None, days_played: int = 0,
+) -> PlanReport:  # fmt: skip
+    plain = [{**entry.to_json(), "fits": None, "changes": []} for entry in plan.entries]
+    return PlanReport(
+        plan=plan, calendar=calendar, checks=checks, entries=plain if entries is None else entries,
+        quarters=quarters or [], repair=repair, days_played=days_played,
+    )  # fmt: skip
+
+
+def _static_checks(wanted: list[Demand], studio: Studio, jobs_dir: Path) -> Iterator[Check]:
+    roles = list({one.role.name: one.role for one in wanted}.values())
+    yield from asset_checks(roles, studio)
+    yield adapter_check(roles, studio)
+    yield version_check(roles, studio)
+    yield memory_check(wanted, studio)
+    yield context_check(wanted, studio)
+    yield from pace_checks(wanted, studio)
+    yield disk_check(wanted, studio, learnt_rate(studio, jobs_dir))
+    yield from quota_checks(wanted, studio.policy)
+    yield from relation_checks(wanted)
+
+
+def _time_check(day: PlayedDay, studio: Studio, quarters: list[Quarter]) -> Check:
+    work = sum(one.work_s or 0.0 for one in day.wanted)
+    fullest = max(quarters, key=lambda quarter: quarter.ratio)
+    overfull = [quarter.text for quarter in quarters if quarter.is_overfull]
+    figures = {
+        "work_s": round(work, 1), "slots": studio.usable_slots, "fullest": fullest.text,
+        "fullest_ratio": round(fullest.ratio, 3), "overfull": overfull,
+    }  # fmt: skip
+    return checked(
+        "plan time", OK, "time_ok", figures, work=time_text(work), slots=studio.usable_slots, quarter=fullest.text,
+        ratio=f"{fullest.ratio:.0%}",
+    )  # fmt: skip
+
+
+def _quarters(day: PlayedDay, studio: Studio, calendar: Calendar) -> list[Quarter]:
+    wanted = [(one.at, one.at + (one.work_s or 0.0)) for one in day.wanted]
+    played = [span for outcome in day.outcomes.values() for span in outcome.spans]
+    return quarters_of(wanted, played, studio.usable_slots, studio.now, calendar.text)
+
+
+def _judged(stage: Stage, day: PlayedDay) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Each entry with what becomes of it, and for misfits the changes; then one change each, all together."""
+    blocks = max(1, sum(one.blocks for one in day.wanted))
+    misfits = day.misfits()
+    days = min(MOST_DAYS, max(FEWEST_DAYS, BLOCKS_PLAYED // blocks)) // max(1, len(misfits) * 2) + FEWEST_DAYS
+    scattered = [stage.day(day.entries, scatter).misfits() for scatter in range(1, SCATTERED_DAYS + 1)]
+    judged = []
+    for entry in day.entries:
+        search = Search(stage, days)
+        before = stage.runs
+        changes = search.changes(day, entry.number) if entry.number in misfits else []
+        judged.append({
+            **entry.to_json(), "fits": entry.number not in misfits, **_times(day, entry),
+            "tight_days": sum(entry.number in late for late in scattered), "scattered_days": SCATTERED_DAYS,
+            "changes": [change.to_json() for change in changes], "days_played": stage.runs - before,
+            "is_search_cut_short": search.is_cut_short,
+        })  # fmt: skip
+    return judged, _repaired(stage, day, days * len(misfits)) if misfits else None
+
+
+def _repaired(stage: Stage, day: PlayedDay, budget: int) -> dict[str, Any]:
+    applied, after = Search(stage, budget).repair(day)
+    return {"changes": [_named(change) for change in applied], "fits": not after.misfits(), "misfits": sorted(after.misfits())}
+
+
+def _named(change: Change) -> dict[str, Any]:
+    return {**change.to_json(), "line": change.entry.line, "role": change.entry.role}
+
+
+def _times(day: PlayedDay, entry: Entry) -> dict[str, Any]:
+    """First start, last finish, longest wait and rungs of an entry's videos."""
+    mine = [one for one in day.wanted if one.entry.number == entry.number]
+    outcomes = [day.outcomes[one.id] for one in mine]
+    starts = [outcome.start for outcome in outcomes if outcome.start is not None]
+    finishes = [outcome.finish for outcome in outcomes if outcome.finish is not None]
+    waits = [outcome.start - one.at for one, outcome in zip(mine, outcomes, strict=True) if outcome.start is not None]
+    return {
+        "starts_at": min(starts, default=None), "finishes_at": max(finishes, default=None),
+        "longest_wait_s": round(max(waits), 1) if waits else None, "late": len(day.late(entry.number)),
+        "unfinished": sum(outcome.finish is None for outcome in outcomes),
+        "reasons": sorted({outcome.reason for outcome in outcomes if outcome.reason}),
+        "rungs": sorted({outcome.rung for outcome in outcomes if outcome.rung}),
+        "preemptions": sum(outcome.preemptions for outcome in outcomes),
+    }  # fmt: skip
+
+
+def _entry_checks(day: PlayedDay, entries: list[dict[str, Any]], stage: Stage) -> Iterator[Check]:
+    refused = {refusal.entry.number for refusal in day.refused}
+    is_good = True
+    for entry in entries:
+        if entry["number"] in refused or (entry["fits"] and not entry["rungs"] and not entry["tight_days"]):
+            continue
+        is_good = False
+        yield _entry_check(entry, stage.calendar)
+    if is_good and day.wanted:
+        yield checked("plan entries", OK, "entries_ok")
+
+
+def _entry_check(entry: dict[str, Any], calendar: Calendar) -> Check:
+    name = f"plan line {entry['line']}, {entry['role']}"
+    figures = {"entry": entry["number"], "line": entry["line"]}
+    if entry["unfinished"]:
+        words = {"count": entry["unfinished"], "all": entry["count"], "reason": "; ".join(entry["reasons"]) or "?"}
+        return checked(name, BAD, "never_done", figures, **words)
+    if not entry["fits"]:
+        closes = entry["window"].partition("-")[2]
+        words = {"late": entry["late"], "count": entry["count"], "closes": closes, "finish": calendar.text(entry["finishes_at"])}
+        return checked(name, BAD, "late", figures, **words)
+    if entry["rungs"]:
+        return checked(name, ATTENTION, "degraded", figures, rung=", ".join(entry["rungs"]))
+    return checked(name, ATTENTION, "tight", figures, runs=entry["tight_days"], of=entry["scattered_days"])
+
+
+def change_line(entry: dict[str, Any]) -> str:
+    """What would make a misfit fit, on one line of English."""
+    if entry["changes"]:
+        return " / ".join(change["text"] for change in entry["changes"])
+    code = "cut_short" if entry["is_search_cut_short"] else "no_change"
+    return sentence(code, tried=entry["days_played"])["en"]
+
+
+def checks_json(checks: list[Check]) -> list[dict[str, Any]]:
+    """Checks as plain data."""
+    return [asdict(check) for check in checks]

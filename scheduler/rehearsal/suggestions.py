@@ -1,0 +1,133 @@
+"""Thresholds that a rehearsed day would have gone better with. Each was tried on the same day before it is suggested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+from scheduler.core.policy import Policy
+from scheduler.rehearsal.simulated import Rehearsed
+
+Try = Callable[[Policy, int], Rehearsed]  # the same day under another policy, with so many slots
+WORSE = 1.02  # a figure may be so much worse before it counts as worse
+BETTER = 0.9
+FEWER_PREEMPTIONS = 0.8
+ROOM = 1.2  # limits are suggested so much above what the day needed
+LEAST_URGENT_S = 1.0  # differences of urgent waits below this are noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """One number changed, and what it did on this day. `field`: of the policy, or `slots`."""
+
+    field: str
+    value: float | int
+    before: float | int
+    en: str
+    zh: str
+    figures: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "field": self.field, "value": self.value, "before": self.before, "text": self.en, "zh": self.zh, **self.figures,
+        }  # fmt: skip
+
+
+def suggestions(day: Rehearsed, policy: Policy, slots: int, attempt: Try) -> list[Suggestion]:
+    """What would have been better, the strongest of each kind; empty where nothing would have."""
+    found = [*_limits(day, policy, slots, attempt), *_weights(day, policy, slots, attempt)]
+    more = attempt(policy, slots + 1)
+    if _is_better(day, more):
+        found.append(_told("slots", slots + 1, slots, day, more))
+    return found
+
+
+def _limits(day: Rehearsed, policy: Policy, slots: int, attempt: Try) -> Iterator[Suggestion]:
+    """Where jobs were turned away: the queue's limits that would have taken them all in."""
+    if not day.totals["rejected"]:
+        return
+    whole = attempt(replace(policy, max_queued_per_user=10**6, max_queued=10**6), slots)
+    for field, need in (("max_queued_per_user", whole.peaks["queue_of_user"]), ("max_queued", whole.peaks["queue"])):
+        before = getattr(policy, field)
+        if need >= before:
+            value = ceil(need * ROOM)
+            after = attempt(_with(policy, field, value), slots)
+            if after.totals["rejected"] < day.totals["rejected"]:
+                yield _told(field, value, before, day, after)
+
+
+def _weights(day: Rehearsed, policy: Policy, slots: int, attempt: Try) -> Iterator[Suggestion]:
+    """Of each number's neighbours the one that helps most, if one helps and nothing becomes worse."""
+    choices: dict[str, tuple[float | int, ...]] = {
+        "preempt_margin": (policy.preempt_margin / 2, policy.preempt_margin * 2, policy.preempt_margin * 4),
+        "min_run_blocks": (max(1, policy.min_run_blocks // 2), policy.min_run_blocks * 2, policy.min_run_blocks * 4),
+        "ageing_per_s": (policy.ageing_per_s / 2, policy.ageing_per_s * 2),
+    }
+    for field, values in choices.items():
+        before = getattr(policy, field)
+        tried = [(value, attempt(_with(policy, field, value), slots)) for value in values if value != before]
+        good = [(value, after) for value, after in tried if _is_better(day, after)]
+        if good:
+            value, after = min(good, key=lambda one: (_rest_wait(one[1]), one[1].totals["preemptions"]))
+            yield _told(field, value, before, day, after)
+
+
+def _with(policy: Policy, field: str, value: float | int) -> Policy:
+    return Policy.from_mapping({**policy.to_mapping(), field: value})
+
+
+def _is_better(day: Rehearsed, other: Rehearsed) -> bool:
+    """Nobody loses, and urgent waits, the others' waits or the preemptions are clearly less."""
+    urgent, urgent_after = _urgent_wait(day), _urgent_wait(other)
+    rest, rest_after = _rest_wait(day), _rest_wait(other)
+    longest, longest_after = day.peaks["longest_wait_s"], other.peaks["longest_wait_s"]
+    stops, stops_after = day.totals["preemptions"], other.totals["preemptions"]
+    if other.totals["succeeded"] < day.totals["succeeded"]:
+        return False
+    if urgent_after > urgent * WORSE + LEAST_URGENT_S or rest_after > rest * WORSE or longest_after > longest * WORSE:
+        return False
+    gains = (
+        urgent_after < urgent * BETTER - LEAST_URGENT_S, rest_after < rest * BETTER,
+        stops_after < stops * FEWER_PREEMPTIONS and stops > 0,
+    )  # fmt: skip
+    return any(gains)
+
+
+def _urgent_wait(day: Rehearsed) -> float:
+    return float(day.classes.get("urgent", {}).get("p99_wait_s") or 0.0)
+
+
+def _rest_wait(day: Rehearsed) -> float:
+    """Mean wait of those that are not urgent."""
+    rest = [figures for name, figures in day.classes.items() if name != "urgent" and figures["mean_wait_s"] is not None]
+    jobs = sum(figures["jobs"] for figures in rest)
+    return sum(figures["mean_wait_s"] * figures["jobs"] for figures in rest) / jobs if jobs else 0.0
+
+
+def _told(field: str, value: float | int, before: float | int, day: Rehearsed, after: Rehearsed) -> Suggestion:
+    words = {
+        "field": field, "value": f"{value:g}", "before": f"{before:g}", "urgent": f"{_urgent_wait(day):.1f}",
+        "urgent_after": f"{_urgent_wait(after):.1f}", "rest": f"{_rest_wait(day):.0f}", "rest_after": f"{_rest_wait(after):.0f}",
+        "stops": day.totals["preemptions"], "stops_after": after.totals["preemptions"],
+        "turned": day.totals["rejected"], "turned_after": after.totals["rejected"],
+    }  # fmt: skip
+    english = (
+        "{field}: {value} instead of {before}. On this day: urgent p99 wait {urgent} → {urgent_after} s, mean wait of the rest "
+        "{rest} → {rest_after} s, preemptions {stops} → {stops_after}, turned away {turned} → {turned_after}."
+    )
+    chinese = (
+        "{field}：由 {before} 改为 {value}。当天：紧急任务 p99 等待 {urgent} → {urgent_after} 秒，"
+        "其余平均等待 {rest} → {rest_after} 秒，抢占 {stops} → {stops_after} 次，被拒 {turned} → {turned_after} 个。"
+    )
+    figures = {
+        "urgent_p99_wait_s": [_urgent_wait(day), _urgent_wait(after)],
+        "rest_mean_wait_s": [round(_rest_wait(day), 3), round(_rest_wait(after), 3)],
+        "preemptions": [day.totals["preemptions"], after.totals["preemptions"]],
+        "rejected": [day.totals["rejected"], after.totals["rejected"]],
+    }
+    return Suggestion(
+        field=field, value=value, before=before, en=english.format(**words), zh=chinese.format(**words), figures=figures
+    )

@@ -1,0 +1,34 @@
+"""The studio's time zone: the one that the dashboard shows times in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from scheduler.errors import SchedulerError
+
+VARIABLE = "GREENROOM_ZONE"
+
+
+def zone_name(env: Mapping[str, str] = os.environ) -> str | None:
+    """The IANA name in `GREENROOM_ZONE`, or None for the machine's own zone. Raises SchedulerError `bad_zone`."""
+    name = env.get(VARIABLE, "")
+    try:
+        return ZoneInfo(name).key if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SchedulerError(
+            422, "bad_zone", f"{VARIABLE} is {name!r}, which is no zone.", field=VARIABLE,
+            hint="Use a name such as Asia/Shanghai, or leave it empty for the machine's own.",
+        ) from error  # fmt: skip
+
+
+def studio_zone(env: Mapping[str, str] = os.environ) -> tzinfo:
+    """The zone as an object; the machine's own as it stands now."""
+    name = zone_name(env)
+    if name is not None:
+        return ZoneInfo(name)
+    own = datetime.now().astimezone().tzinfo
+    assert own is not None
+    return own

@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import torch
@@ -23,9 +24,9 @@ import torch
 from benchmarks.film import Film
 from engine.adapters import Adapter
 from engine.adapters.coded import CodedSet
-from engine.catalog import BLOCK_FRAMES, CLIP_FRAMES, SHAPES, ModelShape
+from engine.catalog import BLOCK_FRAMES, CLIP_FRAMES, FPS, SHAPES, ModelShape
 from engine.config import Settings
-from engine.memory import weights_bytes
+from engine.memory import GIB, predict
 from engine.memory.offload import Offload
 from engine.model.block_engine import BlockEngine, Conditions
 from engine.model.context import Context, ContextLayout
@@ -33,9 +34,13 @@ from engine.model.cuda.host import pinned
 from engine.model.random_weights import random_adapter, random_conditions, random_engine
 
 SHAPE_NAMES = {"14b": "live-avatar-14b", "pocket": "pocket"}
-GIB = 2**30
 DEVICE_CONTEXT = 900 * 2**20  # of a cap, what is left to the CUDA context and the libraries' kernels
 WARM_BLOCKS = CLIP_FRAMES // BLOCK_FRAMES + 1  # one clip fills the ring; its end renews the sink
+GOAL_FPS = {"384x256": 45.0, "640x384": 20.0, "704x384": 17.0}  # of eight bits with everything that a step needs resident
+SLOWEST_CAPPED = 1.5  # below a cap so many times as slow at most
+GOAL_TOTAL_GIB = {"640x384": 42.0}
+GOAL_PREDICTION = 0.03  # of the peak
+GOAL_ADAPTER_SHARE = 1.05  # of a step without room for adapters
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -87,10 +92,54 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "build_peak_gib": round(load_peak / GIB, 3),
         "peak_allocated_gib": round(torch.cuda.max_memory_allocated() / GIB, 3),
         "peak_reserved_gib": round(torch.cuda.max_memory_reserved() / GIB, 3),
-        "predicted_weights_gib": round(weights_bytes(shape, _planned(arguments)) / GIB, 3),
-        "predicted_context_gib": round(layout.total_bytes / GIB, 3), "rings_gib": round(layout.ring_bytes / GIB, 3),
+        "context_gib": round(layout.total_bytes / GIB, 3), "rings_gib": round(layout.ring_bytes / GIB, 3),
         "device_context_gib": round(_device_context_bytes() / GIB, 3),
+        "predicted": _predicted(arguments, shape, offload, engine.transformer.kv, conditions),
     }  # fmt: skip
+
+
+def _predicted(
+    arguments: argparse.Namespace, shape: ModelShape, offload: Offload, kv: str | None, conditions: Conditions
+) -> dict[str, float | None]:
+    """What the planner says of this very run: GiB, and milliseconds per block."""
+    if arguments.precision == "plain":
+        return {}
+    width, height = (int(x) for x in arguments.size.split("x"))
+    found = predict(
+        shape, width, height, steps=arguments.steps, precision=arguments.precision, kv=kv, offload=offload,
+        adapter_rank=arguments.adapter_rank, adapters=1 if arguments.adapter_rank else 0,
+        voice_s=conditions["speech"].shape[-1] / FPS,
+    )  # fmt: skip
+    return {
+        "allocated_gib": round(found.allocated_bytes / GIB, 3), "reserved_gib": round(found.reserved_bytes / GIB, 3),
+        "total_gib": round(found.total_bytes / GIB, 3),
+        "block_ms": None if found.block_ms is None else round(found.block_ms, 1),
+    }  # fmt: skip
+
+
+def goals(measured: dict[str, Any], plain_step_ms: float | None) -> list[dict[str, Any]]:
+    """What this run has to reach, and whether it did; nothing for runs that no goal is about. `plain_step_ms`: of a step
+    without room for adapters."""
+    size, offload, found = measured["size"], measured["offload"], []
+
+    def goal(name: str, limit: float, reached: float, *, at_least: bool = False) -> None:
+        is_reached = reached >= limit if at_least else reached <= limit
+        found.append({"goal": name, "limit": limit, "reached": round(reached, 4), "is_reached": is_reached})
+
+    is_everyday = measured["precision"] == "fp8" and measured["shape"] == "14b" and measured["steps"] == 4
+    if is_everyday and size in GOAL_FPS:
+        share = SLOWEST_CAPPED if measured["cap_gib"] else 1.0
+        goal("frames per second", GOAL_FPS[size] / share, measured["fps"], at_least=True)
+        total = measured["peak_reserved_gib"] + measured["device_context_gib"]
+        if measured["cap_gib"]:
+            goal("GiB in all", measured["cap_gib"], total)
+        elif size in GOAL_TOTAL_GIB and not any(offload[name] for name in ("rings", "layers", "cold_weights")):
+            goal("GiB in all", GOAL_TOTAL_GIB[size], total)
+        if predicted := measured["predicted"]:
+            goal("planner's error of the peak", GOAL_PREDICTION, abs(predicted["total_gib"] / total - 1))
+        if plain_step_ms and "step_attached_ms" in measured:
+            goal("a step with an adapter", GOAL_ADAPTER_SHARE, measured["step_attached_ms"] / plain_step_ms)
+    return found
 
 
 def _film(
@@ -112,10 +161,6 @@ def on_device(layout: ContextLayout, offload: Offload) -> Context:
         return Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device="cuda"))
     rest = torch.zeros(layout.total_bytes - layout.ring_bytes, dtype=torch.uint8, device="cuda")
     return Context(layout, rest, pinned(layout.ring_bytes))
-
-
-def _planned(arguments: argparse.Namespace) -> str:
-    return "fp8" if arguments.precision == "fp8" else str(arguments.dtype)
 
 
 def _block(engine: BlockEngine, context: Context, conditions: Conditions, settings: Settings) -> None:
@@ -206,7 +251,7 @@ def _fresh() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Command line; exit status 69 where there is no CUDA device."""
+    """Command line; exit status 1 below a goal, 69 where there is no CUDA device."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
     parser.add_argument("--shape", choices=SHAPE_NAMES, default="14b")
     parser.add_argument("--size", nargs="+", default=["640x384"], help="width x height in pixels, multiples of 64")
@@ -218,7 +263,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cold-on-host", action="store_true", help="so do those used once per block")
     parser.add_argument("--rings-on-host", action="store_true", help="rings travel from host memory, layer by layer")
     parser.add_argument("--stream-layers", type=int, default=0, help="so many layers travel from host memory at each step")
-    parser.add_argument("--adapter-rank", type=int, default=0, help="room for adapters; one of this rank is measured")
+    parser.add_argument(
+        "--adapter-rank", type=int, nargs="+", default=[0],
+        help="room for adapters; one of this rank is measured, against a step without room where 0 comes first",
+    )  # fmt: skip
     parser.add_argument("--cap-gib", type=float, help="a hard limit on what this process may take of the device")
     parser.add_argument("--random-weights", action="store_true", required=True)
     parser.add_argument("--json", action="store_true", help="for symmetry: the output is always JSON")
@@ -231,11 +279,15 @@ def main(arguments: list[str]) -> int:
     if options.cap_gib:
         _, total = torch.cuda.mem_get_info()
         torch.cuda.set_per_process_memory_fraction((options.cap_gib * GIB - DEVICE_CONTEXT) / total)
-    for precision in options.precision:
-        for size in options.size:
-            one = argparse.Namespace(**{**vars(options), "size": size, "precision": precision})
-            print(json.dumps(measure(one)), flush=True)
-    return 0
+    is_reached, plain_step_ms = True, None
+    for precision, size, rank in product(options.precision, options.size, options.adapter_rank):
+        one = argparse.Namespace(**{**vars(options), "size": size, "precision": precision, "adapter_rank": rank})
+        measured = measure(one)
+        plain_step_ms = measured["step_ms"] if rank == 0 else plain_step_ms
+        measured["goals"] = goals(measured, plain_step_ms)
+        is_reached &= all(goal["is_reached"] for goal in measured["goals"])
+        print(json.dumps(measured), flush=True)
+    return 0 if is_reached else 1
 
 
 if __name__ == "__main__":

@@ -77,6 +77,16 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdapterUse:
+    """A role's adapter: its file by content, the alpha it is scaled by, and how much it counts beside others."""
+
+    name: str
+    sha256: str
+    alpha: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything needed to make an output again, bit for bit, on the same device kind and software (requirements C8)."""
 
@@ -90,7 +100,7 @@ class Recipe:
     voice_sha256: str
     voice_seconds: float  # how much of the voice is used
     fill: str | None = None  # "loop" or "pad" where the video is longer than the voice
-    adapter_sha256: str | None = None
+    adapters: tuple[AdapterUse, ...] = ()  # attached together; none: the generic character
     model: str = "pocket"
     weights_sha256: str = ""
     compat: str = "greenroom"
@@ -111,6 +121,7 @@ class Recipe:
         values: dict[str, Any] = {name: value for name, value in data.items() if name in known}
         values["degradations"] = tuple(values.get("degradations", ()))
         try:
+            values["adapters"] = tuple(AdapterUse(**use) for use in values.get("adapters", ()))
             return cls(**values)
         except TypeError as error:
             raise SettingsError(f"recipe: {error}") from error

@@ -1,4 +1,4 @@
-"""Portraits and voices: checked by a throw-away process, kept under the hash of their content.
+"""Portraits, voices and adapters: checked by a throw-away process, kept under the hash of their content.
 
 The daemon never decodes a file from people itself: `python -m engine.media probe` does, under resource limits, in a
 process group of its own that is killed when it takes too long. However that process ends, there is a reason to show.
@@ -20,11 +20,11 @@ from typing import Any, Literal
 import engine
 from scheduler.errors import SchedulerError
 
-AssetKind = Literal["portrait", "voice"]
+AssetKind = Literal["portrait", "voice", "adapter"]
 Health = Literal["healthy", "missing", "damaged"]
 
 CHECK_TIMEOUT_S = 90.0
-_KINDS: tuple[AssetKind, ...] = ("portrait", "voice")
+_KINDS: tuple[AssetKind, ...] = ("portrait", "voice", "adapter")
 _CHUNK_BYTES = 2**20
 _LINE_BYTES = 2**24  # hours of voice have many pauses
 

@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine import protocol
 from scheduler.core import actions
@@ -67,10 +68,16 @@ def _send_run(hands: Hands, effect: actions.SendRun) -> None:
             portrait_path=str(asset_path(hands.data_dir, recipe["portrait_sha256"])),
             voice_path=str(asset_path(hands.data_dir, recipe["voice_sha256"])),
             recipe=recipe,
+            adapter_paths=adapter_paths(hands.data_dir, recipe),
         ),
     )
     if not was_sent:
         _log.info("worker %s was gone before %s reached it", effect.worker_id, effect.job_id)
+
+
+def adapter_paths(data_dir: Path, recipe: dict[str, Any]) -> list[str]:
+    """Where the recipe's adapters lie, in its order."""
+    return [str(asset_path(data_dir, use["sha256"])) for use in recipe.get("adapters", ())]
 
 
 def asset_path(data_dir: Path, sha256: str) -> Path:

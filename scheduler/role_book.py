@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.assets import AssetKind, AssetLibrary, Checked, Refused
+from scheduler.assets import AssetLibrary, Checked
 from scheduler.canonical import text_sha256
 from scheduler.core import events
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Ledger, Turn
-from scheduler.registry import Problem, Role, RoleDraft, RolesError, load_roles
+from scheduler.registry import Role, RoleDraft, RolesError, load_roles
+from scheduler.role_assets import check_drafts, role_of
 from scheduler.room import refusal_of
 from scheduler.store import Store
 
@@ -115,25 +116,15 @@ class RoleBook:
         return loaded
 
     async def _complete(self, drafts: list[RoleDraft]) -> tuple[list[tuple[Role, list[Checked]]], list[str]]:
-        files: list[tuple[AssetKind, Path]] = []
-        for draft in drafts:
-            files += [("portrait", draft.image_path), ("voice", draft.audio_path)]
-        answers = await self._library.check(files)
-        if problems := _problems(drafts, answers):
+        files, problems, warnings = await check_drafts(self._library, drafts)
+        if problems:
             raise RolesError(problems)
-        checked = [answer for answer in answers if isinstance(answer, Checked)]
-        for asset in checked:
+        for asset in (asset for of_role in files for asset in of_role):
             try:
                 await asyncio.to_thread(self._library.keep, asset.path, asset.sha256)
             except OSError as error:
                 raise refusal_of(self._data_dir, error) from error
-        roles, warnings = [], []
-        for index, draft in enumerate(drafts):
-            portrait, voice = checked[2 * index], checked[2 * index + 1]
-            role = _role(draft, portrait, voice)
-            roles.append((role, [portrait, voice]))
-            warnings += [f"{role.name}: {warning}" for warning in role.warnings]
-        return roles, warnings
+        return [(role_of(draft, found), found) for draft, found in zip(drafts, files, strict=True)], warnings
 
 
 def _parse(text: str, base_dir: Path | None) -> list[RoleDraft]:
@@ -141,25 +132,3 @@ def _parse(text: str, base_dir: Path | None) -> list[RoleDraft]:
         raise SchedulerError(422, "bad_request", "The folder that the file names are relative to is not known.", field="base_dir")
     return load_roles(text, base_dir)
 
-
-def _problems(drafts: list[RoleDraft], answers: list[Checked | Refused]) -> list[Problem]:
-    """Refused files as problems at their line of the registry; answers come in pairs, portrait and voice per role."""
-    return [
-        drafts[index // 2].problem("audio" if index % 2 else "image", answer.message, answer.hint)
-        for index, answer in enumerate(answers)
-        if isinstance(answer, Refused)
-    ]
-
-
-def _role(draft: RoleDraft, portrait: Checked, voice: Checked) -> Role:
-    looks, sound = portrait.verdict, voice.verdict
-    return Role.from_draft(
-        draft,
-        portrait_sha256=portrait.sha256,
-        voice_sha256=voice.sha256,
-        voice_seconds=sound["seconds"],
-        image_width=looks["width"],
-        image_height=looks["height"],
-        pauses=tuple((start, end) for start, end in sound["pauses"]),
-        warnings=(*(f"portrait {w}" for w in looks["warnings"]), *(f"voice {w}" for w in sound["warnings"])),
-    )

@@ -91,6 +91,7 @@ def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256:
         voice_sha256=role.voice_sha256,
         voice_seconds=seconds,
         fill=request.get("fill"),
+        adapters=role.adapters,
         model=model,
         weights_sha256=weights_sha256,
     )

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.errors import WeightsError
+from engine.model.adapter_file import MAX_RANK
 from engine.model.lora import Pair, adapter_pairs
-
-MAX_RANK = 128
 
 
 @dataclass(frozen=True)

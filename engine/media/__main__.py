@@ -28,8 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
     parser = _Parser(prog="python -m engine.media", description="Check and join media files.")
     commands = parser.add_subparsers(dest="command", required=True)
-    probe = commands.add_parser("probe", help="say what a portrait or a voice is worth")
-    probe.add_argument("--kind", choices=("portrait", "voice"), required=True)
+    probe = commands.add_parser("probe", help="say what a portrait, a voice or an adapter is worth")
+    probe.add_argument("--kind", choices=("portrait", "voice", "adapter"), required=True)
     probe.add_argument("files", nargs="+", metavar="FILE")
     join = commands.add_parser("join", help="join videos, or a header and its fragments, without re-encoding")
     join.add_argument("--output", required=True, metavar="OUT")
@@ -53,15 +53,19 @@ def _probe_file(kind: str, name: str) -> bool:
     """Prints the answer for one file; true where it is refused."""
     from engine.errors import EngineError
     from engine.media.picture import MAX_PICTURE_BYTES
-    from engine.media.probe import probe_portrait, probe_voice
+    from engine.media.probe import MAX_ADAPTER_BYTES, probe_adapter, probe_portrait, probe_voice
     from engine.media.sound import MAX_VOICE_BYTES
     from engine.media.untrusted import opened_file
 
     path = Path(name)
+    limit, probe = {
+        "voice": (MAX_VOICE_BYTES, probe_voice), "portrait": (MAX_PICTURE_BYTES, probe_portrait),
+        "adapter": (MAX_ADAPTER_BYTES, probe_adapter),
+    }[kind]  # fmt: skip
     try:
-        with opened_file(path, MAX_VOICE_BYTES if kind == "voice" else MAX_PICTURE_BYTES) as (file, size):
+        with opened_file(path, limit) as (file, size):
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        verdict = probe_voice(path) if kind == "voice" else probe_portrait(path)
+        verdict = probe(path)
     except EngineError as error:
         _print({"path": name, "error": _error(error.code, str(error), error.hint)})
         return True

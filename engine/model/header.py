@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from io import BufferedReader
 from math import prod
 from typing import Any
 
@@ -37,21 +39,36 @@ class Entry:
 
 def read_header(buffer: memoryview, name: str) -> dict[str, Entry]:
     """Tensors of a safetensors image, in file order. Raises WeightsError that names the file and what it is instead."""
-    explain_other_file(bytes(buffer[:512]), name)
+    entries, _ = _read(lambda first, last: bytes(buffer[first:last]), len(buffer), name)
+    return entries
+
+
+def read_beginning(file: BufferedReader, size: int, name: str) -> tuple[dict[str, Entry], dict[str, str]]:
+    """(tensors, metadata) of an open file, of which no more than the header is read. Raises as `read_header` does."""
+
+    def part(first: int, last: int) -> bytes:
+        file.seek(first)
+        return file.read(last - first)
+
+    return _read(part, size, name)
+
+
+def _read(part: Callable[[int, int], bytes], size: int, name: str) -> tuple[dict[str, Entry], dict[str, str]]:
+    explain_other_file(part(0, 512), name)
     try:
-        (length,) = struct.unpack_from("<Q", buffer, 0)
+        (length,) = struct.unpack("<Q", part(0, 8))
         if length > LARGEST_HEADER:
             raise ValueError(f"a header of {length} bytes; it is no safetensors file")
         start = 8 + length
-        if start > len(buffer):
-            raise ValueError(f"its header would end at byte {start} of {len(buffer)}: it was cut off")
-        header = json.loads(bytes(buffer[8:start]))
-        header.pop("__metadata__", None)
+        if start > size:
+            raise ValueError(f"its header would end at byte {start} of {size}: it was cut off")
+        header = json.loads(part(8, start))
+        metadata = dict(header.pop("__metadata__", None) or {})
         entries = {key: _entry(entry, start, f"{key}: ") for key, entry in header.items()}
-        _check_end(entries, start, len(buffer))
+        _check_end(entries, start, size)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise WeightsError(f"{name} is damaged: {_words(error)}.", hint=HINT, file=name) from error
-    return dict(sorted(entries.items(), key=lambda item: item[1].first))
+    return dict(sorted(entries.items(), key=lambda item: item[1].first)), metadata
 
 
 def explain_other_file(beginning: bytes, name: str) -> None:

@@ -6,7 +6,6 @@ adapter name inside a key vary between tools and are accepted. Rank follows from
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,11 +13,10 @@ import torch
 from torch import Tensor
 
 from engine.errors import WeightsError
+from engine.model.adapter_file import module_of
 from engine.model.weights import row_pieces
 
 TARGETS = ("q", "k", "v", "o", "ffn.0", "ffn.2")  # modules that the published adapter trains
-_PREFIX = re.compile(r"^(base_model\.model\.|model\.|diffusion_model\.)+")
-_KEY = re.compile(r"^(?P<module>.+)\.(?P<side>lora_A|lora_B|lora_down|lora_up)(\.[^.]+)?\.weight$")
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,8 @@ def adapter_pairs(tensors: dict[str, Tensor]) -> dict[str, Pair]:
     """Pairs by module. Raises WeightsError for a key that is no adapter key and for half a pair."""
     sides: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        match = _KEY.match(_PREFIX.sub("", key))
-        if match is None:
-            raise WeightsError(f"adapter key {key} is not one of a low-rank adapter.")
-        side = "down" if match["side"] in ("lora_A", "lora_down") else "up"
-        sides.setdefault(match["module"], {})[side] = tensor
+        module, side = module_of(key)
+        sides.setdefault(module, {})[side] = tensor
     halves = [module for module, pair in sides.items() if len(pair) != 2]
     if halves:
         raise WeightsError(f"the adapter has only one half for {halves[0]}.", modules=halves)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.protocol.message import Message
@@ -33,6 +33,7 @@ class RunJob(Message):
     portrait_path: str
     voice_path: str
     recipe: dict[str, Any]  # see engine.config.Recipe
+    adapter_paths: list[str] = field(default_factory=list)  # in the order of the recipe's adapters
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class PrepareRole(Message):
     prompt: str
     portrait_path: str
     recipe: dict[str, Any]
+    adapter_paths: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

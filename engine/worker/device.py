@@ -15,10 +15,13 @@ from engine.catalog import SHAPES, ModelShape
 from engine.errors import OutOfDeviceMemory, SettingsError
 from engine.memory import GIB, USABLE_RATIO, Load, Plan, Room, find_device, make_plan
 from engine.memory.offload import RESIDENT, Offload
+from engine.model.adapter_file import MAX_RANK
 from engine.model.context import Context, ContextLayout
 
 VARIABLE = "GREENROOM_DEVICE"
 CHOICES = ("auto", "cpu", "cuda")
+RANK_VARIABLE = "GREENROOM_ADAPTER_RANK"
+DEFAULT_RANK = 32
 _PLANNED_SIZE = (640, 384)  # of the standard preset for a picture of 16:9: weights are placed once, for this size
 
 
@@ -30,6 +33,14 @@ def choose_device() -> str:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise SettingsError(f"{VARIABLE} is cuda, but torch sees no CUDA device.", field=VARIABLE, hint="Use auto.")
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def adapter_rank() -> int:
+    """Room for role adapters in the fused products: the sum of ranks that can be attached at once. Raises SettingsError."""
+    text = os.environ.get(RANK_VARIABLE, str(DEFAULT_RANK))
+    if not text.isdecimal() or int(text) > MAX_RANK:
+        raise SettingsError(f"{RANK_VARIABLE} is {text!r}.", field=RANK_VARIABLE, hint=f"Use 0 to {MAX_RANK}.")
+    return int(text)
 
 
 def make_deterministic(device: str, threads: int) -> None:
@@ -68,20 +79,23 @@ def device_room() -> Room:
     return Room(device=known, cap_bytes=int(total * USABLE_RATIO))
 
 
-def weights_offload(shape: ModelShape, precision: str) -> Offload:
-    """Which weights lie in host memory: decided once, for the everyday size and one context."""
-    if shape.dtype == "float32" or shape.name not in SHAPES:
+def weights_offload(shape: ModelShape, precision: str, rank: int) -> Offload:
+    """Which weights lie in host memory: decided once, for the everyday size, one context and one adapter of `rank`."""
+    if shape.name not in SHAPES:
         return RESIDENT
     width, height = _PLANNED_SIZE
-    plan = make_plan(Load(shape=shape, width=width, height=height, precision=precision), device_room())
+    load = Load(
+        shape=shape, width=width, height=height, precision=precision, adapter_rank=rank, adapters=1 if rank else 0
+    )
+    plan = make_plan(load, device_room())
     return plan.how.offload
 
 
 class DeviceContexts:
     """Contexts by job, the least recently used first."""
 
-    def __init__(self, shape: ModelShape, precision: str) -> None:
-        self._shape, self._precision, self._room = shape, precision, device_room()
+    def __init__(self, shape: ModelShape, precision: str, rank: int) -> None:
+        self._shape, self._precision, self._rank, self._room = shape, precision, rank, device_room()
         self._kept: OrderedDict[str, tuple[str, Context]] = OrderedDict()
 
     def open(self, job_id: str, layout: ContextLayout, key: str) -> Context:
@@ -122,6 +136,7 @@ class DeviceContexts:
             Load(
                 shape=self._shape, width=layout.width, height=layout.height, steps=layout.steps,
                 infer_frames=layout.infer_frames, precision=self._precision, kv="fp8" if is_coded else "bf16",
+                adapter_rank=self._rank, adapters=1 if self._rank else 0,
             ),
             self._room,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from engine.config import Recipe, Settings, fit_size
-from engine.errors import MediaError, SettingsError
+from engine.errors import MediaError
 from engine.media.probe import read_portrait
 from engine.media.voice import read_voice
 from engine.memory.offload import RESIDENT
@@ -29,9 +29,11 @@ from engine.model.checkpoint.model_files import open_model
 from engine.model.context import Context
 from engine.model.loading import load_engine
 from engine.protocol import PrepareRole, RolePrepared, Welcome, WorkerReady
+from engine.worker.adapters import AdapterShelf, key_of_uses
 from engine.worker.conditions import ConditionCache, Conditions, Prepared, key_of
 from engine.worker.device import (
     DeviceContexts,
+    adapter_rank,
     choose_device,
     device_software,
     make_deterministic,
@@ -42,6 +44,7 @@ from engine.worker.maker import MadeFiles, OnProgress, Task
 from engine.worker.store import OpenStore, Store
 
 _log = logging.getLogger("greenroom.worker")
+TIERS = ("gpu", "host", "prepared")  # where a role's parts came from, quickest first
 _TRIAL = Settings(size="192*128", steps=3, infer_frames=12)
 _TRIAL_SIDE = 64  # pixels
 
@@ -60,6 +63,7 @@ class GreenroomMaker:
         self._store: Store
         self._engine: BlockEngine
         self._cache: ConditionCache
+        self._adapters: AdapterShelf
         self._contexts: DeviceContexts | None = None  # on a CPU they lie in the vault
         self._device = "cpu"
         self._threads = 1
@@ -75,13 +79,16 @@ class GreenroomMaker:
         model_dir = Path(welcome.model_dir).absolute()
         files = open_model(model_dir, self._cache_dir, self._on_progress)
         shape, precision = files.manifest.shape(), files.manifest.precision
-        offload = RESIDENT if self._device == "cpu" else weights_offload(shape, precision)
+        is_fused = self._device != "cpu" and shape.dtype != "float32"
+        rank = adapter_rank() if is_fused else 0  # plain layers need no room
+        offload = weights_offload(shape, precision, rank) if is_fused else RESIDENT
         self._engine = load_engine(
-            files, self._store.open_hashed_file, self._device, adapter=self._adapter, offload=offload
+            files, self._store.open_hashed_file, self._device, adapter=self._adapter, offload=offload, adapter_rank=rank
         )
         self._cache = ConditionCache(self._store, self._device)
+        self._adapters = AdapterShelf(self._engine, self._store)
         if self._device != "cpu":
-            self._contexts = DeviceContexts(shape, precision)
+            self._contexts = DeviceContexts(shape, precision, rank)
         self._try_out()
         return WorkerReady(
             warm_ms=(time.perf_counter() - began) * 1000,
@@ -107,17 +114,14 @@ class GreenroomMaker:
         """Make the role's conditions ready. Raises SettingsError, MediaError."""
         began = time.perf_counter()
         recipe = Recipe.from_json(order.recipe)
+        adapters = self._adapters.ready(recipe.adapters, order.adapter_paths)
         _, _, prepared = self._role(recipe, recipe.checked_settings(), Path(order.portrait_path), order.prompt)
         switch_ms = (time.perf_counter() - began) * 1000
-        return RolePrepared(order.request_id, prepared.tier, switch_ms, prepared.prepare_ms)
+        tier = max(adapters.tier, prepared.tier, key=TIERS.index)
+        return RolePrepared(order.request_id, tier, switch_ms, prepared.prepare_ms + adapters.prepare_ms)
 
     def _role(self, recipe: Recipe, settings: Settings, portrait: Path, prompt: str) -> tuple[int, int, Prepared]:
         """(width, height, conditions) of a prompt and a portrait."""
-        if recipe.adapter_sha256 is not None:
-            raise SettingsError(
-                "adapters (LoRA) cannot be attached in this version; the generic character would be shown.",
-                field="adapter", hint="Remove the role's adapter.",
-            )  # fmt: skip
         _expect_file(portrait, recipe.portrait_sha256, "portrait")
         picture = read_portrait(portrait)
         width, height = fit_size(settings.size, picture.shape[1], picture.shape[0])
@@ -138,15 +142,16 @@ class GreenroomMaker:
         engine, recipe, settings = self._engine, task.recipe, task.settings
         self._store.release_dropped_contexts()
         _expect_file(task.voice_source, recipe.voice_sha256, "voice")
+        self._adapters.attach(self._adapters.ready(recipe.adapters, task.adapters))
         width, height, role = self._role(recipe, settings, task.portrait, recipe.prompt)
         voice_sha256 = hashlib.sha256(task.voice.read_bytes()).hexdigest()
         heard = self._cache.get(
             key_of("voice", engine.weights_sha256, self._pin(recipe), voice_sha256), lambda: engine.hear(read_voice(task.voice))
         )
         layout = engine.layout(width, height, settings.steps, settings.infer_frames)
-        # A context belongs to its weights, its portrait, its words: with others it is another context.
-        layout_key = key_of(layout.sha256, engine.weights_sha256, recipe.prompt, recipe.portrait_sha256, voice_sha256,
-                            recipe.settings)  # fmt: skip
+        # A context belongs to its weights, its adapters, its portrait, its words: with others it is another context.
+        layout_key = key_of(layout.sha256, engine.weights_sha256, key_of_uses(recipe.adapters), recipe.prompt,
+                            recipe.portrait_sha256, voice_sha256, recipe.settings)  # fmt: skip
         close: Callable[[], None]
         if self._contexts is not None:
             context, close = self._contexts.open(task.job_id, layout, layout_key), partial(self._contexts.release, task.job_id)

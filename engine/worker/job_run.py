@@ -98,7 +98,10 @@ class JobRun:
             fill = cast('Literal["loop", "pad"] | None', recipe.fill)
             write_voice(Path(order.voice_path), files.voice, recipe.voice_seconds, fill)
         portrait = Path(order.portrait_path)
-        return Task(order.job_id, recipe, settings, portrait, Path(order.voice_path), files.voice, order.total_blocks)
+        return Task(
+            order.job_id, recipe, settings, portrait, Path(order.voice_path), files.voice, order.total_blocks,
+            tuple(order.adapter_paths),
+        )  # fmt: skip
 
     def _resume(self, scene: Scene, encoder: FragmentEncoder, files: JobFiles, started: float) -> int:
         """Attach the context, say what was not heard; returns the first block to make."""

@@ -26,6 +26,7 @@ class Task:
     voice_source: Path  # as it was brought
     voice: Path  # 16 kHz mono WAV, as used
     total_blocks: int
+    adapters: tuple[str, ...] = ()  # files, in the order of the recipe's adapters
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler.assets import AssetKind, AssetLibrary, Refused
+from scheduler.assets import AssetLibrary
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, parse_pairs
 from scheduler.errors import SchedulerError
 from scheduler.prompts import PromptSource, render
 from scheduler.registry import Problem, RoleDraft, RolesError, load_roles
+from scheduler.role_assets import check_drafts
 
 roles_app = typer.Typer(help="The registry of roles: check a file, load it, list what is loaded.", no_args_is_help=True)
 prompt_app = typer.Typer(help="The prompts that roles make.", no_args_is_help=True)
@@ -70,19 +71,8 @@ def roles_refusal(file: Path, problems: list[Problem]) -> SchedulerError:
 
 
 def check_files(drafts: list[RoleDraft], data: Path) -> tuple[list[Problem], list[str]]:
-    """What is wrong with the portraits and voices that roles name, with the line of the role; and the warnings."""
-    files: list[tuple[AssetKind, Path]] = []
-    for draft in drafts:
-        files += [("portrait", draft.image_path), ("voice", draft.audio_path)]
-    answers = asyncio.run(AssetLibrary(data).check(files))
-    problems: list[Problem] = []
-    warnings: list[str] = []
-    for index, answer in enumerate(answers):
-        draft, key = drafts[index // 2], ("image", "audio")[index % 2]
-        if isinstance(answer, Refused):
-            problems.append(draft.problem(key, answer.message, answer.hint))
-        else:
-            warnings += [f"{draft.name}.{key}: {warning}" for warning in answer.verdict.get("warnings", ())]
+    """What is wrong with the files that roles name, with the line of the role; and the warnings."""
+    _, problems, warnings = asyncio.run(check_drafts(AssetLibrary(data), drafts))
     return problems, warnings
 
 

@@ -15,7 +15,7 @@ from scheduler.commands.arguments import Arguments
 from scheduler.commands.house import Handler, House
 from scheduler.core.job import OWNED_STATES
 from scheduler.door import Actor
-from scheduler.effects import asset_path
+from scheduler.effects import adapter_paths, asset_path
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Turn
 from scheduler.registry import Role
@@ -48,8 +48,8 @@ async def switch_role(house: House, actor: Actor, args: Arguments) -> dict[str, 
         turn.store.set_fact(f"stage:{slot}", {"role": name, "version": role.version, "tier": answer.tier}, turn.at)
         return {
             "role": name, "slot": slot, "tier": answer.tier, "switch_ms": answer.switch_ms,
-            "prepare_ms": answer.prepare_ms, "prompt": made.recipe.prompt, "adapter": None,
-            "weights_reloaded": False, "audit_seq": seq,
+            "prepare_ms": answer.prepare_ms, "prompt": made.recipe.prompt,
+            "adapter": " + ".join(use.name for use in role.adapters) or None, "weights_reloaded": False, "audit_seq": seq,
         }  # fmt: skip
 
     return await house.ledger.do(act, actor)
@@ -97,6 +97,7 @@ async def _prepare(house: House, role: Role, recipe: Recipe, slot: int) -> proto
         protocol.PrepareRole(
             request_id=request_id, role=role.name, prompt=recipe.prompt,
             portrait_path=str(asset_path(house.data_dir, role.portrait_sha256)), recipe=recipe.to_json(),
+            adapter_paths=adapter_paths(house.data_dir, recipe.to_json()),
         )
     )  # fmt: skip
     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.config import AdapterUse
 from scheduler.prompts.styles import StyleBook
 from scheduler.prompts.variables import Value, Variable
 from scheduler.registry.roles_file import RoleDraft
@@ -37,6 +38,7 @@ class Role:
     defaults: Mapping[str, Value] = field(default_factory=dict)
     share_with: tuple[str, ...] = ()
     never_with: tuple[str, ...] = ()
+    adapters: tuple[AdapterUse, ...] = ()
     start_within_s: float | None = None
     finish_factor: float | None = None
     pauses: tuple[tuple[float, float], ...] = ()
@@ -53,15 +55,16 @@ class Role:
         voice_seconds: float,
         image_width: int,
         image_height: int,
+        adapters: tuple[AdapterUse, ...] = (),
         pauses: tuple[tuple[float, float], ...] = (),
         warnings: tuple[str, ...] = (),
     ) -> Role:
         """The role of a draft whose assets were checked and kept."""
-        names = {item.name for item in dataclasses.fields(cls)} & {item.name for item in dataclasses.fields(draft)}
+        names = {item.name for item in dataclasses.fields(cls)} & {item.name for item in dataclasses.fields(draft)} - {"adapters"}
         return cls(
             **{name: getattr(draft, name) for name in names},
             portrait_sha256=portrait_sha256, voice_sha256=voice_sha256, voice_seconds=voice_seconds,
-            image_width=image_width, image_height=image_height, warnings=tuple(warnings),
+            image_width=image_width, image_height=image_height, adapters=adapters, warnings=tuple(warnings),
             pauses=tuple((start, end) for start, end in pauses),
         )  # fmt: skip
 
@@ -75,6 +78,7 @@ class Role:
             "defaults": dict(self.defaults),
             "share_with": list(self.share_with),
             "never_with": list(self.never_with),
+            "adapters": [dataclasses.asdict(use) for use in self.adapters],
             "pauses": [list(pause) for pause in self.pauses],
             "warnings": list(self.warnings),
         }
@@ -88,5 +92,6 @@ class Role:
         values["variables"] = {name: Variable.from_json(name, value) for name, value in data["variables"].items()}
         for name in ("share_with", "never_with", "warnings"):
             values[name] = tuple(data.get(name, ()))
+        values["adapters"] = tuple(AdapterUse(**use) for use in data.get("adapters", ()))
         values["pauses"] = tuple((float(start), float(end)) for start, end in data.get("pauses", ()))
         return cls(**{**values, "version": version})

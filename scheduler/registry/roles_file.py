@@ -18,6 +18,7 @@ from scheduler.prompts.styles import (
 from scheduler.prompts.template_grammar import compile_template
 from scheduler.prompts.variable_fields import RESERVED, checked_default, read_variables
 from scheduler.prompts.variables import Value, Variable
+from scheduler.registry.adapter_fields import AdapterDraft, read_adapters
 from scheduler.yaml_files import Fields, Node, Problem
 
 KNOWN_KEYS = (
@@ -50,7 +51,14 @@ class RoleDraft:
     never_with: tuple[str, ...] = ()  # may never run at the same time
     start_within_s: float | None = None
     finish_factor: float | None = None
+    adapters: tuple[AdapterDraft, ...] = ()  # attached together; none: the generic character
     places: dict[str, tuple[int, int]] = field(default_factory=dict)  # line and column of each value, by key
+
+    @property
+    def files(self) -> list[tuple[str, str, Path]]:
+        """(key, kind of asset, path) of every file that the role names, in a fixed order."""
+        adapters = [("adapter", "adapter", adapter.path) for adapter in self.adapters]
+        return [("image", "portrait", self.image_path), ("audio", "voice", self.audio_path), *adapters]
 
     def problem(self, key: str, message: str, hint: str = "") -> Problem:
         """A complaint at one of the role's keys, for checks that come later (assets)."""
@@ -61,10 +69,6 @@ class RoleDraft:
 def read_role(name: str, node: Node, base_dir: Path, problems: list[Problem], style_dir: Path = STYLE_DIR) -> RoleDraft:
     """One entry of the file as a draft. With problems added, the draft is only good for finding more of them."""
     fields = Fields(node, name, KNOWN_KEYS, problems)
-    if (adapter := fields.get("adapter")) is not None:
-        fields.complain(
-            adapter, "adapters are not built yet; remove the line.", "The generic character is used.", "adapter"
-        )
     book = _style_book(fields, style_dir)
     style = _style(fields, book)
     preset = fields.text("preset", "standard")
@@ -98,6 +102,7 @@ def read_role(name: str, node: Node, base_dir: Path, problems: list[Problem], st
         never_with=never_with,
         start_within_s=start_within_s,
         finish_factor=finish_factor,
+        adapters=read_adapters(fields, base_dir),
         places=_places(node),
     )
 

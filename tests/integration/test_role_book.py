@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
+import pytest
+from safetensors.torch import save_file
+
+from engine.catalog import SHAPES
+from engine.config import AdapterUse
+from engine.model.hashes import hash_file
+from engine.model.random_weights import random_adapter
+from scheduler.assets import AssetLibrary
 from scheduler.clock import SteadyClock
 from scheduler.core import events
 from scheduler.core.machine import State
 from scheduler.core.policy import Policy
+from scheduler.effects import adapter_paths
 from scheduler.ledger import SYSTEM, Deed, Ledger
+from scheduler.registry import RolesError
 from scheduler.role_book import RoleBook
 from scheduler.store import Store, open_writer
+from scheduler.submission import work_out
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -44,4 +56,63 @@ def test_registry_that_was_loaded_is_known_after_a_restart_word_for_word(tmp_pat
     assert book.is_loaded(text, EXAMPLES)
     assert not book.is_loaded(text + "\n# changed", EXAMPLES)
     assert not book.is_loaded(text, tmp_path), "the same words, other files"
+    store.close()
+
+
+ROLE = """captain:
+  image: portrait.png
+  audio: voice.wav
+  prompt_template: "A captain speaks."
+  priority: 10
+  adapter: {file: lora, WORDS}
+"""
+
+
+def _folder(tmp_path: Path, rank: int) -> Path:
+    """A registry's folder with one role's files."""
+    folder = tmp_path / "registry"
+    (folder / "lora").mkdir(parents=True)
+    shutil.copy(next((EXAMPLES / "images").glob("*.png")), folder / "portrait.png")
+    shutil.copy(next((EXAMPLES / "audios").glob("*.wav")), folder / "voice.wav")
+    save_file(random_adapter(SHAPES["pocket"], "cpu", rank, 0.5), str(folder / "lora" / "captain.safetensors"))
+    return folder
+
+
+def _load(store: Store, data: Path, text: str, folder: Path) -> RoleBook:
+    async def load() -> RoleBook:
+        ledger = make_ledger(store)
+        turns = asyncio.create_task(ledger.run())
+        book = RoleBook(data, store)
+        try:
+            await book.load(text, folder, ledger, SYSTEM)
+        finally:
+            turns.cancel()
+        return book
+
+    return asyncio.run(load())
+
+
+def test_role_with_an_adapter_keeps_its_file_and_hands_it_on(tmp_path: Path) -> None:
+    folder, store = _folder(tmp_path, 4), open_writer(tmp_path)
+    _load(store, tmp_path, ROLE.replace("WORDS", "alpha: 2, weight: 0.5"), folder)
+    role = RoleBook(tmp_path, store).get("captain")  # as a daemon that comes back finds it
+    file = folder / "lora" / "captain.safetensors"
+    assert role.adapters == (AdapterUse(name="captain", sha256=hash_file(file), alpha=2.0, weight=0.5),)
+    assert AssetLibrary(tmp_path).verify(role.adapters[0].sha256) == "healthy"
+    recipe = work_out({"user": "reader", "role": "captain", "duration_sec": 1.0}, role, "pocket", "").recipe
+    (path,) = adapter_paths(tmp_path, recipe.to_json())
+    assert Path(path).read_bytes() == file.read_bytes()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("rank", "words", "message"),
+    [(4, "weight: 1", "nothing says the alpha of captain.safetensors"), (129, "alpha: 2", "rank 129; at most 128")],
+)
+def test_adapter_that_cannot_be_used_is_a_mistake_at_its_line(tmp_path: Path, rank: int, words: str, message: str) -> None:
+    folder, store = _folder(tmp_path, rank), open_writer(tmp_path)
+    with pytest.raises(RolesError) as refused:
+        _load(store, tmp_path, ROLE.replace("WORDS", words), folder)
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.path) == (6, "captain.adapter") and message in problem.message
     store.close()

@@ -5,6 +5,7 @@ Starting a worker costs seconds (torch), so idle ones are used again and one job
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -12,11 +13,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from safetensors.torch import save_file
 
 from engine import protocol
-from engine.config import Recipe
+from engine.catalog import SHAPES
+from engine.config import AdapterUse, Recipe
+from engine.model.hashes import hash_file
+from engine.model.random_weights import random_adapter
 from engine.worker.crash_points import VARIABLE, CrashPoint
 from tests.integration.vault_rig import VaultProcess
 from tests.integration.worker_rig import JobKit, WorkerProcess, hashes
@@ -189,13 +195,41 @@ def test_recipe_that_cannot_be_kept_is_refused(studio: Studio, quiet: list[tuple
     for changes, code, word in (
         ({"portrait_sha256": "0" * 64}, "bad_media", "not the one of the recipe"),
         ({"voice_sha256": "0" * 64}, "bad_media", "not the one of the recipe"),
-        ({"adapter_sha256": "0" * 64}, "bad_settings", "adapters"),
+        ({"adapters": [{"name": "x", "sha256": "0" * 64, "alpha": 1.0}]}, "bad_weights", "1 adapters, 0 files"),
     ):
         order = studio.order("refused")
         worker.say(protocol.RunJob(**{**vars(order), "recipe": {**recipe, **changes}}))
         failed = worker.finish_job()
         assert isinstance(failed, protocol.JobFailed)
         assert (failed.code, failed.can_retry) == (code, False) and word in failed.message
+    studio.idle.append(worker)
+
+
+def test_role_adapter_changes_the_character_and_leaves_nothing_behind(
+    studio: Studio, quiet: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    def recipe_of(path: Path | None) -> dict[str, Any]:
+        uses = [vars(AdapterUse(name=path.stem, sha256=hash_file(path), alpha=4.0))] if path else []
+        return {**studio.kit.recipe.to_json(), "adapters": uses}
+
+    worker, found, files = studio.worker(), {}, {"generic": None}
+    for seed, name in enumerate(("captain", "pencil")):
+        path = files[name] = tmp_path / f"{name}.safetensors"
+        save_file(random_adapter(SHAPES["pocket"], "cpu", 4, 0.5, seed), str(path))
+    for job in ("captain", "generic", "pencil", "captain again"):
+        path = files[job.removesuffix(" again")]
+        order = dataclasses.replace(studio.order(job), recipe=recipe_of(path), adapter_paths=[str(path)] if path else [])
+        worker.say(order)
+        assert isinstance(worker.finish_job(), protocol.JobSucceeded)
+        found[job] = hashes(studio.folder / job)
+    assert found["generic"] == quiet
+    assert found["captain"] == found["captain again"]
+    assert all(len({found[job][block] for job in files}) == 3 for block in range(BLOCKS))
+    forged = tmp_path / "forged.safetensors"
+    forged.write_bytes(files["captain"].read_bytes()[:-1] + b"x")
+    worker.say(dataclasses.replace(studio.order("forged"), recipe=recipe_of(forged), adapter_paths=[str(files["pencil"])]))
+    failed = worker.finish_job()
+    assert isinstance(failed, protocol.JobFailed) and failed.code == "bad_weights", "nobody is shown with a wrong face"
     studio.idle.append(worker)
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from engine.errors import WeightsError
+from engine.model.adapter_file import SETTINGS_FILE, read_facts
 from engine.model.lora import adapter_pairs
 from engine.model.weights import load_tensors
 
 PUBLISHED = "liveavatar.safetensors"
-PUBLISHED_RANK, PUBLISHED_ALPHA = 128, 64.0  # the file itself carries no alpha
-_SETTINGS = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,12 @@ class AdapterFile:
         return tensors, alpha, ranks[-1] if ranks else 0
 
     def _alpha(self, ranks: list[int]) -> float:
-        settings = self.path.with_name(_SETTINGS)
-        if settings.is_file():
-            try:
-                return float(json.loads(settings.read_text(encoding="utf-8"))["lora_alpha"])
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise WeightsError(f"{settings} says no lora_alpha.", hint="Give --lora-alpha.") from error
-        if ranks == [PUBLISHED_RANK]:
-            return PUBLISHED_ALPHA
+        with self.path.open("rb") as file:
+            alpha = read_facts(file, self.path.stat().st_size, self.path).alpha
+        if alpha is not None:
+            return alpha
         what = f"nothing says the alpha of {self.path} (rank {', '.join(map(str, ranks)) or 'unknown'})."
-        hint = f"Convert with --lora-alpha, or put an {_SETTINGS} with lora_alpha beside it."
+        hint = f"Convert with --lora-alpha, or put an {SETTINGS_FILE} with lora_alpha beside it."
         raise WeightsError(what, hint=hint)
 
 

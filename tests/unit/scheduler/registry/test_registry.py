@@ -125,7 +125,16 @@ def test_a_loaded_role_renders_its_prompt(base: Path) -> None:
 MISTAKES = {
     "unknown key": (("  priority: 10", "  priorty: 10"), 5, "teacher.priorty", "Did you mean 'priority'?"),
     "lora": (("  priority: 10", "  priority: 10\n  lora: x"), 6, "teacher.lora", "Did you mean 'adapter'?"),
-    "adapter": (("  priority: 10", "  priority: 10\n  adapter: lora/x"), 6, "teacher.adapter", "not built yet; remove the line"),
+    "adapter absent": (("  priority: 10", "  priority: 10\n  adapter: lora/x"), 6, "teacher.adapter", "there is no adapter"),
+    "adapter outside": (("  priority: 10", "  priority: 10\n  adapter: ../x"), 6, "teacher.adapter", "lies outside"),
+    "adapter in a folder of none": (
+        ("  priority: 10", "  priority: 10\n  adapter: images"), 6, "teacher.adapter", "holds not one",
+    ),
+    "adapter without file": (
+        ("  priority: 10", "  priority: 10\n  adapter: {alpha: 2}"), 6, "teacher.adapter.file", "file is missing",
+    ),
+    "adapter as number": (("  priority: 10", "  priority: 10\n  adapter: 3"), 6, "teacher.adapter", "a file name or a map"),
+    "no adapter in a list": (("  priority: 10", "  priority: 10\n  adapter: []"), 6, "teacher.adapter", "Use 1 to 4"),
     "priority above": (("10", "101"), 5, "teacher.priority", "from 0 to 100"),
     "priority below": (("10", "-1"), 5, "teacher.priority", "from 0 to 100"),
     "priority as text": (("10", '"10"'), 5, "teacher.priority", "whole number"),

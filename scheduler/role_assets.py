@@ -1,0 +1,70 @@
+"""The files that roles name: checked in throw-away processes, with complaints at the line of the registry."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from engine.config import AdapterUse
+from scheduler.assets import AssetKind, AssetLibrary, Checked, Refused
+from scheduler.registry import Problem, Role, RoleDraft
+
+MOST_RANKS = 128  # of adapters that are attached together
+
+
+async def check_drafts(
+    library: AssetLibrary, drafts: list[RoleDraft]
+) -> tuple[list[list[Checked]], list[Problem], list[str]]:
+    """(per draft its files in the order of `RoleDraft.files`, problems, warnings); with problems the files are of no use."""
+    files = [(cast(AssetKind, kind), path) for draft in drafts for _, kind, path in draft.files]
+    answers = iter(await library.check(files))
+    checked: list[list[Checked]] = []
+    problems: list[Problem] = []
+    warnings: list[str] = []
+    for draft in drafts:
+        good = []
+        for key, _, _ in draft.files:
+            answer = next(answers)
+            if isinstance(answer, Refused):
+                problems.append(draft.problem(key, answer.message, answer.hint))
+                continue
+            good.append(answer)
+            warnings += [f"{draft.name}.{key}: {warning}" for warning in answer.verdict.get("warnings", ())]
+        checked.append(good)
+        if len(good) == len(draft.files):
+            problems += _adapter_problems(draft, good[2:])
+    return checked, problems, warnings
+
+
+def role_of(draft: RoleDraft, files: list[Checked]) -> Role:
+    """The role of a draft whose files were checked without a problem."""
+    portrait, voice, *adapters = files
+    looks, sound = portrait.verdict, voice.verdict
+    return Role.from_draft(
+        draft,
+        portrait_sha256=portrait.sha256,
+        voice_sha256=voice.sha256,
+        voice_seconds=sound["seconds"],
+        image_width=looks["width"],
+        image_height=looks["height"],
+        adapters=tuple(
+            AdapterUse(
+                name=wanted.path.stem, sha256=file.sha256, alpha=wanted.alpha or file.verdict["alpha"], weight=wanted.weight
+            )
+            for wanted, file in zip(draft.adapters, adapters, strict=True)
+        ),
+        pauses=tuple((start, end) for start, end in sound["pauses"]),
+        warnings=(*(f"portrait {w}" for w in looks["warnings"]), *(f"voice {w}" for w in sound["warnings"])),
+    )
+
+
+def _adapter_problems(draft: RoleDraft, adapters: list[Checked]) -> list[Problem]:
+    problems = []
+    for wanted, file in zip(draft.adapters, adapters, strict=True):
+        if wanted.alpha is None and file.verdict["alpha"] is None:
+            hint = f'Write adapter: {{file: "{wanted.path.name}", alpha: …}}; {file.verdict["rank"]} is its rank.'
+            problems.append(draft.problem("adapter", f"nothing says the alpha of {wanted.path.name}.", hint))
+    ranks = sum(file.verdict["rank"] for file in adapters)
+    if ranks > MOST_RANKS:
+        hint = "Use fewer or smaller ones."
+        problems.append(draft.problem("adapter", f"adapters of rank {ranks} in all; at most {MOST_RANKS}.", hint))
+    return problems

@@ -22,6 +22,7 @@ class JobRecord:
     preemptions: int = 0
     losses: int = 0
     prepare_s: float = 0.0
+    error: str = ""  # why it was rejected or has failed
     spells: list[tuple[float, float]] = field(default_factory=list)
     predictions: dict[str, Estimate | None] = field(default_factory=dict)  # by forecaster, made at submission
 

@@ -258,6 +258,7 @@ class World:
         record.state = move.target
         if move.target in FINAL_STATES:
             record.ended_at = self.now
+            record.error = str(move.fields.get("error_message") or "")
             for witness in self._witnesses:
                 witness.ended(self.now, move.job_id, move.target is JobState.SUCCEEDED)
         elif move.target is JobState.QUEUED and move.source is not JobState.SUBMITTED:

@@ -22,6 +22,7 @@ from scheduler.store import Reader, open_reader
 
 LONG_S = 60.0  # of a job that is there to be interrupted
 WAIT_S = 120.0
+PEACEFUL_S = 3.36  # seven blocks: enough to know what is usual
 
 
 class HurtHouse:
@@ -70,6 +71,22 @@ class HurtHouse:
 
         return until(look, f"{' or '.join(tags)} of {job_id}", WAIT_S, 0.01)
 
+    def row(self, job_id: str, tag: str, after: float = 0.0) -> AuditEntry:
+        """The job's first audit row with this tag after a moment."""
+
+        def look() -> AuditEntry | None:
+            story = self.reader.story(f"job:{job_id}")
+            return next((entry for entry in story if entry["action"] == tag and seconds_of(entry) >= after), None)
+
+        entry = until(look, f"{tag} of {job_id}", WAIT_S, 0.01)
+        assert entry is not None
+        return entry
+
+    def teach_block_times(self) -> None:
+        """A job of nothing but usual blocks: from then on it is known what is slow."""
+        job_id = self.submit(seconds=PEACEFUL_S)
+        until(lambda: (self.reader.job(job_id) or {})["state"] == "SUCCEEDED", f"the end of {job_id}", WAIT_S)
+
     def end_job(self, job_id: str) -> None:
         """Cancel it and wait until it is gone."""
         self.house.door.cancel(job_id)
@@ -84,15 +101,15 @@ def seconds_of(entry: AuditEntry) -> float:
 @contextlib.contextmanager
 def hurt_house(
     engine: str, *, model: str = "pocket", standbys: int = 1, block_s: float = 0.1, script: dict[str, Any] | None = None,
-    data_dir: Path | None = None,
+    faults: dict[str, str] | None = None, data_dir: Path | None = None,
 ) -> Iterator[HurtHouse]:  # fmt: skip
-    """Start one, wait for a worker, end it. `block_s`, `script`: of the scripted engine."""
+    """Start one, wait for a worker, end it. `block_s`, `script`: of the scripted engine; `faults`: lines of the policy."""
     with tempfile.TemporaryDirectory(prefix="greenroom-recovery-") as folder:
         house = ChaosHouse(
             Path(folder), engine, data_dir,
             program=(sys.executable, "-m", "benchmarks.serve", "--model", model, "--standbys", str(standbys)),
         )  # fmt: skip
-        house.be_patient()
+        house.be_patient(faults)
         write_script(house, {"block_s": block_s, **(script or {})})
         try:
             house.start()

@@ -109,11 +109,12 @@ class ChaosHouse:
         """Who was started."""
         return ProcessList(self.data_dir / "run")
 
-    def be_patient(self) -> None:
-        """A policy under which crashes alone end no job."""
+    def be_patient(self, faults: Mapping[str, str] | None = None) -> None:
+        """A policy under which crashes alone end no job. `faults`: further rules, as YAML values."""
         known = {item.name for item in fields(Policy)}
         text = "".join(f"{name}: {value}\n" for name, value in _PATIENT.items() if name in known)
-        (self.data_dir / POLICY_NAME).write_text(text + _FAULTS, encoding="utf-8")
+        further = "".join(f"  {name}: {rule}\n" for name, rule in (faults or {}).items())
+        (self.data_dir / POLICY_NAME).write_text(text + _FAULTS + further, encoding="utf-8")
 
     def start(self, *, is_awaited: bool = True) -> None:
         """Start the launcher. Raises NotWithin when it ends or no worker becomes ready."""

@@ -30,7 +30,7 @@ class Point:
     engines: frozenset[str] = frozenset({"real", "fake"})
     kill_first: tuple[Kind, ...] = ()
     needs_preemption: bool = False
-    needs_job: bool = False  # a worker must have one when the first is killed
+    needs_job: bool = False  # some worker must have begun one when the first is killed
 
 
 _REAL = frozenset({"real"})

@@ -130,7 +130,8 @@ class Striker:
         self.tally.deeds[Deed.KILL] += 1
 
     def _is_at_work(self) -> bool:
-        return any(slot["job_id"] and slot["pid"] for slot in self._house.status()["slots"])
+        """Somebody has begun a job, so holds its context: one that was only given a job may still prepare for seconds."""
+        return bool(self._house.reader.jobs(state="RUNNING").rows)
 
     def _wait_for_death(self, name: str, before: set[int]) -> None:
         """Until somebody has taken the order and is gone: between the two it still looks alive."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from scheduler.cli.checks import as_report, ask_daemon, current_time, house_checks, policy_check
+from scheduler.cli.checks import as_report, ask_daemon, current_time, house_checks
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door, facts
+from scheduler.core.policy import Policy
 from scheduler.errors import SchedulerError
 from scheduler.plan.check import OK, UNKNOWN, checked
 from scheduler.plan.entry import Calendar, DayPlan
@@ -20,11 +22,14 @@ from scheduler.plan.open_work import with_open_work
 from scheduler.plan.report import PlanReport, change_line, check_plan
 from scheduler.plan.simulated import play
 from scheduler.plan.studio import read_studio
+from scheduler.policy_file import load_policy
 from scheduler.store import Reader, open_reader
 from scheduler.zone import studio_zone
 
 app = typer.Typer(help="The day plan: file one, see it, see its checks.", no_args_is_help=True)
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="plan.yaml, or CSV with the same columns.")]
+UNKNOWN_BYTES = 1
+SHOWN_RATIO = 0.5  # quarter-hours used less are told in one line
 SENTENCES = {
     "fits": "Everything fits.",
     "fits_degraded": "It works, but something needs attention.",
@@ -72,13 +77,24 @@ def _filed(reader: Reader, day: str) -> DayPlan | None:
 
 
 def _check(data: Path, plan: DayPlan, now: float, reader: Reader, status: dict[str, Any] | None) -> PlanReport:
-    policy, _ = policy_check(data)
+    policy = house_policy(data, reader, status)
     studio = read_studio(data, now, studio_zone(), reader, policy, status)
     studio, left_out = with_open_work(studio, reader)
     found = check_plan(plan, studio, play, data / "jobs")
     if left_out:
         found.checks.append(checked("plan open jobs", UNKNOWN, "open_unknown", {"jobs": left_out}, jobs=left_out))
     return found
+
+
+def house_policy(data: Path, reader: Reader, status: dict[str, Any] | None) -> Policy:
+    """The policy with the memory that a slot really has: the vault's limit, or what the daemon wrote down last."""
+    known = reader.fact("policy") or {}
+    limit = status["vault"]["limit_bytes"] if status and status["vault"] else known.get("slot_memory_bytes")
+    try:
+        policy = load_policy(data, slot_memory_bytes=limit or UNKNOWN_BYTES)
+    except SchedulerError:
+        policy = Policy(slot_memory_bytes=limit)  # the line `policy` says what is wrong with the file
+    return replace(policy, slot_memory_bytes=None) if policy.slot_memory_bytes == UNKNOWN_BYTES else policy
 
 
 def read_plan_file(file: Path) -> DayPlan:
@@ -125,30 +141,38 @@ def _show(report: dict[str, Any], found: PlanReport | None) -> None:
 
 def show_plan(found: PlanReport) -> None:
     """The plan's entries, its quarter-hours, and what would make misfits fit."""
-    text = found.calendar.text
     print_table(
         ("line", "role", "window", "videos", "fits", "finished", "longest wait", "what would make it fit"),
         [_entry_cells(entry, found) for entry in found.entries],
         title=f"Plan for {found.calendar.day}",
     )
-    if found.quarters:
-        print_table(
-            ("quarter", "wanted", "played", "of", "load", ""),
-            [
-                (
-                    text(one.starts_at), time_text(one.wanted_s), time_text(one.played_s), time_text(one.capacity_s),
-                    f"{one.ratio:.0%}", "more is wanted than can play" if one.is_overfull else "",
-                )
-                for one in found.quarters
-            ],
-            title="GPU seconds per quarter-hour",
-        )  # fmt: skip
+    _show_quarters(found)
     if found.repair is not None:
         changes = "; ".join(f"line {one['line']}, {one['role']}: {one['text']}" for one in found.repair["changes"])
         if found.repair["fits"]:
             say(f"Together these make the whole plan fit: {changes}.")
         elif changes:
             say(f"Of these, some remain that do not fit: {changes}.")
+
+
+def _show_quarters(found: PlanReport) -> None:
+    """The quarter-hours that are worth a look; all of them are in the JSON."""
+    full = [one for one in found.quarters if one.is_overfull or one.ratio >= SHOWN_RATIO]
+    if full:
+        print_table(
+            ("quarter", "wanted", "played", "of", "load", ""),
+            [
+                (
+                    found.calendar.text(one.starts_at), time_text(one.wanted_s), time_text(one.played_s),
+                    time_text(one.capacity_s), f"{one.ratio:.0%}", "more is wanted than can play" if one.is_overfull else "",
+                )
+                for one in full
+            ],
+            title="GPU time per quarter-hour",
+        )  # fmt: skip
+    if found.quarters and len(full) < len(found.quarters):
+        most = max((one.ratio for one in found.quarters if one not in full), default=0.0)
+        say(f"{len(found.quarters) - len(full)} {'more ' if full else ''}quarter-hours are used to {most:.0%} at most.")
 
 
 def _entry_cells(entry: dict[str, Any], found: PlanReport) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from scheduler.cli.checks import ask_daemon, current_time, policy_check
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts
-from scheduler.cli.plan import read_plan_file
+from scheduler.cli.plan import house_policy, read_plan_file
 from scheduler.core.policy import Policy
 from scheduler.errors import DaemonUnreachable, SchedulerError
 from scheduler.plan.entry import Calendar, DayPlan
@@ -68,14 +68,13 @@ def _simulated(data: Path, day: str, seed: int, slots: int | None, plan_file: Pa
 def _studio(data: Path) -> tuple[Studio, Reader | None]:
     """The house as it is; without one, an empty house with one slot, so that a peak can be rehearsed anywhere."""
     now, zone = current_time(), studio_zone()
-    policy, _ = policy_check(data)
     try:
         reader = open_reader(data)
     except SchedulerError:
         note("no studio here: one slot, the policy's defaults and an assumed pace are rehearsed")
         return Studio(now=now, zone=zone, policy=Policy(), slots=1), None
     status, _ = ask_daemon(data)
-    return read_studio(data, now, zone, reader, policy, status), reader
+    return read_studio(data, now, zone, reader, house_policy(data, reader, status), status), reader
 
 
 def _live(data: Path, jobs: int, limit_s: float, anyway: bool) -> dict[str, Any]:

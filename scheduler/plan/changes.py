@@ -14,7 +14,10 @@ from scheduler.plan.figures import length_text
 from scheduler.plan.played import PlayedDay, Stage
 from scheduler.plan.sentences import Words, sentence
 
+KINDS = ("fill", "extend", "move", "shorten", "lower_preset", "fewer")  # what costs the video least comes first
+HOPELESS = frozenset({"unknown_role", "role_away"})  # no change of the entry helps
 STEP_MIN = 15
+FINE_MIN = 120  # beyond this distance hours are tried, not quarters
 SHORTEST_SHARE = 0.1  # of the length: less is another video
 TRIES = 7  # halvings of a search
 
@@ -45,15 +48,19 @@ class Search:
         """The smallest change of each kind for one misfit, those first that leave the video as it was asked for."""
         entry = next(entry for entry in day.entries if entry.number == number)
         is_good = self._judge(day, number)
-        found = [
-            next((change for change in _fills(entry, day, self._stage) if is_good(change.entry)), None),
-            next((change for change in _later_ends(entry, day, self._stage) if is_good(change.entry)), None),
-            next((change for change in self._moves(entry) if is_good(change.entry)), None),
-            self._shortest_cut(entry, day, is_good),
-            next((change for change in _lower_presets(entry, day, self._stage) if is_good(change.entry)), None),
-            self._fewest_less(entry, is_good),
-        ]
-        return [change for change in found if change is not None]
+        if any(refusal.entry.number == number and refusal.code in HOPELESS for refusal in day.refused):
+            return []
+
+        def first(candidates: Iterator[Change]) -> Change | None:
+            return next((change for change in candidates if is_good(change.entry)), None)
+
+        found = {
+            "fill": first(_fills(entry, day, self._stage)), "extend": first(_later_ends(entry, day, self._stage)),
+            "lower_preset": first(_lower_presets(entry, day, self._stage)),
+            "shorten": self._shortest_cut(entry, day, is_good), "fewer": self._fewest_less(entry, is_good),
+            "move": first(self._moves(entry)),  # the longest search comes last
+        }  # fmt: skip
+        return [change for kind in KINDS if (change := found[kind]) is not None]
 
     def repair(self, day: PlayedDay) -> tuple[list[Change], PlayedDay]:
         """One change for each misfit, one on top of the other, and the day that comes of them."""
@@ -78,9 +85,9 @@ class Search:
         return is_good
 
     def _moves(self, entry: Entry) -> Iterator[Change]:
-        """The same window, by quarter-hours, the least distance first, later before earlier."""
+        """The same window, by quarter-hours and then hours, the least distance first, later before earlier."""
         calendar, now = self._stage.calendar, self._stage.studio.now
-        for distance in range(STEP_MIN, DAY_MINUTES, STEP_MIN):
+        for distance in (*range(STEP_MIN, FINE_MIN, STEP_MIN), *range(FINE_MIN, DAY_MINUTES, 60)):
             for shift in (distance, -distance):
                 opens, closes = entry.opens_min + shift, entry.closes_min + shift
                 if opens >= 0 and closes <= DAY_MINUTES and calendar.at(opens) >= now:

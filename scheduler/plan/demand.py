@@ -70,9 +70,6 @@ def demand_of(entries: Iterable[Entry], calendar: Calendar, studio: Studio) -> t
 
 
 def _checked(entry: Entry, calendar: Calendar, studio: Studio) -> Submission | Refusal:
-    if calendar.at(entry.closes_min) <= studio.now:
-        words = {"window": entry.window, "now": calendar.text(studio.now)}
-        return Refusal(entry=entry, code="window_over", words=words)
     role = studio.roles.get(entry.role)
     problem = studio.problems.get(entry.role)
     if role is None or problem == "The role was removed.":
@@ -80,6 +77,9 @@ def _checked(entry: Entry, calendar: Calendar, studio: Studio) -> Submission | R
         return Refusal(entry=entry, code="unknown_role", words={"role": entry.role, "known": known})
     if problem is not None:
         return Refusal(entry=entry, code="role_away", words={"role": entry.role, "problem": problem})
+    if calendar.at(entry.closes_min) <= studio.now:
+        words = {"window": entry.window, "now": calendar.text(studio.now)}
+        return Refusal(entry=entry, code="window_over", words=words)
     try:
         check_fields(entry.request())
         return work_out(entry.request(), role, studio.model or "pocket", "")

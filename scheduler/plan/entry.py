@@ -95,10 +95,11 @@ class Calendar:
         wall = midnight.replace(hour=int(rest // 60), minute=int(rest % 60))
         return wall.timestamp() + 60.0 * (rest % 1)
 
-    def text(self, at: float) -> str:
-        """`10:42` of an absolute time; with the day where it is another one."""
+    def text(self, at: float, *, has_seconds: bool = False) -> str:
+        """`10:42` or `10:42:07` of an absolute time; with the day where it is another one."""
         local = datetime.fromtimestamp(at, self.zone)
-        return local.strftime("%H:%M" if local.date() == self.day else "%Y-%m-%d %H:%M")
+        clock = "%H:%M:%S" if has_seconds else "%H:%M"
+        return local.strftime(clock if local.date() == self.day else f"%Y-%m-%d {clock}")
 
 
 def clock_text(minutes: int) -> str:

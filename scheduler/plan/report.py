@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ from scheduler.plan.statics import (
 from scheduler.plan.studio import Studio
 
 SCATTERED_DAYS = 5
-BLOCKS_PLAYED = 1_500_000  # of all days that a search may play together
-MOST_DAYS, FEWEST_DAYS = 300, 12
+BLOCKS_PLAYED = 1_000_000  # of all days that a search may play together
+MOST_DAYS, FEWEST_DAYS = 300, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,33 +67,35 @@ def check_plan(plan: DayPlan, studio: Studio, play: Play, jobs_dir: Path) -> Pla
     if first.state == BAD:
         return _report(plan, calendar, checks)
     checks += request_checks(refused)
+    without = {refusal.entry.number for refusal in refused}
     if wanted:
         checks += _static_checks(wanted, studio, jobs_dir)
     stage = Stage(studio, calendar, play)
     if not studio.usable_slots:
         checks.append(checked("plan time", BAD, "time_no_slots"))
-        return _report(plan, calendar, checks)
+        return _report(plan, calendar, checks, without)
     if any(one.pace is None for one in wanted):
         checks.append(checked("plan service", UNKNOWN, "sla_unknown"))
-        return _report(plan, calendar, checks)
+        return _report(plan, calendar, checks, without)
     day = stage.day(plan.entries)
     quarters = _quarters(day, studio, calendar)
     if wanted:
         checks += [_time_check(day, studio, quarters), *service_checks(day)]
     entries, repair = _judged(stage, day)
     checks += _entry_checks(day, entries, stage)
-    return _report(plan, calendar, checks, entries, quarters, repair, stage.runs)
-
-
-def _report(
-    plan: DayPlan, calendar: Calendar, checks: list[Check], entries: list[dict[str, Any]] | None = None,
-    quarters: list[Quarter] | None = None, repair: dict[str, Any] | None = None, days_played: int = 0,
-) -> PlanReport:  # fmt: skip
-    plain = [{**entry.to_json(), "fits": None, "changes": []} for entry in plan.entries]
     return PlanReport(
-        plan=plan, calendar=calendar, checks=checks, entries=plain if entries is None else entries,
-        quarters=quarters or [], repair=repair, days_played=days_played,
-    )  # fmt: skip
+        plan=plan, calendar=calendar, checks=checks, entries=entries, quarters=quarters, repair=repair, days_played=stage.runs
+    )
+
+
+def _report(plan: DayPlan, calendar: Calendar, checks: list[Check], refused: Set[int] = frozenset()) -> PlanReport:
+    """The report of a plan that could not be played."""
+    entries = [
+        {**entry.to_json(), "fits": False if entry.number in refused else None, "changes": [], "days_played": 0,
+         "is_search_cut_short": False}
+        for entry in plan.entries
+    ]  # fmt: skip
+    return PlanReport(plan=plan, calendar=calendar, checks=checks, entries=entries, quarters=[], repair=None, days_played=0)
 
 
 def _static_checks(wanted: list[Demand], studio: Studio, jobs_dir: Path) -> Iterator[Check]:
@@ -195,7 +197,8 @@ def _entry_check(entry: dict[str, Any], calendar: Calendar) -> Check:
         return checked(name, BAD, "never_done", figures, **words)
     if not entry["fits"]:
         closes = entry["window"].partition("-")[2]
-        words = {"late": entry["late"], "count": entry["count"], "closes": closes, "finish": calendar.text(entry["finishes_at"])}
+        finish = calendar.text(entry["finishes_at"], has_seconds=True)
+        words = {"late": entry["late"], "count": entry["count"], "closes": closes, "finish": finish}
         return checked(name, BAD, "late", figures, **words)
     if entry["rungs"]:
         return checked(name, ATTENTION, "degraded", figures, rung=", ".join(entry["rungs"]))
@@ -206,6 +209,8 @@ def change_line(entry: dict[str, Any]) -> str:
     """What would make a misfit fit, on one line of English."""
     if entry["changes"]:
         return " / ".join(change["text"] for change in entry["changes"])
+    if not entry["days_played"]:
+        return ""
     code = "cut_short" if entry["is_search_cut_short"] else "no_change"
     return sentence(code, tried=entry["days_played"])["en"]
 

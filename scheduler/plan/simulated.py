@@ -127,5 +127,5 @@ def _outcome(world: World, job_id: str, origin: float, rung: str) -> Outcome:
         id=job_id, start=None if record.started_at is None else origin + record.started_at,
         finish=origin + record.ended_at if is_done and record.ended_at is not None else None,
         spans=tuple((origin + since, origin + until) for since, until in record.spells),
-        preemptions=record.preemptions, rung=rung, reason="" if is_done else f"it ends as {record.state}",
+        preemptions=record.preemptions, rung=rung, reason="" if is_done else record.error or f"it ends as {record.state}",
     )  # fmt: skip

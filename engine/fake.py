@@ -132,6 +132,9 @@ class FakeScene:
             stage_ms={"steps": (time.perf_counter() - began) * 1000},
         )
 
+    def begin_next(self, block: int, on_progress: OnProgress) -> None:
+        """All of a block's time is spent in `make`."""
+
     def _pass_by(self, point: str, block: int) -> None:
         for fault in self._run.faults_at(self._task.job_id, block, point, self._task.settings.steps):
             self._act(fault)

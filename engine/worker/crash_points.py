@@ -85,6 +85,7 @@ class CrashPoints:
         self._passed: Counter[CrashPoint] = Counter()
         self._lock = threading.Lock()  # held by a strike and by every step that ends what it strikes
         self._area: tuple[CrashPoint, int] | None = None  # the computation that is on, and its number
+        self._thread = 0  # which computes it; others pass by without ending it
         self._began = 0.0
         self._usual_s: dict[CrashPoint, float] = {}
 
@@ -109,7 +110,8 @@ class CrashPoints:
         """The process is at `point`; it may end (or stop) here. Whatever was computed before is over."""
         if not self._is_armed:
             return
-        self.leave()
+        if threading.get_ident() == self._thread:
+            self.leave()
         self._passed[point] += 1
         order = self._order_for(point)
         if order is not None:
@@ -147,6 +149,7 @@ class CrashPoints:
         self._passed[inside] += 1
         with self._lock:
             self._area, self._began = (inside, self._passed[inside]), time.monotonic()
+            self._thread = threading.get_ident()
         order = self._order_for(inside)
         if order is not None:
             usual_s = self._usual_s.get(inside, FIRST_GUESS_S)

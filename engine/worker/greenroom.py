@@ -175,6 +175,7 @@ class GreenroomScene:
         self.width, self.height = context.layout.width, context.layout.height
         self._engine, self._context, self._conditions, self._settings = engine, context, conditions, settings
         self._release = release
+        self._begun: tuple[int, dict[str, float]] = (-1, {})  # the block that was begun ahead, and its stages so far
 
     @property
     def context_blocks(self) -> int | None:
@@ -199,9 +200,15 @@ class GreenroomScene:
             latents=save({"latents": latents}),
             latents_sha256=hashlib.sha256(latents.view(torch.uint8).numpy().tobytes()).hexdigest(),
             frames=made.frames,
-            stage_ms=made.stage_ms,
+            stage_ms={**(self._begun[1] if self._begun[0] == block else {}), **made.stage_ms},
             peak_bytes=peak_bytes(made.latents.device.type) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
+
+    def begin_next(self, block: int, on_progress: OnProgress) -> None:
+        """The device denoises while the block before is encoded and written."""
+        if self._context.blocks_denoised <= block:
+            stage_ms = self._engine.denoise_block(self._context, self._conditions, self._settings, block, on_progress)
+            self._begun = (block, stage_ms)
 
     def flip(self, blocks_done: int) -> None:
         """Accept the block."""

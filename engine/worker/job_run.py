@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
@@ -29,7 +30,7 @@ from engine.worker.crash_points import CrashPoint
 from engine.worker.desk import Desk, Wish
 from engine.worker.failure import failure_of
 from engine.worker.job_files import BlockRecord, JobFiles
-from engine.worker.maker import Maker, Scene, Task
+from engine.worker.maker import MadeFiles, Maker, Scene, Task
 from engine.worker.resume import CONTINUOUS, FRESH, decide_resume
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class JobRun:
         self._lease_id = order.lease_id
         self._blocks_done = order.from_block
         self._blocks_per_segment = 0  # known with the settings
+        self._ahead_s = 0.0  # spent already on the block that comes next
 
     def run(self) -> Message:
         """Do it. Whatever goes wrong becomes JobFailed: the worker lives on."""
@@ -139,35 +141,58 @@ class JobRun:
 
     def _make_blocks(self, scene: Scene, encoder: FragmentEncoder, files: JobFiles, start: int) -> Message | None:
         """Make blocks until the last, or until somebody wishes otherwise: then the report that says so."""
-        for block in range(start, self._order.total_blocks):
-            self._move("between", block)
-            self._desk.between_blocks()
-            wish = self._desk.wishes.of(self._lease_id)
-            if wish is Wish.CANCEL:
-                return JobCancelled(lease_id=self._lease_id, blocks_done=block)
-            if wish is Wish.PREEMPT:
-                self._desk.crash.pass_by(CrashPoint.BEFORE_PREEMPTED)
-                return JobPreempted(lease_id=self._lease_id, blocks_done=block)
-            self._make_block(scene, encoder, files, block)
-            if (block + 1) % self._blocks_per_segment == 0:
-                self._close_segment(files, block // self._blocks_per_segment)
+        with ThreadPoolExecutor(1, "finish") as finisher:
+            for block in range(start, self._order.total_blocks):
+                self._move("between", block)
+                self._desk.between_blocks()
+                wish = self._wish()
+                if wish is Wish.CANCEL:
+                    return JobCancelled(lease_id=self._lease_id, blocks_done=block)
+                if wish is Wish.PREEMPT:
+                    self._desk.crash.pass_by(CrashPoint.BEFORE_PREEMPTED)
+                    return JobPreempted(lease_id=self._lease_id, blocks_done=block)
+                self._make_block(scene, encoder, files, block, finisher)
+                if (block + 1) % self._blocks_per_segment == 0:
+                    self._close_segment(files, block // self._blocks_per_segment)
         return None
 
-    def _make_block(self, scene: Scene, encoder: FragmentEncoder, files: JobFiles, block: int) -> None:
-        """Compute, make durable, flip, report: in this order, so that a crash anywhere costs at most this block."""
-        crash = self._desk.crash
-        old = files.old_record(block)
-        self._say(BlockStarted(lease_id=self._lease_id, block=block))
-        began = time.perf_counter()
+    def _wish(self) -> Wish | None:
+        return self._desk.wishes.of(self._lease_id)
 
-        def on_progress(phase: str, step: int) -> None:
-            self._move(phase, block, step)
+    def _make_block(
+        self, scene: Scene, encoder: FragmentEncoder, files: JobFiles, block: int, finisher: ThreadPoolExecutor
+    ) -> None:
+        """Compute; then make durable, flip and report, in this order, so that a crash anywhere costs at most this block.
+
+        The latter is another thread's: meanwhile the next block is begun, unless somebody waits for this one's end.
+        """
+        crash = self._desk.crash
+        self._say(BlockStarted(lease_id=self._lease_id, block=block))
+
+        def on_progress(phase: str, step: int, of_block: int = block) -> None:
+            self._move(phase, of_block, step)
             crash.pass_by(_POINTS[phase])
 
+        began = time.perf_counter()
         made = scene.make(block, on_progress)
         crash.pass_by(CrashPoint.AFTER_MAKE)
-        seconds = time.perf_counter() - began
-        self._move("encode", block)
+        seconds, self._ahead_s = self._ahead_s + time.perf_counter() - began, 0.0
+        finished = finisher.submit(self._finish, scene, encoder, files, block, made, seconds)
+        try:
+            if block + 1 < self._order.total_blocks and self._wish() is None:
+                began = time.perf_counter()
+                scene.begin_next(block + 1, partial(on_progress, of_block=block + 1))
+                crash.leave()
+                self._ahead_s = time.perf_counter() - began
+        finally:
+            self._move("encode", block)
+            finished.result()
+
+    def _finish(
+        self, scene: Scene, encoder: FragmentEncoder, files: JobFiles, block: int, made: MadeFiles, seconds: float
+    ) -> None:
+        """Encode, write, flip, report."""
+        crash, old = self._desk.crash, files.old_record(block)
         began = time.perf_counter()
         fragment = encoder.encode(block, made.frames)
         encode_ms = (time.perf_counter() - began) * 1000
@@ -188,7 +213,6 @@ class JobRun:
             # Not a reason to lose the job, but never silent: exact was promised.
             data = {"job": self._order.job_id, "block": block, "was_made_with": old.made_with}
             _log.error("a block made again differs from the durable one", extra={"data": data})
-        self._move("write", block)
         files.write_block(record, fragment, made.latents, crash)
         scene.flip(block + 1)
         crash.pass_by(CrashPoint.AFTER_FLIP)

@@ -59,6 +59,9 @@ class Scene(Protocol):
     def make(self, block: int, on_progress: OnProgress) -> MadeFiles:
         """Make the block; the context's state stays that before it until `flip`."""
 
+    def begin_next(self, block: int, on_progress: OnProgress) -> None:
+        """Compute what can be computed of a block while the one before it is not accepted yet; `make` goes on from there."""
+
     def flip(self, blocks_done: int) -> None:
         """The context's state is now that after `blocks_done` blocks."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,11 @@ class Reads:
 
     def ordered(self) -> list[Job]:
         """All queued jobs, best first."""
-        return queue_order(self.store.waiting_jobs(), time.time(), self.policy(), dict(self.situation().handicaps))
+        return self.in_order(self.store.waiting_jobs())
+
+    def in_order(self, jobs: Iterable[Job]) -> list[Job]:
+        """The queued ones of these, best first, by the rules in force."""
+        return queue_order(jobs, time.time(), self.policy(), dict(self.situation().handicaps))
 
     # ---- people
 

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from flask import Flask
 
-from dashboard.api import audit, devices, events, faults, health, jobs, metrics, queue, roles, switch, video, watermark
+from dashboard.api import (
+    audit,
+    bulk,
+    devices,
+    events,
+    faults,
+    health,
+    jobs,
+    metrics,
+    plans,
+    queue,
+    roles,
+    switch,
+    video,
+    watermark,
+)
 from dashboard.api.openapi import blueprint as openapi
 from dashboard.api.openapi import spec
 
-MODULES = (jobs, video, roles, switch, queue, devices, faults, watermark, audit, events, metrics, health)
+MODULES = (jobs, bulk, video, roles, switch, queue, devices, faults, plans, watermark, audit, events, metrics, health)
 
 
 def register_api(app: Flask) -> None:

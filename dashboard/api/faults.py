@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from dashboard import healing
+from dashboard import healing, muting
+from dashboard.api.body import read_body
+from dashboard.api.models import MuteFault
 from dashboard.api.openapi import documented
 from dashboard.auth import caller, require
 from dashboard.context import house
+from dashboard.door import door
+from dashboard.errors import WebError
+from scheduler.core.healing_policy import Fault
 
 blueprint = Blueprint("faults", __name__)
+
+
+@blueprint.post("/faults/mute")
+@documented("faults", body=MuteFault)
+@require("mute_faults")
+def mute() -> Response:
+    """Fold a kind of fault away for an hour, with a reason; it is still watched, healed and written down."""
+    wish = read_body(MuteFault)
+    if wish.fault not in Fault.__members__.values():
+        raise WebError(422, "bad_field", f"There is no fault {wish.fault!r:.40}.", field="fault", hint=", ".join(Fault))
+    answer = door().record(muting.MUTED, f"fault:{wish.fault}", {"fault": wish.fault, "reason": wish.reason})
+    return jsonify({**answer, "fault": wish.fault, "for_s": muting.FOR_S})
 
 
 @blueprint.get("/faults")
@@ -28,6 +45,7 @@ def get_faults() -> Response:
         for key, time in reads.store.block_times()
     ]  # fmt: skip
     return jsonify({
+        "muted": muting.muted(reads),
         "open": [heal for heal in found if heal["state"] == "open"], "heals": found, "block_times": times,
         "policy": facts.get("healing_policy"), "policy_version": facts.get("policy_version"),
     })  # fmt: skip

@@ -7,8 +7,18 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from dashboard import preview
 from dashboard.api.body import idempotency_key, read_body, read_query
-from dashboard.api.models import AnyObject, Consent, JobFilters, NoBody, SetPriority, SubmitJob, Submitted
+from dashboard.api.models import (
+    AnyObject,
+    Consent,
+    JobFilters,
+    NoBody,
+    PreviewPriority,
+    SetPriority,
+    SubmitJob,
+    Submitted,
+)
 from dashboard.api.openapi import documented
 from dashboard.auth import caller, demand, require
 from dashboard.cards import event_card, job_public
@@ -141,6 +151,15 @@ def priority(job_id: str) -> Response:
     if not is_own_and_lower:
         demand("prioritise")
     return jsonify(door().set_priority(job["id"], wish.priority, wish.reason))
+
+
+@blueprint.get("/jobs/<job_id>/priority/preview")
+@documented("jobs", query=PreviewPriority)
+@require("see")
+def preview_priority(job_id: str) -> Response:
+    """Who would be passed and who would have to give way; nothing is changed."""
+    query, job = read_query(PreviewPriority), found_job(job_id)
+    return jsonify(preview.of_priority(house().reads, job, query.priority))
 
 
 @blueprint.post("/jobs/<job_id>/consent")

@@ -67,10 +67,25 @@ class PreviewPrompt(Body):
     context: Context = Field(default_factory=dict)
 
 
+class PreviewPriority(Query):
+    """Which priority; without it the lowest that brings the job to the front."""
+
+    priority: int | None = Field(default=None, ge=0, le=100)
+
+
+class BulkJobs(Body):
+    """The same wish about several jobs, named one by one. Nothing is done until `is_sure`: the answer lists what would be."""
+
+    action: Literal["cancel", "again"]
+    ids: list[str] = Field(min_length=1, max_length=200, description="at most 200 jobs")
+    is_sure: bool = False
+
+
 class PauseQueue(Body):
     """Why nothing new starts; people who wait read it."""
 
     reason: str = Field(default="", max_length=500)
+    for_s: int | None = Field(default=None, ge=60, le=7 * 86_400, description="resume by itself after so many seconds")
 
 
 class JobFilters(Query):
@@ -128,6 +143,13 @@ class DeviceChart(SpanQuery):
     """Which device, and which span."""
 
     device: str = Field(min_length=1, max_length=40)
+
+
+class MuteFault(Body):
+    """Fold a kind of fault away for an hour."""
+
+    fault: str = Field(min_length=1, max_length=60, examples=["stutter"])
+    reason: str = Field(min_length=1, max_length=500, description="why nobody need look at it for an hour")
 
 
 class RoleChart(SpanQuery):

@@ -35,8 +35,9 @@ def get_queue() -> Response:
 @documented("queue", body=PauseQueue)
 @require("run_queue")
 def pause_queue() -> Response:
-    """Start nothing new; what runs goes on."""
-    return jsonify(door().pause_queue(read_body(PauseQueue).reason))
+    """Start nothing new; what runs goes on. `for_s`: it ends by itself."""
+    wish = read_body(PauseQueue)
+    return jsonify(door().pause_queue(wish.reason, wish.for_s))
 
 
 @blueprint.post("/queue/resume")

@@ -7,7 +7,7 @@ A job row has the columns of `jobs`: flags as bool, `recipe` and `hold_detail` a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from scheduler.core.job import FINAL_STATES, OWNED_STATES, HoldReason, Job, JobState
 from scheduler.core.ordering import queue_order
@@ -54,6 +54,21 @@ class JobReads(Reads):
         total = int(self._value(sql.count_jobs(where), params))
         rows = self._rows(sql.page_of_jobs(where, _order(sort)), {**params, "limit": limit, "offset": offset})
         return Page([_flagged(row) for row in rows], total, page, per_page)
+
+    def each_job(
+        self,
+        *,
+        user: str | None = None,
+        role: str | None = None,
+        state: str | Iterable[str] | None = None,
+        text: str | None = None,
+        sort: str = "-ordinal",
+    ) -> Iterator[Row]:
+        """Every job that meets the filters of `jobs`, one by one and of one moment: columns of `sql.EXPORTED_COLUMNS`."""
+        states = _states(state)
+        where = sql.where_jobs(user is not None, role is not None, states is not None, bool(text))
+        params = {"user": user, "role": role, "states": json.dumps(states), "text": like_pattern(text or "")}
+        return self._each(sql.all_jobs(where, _order(sort)), params)
 
     def queue(self, at: float, policy: Policy | None = None, limit: int = 200) -> Page:
         """The queued jobs, best first, as the core orders them at this time; each row with its `place` from 1.

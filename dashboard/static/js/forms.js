@@ -67,11 +67,6 @@ function showError(form, error) {
 async function submit(form) {
   if (form.dataset.confirm && !window.confirm(t(form.dataset.confirm))) return;
   const body = bodyOf(form);
-  if ("confirmField" in form.dataset) {
-    const reason = window.prompt(t("js.pause_reason"));
-    if (reason === null) return;
-    body.reason = reason;
-  }
   const button = form.querySelector("button");
   if (button) button.disabled = true;
   if ("idempotent" in form.dataset) form.dataset.key ||= crypto.randomUUID?.() || String(Math.random()).slice(2) + Date.now();
@@ -82,6 +77,7 @@ async function submit(form) {
   if (answer.error) { delete form.dataset.key; showError(form, answer.error); return; }
   if (form.dataset.show) form.querySelector("output").textContent = answer[form.dataset.show];
   else toast(t(form.dataset.done || "js.done", answer));
+  if ("closes" in form.dataset) form.closest("dialog").close();
   if ("reload" in form.dataset) setTimeout(() => location.reload(), 600);
   if (form.dataset.go) location.assign(form.dataset.go.replace("{id}", encodeURIComponent(answer.id)));
 }

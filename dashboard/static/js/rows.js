@@ -37,9 +37,11 @@ function patchRow(row, card) {
   for (const link of row.querySelectorAll("[data-href]")) link.href = link.dataset.href.replace("{id}", encodeURIComponent(card.id));
   if (row.dataset.hold !== (card.hold || "") || card.state !== "QUEUED") {
     row.dataset.hold = card.hold || "";
-    find("[data-why]", row).textContent = why(card);
+    const place = find("[data-why]", row); // not every list says why
+    if (place) place.textContent = why(card);
   }
-  if (card.state !== "QUEUED") find("[data-place]", row).textContent = "";
+  const number = find("[data-place]", row);
+  if (number && card.state !== "QUEUED") number.textContent = "";
 }
 
 function newRow(card) {

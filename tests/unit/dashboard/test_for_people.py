@@ -14,7 +14,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,imag
     [
         ("/roles", "/dashboard/roles/"),
         ("/roles/teacher", "/dashboard/roles/teacher"),
-        ("/jobs", "/dashboard"),
+        ("/jobs", "/dashboard/jobs"),
         ("/jobs/j1", "/dashboard/jobs/j1"),
         ("/queue", "/dashboard"),
         ("/audit", "/dashboard/audit/"),

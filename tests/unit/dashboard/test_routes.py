@@ -17,7 +17,7 @@ OPEN = {
     "/vendor/socket.io.js",
 }  # fmt: skip
 CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
-CANARY = b"SECRET"
+CANARY = b"SECRET-"  # as the words have it; a search for SECRET is shown in its own field
 
 
 def address(rule: Rule, **values: str) -> str:
@@ -111,7 +111,7 @@ def test_no_route_tells_a_plain_user_anothers_words(house: Web) -> None:
                 with tom.get(path + query, headers=headers, buffered=False) as answer:
                     read.add((rule.rule, answer.status_code))
                     body = heard(answer)
-                    assert CANARY not in body.replace(b"SECRET", b"", query.count("SECRET")), path + query
+                    assert CANARY not in body, path + query
                     assert CANARY not in str(answer.headers).encode(), path + query
     assert {("/jobs/<job_id>", 200), ("/dashboard/jobs/<job_id>", 200), ("/live.json", 200), ("/events", 200)} <= read
 
@@ -123,4 +123,4 @@ def test_canary_is_there_to_be_found(house: Web) -> None:
     assert hasattr(AuditReads, "export_audit"), "the audit keeps hashes of words, never words"
     ops = house.person("ada", "ops")
     for path in ("/audit?limit=500", "/audit?text=SECRET"):
-        assert CANARY not in ops.get(path).data.replace(b"SECRET", b"", path.count("SECRET")), path
+        assert CANARY not in ops.get(path).data, path

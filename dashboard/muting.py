@@ -1,0 +1,23 @@
+"""Kinds of faults that somebody has folded away for an hour: the log says who, why and when, so it ends by itself."""
+
+from __future__ import annotations
+
+import time
+
+from dashboard.healing import seconds
+from dashboard.reads import Reads, Row
+
+MUTED = "fault:muted"
+FOR_S = 3600.0
+
+
+def muted(reads: Reads, now: float | None = None) -> dict[str, Row]:
+    """Fault → by, reason, until (seconds since 1970) of what is muted now."""
+    at = time.time() if now is None else now
+    found: dict[str, Row] = {}
+    for row in reads.store.last_of_actions((MUTED,), 50):
+        until = seconds(row["at_utc"]) + FOR_S
+        fault = row["body"].get("fault")
+        if until > at and fault not in found:
+            found[fault] = {"by": row["actor"].removeprefix("user:"), "reason": row["body"].get("reason", ""), "until": until}
+    return found

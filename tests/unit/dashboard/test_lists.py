@@ -1,0 +1,97 @@
+"""Lists and changes of many: filters in the address, files that spreadsheets may open, lists shown before anything is done."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from tests.unit.dashboard.test_watermark import record
+from tests.unit.dashboard.web_rig import Web
+
+CSRF = {"X-CSRF-Token": "form-token"}
+
+
+def test_filters_are_pills_that_can_be_taken_out_and_pages_keep_them(house: Web) -> None:
+    for number in range(1, 5):
+        house.job(number, user="tom" if number > 1 else "ada")
+    page = house.local().get("/dashboard/jobs?user=tom&state=QUEUED&per_page=2").text
+    assert page.count('<tr data-job="') == 2
+    assert "page 1 of 2" in page
+    assert 'href="?user=tom&amp;state=QUEUED&amp;per_page=2&amp;page=2"' in page
+    assert 'href="?state=QUEUED&amp;per_page=2"' in page, "the pill of the user takes only the user out"
+    assert "No job meets these filters" in house.local().get("/dashboard/jobs?user=nobody").text
+    wrong = house.local().get("/dashboard/jobs?sort=mood")
+    assert wrong.get_json()["error"]["field"] == "sort"
+
+
+def test_list_as_a_file_is_safe_complete_by_right_and_audited(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(house, monkeypatch)
+    for number in range(1, 4):
+        house.job(number, user="=HYPERLINK(1)" if number == 2 else "tom", team="研发")
+    assert house.person("tom").get("/dashboard/jobs.csv").status_code == 403
+    answer = house.person("ada", "coordinator").get("/dashboard/jobs.csv?sort=ordinal")
+    text = answer.data.decode("utf-8")
+    assert text.startswith("\ufeffid,")
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+    assert [row["user"] for row in rows] == ["tom", "'=HYPERLINK(1)", "tom"]
+    assert rows[0]["team"] == "研发" and rows[0]["submitted_at"].endswith("Z")
+    assert "SECRET" not in text
+    listed = house.person("ada", "coordinator").get("/dashboard/jobs.json?user=tom").get_json()
+    assert [row["user"] for row in listed] == ["tom", "tom"]
+    deeds = house.store.audit(action="jobs:exported")
+    assert [row["body"]["format"] for row in deeds] == ["json", "csv"]
+    assert (deeds[0]["actor"], deeds[0]["body"]["filters"]["user"]) == ("user:ada", "tom")
+
+
+def test_bulk_shows_its_list_first_and_looks_at_every_job_itself(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, others, ended = house.job(1, user="tom"), house.job(2, user="ada"), house.job(3, user="tom")
+    house.move(ended, "QUEUED", "CANCELLED")
+    cancelled: list[str] = []
+
+    def cancel(_: Any, job_id: str) -> dict[str, Any]:
+        cancelled.append(job_id)
+        return {"id": job_id, "state": "CANCELLED"}
+
+    monkeypatch.setattr("scheduler.client.Scheduler.cancel", cancel)
+    tom, wish = house.person("tom"), {"action": "cancel", "ids": [mine, others, ended, "jnone"]}
+    first = tom.post("/jobs/bulk", json=wish, headers=CSRF).get_json()
+    assert [job["can"] for job in first["jobs"]] == [True, False, False, False]
+    assert first["words"][0] == "Cancel 1 of 4 jobs?"
+    assert cancelled == []
+    done = tom.post("/jobs/bulk", json={**wish, "is_sure": True}, headers=CSRF).get_json()
+    assert (done["is_done"], done["count"], cancelled) == (True, 1, [mine])
+    assert tom.post("/jobs/bulk", json={"action": "cancel", "ids": []}, headers=CSRF).status_code == 422
+
+
+def test_preview_says_who_is_passed_and_who_gives_way_and_changes_nothing(house: Web) -> None:
+    first, second, third = (house.job(number, user=f"u{number}", priority=50 - 10 * number) for number in (1, 2, 3))
+    running = house.job(4, user="night", priority=5, total_blocks=80)
+    house.move(running, "QUEUED", "LEASED", slot=0, lease_id="l")
+    house.move(running, "LEASED", "RUNNING", blocks_done=10)
+    seen = house.local().get(f"/jobs/{third}/priority/preview").get_json()
+    assert (seen["place"], seen["then"]) == ([3, 3], [1, 3])
+    assert {one["id"] for one in seen["passed"]} == {first, second}
+    assert 40 <= seen["priority"] <= 42, "no more than it takes"
+    now = house.local().get(f"/jobs/{third}/priority/preview?priority=100").get_json()
+    assert (now["gives_way"]["id"], now["gives_way"]["rule"]) == (running, "urgent")
+    assert any("night" in words for words in now["words"])
+    low = house.local().get(f"/jobs/{third}/priority/preview?priority=1").get_json()
+    assert (low["then"], low["passed_count"], low["gives_way"]) == ([3, 3], 0, None)
+    job = house.store.job(third)
+    assert job is not None and job["priority"] == 20
+
+
+def test_muted_fault_is_folded_away_with_its_reason_by_right(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(house, monkeypatch)
+    wish = {"fault": "stutter", "reason": "neighbour renders until noon"}
+    assert house.person("tom").post("/faults/mute", json=wish, headers=CSRF).status_code == 403
+    ana = house.person("ana", "coordinator")
+    assert ana.post("/faults/mute", json={"fault": "boredom", "reason": "x"}, headers=CSRF).status_code == 422
+    assert ana.post("/faults/mute", json={"fault": "stutter", "reason": ""}, headers=CSRF).status_code == 422
+    assert ana.post("/faults/mute", json=wish, headers=CSRF).get_json()["for_s"] == 3600
+    muted = house.local().get("/faults").get_json()["muted"]["stutter"]
+    assert (muted["by"], muted["reason"]) == ("ana", "neighbour renders until noon")
+    assert "neighbour renders until noon" in house.local().get("/dashboard/faults/").text

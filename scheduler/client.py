@@ -248,6 +248,9 @@ class _Http:
         "put_roles": ("PUT", "/roles"),
         "pause_queue": ("POST", "/queue/pause"),
         "resume_queue": ("POST", "/queue/resume"),
+        "file_plan": ("PUT", "/plan"),
+        "check_plan": ("POST", "/plan/check"),
+        "rehearse": ("POST", "/rehearsals"),
     }
 
     def __init__(self, base: str, token: str | None) -> None:

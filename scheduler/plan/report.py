@@ -32,8 +32,9 @@ from scheduler.plan.statics import (
 from scheduler.plan.studio import Studio
 
 SCATTERED_DAYS = 5
-BLOCKS_PLAYED = 1_000_000  # of all days that a search may play together
-MOST_DAYS, FEWEST_DAYS = 300, 10
+EVENTS_PLAYED = 1_000_000  # of all days that the searches may play together: some ten seconds
+MOST_DAYS, FEWEST_DAYS = 300, 10  # for one misfit
+EVENTS_PER_VIDEO = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ def check_plan(plan: DayPlan, studio: Studio, play: Play, jobs_dir: Path) -> Pla
     checks = [first]
     wanted, refused = demand_of(plan.entries, calendar, studio)
     if first.state == BAD:
-        return _report(plan, calendar, checks)
+        return _report(plan, calendar, checks, {entry.number for entry in plan.entries})
     checks += request_checks(refused)
     without = {refusal.entry.number for refusal in refused}
     if wanted:
@@ -133,9 +134,8 @@ def _quarters(day: PlayedDay, studio: Studio, calendar: Calendar) -> list[Quarte
 
 def _judged(stage: Stage, day: PlayedDay) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Each entry with what becomes of it, and for misfits the changes; then one change each, all together."""
-    blocks = max(1, sum(one.blocks for one in day.wanted))
     misfits = day.misfits()
-    days = min(MOST_DAYS, max(FEWEST_DAYS, BLOCKS_PLAYED // blocks)) // max(1, len(misfits) * 2) + FEWEST_DAYS
+    days = max(FEWEST_DAYS, min(MOST_DAYS, EVENTS_PLAYED // _events(day) // max(1, 2 * len(misfits))))
     scattered = [stage.day(day.entries, scatter).misfits() for scatter in range(1, SCATTERED_DAYS + 1)]
     judged = []
     for entry in day.entries:
@@ -149,6 +149,14 @@ def _judged(stage: Stage, day: PlayedDay) -> tuple[list[dict[str, Any]], dict[st
             "is_search_cut_short": search.is_cut_short,
         })  # fmt: skip
     return judged, _repaired(stage, day, days * len(misfits)) if misfits else None
+
+
+def _events(day: PlayedDay) -> int:
+    """About how many events playing a day takes: its blocks, its videos, and a tick per second while anything is open."""
+    finishes = [outcome.finish for outcome in day.outcomes.values() if outcome.finish is not None]
+    span_s = max(finishes) - min(one.at for one in day.wanted) if finishes else 0.0
+    busy_s = min(span_s, sum(one.work_s or 0.0 for one in day.wanted))
+    return 1 + sum(one.blocks + EVENTS_PER_VIDEO for one in day.wanted) + int(busy_s)
 
 
 def _repaired(stage: Stage, day: PlayedDay, budget: int) -> dict[str, Any]:

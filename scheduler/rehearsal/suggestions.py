@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from scheduler.core.policy import Policy
+from scheduler.core.policy import Policy, PolicyError
 from scheduler.rehearsal.simulated import Rehearsed
 
 Try = Callable[[Policy, int], Rehearsed]  # the same day under another policy, with so many slots
@@ -54,7 +54,8 @@ def _limits(day: Rehearsed, policy: Policy, slots: int, attempt: Try) -> Iterato
         before = getattr(policy, field)
         if need >= before:
             value = ceil(need * ROOM)
-            after = attempt(_with(policy, field, value), slots)
+            other = _with(policy, field, value)
+            after = day if other is None else attempt(other, slots)
             if after.totals["rejected"] < day.totals["rejected"]:
                 yield _told(field, value, before, day, after)
 
@@ -68,15 +69,20 @@ def _weights(day: Rehearsed, policy: Policy, slots: int, attempt: Try) -> Iterat
     }
     for field, values in choices.items():
         before = getattr(policy, field)
-        tried = [(value, attempt(_with(policy, field, value), slots)) for value in values if value != before]
+        others = [(value, other) for value in values if value != before and (other := _with(policy, field, value))]
+        tried = [(value, attempt(other, slots)) for value, other in others]
         good = [(value, after) for value, after in tried if _is_better(day, after)]
         if good:
             value, after = min(good, key=lambda one: (_rest_wait(one[1]), one[1].totals["preemptions"]))
             yield _told(field, value, before, day, after)
 
 
-def _with(policy: Policy, field: str, value: float | int) -> Policy:
-    return Policy.from_mapping({**policy.to_mapping(), field: value})
+def _with(policy: Policy, field: str, value: float | int) -> Policy | None:
+    """The policy with one number changed; None where its other numbers do not allow it."""
+    try:
+        return Policy.from_mapping({**policy.to_mapping(), field: value})
+    except PolicyError:
+        return None
 
 
 def _is_better(day: Rehearsed, other: Rehearsed) -> bool:

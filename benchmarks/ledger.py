@@ -168,7 +168,9 @@ class Ledger:
 
     def _leads(self, row: dict[str, Any], victim: dict[str, Any], at: float) -> bool:
         policy = self.policy
-        if row["priority"] >= policy.urgent_priority > victim["priority"]:
+        if victim["start_at"] is not None:
+            return False
+        if row["start_at"] is not None or row["priority"] >= policy.urgent_priority > victim["priority"]:
             return True
         gains = [policy.ageing_per_s * (at - r["submitted_at"]) + self._deadline_points(r) for r in (row, victim)]
         points = [
@@ -189,7 +191,7 @@ class Ledger:
     def _check_overtaking(self, row: dict[str, Any]) -> None:
         """The bound on waiting: the points of priority, deadline and fair share, waited off, and nobody later goes first."""
         policy = self.policy
-        if row["priority"] > policy.ageing_ceiling:
+        if row["priority"] > policy.ageing_ceiling or row["start_at"] is not None:
             return
         for other in self.rows.values():
             if other["state"] is not JobState.QUEUED or other["hold"] in OWN_HOLDS or other is row:
@@ -197,6 +199,8 @@ class Ledger:
             lead = row["priority"] + self._deadline_points(row) - other["priority"] - self._deadline_points(other)
             if row["team"] != other["team"]:
                 lead += policy.fair_share_points
+            if other["start_at"] is None:
+                lead += max(policy.affinity_points, policy.backfill_points)
             is_overtaken = row["submitted_at"] > other["submitted_at"] + max(0.0, lead) / policy.ageing_per_s + 1e-6
             self._demand(
                 not is_overtaken, f"{row['id']} goes before {other['id']}, which waited longer than ageing allows"

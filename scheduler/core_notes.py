@@ -10,6 +10,7 @@ from scheduler.core.explain import situation_of
 from scheduler.core.fair_share import Shares
 from scheduler.core.healing_policy import Fault
 from scheduler.core.heals import Heals
+from scheduler.core.quotas import Spent
 from scheduler.ledger import Turn
 from scheduler.store import Store
 
@@ -37,7 +38,7 @@ class CoreNotes:
             self._heals_version = state.heals.version
 
         if state.shares.version != self._shares_version:
-            turn.store.set_fact(SHARES, state.shares.to_mapping(), turn.at)
+            turn.store.set_fact(SHARES, {**state.shares.to_mapping(), "spent": state.spent.to_mapping()}, turn.at)
             self._shares_version = state.shares.version
 
     def forget(self) -> None:
@@ -53,5 +54,8 @@ def restore_notes(store: Store) -> dict[str, Any]:
         for job_id, row in kept.get("descents", {}).items()
         if row["fault"] in set(Fault)
     }
-    shares = Shares.from_mapping(store.fact(SHARES))
-    return {"heals": Heals.from_mapping(kept), "degraded": descents, "shares": shares}
+    used = store.fact(SHARES) or {}
+    return {
+        "heals": Heals.from_mapping(kept), "degraded": descents, "shares": Shares.from_mapping(used),
+        "spent": Spent.from_mapping(used.get("spent")),
+    }  # fmt: skip

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from math import ceil
 from typing import Any
 
 from scheduler.core.events import JobSubmitted
 from scheduler.core.job import HoldReason, Job
-from scheduler.core.sentences import in_gib, sentence
+from scheduler.core.quotas import Shortage, full_queues, spent_days
+from scheduler.core.reservations import refuse_time
+from scheduler.core.sentences import in_gib, sentence, sentence_of
 from scheduler.core.state import State
 
 ADMITTED, HELD, REJECTED = "admitted", "held", "rejected"
@@ -38,24 +41,31 @@ def is_asked(decision: Decision) -> bool:
 
 
 def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
-    """Decide on a job that is not queued yet. Quotas first, then memory, then what the role allows."""
+    """Decide on a job that is not queued yet. Quotas first, then slots and times, then memory, then what the role allows."""
     policy = state.policy
-    mine = state.queued_by_user.get(job.user, 0)
+    counts = state.counts
     terms: dict[str, Any] = {
         "context_bytes": job.context_bytes, "slot_memory_bytes": policy.slot_memory_bytes,
-        "queued": state.queued, "max_queued": policy.max_queued,
-        "queued_by_user": mine, "max_queued_per_user": policy.max_queued_per_user,
+        "queued": state.queued, "max_queued": policy.max_queued, "predicted_s": round(job.total_seconds, 3),
+        "queued_by_user": counts.queued.get(("user", job.user), 0), "max_queued_per_user": policy.max_queued_per_user,
     }  # fmt: skip
-    if mine >= policy.max_queued_per_user:
+    for shortage in full_queues(state, job):
+        code = "queue_full_user" if shortage.kind == "user" else "queue_full_of"
         return Decision(
-            verdict=REJECTED, reason="queue_full", terms=terms, hint="Try again when one of your jobs has started.",
-            text=sentence("queue_full_user", user=job.user, queued=mine, limit=policy.max_queued_per_user),
+            verdict=REJECTED, reason="queue_full", terms=terms | asdict(shortage),
+            hint=f"Try again when one of {'your jobs' if shortage.kind == 'user' else 'these jobs'} has started.",
+            text=sentence_of(code, shortage, user=job.user, queued=shortage.used, limit=shortage.limit),
         )  # fmt: skip
     if state.queued >= policy.max_queued:
         return Decision(
             verdict=REJECTED, reason="queue_full", terms=terms, hint="Try again later.",
             text=sentence("queue_full", queued=state.queued, limit=policy.max_queued),
         )  # fmt: skip
+    for shortage in spent_days(state, job, event.at):
+        return _day_is_spent(job, shortage, terms)
+    refused = refuse_time(state, job, event, terms)
+    if refused is not None:
+        return Decision(verdict=REJECTED, **refused)
     if policy.slot_memory_bytes is not None and job.context_bytes > policy.slot_memory_bytes:
         return _too_large(state, job, event, policy.slot_memory_bytes, terms)
     hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
@@ -66,8 +76,22 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
         )  # fmt: skip
     return Decision(
         verdict=HELD, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
-        text=sentence(hold.value, role=job.role),
+        text=sentence(hold.value, role=job.role, wait_s=ceil((job.start_at or event.at) - event.at)),
     )  # fmt: skip
+
+
+def _day_is_spent(job: Job, shortage: Shortage, terms: dict[str, Any]) -> Decision:
+    """No GPU seconds are left for it today; what would fit is said in blocks."""
+    left_s = max(0.0, shortage.limit - shortage.used)
+    fitting = min(int(left_s * 1000 // job.block_ms), job.total_blocks)
+    hint = f"Ask for at most {fitting} blocks, or try again when the day of quotas is over." if fitting else "Try again tomorrow."
+    text = sentence_of(
+        "day_spent", shortage, used=round(shortage.used), limit=round(shortage.limit), needed=round(shortage.needed),
+        fitting=fitting,
+    )  # fmt: skip
+    return Decision(
+        verdict=REJECTED, reason="quota_spent", text=text, hint=hint, terms=terms | asdict(shortage) | {"fitting_blocks": fitting}
+    )
 
 
 def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any]) -> Decision:

@@ -116,7 +116,8 @@ def rerun_here(state: State, turn: Turn, slot: Slot, job: Job) -> bool:
         return False
     best = state.line.best()
     if best is not None and best is not job:
-        is_urgent = best.priority >= state.policy.urgent_priority > job.priority
+        urgent = state.policy.urgent_priority
+        is_urgent = best.outranks_margin(urgent) and not job.outranks_margin(urgent)
         if is_urgent or gain_over(state, best, job, turn.at) >= state.policy.preempt_margin:
             return False
     playing = {other.role for other in state.slots if other.role is not None}

@@ -34,6 +34,8 @@ class JobSubmitted(Event):
     degrade: str = "ask"
     block_ms: int = 480  # predicted milliseconds of a block: learnt, or what the preset promises
     deadline: float | None = None  # when it is wanted
+    start_at: float | None = None  # reserve a slot for this time
+    slots_needed: int = 1  # slots at once for this one job
     alternatives: tuple[tuple[str, int], ...] = ()  # (rung, context_bytes), best first: what it could be degraded to
 
 

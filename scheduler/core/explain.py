@@ -7,64 +7,24 @@ written onto thousands of rows: it is derived here from the `Situation`, which t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
 from typing import Any
 
-from scheduler.core.fleet import WorkerState
+from scheduler.core.blockers import blockers_of, excluder_of, full_stage_of
+from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.job import OWN_HOLDS, HoldReason, Job, JobState
 from scheduler.core.ordering import is_in_line
-from scheduler.core.sentences import sentence
+from scheduler.core.quotas import KINDS, limit_of
+from scheduler.core.sentences import sentence, sentence_of
+from scheduler.core.situation import Playing, Situation
 from scheduler.core.state import State
 
 AHEAD_SHOWN = 5  # ids of jobs ahead that an explanation names
 
 _READY = (WorkerState.READY, WorkerState.BUSY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Playing:
-    """A job that a slot's worker holds."""
-
-    slot: int
-    job_id: str
-    role: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """What holds for all queued jobs at once. `excluded` maps a role to those that may not play with it (both ways)."""
-
-    is_queue_paused: bool = False
-    slots: int = 1
-    drained_slots: int = 0
-    ready_slots: int = 0  # not drained, with a worker that is warm or busy
-    playing: tuple[Playing, ...] = ()
-    excluded: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    handicaps: tuple[tuple[str, float], ...] = ()  # points that fair share takes from a team's jobs
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Plain data for the store."""
-        return {
-            "is_queue_paused": self.is_queue_paused, "slots": self.slots, "drained_slots": self.drained_slots,
-            "ready_slots": self.ready_slots,
-            "playing": [{"slot": p.slot, "job_id": p.job_id, "role": p.role} for p in self.playing],
-            "excluded": {role: list(others) for role, others in self.excluded},
-            "handicaps": dict(self.handicaps),
-        }  # fmt: skip
-
-    @classmethod
-    def from_mapping(cls, data: Mapping[str, Any]) -> Situation:
-        """Inverse of `to_mapping`."""
-        return cls(
-            is_queue_paused=bool(data["is_queue_paused"]), slots=int(data["slots"]),
-            drained_slots=int(data["drained_slots"]), ready_slots=int(data["ready_slots"]),
-            playing=tuple(Playing(**entry) for entry in data["playing"]),
-            excluded=tuple((role, tuple(others)) for role, others in data["excluded"].items()),
-            handicaps=tuple((team, float(points)) for team, points in data.get("handicaps", {}).items()),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +43,15 @@ def situation_of(state: State) -> Situation:
         drained_slots=sum(slot.is_drained for slot in state.slots),
         ready_slots=sum(slot.worker in _READY and not slot.is_drained for slot in state.slots),
         playing=tuple(
-            Playing(slot=slot.number, job_id=slot.job_id, role=slot.role)
+            _playing(slot, state.jobs[slot.job_id])
             for slot in state.slots
             if slot.job_id is not None and slot.role is not None
         ),
         excluded=state.relations.pairs(),
         handicaps=tuple((team, round(points, 2)) for team, points in state.line.handicaps.items() if points),
+        running_limits=tuple(
+            (kind, int(limit)) for kind in KINDS if (limit := limit_of(state.policy, "running", kind)) is not None
+        ),
     )  # fmt: skip
 
 
@@ -103,8 +66,10 @@ def hold_of(job: Job, situation: Situation) -> HoldReason:
         return HoldReason.SLOT_DRAINED
     if situation.ready_slots == 0:
         return HoldReason.NO_WORKER
-    if _excluder(job, situation) is not None:
+    if excluder_of(job, situation) is not None:
         return HoldReason.EXCLUDED
+    if full_stage_of(job, situation) is not None:
+        return HoldReason.QUOTA_RUNNING
     return job.hold or HoldReason.WAITING_FOR_SLOT
 
 
@@ -123,9 +88,16 @@ def explain(
     elif reason is HoldReason.AWAITING_CONSENT:
         data["rung"] = rung or job.offer or "…"
     elif reason is HoldReason.EXCLUDED:
-        other = _excluder(job, situation)
+        other = excluder_of(job, situation)
         assert other is not None
         data |= {"other_role": other.role, "other_job": other.job_id, "slot": other.slot}
+    elif reason is HoldReason.SCHEDULED:
+        data |= {"until": job.start_at, "wait_s": max(0, ceil((job.start_at or at) - at))}
+    data["blockers"] = blockers_of(job, situation, reason, data, ahead)
+    if reason is HoldReason.QUOTA_RUNNING:
+        full = full_stage_of(job, situation)
+        assert full is not None
+        return Explanation(reason=reason, text=sentence_of(reason.value, full, used=full.used, limit=full.limit), data=data)
     code = reason.value
     if reason is HoldReason.WAITING_FOR_SLOT and (not ahead or data.get("place") == 1):
         code = "next_in_line"
@@ -145,6 +117,5 @@ def why(state: State, job_id: str) -> Explanation | None:
     return explain(job, situation_of(state), state.now, place, ahead)
 
 
-def _excluder(job: Job, situation: Situation) -> Playing | None:
-    excluded = next((others for role, others in situation.excluded if role == job.role), ())
-    return next((playing for playing in situation.playing if playing.role in excluded), None)
+def _playing(slot: Slot, job: Job) -> Playing:
+    return Playing(slot=slot.number, job_id=job.id, role=job.role, user=job.user, team=job.team)

@@ -41,6 +41,7 @@ class Slot:
     drained_for: set[str] = field(default_factory=set)  # why it takes no new work: "person", "thermal", "gpu_lost" …
     strikes: int = 0  # workers lost in a row without a finished block
     quarantined_until: float = 0.0
+    last_role: str | None = None  # what its worker played last: its conditions are warm
     # the lease
     job_id: str | None = None
     role: str | None = None
@@ -81,6 +82,7 @@ class Slot:
         """Hold a lease."""
         self.move(WorkerState.BUSY)
         self.job_id, self.role, self.lease_id, self.lease_until = job_id, role, lease_id, lease_until
+        self.last_role = role
         self.is_started, self.leased_blocks, self.is_older_than_relations = False, 0, False
         self.stop_cause, self.stop_by, self.slow_blocks, self.ladder = None, 0.0, 0, ()
 
@@ -94,6 +96,6 @@ class Slot:
     def lose_worker(self) -> None:
         """The worker is gone; the lease must have been freed before."""
         assert self.job_id is None, f"slot {self.number} still holds {self.job_id}"
-        self.worker_id = self.kill_cause = None
+        self.worker_id = self.kill_cause = self.last_role = None
         if self.worker not in (WorkerState.STOPPED, WorkerState.QUARANTINED):
             self.move(WorkerState.STOPPED)

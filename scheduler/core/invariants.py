@@ -10,7 +10,7 @@ from itertools import pairwise
 from scheduler.core.fair_share import lead_after
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.job import FINAL_STATES, OWN_HOLDS, OWNED_STATES, HoldReason, Job, JobState
-from scheduler.core.policy import STANDARD
+from scheduler.core.policy import STANDARD, Policy
 from scheduler.core.state import State
 
 
@@ -40,7 +40,7 @@ def check_cheap(state: State) -> None:
         findings.append(f"{state.accepted} jobs accepted, {len(state.jobs)} open, {sum(state.ended.values())} ended")
     if not state.is_queue_paused:
         best = state.line.best()
-        if best is not None and not _excluders(state, best):
+        if best is not None and not _excluders(state, best) and not _is_at_a_limit(state, best):
             _check_waiting(state, best, findings)
     if findings:
         raise BrokenInvariant(findings)
@@ -50,7 +50,8 @@ def check_invariants(state: State) -> None:
     """Everything, by counting again in O(n log n). Raises BrokenInvariant."""
     check_cheap(state)
     findings: list[str] = []
-    users: dict[str, int] = {}
+    queued: dict[tuple[str, str], int] = {}
+    promised_ms: dict[tuple[str, str], int] = {}
     line: list[Job] = []
     lease_ids: set[str] = set()
     for job_id, job in state.jobs.items():
@@ -60,15 +61,20 @@ def check_invariants(state: State) -> None:
             findings.append(f"{job_id} has {job.blocks_done} of {job.total_blocks} blocks")
         if job.crashes >= state.policy.max_crashes or job.retries > state.policy.max_retries:
             findings.append(f"{job_id} should have failed: {job.crashes} crashes, {job.retries} retries")
+        for subject in (("user", job.user), ("team", job.team), ("role", job.role)):
+            queued[subject] = queued.get(subject, 0) + (job.state is JobState.QUEUED)
+            left_ms = (job.total_blocks - job.blocks_done) * job.block_ms
+            promised_ms[subject] = promised_ms.get(subject, 0) + left_ms
         if job.state is JobState.QUEUED:
-            users[job.user] = users.get(job.user, 0) + 1
             _check_queued(state, job, findings)
             if job.hold not in OWN_HOLDS:
                 line.append(job)
         elif job.state in OWNED_STATES:
             _check_owned(state, job, lease_ids, findings)
-    if users != state.queued_by_user:
-        findings.append("queued jobs per user are counted wrong")
+    if {subject: count for subject, count in queued.items() if count} != state.counts.queued:
+        findings.append("queued jobs per user, team and role are counted wrong")
+    if {subject: left for subject, left in promised_ms.items() if left} != state.counts.promised_ms:
+        findings.append("GPU seconds promised to users, teams and roles are counted wrong")
     _check_line(state, line, findings)
     if findings:
         raise BrokenInvariant(findings)
@@ -76,6 +82,8 @@ def check_invariants(state: State) -> None:
 
 def linear_points(state: State, job: Job) -> tuple[bool, float]:
     """The order's meaning, stated again: above ageing by own priority, else own priority plus age."""
+    if job.start_at is not None:
+        return (True, float(max(job.priority, state.policy.urgent_priority)))
     if job.priority > state.policy.ageing_ceiling:
         return (True, float(job.priority))
     policy = state.policy
@@ -138,13 +146,15 @@ def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
     if any(slot.stop_cause is not None for slot, _ in running):
         return  # a slot becomes free at its next block
     for slot, job in running:
-        if best.priority >= policy.urgent_priority > job.priority:
+        if _goes_before_all(best, policy) and not _goes_before_all(job, policy):
             findings.append(f"urgent {best.id} waits for {job.id} on slot {slot.number}")
         elif (
-            slot.leased_blocks >= policy.min_run_blocks
+            job.start_at is None
+            and slot.leased_blocks >= policy.min_run_blocks
             and job.preemptions < policy.max_preemptions
+            and (job.total_blocks - job.blocks_done) * job.block_ms > 1000 * policy.preempt_cost_s
             and _points(state, best) - _points(state, job) + min(0.0, lead_after(state, best, job))
-            >= policy.preempt_margin + 1e-6
+            >= max(policy.preempt_margin, policy.preempt_points_per_s * policy.preempt_cost_s * (job.preemptions + 1)) + 1e-6
         ):
             findings.append(f"{best.id} waits for {job.id} on slot {slot.number}, which it leads by the margin")
 
@@ -161,10 +171,14 @@ def _check_queued(state: State, job: Job, findings: list[str]) -> None:
     is_role_missing = job.role in state.unavailable_roles and not job.is_paused
     if is_role_missing != (job.hold is HoldReason.ROLE_UNAVAILABLE):
         findings.append(f"{job.id} has hold {job.hold}, its role is {'missing' if is_role_missing else 'there'}")
+    if job.hold not in OWN_HOLDS and job.start_at is not None and job.start_at > state.now:
+        findings.append(f"{job.id} is in line before its reserved time")
+    if (job.id in state.scheduled) != (job.hold is HoldReason.SCHEDULED):
+        findings.append(f"{job.id} has hold {job.hold}, among the scheduled: {job.id in state.scheduled}")
     if job.hold not in OWN_HOLDS and job.not_before > state.now:
         findings.append(f"{job.id} is in line before its back-off is over")
-    if job.hold is HoldReason.RETRYING and not any(alarm[2] == job.id for alarm in state.alarms):
-        findings.append(f"nothing ends the back-off of {job.id}")
+    if job.hold in (HoldReason.RETRYING, HoldReason.SCHEDULED) and not any(alarm[2] == job.id for alarm in state.alarms):
+        findings.append(f"nothing ends the wait of {job.id}")
 
 
 def _check_owned(state: State, job: Job, lease_ids: set[str], findings: list[str]) -> None:
@@ -196,7 +210,7 @@ def _check_line(state: State, line: list[Job], findings: list[str]) -> None:
         return
     passed: set[str] = set()  # roles that a better job waits for
     for job in kept:
-        if job.role not in passed and not _excluders(state, job):
+        if job.role not in passed and not _excluders(state, job) and not _is_at_a_limit(state, job):
             findings.append(f"a slot idles while {job.id} may have it")
             return
         passed |= state.relations.excluded_by(job.role)
@@ -205,3 +219,19 @@ def _check_line(state: State, line: list[Job], findings: list[str]) -> None:
 def _excluders(state: State, job: Job) -> list[Slot]:
     excluded = state.relations.excluded_by(job.role)
     return [slot for slot in state.slots if slot.role is not None and slot.role in excluded] if excluded else []
+
+
+def _goes_before_all(job: Job, policy: Policy) -> bool:
+    return job.priority >= policy.urgent_priority or job.start_at is not None
+
+
+def _is_at_a_limit(state: State, job: Job) -> bool:
+    """Has its user, team or role as many running jobs as it may?"""
+    running = [state.jobs[slot.job_id] for slot in state.slots if slot.job_id is not None]
+    policy = state.policy
+    limits = (
+        (policy.max_running_per_user, sum(other.user == job.user for other in running)),
+        (policy.max_running_per_team, sum(other.team == job.team for other in running)),
+        (policy.max_running_per_role, sum(other.role == job.role for other in running)),
+    )
+    return any(limit is not None and count >= limit for limit, count in limits)

@@ -52,14 +52,16 @@ class HoldReason(StrEnum):
     ROLE_UNAVAILABLE = "role_unavailable"  # its role was removed or its assets are damaged
     QUEUE_PAUSED = "queue_paused"  # a person paused the queue
     SLOT_DRAINED = "slot_drained"  # every slot is drained
+    QUOTA_RUNNING = "quota_running"  # its user, team or role has as many running jobs as it may
     EXCLUDED = "excluded"  # a running role may not share with its role
+    SCHEDULED = "scheduled"  # reserved for a time of day that has not come
     RETRYING = "retrying"  # failed with a cause that a retry can help; back-off runs
 
 
 # Holds that are a fact about the job itself: it stands in no line until they end. The other reasons follow from the
 # situation (see `explain.hold_of`) or only say how the job came back to the line.
 OWN_HOLDS = frozenset(
-    {HoldReason.PAUSED, HoldReason.AWAITING_CONSENT, HoldReason.ROLE_UNAVAILABLE, HoldReason.RETRYING}
+    {HoldReason.PAUSED, HoldReason.AWAITING_CONSENT, HoldReason.ROLE_UNAVAILABLE, HoldReason.RETRYING, HoldReason.SCHEDULED}
 )
 
 
@@ -79,6 +81,7 @@ class Job:
     degrade: str  # "allow", "ask" or "never"
     block_ms: int = 480  # predicted milliseconds of a block on a slot
     deadline: float | None = None  # when its requester wants it finished
+    start_at: float | None = None  # reserved: it begins at this time, not before
     state: JobState = JobState.SUBMITTED
     hold: HoldReason | None = None
     blocks_done: int = 0
@@ -98,10 +101,19 @@ class Job:
     offer: str = ""  # the setting that its requester is asked about
     offered_at: float = 0.0
 
+    def outranks_margin(self, urgent_priority: int) -> bool:
+        """May it stop others whatever the lead, and is stopped by nobody? Urgent jobs, and reserved ones when in line."""
+        return self.priority >= urgent_priority or self.start_at is not None
+
     @property
     def seconds_left(self) -> float:
         """Predicted GPU seconds that it still needs."""
         return (self.total_blocks - self.blocks_done) * self.block_ms / 1000.0
+
+    @property
+    def milliseconds_left(self) -> int:
+        """The same in whole milliseconds: sums of these are exact."""
+        return (self.total_blocks - self.blocks_done) * self.block_ms
 
     @property
     def total_seconds(self) -> float:

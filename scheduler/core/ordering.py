@@ -27,14 +27,23 @@ def sort_key(job: Job, policy: Policy) -> Key:
         return (1, job.seconds_left, job.ordinal)
     if policy.ordering == PRIORITY:
         return (1, -float(job.priority), job.ordinal)
-    if job.priority > policy.ageing_ceiling:
-        return (0, -float(job.priority), job.ordinal)
+    if is_above_ageing(job, policy):
+        return (0, -_own_points(job, policy), job.ordinal)
     return (1, policy.ageing_per_s * clock_start(job, policy) - job.priority, job.ordinal)
 
 
 def shifted(key: Key, points: float) -> Key:
     """The key of a job from which so many points are taken. Those above ageing lose nothing."""
     return (1, key[1] + points, key[2]) if key[0] and points else key
+
+
+def is_above_ageing(job: Job, policy: Policy) -> bool:
+    """Does neither waiting nor fair share count for it? Priorities above the ceiling, and reserved jobs whose time has come."""
+    return job.priority > policy.ageing_ceiling or job.start_at is not None
+
+
+def _own_points(job: Job, policy: Policy) -> float:
+    return float(job.priority if job.start_at is None else max(job.priority, policy.urgent_priority))
 
 
 def clock_start(job: Job, policy: Policy) -> float:
@@ -51,8 +60,8 @@ def clock_start(job: Job, policy: Policy) -> float:
 
 def effective_priority(job: Job, at: float, policy: Policy) -> float:
     """Priority points at a time: own priority plus ageing and deadline, up to the ceiling; without fair share."""
-    if job.priority > policy.ageing_ceiling:
-        return float(job.priority)
+    if is_above_ageing(job, policy):
+        return _own_points(job, policy)
     aged = job.priority + policy.ageing_per_s * max(0.0, at - clock_start(job, policy))
     return min(float(policy.ageing_ceiling), aged)
 
@@ -65,8 +74,9 @@ def score_terms(job: Job, at: float, policy: Policy, handicap: float) -> dict[st
         "priority": job.priority, "ageing": round(policy.ageing_per_s * aged_s, 3),
         "deadline": round(policy.ageing_per_s * early_s, 3), "fair_share": round(-handicap, 3),
     }  # fmt: skip
-    if job.priority > policy.ageing_ceiling:
-        terms |= {"ageing": 0.0, "deadline": 0.0, "fair_share": 0.0}
+    if is_above_ageing(job, policy):
+        reserved = _own_points(job, policy) - job.priority
+        terms |= {"ageing": 0.0, "deadline": 0.0, "fair_share": 0.0} | ({"reserved": reserved} if reserved else {})
     terms["score"] = round(sum(float(value) for value in terms.values()), 3)
     terms["ordering"] = policy.ordering
     return terms
@@ -76,6 +86,8 @@ def is_in_line(job: Job, at: float) -> bool:
     """Is it queued with nothing of its own holding it back?"""
     if job.state is not JobState.QUEUED:
         return False
+    if job.hold is Hold.SCHEDULED:
+        return job.start_at is not None and job.start_at <= at
     return job.hold not in OWN_HOLDS or (job.hold is Hold.RETRYING and job.not_before <= at)
 
 

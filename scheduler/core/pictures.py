@@ -45,7 +45,10 @@ def move_picture(moves: Mapping[E, frozenset[E]], first: E) -> str:
 
 def hold_table() -> str:
     """Why a queued job is not running: reasons and their sentences."""
-    situational = {HoldReason.NO_WORKER, HoldReason.QUEUE_PAUSED, HoldReason.SLOT_DRAINED, HoldReason.EXCLUDED}
+    situational = {
+        HoldReason.NO_WORKER, HoldReason.QUEUE_PAUSED, HoldReason.SLOT_DRAINED, HoldReason.EXCLUDED,
+        HoldReason.QUOTA_RUNNING,
+    }  # fmt: skip
     rows = []
     for reason in HoldReason:
         kind = "its own" if reason in OWN_HOLDS else "situation" if reason in situational else "in line"

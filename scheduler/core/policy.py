@@ -34,7 +34,10 @@ class Policy:
 
     ordering: str = field(
         default=STANDARD,
-        metadata={"choices": ORDERINGS, "says": "standard; to compare: fifo, priority or shortest, without ageing, shares or preemption"},
+        metadata={
+            "choices": ORDERINGS,
+            "says": "standard; to compare: fifo, priority or shortest, without ageing, shares and preemption",
+        },
     )
     ageing_per_s: float = _number(0.05, least=0, says="priority points that a job gains per second since submission")
     ageing_ceiling: int = _number(99, least=0, says="ageing lifts a job up to this effective priority, no further")
@@ -47,16 +50,32 @@ class Policy:
         180.0, least=0, says="points that a team which used more than others loses at most; 0: no fair share"
     )
     fair_share_scale_s: float = _number(
-        120.0, least=0.001, says="GPU seconds above the least served team in line that take half of these points"
+        60.0, least=0.001, says="GPU seconds above the least served team in line that take half of these points"
     )
     fair_share_half_life_s: float = _number(3600.0, least=1, says="half of what a team used is forgotten after it")
     fair_share_credit_s: float = _number(
-        60.0, least=0, says="GPU seconds that a team may lie behind the least served one when it comes back"
+        10.0, least=0, says="GPU seconds that a team may lie behind the least served one when it comes back"
     )
     team_weights: Mapping[str, float] = field(
         default_factory=dict, metadata={"says": "shares of teams as `{team: number}`; a team that is not named has 1"}
     )
     preempt_margin: float = _number(10.0, least=0.001, says="points by which a waiting job must lead to preempt")
+    preempt_cost_s: float = _number(
+        1.0, least=0, says="seconds that a preemption costs: stopping, switching there and back; grows with each of a job"
+    )
+    preempt_points_per_s: float = _number(
+        5.0, least=0, says="points that a second of such loss counts; the lead must be more than all of it"
+    )
+    spare_last_s: float = _number(
+        5.0, least=0, says="a running job this near its end counts as losing more by giving way"
+    )
+    affinity_points: float = _number(
+        3.0, least=0, says="a slot may prefer a job of the role that it played last to one that leads by no more points"
+    )
+    backfill_points: float = _number(
+        5.0, least=0, says="before a reservation a slot may prefer a job that ends by then to one that leads by no more points"
+    )
+    reservation_notice_s: float = _number(600.0, least=0, says="a reservation must be made so long before its time")
     min_run_blocks: int = _number(2, least=0, says="new blocks a job makes per lease before it may be preempted")
     max_preemptions: int = _number(5, least=0, says="after so many preemptions only an urgent job may stop it again")
     lease_s: float = _number(60.0, least=0.05, says="a worker that neither reports nor makes a step for so long is killed")
@@ -68,6 +87,15 @@ class Policy:
     max_strikes: int = _number(10, least=1, says="workers a slot may lose in a row, without a block, before quarantine")
     quarantine_s: float = _number(30.0, least=0, says="how long a slot stays in quarantine")
     max_queued_per_user: int = _number(100, least=1, says="queued jobs that one user may have")
+    max_queued_per_team: int | None = _number(None, least=1, says="queued jobs that one team may have; none: no limit")
+    max_queued_per_role: int | None = _number(None, least=1, says="queued jobs that one role may have; none: no limit")
+    max_running_per_user: int | None = _number(None, least=1, says="running jobs that one user may have; none: no limit")
+    max_running_per_team: int | None = _number(None, least=1, says="running jobs that one team may have; none: no limit")
+    max_running_per_role: int | None = _number(None, least=1, says="running jobs that one role may have; none: no limit")
+    gpu_s_per_day_per_user: float | None = _number(None, least=1, says="GPU seconds a day that one user may have; none: no limit")
+    gpu_s_per_day_per_team: float | None = _number(None, least=1, says="GPU seconds a day that one team may have; none: no limit")
+    gpu_s_per_day_per_role: float | None = _number(None, least=1, says="GPU seconds a day that one role may have; none: no limit")
+    quota_day_starts_s: float = _number(0.0, least=0, says="seconds after midnight UTC at which a day of quotas begins")
     max_queued: int = _number(10_000, least=1, says="queued jobs altogether")
     slot_memory_bytes: int | None = _number(
         None, least=1, says="memory of a slot for one job's context; none: no limit"
@@ -88,6 +116,15 @@ class Policy:
                 field="ageing_ceiling",
                 hint=f"Use at most {self.urgent_priority - 1}.",
             )
+
+        for name in ("affinity_points", "backfill_points"):
+            if getattr(self, name) >= self.preempt_margin:
+                raise PolicyError(
+                    f"{name} {getattr(self, name):g} reaches preempt_margin {self.preempt_margin:g}: "
+                    "a job could be stopped and get its slot back at once.",
+                    field=name,
+                    hint="Use fewer points than preempt_margin.",
+                )
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Policy:

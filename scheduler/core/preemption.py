@@ -9,7 +9,7 @@ from scheduler.core.fair_share import lead_after
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.job import Job
 from scheduler.core.ordering import effective_priority
-from scheduler.core.policy import STANDARD
+from scheduler.core.policy import STANDARD, Policy
 from scheduler.core.state import State
 
 
@@ -19,20 +19,41 @@ def gain_over(state: State, waiter: Job, victim: Job, at: float) -> float:
 
 
 def rule_against(state: State, slot: Slot, victim: Job, waiter: Job, at: float) -> str | None:
-    """The rule by which `waiter` may stop `victim` now ("urgent" or "margin"), or None."""
+    """The rule by which `waiter` may stop `victim` now ("urgent" or "margin"), or None.
+
+    By the margin a lead never turns round: both age alike, and fair share must not favour the victim either. So of two
+    jobs only one can ever stop the other, and a chain of them only ever leads upwards.
+    """
     policy = state.policy
     if policy.ordering != STANDARD:
         return None
     if slot.worker is not WorkerState.BUSY or slot.stop_cause is not None or slot.is_drained:
         return None
-    if waiter.priority >= policy.urgent_priority > victim.priority:
-        return "urgent"
+    if waiter.outranks_margin(policy.urgent_priority) and not victim.outranks_margin(policy.urgent_priority):
+        return "urgent" if waiter.start_at is None else "reserved"
+    if victim.start_at is not None:
+        return None
     if slot.leased_blocks < policy.min_run_blocks or victim.preemptions >= policy.max_preemptions:
         return None
+    if victim.seconds_left <= policy.preempt_cost_s:
+        return None  # its slot is free before the change would pay
     gain = gain_over(state, waiter, victim, at)
-    if gain < policy.preempt_margin or gain + lead_after(state, waiter, victim) < policy.preempt_margin:
-        return None
-    return "margin"
+    least = max(policy.preempt_margin, switch_cost(victim, policy))
+    return "margin" if gain >= least and gain + lead_after(state, waiter, victim) >= least else None
+
+
+def switch_cost(victim: Job, policy: Policy) -> float:
+    """Points that stopping it costs: each time it was stopped before makes the next dearer."""
+    return policy.preempt_points_per_s * policy.preempt_cost_s * (1 + victim.preemptions)
+
+
+def loss_terms(victim: Job, at: float, policy: Policy) -> dict[str, float]:
+    """What is lost if it gives way, in points: its own rank with its age, the switch, and that it would soon be done."""
+    nearly_done_s = max(0.0, policy.spare_last_s - victim.seconds_left)
+    return {
+        "rank": effective_priority(victim, at, policy), "switch": switch_cost(victim, policy),
+        "nearly_done": policy.preempt_points_per_s * nearly_done_s,
+    }  # fmt: skip
 
 
 def choose_victim(
@@ -40,10 +61,9 @@ def choose_victim(
 ) -> tuple[Slot, Job, dict[str, Any]] | None:
     """The slot, job and terms of the least loss among `slots`, or None where nobody has to give way.
 
-    Least loss: lowest own priority, then preempted least often, then most blocks still to make (a job that is nearly
-    done would soon free its slot anyway), then accepted last.
+    Ties: most blocks still to make, then accepted last.
     """
-    best: tuple[tuple[int, int, int, int], Slot, Job, str] | None = None
+    best: tuple[tuple[float, int, int], Slot, Job, str, dict[str, float]] | None = None
     considered = 0
     for slot in slots:
         if slot.job_id is None:
@@ -53,18 +73,20 @@ def choose_victim(
         rule = rule_against(state, slot, victim, waiter, at)
         if rule is None:
             continue
-        loss = (victim.priority, victim.preemptions, victim.blocks_done - victim.total_blocks, -victim.ordinal)
+        terms = loss_terms(victim, at, state.policy)
+        loss = (sum(terms.values()), victim.blocks_done - victim.total_blocks, -victim.ordinal)
         if best is None or loss < best[0]:
-            best = (loss, slot, victim, rule)
+            best = (loss, slot, victim, rule, terms)
     if best is None:
         return None
-    _, slot, victim, rule = best
+    loss, slot, victim, rule, terms = best
     return slot, victim, {
         "rule": rule, "preemptor": waiter.id, "preemptor_role": waiter.role,
         "preemptor_priority": round(effective_priority(waiter, at, state.policy), 3),
         "victim_priority": round(effective_priority(victim, at, state.policy), 3),
         "gain": round(gain_over(state, waiter, victim, at), 3),
         "fair_share_lead": round(lead_after(state, waiter, victim), 3), "margin": state.policy.preempt_margin,
+        "cost": round(switch_cost(victim, state.policy), 3), "loss": {name: round(v, 3) for name, v in terms.items()},
         "blocks_this_lease": slot.leased_blocks, "min_run_blocks": state.policy.min_run_blocks,
         "preemptions": victim.preemptions + 1, "max_preemptions": state.policy.max_preemptions,
         "blocks_left": victim.total_blocks - victim.blocks_done, "considered": considered,

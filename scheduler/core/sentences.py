@@ -32,6 +32,35 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "The queue holds {queued} jobs; at most {limit} are allowed. Try again later.",
         "zh": "队列中已有 {queued} 个任务，上限为 {limit}。请稍后再试。",
     },
+    "queue_full_of": {
+        "en": "The {kind} {name} has {queued} queued jobs; at most {limit} are allowed. Try again when one of them has started.",
+        "zh": "{kind} {name} 已有 {queued} 个排队任务，上限为 {limit}。请等其中一个开始后再提交。",
+    },
+    "day_spent": {
+        "en": "The {kind} {name} has {used} of {limit} GPU seconds of today in use; this video needs {needed}. "
+        "What would fit: {fitting} blocks.",
+        "zh": "{kind} {name} 今天的 {limit} GPU 秒已占用 {used}；该视频需要 {needed} 秒。可容纳：{fitting} 块。",
+    },
+    "too_many_slots": {
+        "en": "This video asks for {needed} slots at once; there are {slots}. What would fit: {slots}.",
+        "zh": "该视频需要同时使用 {needed} 个槽位，共有 {slots} 个。可用：{slots} 个。",
+    },
+    "one_slot_per_job": {
+        "en": "This video asks for {needed} slots at once; here a video is made on one slot. What would fit: 1.",
+        "zh": "该视频需要同时使用 {needed} 个槽位；这里每个视频只用一个槽位。可用：1 个。",
+    },
+    "reserved_too_late": {
+        "en": "A time can be reserved from {notice_s} s ahead. What would fit: in {fits_in_s} s or later.",
+        "zh": "预约需提前至少 {notice_s} 秒。可选：{fits_in_s} 秒后或更晚。",
+    },
+    "reservation_taken": {
+        "en": "All {slots} slots are reserved then. What would fit: in {fits_in_s} s.",
+        "zh": "该时段全部 {slots} 个槽位均已被预约。可选：{fits_in_s} 秒后。",
+    },
+    # whose quota
+    "kind_user": {"en": "user", "zh": "用户"},
+    "kind_team": {"en": "team", "zh": "团队"},
+    "kind_role": {"en": "role", "zh": "角色"},
     # reasons of a queued job
     "next_in_line": {
         "en": "First in line; it starts when a slot becomes free.",
@@ -77,6 +106,14 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "Role {role} may not play together with {other_role}; it waits for {other_job} on slot {slot}.",
         "zh": "角色 {role} 不能与 {other_role} 同时运行；等待槽位 {slot} 上的 {other_job}。",
     },
+    "scheduled": {
+        "en": "It is reserved for a time of day; it starts in {wait_s} s.",
+        "zh": "已预约时段；{wait_s} 秒后开始。",
+    },
+    "quota_running": {
+        "en": "The {kind} {name} has {used} running jobs; at most {limit} are allowed. It waits until one of them ends.",
+        "zh": "{kind} {name} 正在运行 {used} 个任务，上限为 {limit}。等待其中一个结束。",
+    },
     "retrying": {
         "en": "A failure that another try can help; the next try is in {wait_s} s, from block {blocks_done}.",
         "zh": "发生可重试的故障；{wait_s} 秒后从第 {blocks_done} 块重试。",
@@ -87,6 +124,14 @@ SENTENCES: dict[str, dict[str, str]] = {
 def sentence(code: str, **data: Any) -> dict[str, str]:
     """The sentence of a code in both languages: `{"en": …, "zh": …}`."""
     return {language: text.format(**data) for language, text in SENTENCES[code].items()}
+
+
+def sentence_of(code: str, whose: Any, **data: Any) -> dict[str, str]:
+    """A sentence about somebody's quota (`whose` has kind and name); the kind is spelled in each language."""
+    kinds = SENTENCES[f"kind_{whose.kind}"]
+    return {
+        language: text.format(kind=kinds[language], name=whose.name, **data) for language, text in SENTENCES[code].items()
+    }
 
 
 def in_gib(count: int) -> str:

@@ -14,6 +14,7 @@ from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.heals import Heals
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWN_HOLDS, OWNED_STATES, HoldReason, Job, JobState
 from scheduler.core.policy import Policy
+from scheduler.core.quotas import Counts, Spent
 from scheduler.core.relations import Relations
 from scheduler.core.sensors import Sensors
 from scheduler.core.tags import Tag
@@ -71,7 +72,10 @@ class State:
         self.shares = Shares()
         self.held: dict[str, Job] = {}  # queued, but held back by something of their own
         self.leases: dict[str, Slot] = {}
-        self.queued_by_user: dict[str, int] = {}
+        self.scheduled: dict[str, Job] = {}  # those among the held whose reserved time has not come
+        self.reserved: dict[str, Job] = {}  # open jobs that were promised a time of day
+        self.counts = Counts()
+        self.spent = Spent()
         self.alarms: list[tuple[float, int, str]] = []  # heap: back-offs and consents that end
         self.relations = Relations()
         self.unavailable_roles: set[str] = set()
@@ -97,6 +101,7 @@ class State:
         heals: Heals | None = None,
         degraded: Mapping[str, Descent] | None = None,
         shares: Shares | None = None,
+        spent: Spent | None = None,
     ) -> State:
         """The state after a restart, from the rows of the jobs that have not ended (others are ignored).
 
@@ -105,7 +110,7 @@ class State:
         state = cls(policy, slots, healing)
         state.is_booted = False
         state.heals = heals or state.heals
-        state.shares = shares or state.shares
+        state.shares, state.spent = shares or state.shares, spent or state.spent
         state.unavailable_roles.update(unavailable_roles)
         state.is_queue_paused = is_queue_paused
         for role, others in (never_with or {}).items():
@@ -122,6 +127,7 @@ class State:
             state.jobs[job.id] = job
             state.last_ordinal = job.ordinal
             state.accepted += 1
+            state._promise(job)
             state.stories[job.id] = ((job.submitted_at, f"found as {job.state}"),)
             if job.state is JobState.QUEUED:
                 state._enqueue(job)
@@ -155,8 +161,10 @@ class State:
     def progress(self, turn: Turn, job: Job, tag: Tag, fields: dict[str, Any], body: dict[str, Any]) -> None:
         """Change columns of a job that a worker holds, apart from its story: the frequent, small case of `move`."""
         assert job.state in OWNED_STATES
+        before_ms = job.milliseconds_left
         for name, value in fields.items():
             setattr(job, name, value)
+        self.counts.promise(job, job.milliseconds_left - before_ms)
         turn.facts.append(MoveJob(job.id, job.state, job.state, tag, fields, body))
 
     def accept(self, job: Job) -> None:
@@ -165,6 +173,7 @@ class State:
         self.jobs[job.id] = job
         self.last_ordinal = job.ordinal
         self.accepted += 1
+        self._promise(job)
 
     def grant(self, turn: Turn, slot: Slot, job: Job, body: dict[str, Any]) -> None:
         """Give the slot's worker a lease on a queued job."""
@@ -190,8 +199,13 @@ class State:
         body = {"slot": slot.number, "lease_id": slot.lease_id, "blocks_done": job.blocks_done, **body}
         del self.leases[slot.lease_id]
         slot.free()
-        self.shares.settle(job.team, turn.at - job.leased_at, turn.at, self.policy.fair_share_half_life_s)
+        self.settle(job, turn.at - job.leased_at, turn.at)
         self.move(turn, job, target, tag, {"slot": None, "lease_id": None, "lease_until": 0.0, **fields}, body)
+
+    def settle(self, job: Job, seconds: float, at: float) -> None:
+        """A lease on the job ended after so many seconds on its slot."""
+        self.shares.settle(job.team, seconds, at, self.policy.fair_share_half_life_s)
+        self.spent.add(job, seconds, at, self.policy)
 
     def change_policy(self, policy: Policy, healing: HealingPolicy) -> None:
         """Another policy: the line is put in its order anew, and questions get its time."""
@@ -217,6 +231,8 @@ class State:
             return HoldReason.PAUSED
         if job.role in self.unavailable_roles:
             return HoldReason.ROLE_UNAVAILABLE
+        if job.start_at is not None and job.start_at > at:
+            return HoldReason.SCHEDULED
         if job.not_before > at:
             return HoldReason.RETRYING
         return otherwise
@@ -232,8 +248,14 @@ class State:
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 
+    def _promise(self, job: Job) -> None:
+        """An open job: its GPU seconds and its reserved time are spoken for."""
+        self.counts.promise(job, job.milliseconds_left)
+        if job.start_at is not None:
+            self.reserved[job.id] = job
+
     def _enqueue(self, job: Job) -> None:
-        self.queued_by_user[job.user] = self.queued_by_user.get(job.user, 0) + 1
+        self.counts.enter(job)
         if job.hold not in OWN_HOLDS:
             self.line.add(job)
             return
@@ -242,21 +264,23 @@ class State:
             heappush(self.alarms, (job.not_before, job.ordinal, job.id))
         elif job.hold is HoldReason.AWAITING_CONSENT:
             heappush(self.alarms, (consent_until(job, self.policy), job.ordinal, job.id))
+        elif job.hold is HoldReason.SCHEDULED and job.start_at is not None:
+            self.scheduled[job.id] = job
+            heappush(self.alarms, (job.start_at, job.ordinal, job.id))
 
     def _dequeue(self, job: Job) -> None:
         if job.id in self.line:
             self.line.remove(job)
         else:
             del self.held[job.id]
-        left = self.queued_by_user[job.user] - 1
-        if left:
-            self.queued_by_user[job.user] = left
-        else:
-            del self.queued_by_user[job.user]
+            self.scheduled.pop(job.id, None)
+        self.counts.leave(job)
 
     def _end(self, turn: Turn, job: Job) -> None:
         self.ended[job.state] += 1
         del self.jobs[job.id]
+        self.counts.promise(job, -job.milliseconds_left)
+        self.reserved.pop(job.id, None)
         self.degraded.pop(job.id, None)
         self.sensors.without_context.discard(job.id)
         self.ended_stories[job.id] = self.stories.pop(job.id)

@@ -72,6 +72,10 @@ def _ring(state: State, turn: Turn, job: Job) -> bool:
         hold = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT)
         state.move(turn, job, JobState.QUEUED, Tag.JOB_QUEUED, {"hold": hold}, {"cause": "backoff_over"})
         return True
+    if job.hold is HoldReason.SCHEDULED and job.start_at is not None and job.start_at <= turn.at:
+        hold = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT)
+        state.move(turn, job, JobState.QUEUED, Tag.JOB_QUEUED, {"hold": hold}, {"cause": "reserved_time"})
+        return True
     if job.hold is HoldReason.AWAITING_CONSENT and turn.at >= consent_until(job, state.policy):
         fields: dict[str, Any] = {"hold": None, "finished_at": turn.at}
         state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, fields, {"cause": "consent_timed_out"})
@@ -82,7 +86,7 @@ def _recover_orphan(state: State, turn: Turn, job: Job) -> None:
     fields: dict[str, Any] = {"slot": None, "lease_id": None, "lease_until": 0.0}
     body = {"cause": "booted", "lease_id": job.lease_id, "blocks_done": job.blocks_done}
     until = min(turn.at, job.lease_until)
-    state.shares.settle(job.team, until - job.leased_at, turn.at, state.policy.fair_share_half_life_s)
+    state.settle(job, until - job.leased_at, turn.at)
     if job.is_cancel_requested:
         state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, {**fields, "finished_at": turn.at}, body)
         return

@@ -42,6 +42,7 @@ class NewJob:
     again_of: str | None = None
     block_ms: int = 480  # predicted milliseconds of a block
     deadline: float | None = None
+    start_at: float | None = None
 
 
 class JobWrites(Transactional):

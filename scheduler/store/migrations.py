@@ -346,3 +346,9 @@ def ordering(db: Database) -> None:
     """What the order of jobs needs: predicted seconds, deadlines, and since when a lease uses its slot."""
     for statement in _ORDERING:
         db.conn.execute(statement)
+
+
+@migrations()
+def reservations(db: Database) -> None:
+    """Times of day that were promised to jobs."""
+    db.conn.execute("ALTER TABLE jobs ADD COLUMN start_at REAL")  # reserved: it begins then, not before

@@ -261,7 +261,7 @@ def queued_jobs_of_a_user_are_never_counted_down(patch: Patch) -> None:
 
     def broken(self: State, job: Job) -> None:
         dequeue(self, job)
-        self.queued_by_user[job.user] = self.queued_by_user.get(job.user, 0) + 1
+        self.counts.queued["user", job.user] = self.counts.queued.get(("user", job.user), 0) + 1
 
     patch.setattr(State, "_dequeue", broken)
 

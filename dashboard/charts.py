@@ -65,6 +65,7 @@ def stack(reads: Reads, span: Span, device: str) -> Chart:
             held[row["owner"]][row["at"]] = row["peak_bytes"]
     held = _few(held)
     times = [row["at"] for row in steps]
+    ends = [min(span.until, times[-1] + step)] if times else []  # the last step lasts, too
     others = {
         row["at"]: max(0, row["memory_peak_bytes"] - sum(share.get(row["at"], 0) for share in held.values()))
         for row in steps if row["memory_peak_bytes"] is not None
@@ -72,8 +73,8 @@ def stack(reads: Reads, span: Span, device: str) -> Chart:
     owners = [*sorted(held, key=_owner_order), "others"]
     names = {job["id"]: job["role"] for job in reads.jobs_by_id([name[4:] for name in owners if name.startswith("job:")])}
     traces = [
-        {"owner": owner, "name": _owner_words(owner, names), "x": [at * 1000 for at in times],
-         "y": [_gib((others if owner == "others" else held[owner]).get(at, 0)) for at in times]}
+        {"owner": owner, "name": _owner_words(owner, names), "x": [at * 1000 for at in times + ends],
+         "y": [_gib((others if owner == "others" else held[owner]).get(at, 0)) for at in times + times[-1:]]}
         for owner in owners
     ]  # fmt: skip
     total = max((row["memory_total_bytes"] or 0 for row in steps), default=0)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from dashboard import fairness
+from dashboard.api.body import read_query
+from dashboard.api.models import SpanQuery
 from dashboard.api.roles import found_role, role_public, variables_of
 from dashboard.auth import require
 from dashboard.context import house
+from dashboard.span import picker, span_of
 from scheduler.core.job import JobState
 
 blueprint = Blueprint("role_pages", __name__, url_prefix="/dashboard/roles")
@@ -20,14 +24,18 @@ def index() -> str:
     reads = house().reads
     on_stage = {slot.get("role") for slot in house().pulse.last.slots} | set(reads.stages().values())
     roles = [{**role_public(row), "stats": reads.store.role_stats(row["name"])} for row in reads.store.roles()]
-    return render_template("roles/index.html", nav="roles", roles=roles, on_stage=on_stage)
+    span = span_of(read_query(SpanQuery), "7d")
+    return render_template(
+        "roles/index.html", nav="roles", roles=roles, on_stage=on_stage, span=picker(span),
+        shares=fairness.shares(reads, span.since), waits=fairness.waits(reads, span.since), fewest=fairness.FEWEST,
+    )  # fmt: skip
 
 
 @blueprint.get("/<name>")
 @require("see")
 def page(name: str) -> str:
     """One role."""
-    row, reads = found_role(name), house().reads
+    row, reads, span = found_role(name), house().reads, span_of(read_query(SpanQuery), "7d")
     role, loaded = role_public(row), reads.store.load_role(name)
     blocks = reads.store.role_blocks(name, 200)
     waiting, _ = reads.waiting(JOBS_SHOWN, role=name)
@@ -36,6 +44,7 @@ def page(name: str) -> str:
     return render_template(
         "roles/page.html",
         nav="roles",
+        span=picker(span),
         role=role,
         variables=variables_of(loaded) if loaded else [],
         stats=reads.store.role_stats(name),

@@ -23,7 +23,8 @@ CANARY = b"SECRET-"  # as the words have it; a search for SECRET is shown in its
 def address(rule: Rule, **values: str) -> str:
     """A path of this rule; what is not given is `x`."""
     def fill(match: re.Match[str]) -> str:
-        return values.get(match[2], "csv" if (match[1] or "").startswith("any") else "x")
+        kind = match[1] or ""
+        return values.get(match[2], "csv" if kind.startswith("any") else "1" if kind == "int" else "x")
 
     return re.sub(r"<(?:([^:<>]+):)?(\w+)>", fill, rule.rule)
 

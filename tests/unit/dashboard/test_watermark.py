@@ -83,7 +83,9 @@ def test_stack_says_who_held_the_memory_and_what_is_not_ours(house: Web) -> None
     with house.store.transaction():
         house.store.insert_sample(now - 60, "gpu0", body)
     data = house.local().get("/watermark/chart?device=gpu0&range=1h").get_json()
-    assert {trace["owner"]: trace["y"] for trace in data["traces"]} == {"weights": [4.0], f"job:{job}": [5.0], "others": [1.0]}
+    assert {trace["owner"]: trace["y"] for trace in data["traces"]} == {
+        "weights": [4.0, 4.0], f"job:{job}": [5.0, 5.0], "others": [1.0, 1.0],
+    }  # fmt: skip
     assert data["range"] == [0, 16.0]
     assert [line["at"] for line in data["lines"]] == [15.2, 12.8]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from benchmarks.use import Use
 from scheduler.core.actions import (
     Action,
     DropContext,
@@ -49,9 +50,10 @@ class Ledger:
         self.excluded: set[tuple[str, str]] = set()
         self.is_queue_paused = False
         self.durable: dict[str, int] = {}  # blocks that the worker has really made, by job
-        self.queued_by_user: dict[str, int] = {}
+        self.use = Use(policy)
         self.vacating: set[str] = set()  # jobs whose workers were asked to stop
         self.ended = dict.fromkeys(sorted(FINAL_STATES), 0)  # over all restarts
+        self.latest_reserved_s = 0.0  # from a reserved time to its start
         self.longest_wait_s: dict[int, float] = {}  # first start after submission, by priority
         self.is_watching_order = False  # hold every start against everybody who waits: O(queue) per start
 
@@ -112,10 +114,12 @@ class Ledger:
             self._demand(done <= self.durable.get(action.job_id, 0), f"{action.job_id}: block {done} was not made")
         if action.tag == Tag.JOB_PREEMPTING:
             self._check_need(row, at)
+            self._check_preemptor(self.rows[action.body["preemptor"]], row, action.body, at)
         is_leaving = action.source in OWNED_STATES and action.target not in OWNED_STATES
         row.update({name: value for name, value in action.fields.items() if name in row})
         row["state"] = action.target
-        self._count(action, row)
+        finding = self.use.take(action, row, self.rows, at)
+        self._demand(finding is None, finding or "")
         if action.target in FINAL_STATES:
             self.ended[action.target] += 1
         if is_leaving:
@@ -136,11 +140,16 @@ class Ledger:
         self._demand(row["role"] not in self.away, f"role {row['role']} is not available: {action}")
         self._demand(row["not_before"] <= at, f"{action.job_id} runs before its back-off is over")
         self._demand(row["state"] is JobState.LEASED, f"{action.job_id} runs but is {row['state']}")
+        self._demand(row["start_at"] is None or row["start_at"] <= at, f"{action.job_id} runs before its reserved time")
+        finding = self.use.run(row, [self.rows[job_id] for job_id in self.holders.values()])
+        self._demand(finding is None, finding or "")
         self._demand(action.from_block == row["blocks_done"], f"{action.job_id} starts at {action.from_block}")
         for slot, other in self.holders.items():
             pair = (row["role"], self.rows[other]["role"])
             self._demand(pair not in self.excluded, f"{pair} play together on slots {action.slot} and {slot}")
-        if action.lease_id.endswith("-1"):
+        if action.lease_id.endswith("-1") and row["start_at"] is not None:
+            self.latest_reserved_s = max(self.latest_reserved_s, at - row["start_at"])
+        elif action.lease_id.endswith("-1"):
             wait_s = at - row["submitted_at"]
             self.longest_wait_s[row["priority"]] = max(wait_s, self.longest_wait_s.get(row["priority"], 0.0))
             if self.is_watching_order:
@@ -148,16 +157,15 @@ class Ledger:
         self.holders[action.slot] = action.job_id
         self.contexts.add(action.job_id)
 
-    def _count(self, action: MoveJob, row: dict[str, Any]) -> None:
-        user = row["user"]
-        entered = (action.target is JobState.QUEUED) - (action.source is JobState.QUEUED)
-        self.queued_by_user[user] = queued = self.queued_by_user.get(user, 0) + entered
-        if action.source is JobState.SUBMITTED and action.target is JobState.QUEUED:
-            self._demand(queued <= self.policy.max_queued_per_user, f"{user} has {queued} queued jobs")
+    def restart(self) -> None:
+        """The daemon began anew: its workers are gone."""
+        self.holders.clear()
+        self.vacating.clear()
 
     def _check_need(self, victim: dict[str, Any], at: float) -> None:
-        """More waiting jobs lead the victim than slots become free without it (excluded roles need theirs)."""
-        if self.excluded:
+        """More waiting jobs lead the victim than slots become free without it (unless these may not take just any slot)."""
+        policy = self.policy
+        if self.excluded or policy.max_running_per_user or policy.max_running_per_team or policy.max_running_per_role:
             return
         waiting = [r for r in self.rows.values() if r["state"] is JobState.QUEUED and r["hold"] not in OWN_HOLDS]
         leading = sum(self._leads(row, victim, at) for row in waiting)
@@ -165,6 +173,16 @@ class Ledger:
         self._demand(
             leading > coming, f"{victim['id']} gives way to nobody: {leading} lead it, {coming} slots come free"
         )
+
+    def _check_preemptor(self, row: dict[str, Any], victim: dict[str, Any], body: dict[str, Any], at: float) -> None:
+        """Who stops another leads it, and not by a hair: so no two jobs ever stop each other in turn."""
+        self._demand(self._leads(row, victim, at), f"{row['id']} stops {victim['id']}, which it does not lead")
+        policy = self.policy
+        if body["rule"] != "margin":
+            return
+        cost = policy.preempt_points_per_s * policy.preempt_cost_s * (victim["preemptions"] + 1)
+        self._demand(body["gain"] >= cost - 1e-3, f"{victim['id']} gives way at a cost of {cost} for a gain of {body['gain']}")
+        self._demand(victim["preemptions"] < policy.max_preemptions, f"{victim['id']} gives way too often")
 
     def _leads(self, row: dict[str, Any], victim: dict[str, Any], at: float) -> bool:
         policy = self.policy

@@ -19,8 +19,10 @@ from benchmarks.people import ask_something
 from benchmarks.workload import Workload
 from scheduler.core import events, machine
 from scheduler.core.actions import Action, KillWorker, Refuse, SendCancel, SendPreempt, SendRun
+from scheduler.core.fair_share import Shares
 from scheduler.core.invariants import check_cheap, check_invariants
 from scheduler.core.policy import Policy
+from scheduler.core.quotas import Spent
 from scheduler.core.state import State
 
 START_S = 1_760_000_000.0  # as large as the real clock's seconds
@@ -175,11 +177,16 @@ class Simulator:
         if draw.random() < load.poison_jobs:
             self.poison.add(job_id)
         user = draw.randrange(load.users)
+        team = draw.choices(range(len(load.teams)), load.teams)[0] if load.teams else user % 3
+        wants = draw.random() if load.deadlines or load.reservations else 1.0
+        is_reserved = wants < load.reservations
         self.feed(
             events.JobSubmitted(
-                at=self.now, job_id=job_id, ordinal=number, user=f"user{user}", team=f"team{user % 3}",
+                at=self.now, job_id=job_id, ordinal=number, user=f"user{user}", team=f"team{team}",
                 role=f"role{draw.randrange(load.roles)}", priority=draw.choice(load.priorities),
                 total_blocks=blocks, context_bytes=1 << 20,
+                start_at=self.now + self.policy.reservation_notice_s + draw.uniform(-1.0, 30.0) if is_reserved else None,
+                deadline=self.now + draw.uniform(5.0, 400.0) if not is_reserved and wants < load.deadlines else None,
             )
         )  # fmt: skip
 
@@ -200,10 +207,10 @@ class Simulator:
             self.policy, self.workload.slots, self.ledger.open_jobs(), sorted(old.unavailable_roles),
             old.is_queue_paused, dict(old.relations.pairs()),
             [slot.number for slot in old.slots if slot.is_drained],
+            shares=Shares.from_mapping(old.shares.to_mapping()), spent=Spent.from_mapping(old.spent.to_mapping()),
         )  # fmt: skip
         self.workers = [None] * self.workload.slots
-        self.ledger.holders.clear()
-        self.ledger.vacating.clear()
+        self.ledger.restart()
         self.feed(events.Booted(at=self.now))
         for slot in range(self.workload.slots):
             self.plan(self.workload.respawn_s, "ready", slot)

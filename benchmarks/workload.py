@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,9 @@ class Workload:
     restarts_per_s: float = 0.0005
     # people
     wishes_per_s: float = 0.08
+    teams: tuple[float, ...] = ()  # how much each team asks for; empty: users belong to three teams in turn
+    deadlines: float = 0.0  # of all jobs
+    reservations: float = 0.0  # of all jobs
 
 
 CALM = Workload(
@@ -45,3 +48,6 @@ OVERLOAD = Workload(
     crash=0.0005, hang=0.0, failure=0.0, repeated_report=0.0, gap_in_reports=0.0, late_report=0.0, poison_jobs=0.0,
     restarts_per_s=0.0, wishes_per_s=0.0,
 )  # fmt: skip
+
+# Three teams with equal rights, one of which asks for three times as much as the others, and all of them for too much.
+UNEQUAL = replace(OVERLOAD, arrivals_per_s=0.9, priorities=(10,), teams=(3.0, 1.0, 1.0), crash=0.0)

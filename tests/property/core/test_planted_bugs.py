@@ -7,16 +7,22 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.simulator import Simulator
-from benchmarks.workload import OVERLOAD, Workload
+from benchmarks.workload import OVERLOAD, UNEQUAL, Workload
 from scheduler.core.policy import Policy
 from tests.property.core.bugs import BUGS
 
 STORMY = Workload(
-    slots=3, arrivals_per_s=0.8, users=5, restarts_per_s=0.01, wishes_per_s=0.4, hang=0.004, poison_jobs=0.01,
+    slots=3, arrivals_per_s=0.8, users=5, restarts_per_s=0.01, wishes_per_s=0.4, hang=0.004, poison_jobs=0.03,
     priorities=(0, 5, 10, 50, 100), roles=4,
 )  # fmt: skip
 NO_EXCLUSIONS = replace(STORMY, exclusions=())
 NO_RESTARTS = replace(STORMY, restarts_per_s=0.0, crash=0.03, wishes_per_s=1.0)
+RULES = replace(STORMY, deadlines=0.3, reservations=0.08, slots=4, exclusions=())
+RULED = Policy(
+    lease_s=10.0, grace_s=5.0, max_queued=60, max_queued_per_user=20, max_queued_per_team=8, max_queued_per_role=14,
+    max_running_per_user=2, max_running_per_team=3, gpu_s_per_day_per_user=170.0, quota_day_starts_s=32_300.0,
+    reservation_notice_s=3.0, preempt_margin=6.0, ageing_per_s=0.2, max_preemptions=9,
+)  # fmt: skip
 POLICY = Policy(lease_s=10.0, grace_s=5.0, max_queued=60, max_queued_per_user=5)
 
 
@@ -27,10 +33,16 @@ def hunt() -> str | None:
             world = Simulator(seed, workload, POLICY, full_every=40)
             world.run(4_000)
             world.settle(5_000.0)
-        overload = Simulator(5, OVERLOAD, Policy(ageing_per_s=0.5, lease_s=10.0), full_every=200)
-        assert overload.ledger is not None
-        overload.ledger.is_watching_order = True
-        overload.run(3_000)
+        ruled = Simulator(4, RULES, RULED, full_every=40)
+        ruled.run(5_000)
+        ruled.settle(5_000.0)
+        for seed, workload, ageing_per_s in ((5, replace(OVERLOAD, deadlines=0.1), 0.5), (6, UNEQUAL, 0.05)):
+            overload = Simulator(seed, workload, Policy(ageing_per_s=ageing_per_s, lease_s=10.0), full_every=200)
+            assert overload.ledger is not None
+            overload.ledger.is_watching_order = True
+            overload.run(4_000)
+        served = sorted(overload.ledger.use.together.values())
+        assert served[-1] <= 1.2 * served[0], f"equal teams had {served} blocks while all of them waited"
     except (AssertionError, KeyError) as finding:  # KeyError: the ledger has no such row
         return f"{type(finding).__name__}: {finding}"
     return None

@@ -1,0 +1,253 @@
+"""Quotas of users, teams and roles, reserved times, warm roles: what is refused, what waits, and what it is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scheduler.core.actions import MoveJob, SendPreempt
+from scheduler.core.explain import why
+from scheduler.core.job import HoldReason, JobState
+from scheduler.core.policy import Policy, PolicyError
+from scheduler.core.quotas import Spent
+from tests.unit.scheduler.core.studio import Studio
+
+
+def rejected(studio: Studio) -> MoveJob:
+    move = studio.only(MoveJob)
+    assert move.target is JobState.REJECTED
+    return move
+
+
+# ---- queued jobs and GPU seconds ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "name"), [("team", "education"), ("role", "teacher")])
+def test_queue_of_a_team_or_role_has_its_own_limit(kind: str, name: str) -> None:
+    studio = Studio(are_ready=False, **{f"max_queued_per_{kind}": 2})
+    for number in range(3):
+        studio.submit(f"j{number}", user=f"user{number}")
+    move = rejected(studio)
+    assert move.fields["error_code"] == "queue_full"
+    assert name in move.body["decision"]["text"]["en"] and name in move.body["decision"]["text"]["zh"]
+    assert (move.body["decision"]["terms"]["kind"], move.body["decision"]["terms"]["limit"]) == (kind, 2)
+
+
+@pytest.mark.parametrize("kind", ["user", "team", "role"])
+def test_day_that_is_spent_refuses_with_what_would_fit(kind: str) -> None:
+    studio = Studio(are_ready=False, **{f"gpu_s_per_day_per_{kind}": 10.0})
+    studio.submit("j0", total_blocks=15, block_ms=500)
+    studio.submit("j1", total_blocks=15, block_ms=500)
+    move = rejected(studio)
+    terms = move.body["decision"]["terms"]
+    assert move.fields["error_code"] == "quota_spent" and terms["fitting_blocks"] == 5
+    assert (terms["used"], terms["needed"], terms["until"]) == (7.5, 7.5, 86_400.0)
+    assert move.fields["error_hint"].startswith("Ask for at most 5 blocks")
+    studio.submit("j2", total_blocks=5, block_ms=500)
+    assert studio.job("j2").state is JobState.QUEUED
+
+
+def test_seconds_really_used_count_and_the_next_day_begins_anew() -> None:
+    studio = Studio(gpu_s_per_day_per_user=100.0, quota_day_starts_s=2_000.0)
+    studio.submit("j0", total_blocks=2)
+    studio.start("j0")
+    studio.at += 96.0
+    studio.submit("j1", total_blocks=10)
+    assert rejected(studio).body["decision"]["terms"]["used"] == pytest.approx(96.96)
+    studio.finish("j0")
+    studio.submit("j2", total_blocks=10)
+    assert rejected(studio).body["decision"]["terms"]["used"] == pytest.approx(96.0)
+    studio.at = 2_001.0
+    studio.submit("j3", total_blocks=10)
+    assert studio.job("j3").state is JobState.LEASED
+
+
+def test_seconds_of_a_cancelled_job_are_given_back() -> None:
+    studio = Studio(are_ready=False, gpu_s_per_day_per_user=10.0)
+    studio.submit("j0", total_blocks=20)
+    studio.cancel("j0")
+    studio.submit("j1", total_blocks=20)
+    assert studio.job("j1").state is JobState.QUEUED
+
+
+def test_spent_seconds_survive_a_restart() -> None:
+    studio = Studio(gpu_s_per_day_per_user=100.0)
+    studio.submit("j0")
+    studio.at += 50.0
+    studio.finish("j0")
+    kept = Spent.from_mapping(studio.state.spent.to_mapping())
+    assert kept.ms == studio.state.spent.ms and kept.ms["user", "education-team"] == 50_000
+
+
+# ---- running jobs ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["user", "team", "role"])
+def test_nobody_has_more_running_jobs_than_the_quota(kind: str) -> None:
+    studio = Studio(slots=2, **{f"max_running_per_{kind}": 1})
+    studio.submit("j0")
+    studio.submit("j1")
+    other: dict[str, Any] = {"user": "market-team", "team": "market", "role": "presenter"}
+    studio.submit("j2", **other)
+    assert studio.running() == ["j0", "j2"]
+    found = why(studio.state, "j1")
+    assert found is not None and found.reason is HoldReason.QUOTA_RUNNING
+    assert found.data["blockers"][0] | {"name": ""} == {
+        "rule": "quota_running", "job": None, "amount": 1, "until": None, "kind": kind, "name": "", "limit": 1, "used": 1,
+    }  # fmt: skip
+    assert "at most 1" in found.text["en"] and "上限为 1" in found.text["zh"]
+    studio.finish("j0")
+    assert studio.running() == ["j1", "j2"]
+
+
+def test_at_its_quota_an_urgent_job_may_take_the_place_of_its_own_only() -> None:
+    studio = Studio(slots=2, max_running_per_user=1)
+    studio.submit("j0", priority=50)
+    studio.submit("j1", user="market-team", priority=5)
+    studio.submit("j2", priority=100)
+    assert studio.only(SendPreempt).lease_id == "j0-1"
+
+
+# ---- slots and times ------------------------------------------------------------------------------------------------
+
+
+def test_gang_is_refused_with_what_would_fit() -> None:
+    studio = Studio(slots=2)
+    studio.submit("j0", slots_needed=3)
+    assert rejected(studio).fields["error_code"] == "too_many_slots"
+    studio.submit("j1", slots_needed=2)
+    assert rejected(studio).fields["error_code"] == "one_slot_per_job"
+
+
+def test_reserved_job_waits_for_its_time_and_then_takes_a_slot_within_a_block() -> None:
+    studio = Studio(reservation_notice_s=60.0, lease_s=1e4)
+    studio.submit("j0", start_at=studio.at + 100, priority=0)
+    assert studio.job("j0").hold is HoldReason.SCHEDULED and studio.running() == ["-"]
+    found = why(studio.state, "j0")
+    assert found is not None and found.data["until"] == studio.at + 100
+    studio.submit("j1", priority=99, total_blocks=4000)
+    studio.start("j1", blocks=3)
+    studio.tick(99)
+    assert studio.running() == ["j1"]
+    studio.tick(1)
+    assert studio.all(MoveJob)[-1].body["rule"] == "reserved"
+    studio.submit("j2", priority=100)
+    studio.stop("j1")
+    assert studio.running() == ["j0"], "it was promised before"
+    assert studio.job("j0").state is JobState.LEASED
+
+
+def test_urgent_job_does_not_stop_a_reserved_one() -> None:
+    studio = Studio(reservation_notice_s=0.0)
+    studio.submit("j0", start_at=studio.at, priority=0)
+    studio.start("j0", blocks=3)
+    studio.submit("j1", priority=100)
+    assert studio.running() == ["j0"] and not studio.all(SendPreempt)
+
+
+def test_reservation_is_refused_when_late_or_taken_with_a_time_that_fits() -> None:
+    studio = Studio(reservation_notice_s=60.0)
+    studio.submit("j0", start_at=studio.at + 59)
+    assert rejected(studio).fields["error_code"] == "reserved_too_late"
+    studio.submit("j1", start_at=studio.at + 100, total_blocks=100, block_ms=1000)
+    studio.submit("j2", start_at=studio.at + 150, total_blocks=10, block_ms=1000)
+    move = rejected(studio)
+    assert move.fields["error_code"] == "reservation_taken"
+    fits_at = move.body["decision"]["terms"]["fits_at"]
+    assert fits_at == studio.at + 200
+    studio.submit("j3", start_at=fits_at, total_blocks=10, block_ms=1000)
+    assert studio.job("j3").hold is HoldReason.SCHEDULED
+
+
+def test_before_a_reservation_a_short_job_is_filled_in() -> None:
+    studio = Studio(reservation_notice_s=0.0, backfill_points=5.0)
+    studio.submit("j0")
+    studio.submit("j1", start_at=studio.at + 60)
+    studio.submit("long", priority=12, total_blocks=400)
+    studio.submit("short", priority=9, total_blocks=20)
+    studio.finish("j0")
+    assert studio.running() == ["short"]
+    assert studio.all(MoveJob)[-1].body["rule"] == "backfill"
+    studio.finish("short")
+    assert studio.running() == ["long"], "a slot never idles for a reservation"
+
+
+def test_backfill_costs_a_waiting_job_no_more_than_its_points() -> None:
+    studio = Studio(reservation_notice_s=0.0, backfill_points=5.0)
+    studio.submit("j0")
+    studio.submit("j1", start_at=studio.at + 60)
+    studio.submit("long", priority=16, total_blocks=400)
+    studio.submit("short", priority=10, total_blocks=20)
+    studio.finish("j0")
+    assert studio.running() == ["long"]
+
+
+# ---- warm roles -----------------------------------------------------------------------------------------------------
+
+
+def test_slot_prefers_the_role_it_played_last_within_a_few_points() -> None:
+    studio = Studio()
+    studio.submit("j0")
+    studio.submit("cold", role="presenter", priority=12)
+    studio.submit("warm", priority=10)
+    studio.finish("j0")
+    assert studio.running() == ["warm"]
+    body = studio.all(MoveJob)[-1].body
+    assert (body["rule"], body["instead_of"], body["points_behind"]) == ("warm_role", "cold", 2.0)
+
+
+def test_cold_job_is_never_passed_over_by_those_that_came_much_later() -> None:
+    studio = Studio(ageing_per_s=0.1, affinity_points=3.0)
+    studio.submit("j0")
+    studio.submit("cold", role="presenter")
+    for number in range(1, 10):
+        studio.at += 10.0
+        studio.submit(f"j{number}")
+        studio.finish(f"j{number - 1}")
+        if "cold" in studio.running():
+            break
+    assert "cold" in studio.running() and number <= 4  # 3 points are 30 seconds
+
+
+def test_free_slot_that_played_the_role_is_taken_before_another() -> None:
+    studio = Studio(slots=2)
+    studio.submit("j0", role="presenter")
+    studio.submit("j1")
+    studio.finish("j0")
+    studio.finish("j1")
+    studio.submit("j2")
+    assert studio.running() == ["-", "j2"]
+
+
+# ---- preemption with cost -------------------------------------------------------------------------------------------
+
+
+def test_each_preemption_of_a_job_makes_the_next_dearer() -> None:
+    studio = Studio(ageing_per_s=0.0, preempt_points_per_s=8.0, preempt_cost_s=1.0)
+    studio.submit("j0", priority=10, total_blocks=400)
+    studio.start("j0", blocks=3)
+    studio.submit("j1", priority=22)
+    studio.stop("j0")
+    studio.finish("j1")
+    studio.start("j0", blocks=3)
+    studio.submit("j2", priority=25)
+    assert not studio.all(SendPreempt)  # 15 points ahead, 16 would be lost
+    studio.submit("j3", priority=26)
+    assert studio.only(SendPreempt).lease_id == "j0-2"
+    assert studio.all(MoveJob)[-1].body["cost"] == 16.0
+
+
+def test_job_that_is_nearly_done_keeps_its_slot() -> None:
+    studio = Studio(preempt_cost_s=2.0)
+    studio.submit("j0", total_blocks=8)
+    studio.start("j0", blocks=4)
+    studio.submit("j1", priority=60)
+    assert not studio.all(SendPreempt)
+    studio.submit("j2", priority=100)
+    assert studio.only(SendPreempt).lease_id == "j0-1"
+
+
+def test_preference_may_not_reach_the_margin() -> None:
+    with pytest.raises(PolicyError, match="affinity_points 10 reaches preempt_margin"):
+        Policy(affinity_points=10)

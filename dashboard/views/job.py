@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, render_template
 
+from dashboard import job_phases
 from dashboard.api.jobs import found_job, full_job
 from dashboard.auth import caller, require
 from dashboard.cards import event_card
@@ -50,15 +51,8 @@ def figures_of(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "problem": job_problem(row),
         "blocks": store.last_blocks(row["id"], BLOCKS_SHOWN),
-        "stages": stage_shares(store.stage_sums(row["id"]), sums["blocks"]),
+        "stages": job_phases.stages(store.stage_sums(row["id"]), sums["blocks"]),
+        "phases": job_phases.phases(row, store.block_span(row["id"]), sums["seconds"] or 0.0),
         "computing": sums["seconds"],
         "peak": sums["peak_bytes"],
     }
-
-
-def stage_shares(sums: list[dict[str, Any]], blocks: int) -> list[dict[str, Any]]:
-    """What the computing time went into: name, milliseconds per block, share in percent; in the order given."""
-    whole = sum(stage["ms"] for stage in sums)
-    return [
-        {"name": stage["name"], "ms": stage["ms"] / blocks, "share": 100 * stage["ms"] / whole} for stage in sums if whole
-    ]

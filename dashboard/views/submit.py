@@ -6,9 +6,12 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 
+from dashboard.api.jobs import found_job
 from dashboard.api.roles import role_public, variables_of
-from dashboard.auth import require
+from dashboard.auth import caller, require
 from dashboard.context import house
+from dashboard.errors import WebError
+from dashboard.reads import recipe_of
 from engine.catalog import FPS, PRESETS, Preset
 
 CPU_AREA = 384 * 256  # pixels
@@ -19,7 +22,8 @@ blueprint = Blueprint("submit", __name__)
 @require("submit")
 def page() -> str:
     """Role, variables, length, seed."""
-    store, chosen = house().reads.store, request.args.get("role", "")
+    store, copied = house().reads.store, copy_of(request.args.get("from", ""))
+    chosen = copied["role"] if copied else request.args.get("role", "")
     rows = [row for row in store.roles() if row["is_available"]]
     loaded = {row["name"]: store.load_role(row["name"]) for row in rows}
     form = [
@@ -30,9 +34,26 @@ def page() -> str:
         nav="submit",
         presets=[preset_card(preset) for preset in PRESETS.values() if is_made_here(preset, house().pulse.last.slots)],
         roles=form,
+        copied=copied,
         chosen=chosen if any(role["name"] == chosen for role in form) else (form[0]["name"] if form else ""),
         waiting=len(store.waiting_jobs()),
     )
+
+
+def copy_of(job_id: str) -> dict[str, Any] | None:
+    """What a new video like another one begins with; None without a job. Raises WebError 403 or 404: words are needed."""
+    if not job_id:
+        return None
+    job = found_job(job_id)
+    if not caller().may_read_words(job):
+        raise WebError(403, "no_right", "These words are somebody else's.", hint="rights.yaml: see_words")
+    recipe = recipe_of(job)
+    settings = recipe["settings"]
+    return {
+        "id": job["id"], "role": job["role"], "priority": job["priority"], "degrade": job["degrade"],
+        "context": recipe["context"], "seed": settings.get("seed"), "size": settings.get("size"), "steps": settings.get("steps"),
+        "duration_sec": round(recipe["voice_seconds"], 2), "fill": recipe.get("fill") or "",
+    }  # fmt: skip
 
 
 def is_made_here(preset: Preset, slots: list[dict[str, Any]]) -> bool:

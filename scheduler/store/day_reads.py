@@ -48,6 +48,12 @@ class DayReads(Reads):
         peaks = {row["job_id"]: row["peak_bytes"] for row in self._rows(sql.SELECT_PEAKS, (json.dumps([r["id"] for r in rows]),))}
         return [{**row, "peak_bytes": peaks.get(row["id"]) or None} for row in rows]
 
+    def block_span(self, job_id: str) -> Row:
+        """When a job's first and last blocks were made (`first_at`, `last_at`), and the seconds of the first; None: none."""
+        row = self._row(sql.SELECT_BLOCK_SPAN, {"job": job_id})
+        assert row is not None, "an aggregate has a row"
+        return row
+
     def deeds_of(self, subject: str, action: str, since: float, limit: int = 500) -> list[Row]:
         """Rows of one object with one tag since a time, oldest first; `body` as data."""
         rows = self._rows(sql.SELECT_ACTION_OF, (subject, action, self.first_seq_since(since), limit))[::-1]

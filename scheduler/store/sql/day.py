@@ -18,6 +18,9 @@ SELECT_OLDEST_WAITING = "SELECT submitted_at FROM jobs WHERE state = 'QUEUED' OR
 SELECT_ROLE_DONE = """
 SELECT id, submitted_at, started_at, finished_at, frames, preemptions FROM jobs INDEXED BY jobs_finished
 WHERE finished_at >= ? AND finished_at < ? AND role = ? AND state = 'SUCCEEDED' ORDER BY finished_at DESC LIMIT ?"""
+SELECT_BLOCK_SPAN = """
+SELECT min(made_at) AS first_at, max(made_at) AS last_at,
+  (SELECT seconds FROM blocks WHERE job_id = :job ORDER BY block LIMIT 1) AS first_s FROM blocks WHERE job_id = :job"""
 SELECT_PEAKS = """
 SELECT job_id, max(peak_bytes) AS peak_bytes, max(made_at) AS at FROM blocks
 WHERE job_id IN (SELECT value FROM json_each(?)) GROUP BY job_id"""

@@ -1,0 +1,40 @@
+"""A job's life in stretches (waited, prepared, made, between, closed), and what the computing of its blocks went into."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from scheduler.core.job import FINAL_STATES
+
+Row = dict[str, Any]
+
+
+def stages(sums: list[Row], blocks: int) -> list[Row]:
+    """What the computing time went into: name, seconds altogether, milliseconds per block, share in percent."""
+    whole = sum(stage["ms"] for stage in sums)
+    return [
+        {"name": stage["name"], "seconds": stage["ms"] / 1000, "ms": stage["ms"] / blocks, "share": 100 * stage["ms"] / whole}
+        for stage in sums if whole
+    ]  # fmt: skip
+
+
+def phases(job: Row, span: Row, computing_s: float, now: float | None = None) -> list[Row]:
+    """Stretches of the time since submission, in order, each with seconds and share in percent; those of nothing left out.
+
+    `span`: of `block_span`. `between`: neither waiting at first nor making blocks: it gave way, was paused, lost its worker,
+    or its next block is on the way.
+    """
+    end = job["finished_at"] or (time.time() if now is None else now)
+    begun, first, last = job["started_at"], span["first_at"], span["last_at"]
+    is_ended = job["state"] in FINAL_STATES
+    found = {"waited": (begun or end) - job["submitted_at"]}
+    if begun is not None:
+        found["prepared"] = (end if first is None else first - span["first_s"]) - begun
+    if first is not None:
+        found["made"] = computing_s
+        found["between"] = (last - first + span["first_s"]) - computing_s + (0.0 if is_ended else end - last)
+        found["closed"] = end - last if is_ended else 0.0
+    shown = {name: seconds for name, seconds in found.items() if seconds >= 0.005}
+    whole = sum(shown.values())
+    return [{"name": name, "seconds": seconds, "share": 100 * seconds / whole} for name, seconds in shown.items()]

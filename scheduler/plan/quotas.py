@@ -1,4 +1,4 @@
-"""Quotas of the policy against what a plan asks for."""
+"""Quotas of the policy against what a plan asks for: GPU seconds of the day, and jobs queued at one moment."""
 
 from __future__ import annotations
 
@@ -6,24 +6,51 @@ from collections import Counter
 from collections.abc import Iterator
 
 from scheduler.core.policy import Policy
+from scheduler.core.quotas import KINDS
 from scheduler.plan.check import BAD, OK, Check, checked
 from scheduler.plan.demand import Demand
+from scheduler.plan.figures import time_text
 
 
 def quota_checks(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
-    """One line per quota that the plan is larger than, whatever the order of its videos."""
-    broken = list(_broken(wanted, policy))
+    """One line per quota that the plan alone is larger than, whatever the order of its videos."""
+    broken = [*_too_long(wanted, policy), *_too_many(wanted, policy)]
     yield from broken or [checked("plan quotas", OK, "quotas_ok", {"videos": len(wanted)})]
 
 
-def _broken(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
-    at_once: Counter[tuple[str, float]] = Counter((one.user, one.at) for one in wanted)
-    for (user, _), asked in sorted(at_once.items()):
-        limit = policy.max_queued_per_user
-        if asked > limit:
-            figures = {"user": user, "asked": asked, "limit": limit, "field": "max_queued_per_user"}
-            yield checked("plan quotas", BAD, "quota_over", figures, who=user, **_words(figures))
+def _too_long(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
+    """GPU seconds of the day."""
+    for kind in KINDS:
+        field = f"gpu_s_per_day_per_{kind}"
+        limit = getattr(policy, field)
+        if limit is None:
+            continue
+        seconds: dict[str, float] = {}
+        for one in wanted:
+            seconds[_name(one, kind)] = seconds.get(_name(one, kind), 0.0) + (one.work_s or 0.0)
+        for name, asked in sorted(seconds.items()):
+            if asked > limit:
+                figures = {"kind": kind, "name": name, "asked": round(asked, 1), "limit": limit, "field": field}
+                words = {"who": f"{kind} {name}", "asked": time_text(asked), "field": field, "limit": time_text(limit)}
+                yield checked("plan quotas", BAD, "quota_over", figures, **words)
 
 
-def _words(figures: dict[str, object]) -> dict[str, object]:
-    return {name: figures[name] for name in ("asked", "limit", "field")}
+def _too_many(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
+    """Jobs that come at the very same moment; those that pile up are seen when the day is played."""
+    for kind in KINDS:
+        field = f"max_queued_per_{kind}"
+        limit = getattr(policy, field)
+        if limit is None:
+            continue
+        most: dict[str, int] = {}
+        for (name, _), count in Counter((_name(one, kind), one.at) for one in wanted).items():
+            most[name] = max(count, most.get(name, 0))
+        for name, asked in sorted(most.items()):
+            if asked > limit + 1:  # one of them may start at once
+                figures = {"kind": kind, "name": name, "asked": asked, "limit": limit, "field": field}
+                words = {"who": f"{kind} {name}", "asked": asked, "field": field, "limit": limit}
+                yield checked("plan quotas", BAD, "quota_over", figures, **words)
+
+
+def _name(one: Demand, kind: str) -> str:
+    return {"user": one.user, "team": one.role.team, "role": one.role.name}[kind]

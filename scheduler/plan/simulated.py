@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import exp
 
 from engine.config import fit_size
@@ -27,23 +27,38 @@ def play(wanted: Sequence[Demand], studio: Studio, scatter: int) -> dict[str, Ou
     """What becomes of each video. The paces of all of them must be known (see `scheduler.plan.played.Play`)."""
     if not wanted:
         return {}
-    outcomes: dict[str, Outcome] = {}
+    origin = studio.now if studio.open_jobs else min(one.at for one in wanted)
+    cast = cast_of(wanted, studio, origin, scatter)
+    world = _world([*cast.lines, *_open_lines(studio)], studio, scatter)
+    world.run()
+    outcomes = {job_id: Outcome(id=job_id, start=None, finish=None, reason=why) for job_id, why in cast.refused.items()}
+    for line in cast.lines:
+        outcomes[line.id] = _outcome(world, line.id, origin, cast.rungs[line.id])
+    return outcomes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cast:
+    """A plan's videos as lines of a trace. `rungs`: the setting that admission gives each, "" as asked; `refused`: why not."""
+
+    lines: tuple[TraceJob, ...]
+    rungs: dict[str, str]
+    refused: dict[str, str]
+
+
+def cast_of(wanted: Sequence[Demand], studio: Studio, origin: float, scatter: int) -> Cast:
+    """Admission and pace of each video; second 0 of the trace is `origin`. Whoever is asked for consent agrees."""
     lines: list[TraceJob] = []
     rungs: dict[str, str] = {}
-    origin = studio.now if studio.open_jobs else min(one.at for one in wanted)
+    refused: dict[str, str] = {}
     for one in wanted:
         rung, reason = _admitted(one, studio)
         if reason:
-            outcomes[one.id] = Outcome(id=one.id, start=None, finish=None, reason=reason)
+            refused[one.id] = reason
             continue
         rungs[one.id] = rung
         lines.append(_line(one, studio, rung, origin, scatter))
-    lines += _open_lines(studio)
-    world = _world(lines, studio, scatter)
-    world.run()
-    for job_id, rung in rungs.items():
-        outcomes[job_id] = _outcome(world, job_id, origin, rung)
-    return outcomes
+    return Cast(lines=tuple(sorted(lines, key=lambda line: (line.at, line.id))), rungs=rungs, refused=refused)
 
 
 def _world(lines: list[TraceJob], studio: Studio, scatter: int) -> World:

@@ -1,0 +1,226 @@
+"""A plan against a studio: what fits, what does not, and that every offered change was tried."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.core.policy import Policy
+from scheduler.plan.check import Check, verdict_of
+from scheduler.plan.entry import DayPlan
+from scheduler.plan.played import Stage
+from scheduler.plan.report import PlanReport, check_plan
+from scheduler.plan.simulated import play
+from scheduler.plan.studio import OpenWork, Studio
+from tests.unit.scheduler.plan.rig import ASSETS, GIB, NINE, calendar, plan, role, studio
+
+TEN = 'role: teacher, user: a, window: "10:00-11:00", count: 10'  # 96 s of computing each
+
+
+def report(of: DayPlan, house: Studio, tmp_path: Path) -> PlanReport:
+    """The report, with nothing learnt of the disk."""
+    return check_plan(of, house, play, tmp_path / "jobs")
+
+
+def states(found: PlanReport, name: str) -> list[str]:
+    """States of the checks with this name."""
+    return [check.state for check in found.checks if check.name == name]
+
+
+def lines_of(found: PlanReport, state: str) -> list[Check]:
+    """The checks in this state."""
+    return [check for check in found.checks if check.state == state]
+
+
+def test_plan_that_fits_says_so_in_every_line(tmp_path: Path) -> None:
+    found = report(plan(TEN), studio(tmp_path), tmp_path)
+    assert verdict_of(found.checks) == "fits", lines_of(found, "bad")
+    assert [entry["fits"] for entry in found.entries] == [True]
+    assert found.repair is None
+    assert all(check.text and check.zh for check in found.checks)
+
+
+def test_seconds_per_quarter_hour_add_up_to_the_work(tmp_path: Path) -> None:
+    found = report(plan(TEN), studio(tmp_path), tmp_path)
+    assert [quarter.text for quarter in found.quarters] == ["10:00", "10:15", "10:30", "10:45"]
+    assert sum(quarter.wanted_s for quarter in found.quarters) == pytest.approx(10 * 100 * 0.96)
+    assert all(quarter.capacity_s == 900 for quarter in found.quarters)
+    assert all(quarter.played_s <= quarter.capacity_s for quarter in found.quarters)
+
+
+def test_more_than_a_slot_can_do_does_not_fit_and_every_change_offered_does(tmp_path: Path) -> None:
+    house = studio(tmp_path)
+    wanted = plan('role: teacher, user: a, window: "10:00-10:15", count: 15', 'role: student, user: b, window: "10:00-12:00"')
+    found = report(wanted, house, tmp_path)
+    assert verdict_of(found.checks) == "does_not_fit"
+    misfit = found.entries[0]
+    kinds = [change["kind"] for change in misfit["changes"]]
+    assert kinds == ["extend", "shorten", "fewer"], "moving helps nothing: the window is too short wherever it lies"
+    stage = Stage(house, calendar(wanted, house), play)
+    replaced: dict[str, dict[str, Any]] = {
+        "extend": {"closes_min": 60 * int(misfit["changes"][0]["window"][6:8]) + int(misfit["changes"][0]["window"][9:])},
+        "shorten": {"length_s": misfit["changes"][1]["length_s"]}, "fewer": {"count": misfit["changes"][2]["count"]},
+    }  # fmt: skip
+    for fields in replaced.values():
+        changed = dataclasses.replace(wanted.entries[0], **fields)
+        assert stage.day((changed, *wanted.entries[1:])).misfits() == set(), fields
+    one_more = dataclasses.replace(wanted.entries[0], count=replaced["fewer"]["count"] + 1)
+    assert stage.day((one_more, *wanted.entries[1:])).misfits() == {1}, "the change is the smallest one"
+
+
+def test_video_that_meets_a_crowd_is_moved_out_of_its_way(tmp_path: Path) -> None:
+    crowd = 'role: teacher, user: a, window: "10:00-11:00", count: 36'
+    found = report(plan(crowd, 'role: student, user: b, window: "10:30-10:32"'), studio(tmp_path), tmp_path)
+    misfit = found.entries[1]
+    assert misfit["fits"] is False
+    assert "move" in [change["kind"] for change in misfit["changes"]]
+    assert found.repair is not None
+    assert found.repair["fits"] is True
+
+
+def test_change_that_would_push_another_out_is_not_offered(tmp_path: Path) -> None:
+    """The rest of the day is full; an urgent video whose time is over would fit in only by pushing others out."""
+    late = studio(tmp_path, now=NINE + 14.5 * 3600)  # half past eleven
+    full, urgent = 'role: student, user: a, window: "23:30-24:00", count: {}', 'role: presenter, user: b, window: "22:00-22:02"'
+    found = report(plan(full.format(18), urgent), late, tmp_path)
+    assert [entry["fits"] for entry in found.entries] == [True, False]
+    assert "move" not in [change["kind"] for change in found.entries[1]["changes"]]
+    room = report(plan(full.format(17), urgent), late, tmp_path)
+    assert [change["kind"] for change in room.entries[1]["changes"]] == ["move"], "with a video less there is room"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ('role: nobody, user: a, window: "10:00-11:00"', "there is no role nobody; roles: presenter, student, teacher"),
+        ('role: teacher, user: a, window: "07:00-08:00"', "its window 07:00-08:00 is over; it is 09:00 now"),
+        ('role: teacher, user: a, window: "10:00-11:00", length: 60', "the voice of teacher lasts 48.00 s"),
+        ('role: teacher, user: a, window: "10:00-11:00", context: {mood: glad}', "mood"),
+    ],
+)
+def test_entry_that_would_be_refused_is_told_with_its_line(entry: str, words: str, tmp_path: Path) -> None:
+    found = report(plan(TEN, entry), studio(tmp_path), tmp_path)
+    (line,) = [check for check in found.checks if check.name.startswith("plan line 3")]
+    assert (line.state, words in line.text) == ("bad", True), line.text
+    assert [entry["fits"] for entry in found.entries] == [True, False]
+
+
+def test_role_that_takes_no_jobs_is_told_with_its_problem(tmp_path: Path) -> None:
+    house = studio(tmp_path, problems={"teacher": "Its voice is damaged."})
+    found = report(plan(TEN), house, tmp_path)
+    assert [check.text for check in lines_of(found, "bad")] == ["the role teacher takes no jobs: Its voice is damaged."]
+
+
+def test_longer_than_the_voice_is_offered_to_be_repeated(tmp_path: Path) -> None:
+    found = report(plan('role: teacher, user: a, window: "10:00-11:00", length: 60'), studio(tmp_path), tmp_path)
+    assert [change["kind"] for change in found.entries[0]["changes"]][:1] == ["fill"]
+
+
+def test_plan_of_yesterday_does_not_fit_and_is_not_played(tmp_path: Path) -> None:
+    found = report(plan(TEN, top="date: 2026-11-22\n"), studio(tmp_path), tmp_path)
+    assert verdict_of(found.checks) == "does_not_fit"
+    assert "which is over; today is 2026-11-23" in found.checks[0].text
+    assert (found.days_played, found.entries[0]["fits"]) == (0, False)
+
+
+def test_window_that_has_begun_counts_from_now_on(tmp_path: Path) -> None:
+    found = report(plan('role: teacher, user: a, window: "08:00-09:30", count: 4'), studio(tmp_path), tmp_path)
+    assert found.entries[0]["fits"] is True
+    assert found.entries[0]["starts_at"] >= NINE
+
+
+def test_unknown_pace_is_cannot_tell_and_never_a_guess(tmp_path: Path) -> None:
+    found = report(plan(TEN), studio(tmp_path, block_s=None), tmp_path)
+    assert verdict_of(found.checks) == "cannot_tell"
+    assert states(found, "plan pace") == ["unknown"]
+    assert (found.quarters, found.entries[0]["fits"]) == ([], None)
+
+
+def test_scaled_pace_needs_attention_and_names_what_it_is_scaled_from(tmp_path: Path) -> None:
+    found = report(plan(f"{TEN}, preset: preview, length: 6"), studio(tmp_path), tmp_path)
+    (line,) = [check for check in found.checks if check.name == "plan pace"]
+    assert (line.state, line.data["basis"], "scaled by pixels and steps from 128x192" in line.text) == (
+        "attention", "scaled", True,
+    )  # fmt: skip
+    assert line.data["block_s"] == pytest.approx(0.96 * (256 * 384 * 3) / (128 * 192 * 4))
+
+
+def test_missing_asset_and_full_disk_do_not_fit(tmp_path: Path) -> None:
+    house = studio(tmp_path, free_bytes=(200 << 20) + 1000)
+    assert house.library is not None
+    house.library.path_of(ASSETS["voice"]).unlink()
+    house = dataclasses.replace(house, costs=({"id": "j1", "width": 128, "height": 192, "total_blocks": 10, "run_s": 12.0,
+                                               "block_s": 10.0, "video_bytes": 1, "fragment_bytes": 1},))  # fmt: skip
+    (tmp_path / "jobs" / "j1").mkdir(parents=True)
+    (tmp_path / "jobs" / "j1" / "video.mp4").write_bytes(b"x" * 100_000)
+    found = report(plan(TEN), house, tmp_path)
+    assert states(found, "plan assets") == ["bad"]
+    assert states(found, "plan disk") == ["bad"]
+    (disk,) = [check for check in found.checks if check.name == "plan disk"]
+    assert disk.data["need_bytes"] == 10 * 100 * 10_000
+    assert "learnt of 1 videos" in disk.text
+
+
+def test_disk_without_history_is_held_against_the_most_it_can_be(tmp_path: Path) -> None:
+    assert states(report(plan(TEN), studio(tmp_path), tmp_path), "plan disk") == ["ok"]
+    assert states(report(plan(TEN), studio(tmp_path, free_bytes=GIB), tmp_path), "plan disk") == ["unknown"]
+
+
+def test_context_larger_than_a_slot_follows_the_quality(tmp_path: Path) -> None:
+    small = Policy(slot_memory_bytes=95 << 20)  # 99.9 MiB are needed with four steps
+    asked = 'role: teacher, user: a, window: "10:00-11:00"'
+    firm = report(plan(f"{asked}, quality: firm"), studio(tmp_path, policy=small), tmp_path)
+    loose = report(plan(f"{asked}, quality: flexible"), studio(tmp_path, policy=small), tmp_path)
+    assert (verdict_of(firm.checks), verdict_of(loose.checks)) == ("does_not_fit", "fits_degraded")
+    assert (firm.entries[0]["unfinished"], loose.entries[0]["rungs"]) == (1, ["steps=3"])
+
+
+def test_quotas_are_those_of_the_policy(tmp_path: Path) -> None:
+    policy = Policy(slot_memory_bytes=GIB, gpu_s_per_day_per_team=900)
+    found = report(plan(TEN), studio(tmp_path, policy=policy), tmp_path)
+    (line,) = [check for check in found.checks if check.name == "plan quotas"]
+    assert (line.state, line.data["field"], line.data["asked"]) == ("bad", "gpu_s_per_day_per_team", 960.0)
+
+
+def test_roles_that_exclude_each_other_take_turns(tmp_path: Path) -> None:
+    roles = [role("teacher"), role("student", never_with=("teacher",))]
+    wanted = plan('role: teacher, user: a, window: "10:00-10:02"', 'role: student, user: b, window: "10:00-10:02"')
+    free = report(wanted, studio(tmp_path, slots=2, roles=[role("teacher"), role("student")]), tmp_path)
+    turns = report(wanted, studio(tmp_path, slots=2, roles=roles), tmp_path)
+    assert [entry["fits"] for entry in free.entries] == [True, True]
+    assert sorted(entry["fits"] for entry in turns.entries) == [False, True]
+    (line,) = [check for check in turns.checks if check.name == "plan relations"]
+    assert "student and teacher may never play together" in line.text
+
+
+def test_broken_promise_of_a_role_needs_attention(tmp_path: Path) -> None:
+    house = studio(tmp_path, roles=[role("teacher", start_within_s=60.0, finish_factor=3.0)])
+    kept = report(plan(TEN), house, tmp_path)
+    broken = report(plan('role: teacher, user: a, window: "10:00-10:30", count: 40'), house, tmp_path)
+    assert states(kept, "plan service") == ["ok"]
+    assert states(broken, "plan service") == ["attention", "attention"]
+    assert [check.data["role"] for check in broken.checks if check.name == "plan service"] == ["teacher", "teacher"]
+
+
+def test_jobs_in_the_house_take_their_share_of_the_day(tmp_path: Path) -> None:
+    work = OpenWork(
+        id="j1", user="b", team="x", role="student", priority=99, submitted_at=NINE - 60, blocks_left=4000, block_s=1.0
+    )
+    wanted = plan('role: teacher, user: a, window: "09:00-09:30"')
+    alone = report(wanted, studio(tmp_path), tmp_path)
+    shared = report(wanted, studio(tmp_path, open_jobs=(work,)), tmp_path)
+    assert (alone.entries[0]["fits"], shared.entries[0]["fits"]) == (True, False)
+
+
+def test_no_slot_that_takes_work_does_not_fit(tmp_path: Path) -> None:
+    found = report(plan(TEN), studio(tmp_path, drained=1), tmp_path)
+    assert states(found, "plan time") == ["bad"]
+
+
+def test_same_plan_on_the_same_house_gets_the_same_report(tmp_path: Path) -> None:
+    wanted = plan('role: teacher, user: a, window: "10:00-10:15", count: 12', 'role: student, user: b, window: "10:00-10:30"')
+    one, two = (report(wanted, studio(tmp_path), tmp_path) for _ in range(2))
+    assert one.to_json() == two.to_json()

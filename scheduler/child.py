@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from scheduler.core.healing_policy import Fault
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
+MAX_KILLED_BACKOFF_S = 0.4  # after a SIGKILL from outside: it may be as well as ever
 
 
 @dataclass
@@ -39,6 +41,13 @@ class Child:
     def backoff_s(self) -> float:
         """Wait before the next start."""
         return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self.failures - 1, 20)) if self.failures else 0.0
+
+    def wait_after_s(self, code: int) -> float:
+        """Wait before the start that follows this exit code: none where it was well and somebody else killed it."""
+        if code != -signal.SIGKILL:
+            return self.backoff_s
+        was_well = self.watch is not None and self.watch.heard_at is not None
+        return 0.0 if was_well else min(self.backoff_s, MAX_KILLED_BACKOFF_S)
 
 
 @dataclass

@@ -251,16 +251,18 @@ class Daemon:
         if self._options.lifeline_fd is not None:
             loop.add_reader(self._options.lifeline_fd, stop.set)  # readable only at its end: the launcher is gone
         async with asyncio.TaskGroup() as tasks:
-            own = [tasks.create_task(work) for work in (
-                self.ledger.run(), self.vault.run(), self._tick(), self._policy.run(self.ledger),
-            )]  # fmt: skip
-            preload = self._preload()
-            if not self._is_preloaded():
-                await preload
-            else:  # nothing changes unless a file did: nobody has to wait at the door for the look at all files
-                own.append(tasks.create_task(preload))
+            own = [tasks.create_task(self.ledger.run()), tasks.create_task(self.vault.run())]
+            # Where the registry is the one of before, nothing changes unless a file did: nobody has to wait at the door
+            # for the look at all files, nor for the start of workers.
+            if is_preloaded := self._is_preloaded():
+                await self._door.start()
+            own += [tasks.create_task(work) for work in (self._tick(), self._policy.run(self.ledger))]
+            preload = tasks.create_task(self._preload())
+            own.append(preload)
             self._timetable.start()
-            await self._door.start()
+            if not is_preloaded:
+                await preload
+                await self._door.start()
             _log.info("ready")
             await stop.wait()
             if self._options.lifeline_fd is not None:

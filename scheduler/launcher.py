@@ -32,7 +32,6 @@ from scheduler.public_model import prepare_public_model
 from scheduler.reach import announced, base_url, exposure
 from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, spawn
 
-MAX_KILLED_BACKOFF_S = 0.4  # after a SIGKILL from outside: it may be as well as ever
 HEALTHY_AFTER_S = 20.0  # alive that long: the next failure starts with the first back-off again
 STOP_GRACE_S = 8.0
 START_TIMEOUT_S = 60.0
@@ -202,10 +201,11 @@ class Launcher:
             fault = Fault.PORT_IN_USE if child.kind == "web" and _IN_USE.search(reason) else child.fault
             child.heal = ChildHealing(fault, f"{child.kind} {_ending(code)}", now)
         child.failures = 1 if now - child.started_at > HEALTHY_AFTER_S else child.failures + 1
-        wait_s = min(child.backoff_s, MAX_KILLED_BACKOFF_S) if code == -signal.SIGKILL else child.backoff_s
+        wait_s = child.wait_after_s(code)
         child.restart_at = now + wait_s
         why = f": {reason}" if reason else ""
-        self._say(f"{child.kind} {_ending(code)}{why}; starting it again in {wait_s:.1f} s")
+        when = f"in {wait_s:.1f} s" if wait_s else "at once"
+        self._say(f"{child.kind} {_ending(code)}{why}; starting it again {when}")
 
     def _listen(self, child: Child, now: float, is_held_up: bool) -> None:
         """A child that is back ends its heal; one that is there but silent or stopped is killed, and so replaced."""

@@ -83,6 +83,7 @@ class ChaosHouse:
             **os.environ, "OMP_NUM_THREADS": "1", "GREENROOM_FAKE_SCRIPT": str(home / "script.json"),
             ORDERS_VARIABLE: str(self.orders), MARK: self.mark, **(env or {}),
         }  # fmt: skip
+        self._env.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process that is started again compiles everything anew
 
     @property
     def url(self) -> str:

@@ -10,11 +10,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-import sqlite_utils.utils
-from sqlite_utils import Database
-
 from scheduler.audit.guards import authorize
 from scheduler.audit.snapshot import DATABASE_NAME
+from scheduler.store.database import Database, sqlite_utils
 from scheduler.store.errors import StoreFailed, translated
 
 BUSY_TIMEOUT_MS = 5000

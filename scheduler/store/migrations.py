@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
-
 from scheduler.audit.guards import TRIGGERS
+from scheduler.store.database import Database, Migrations
 
 migrations = Migrations("greenroom")
 

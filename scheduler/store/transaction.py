@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
 from scheduler.audit.append import Appender
 from scheduler.audit.entry import ActorLike
 from scheduler.audit.head import write_head
+from scheduler.store.database import Database
 from scheduler.store.errors import StoreConflict, StoreFailed, translated
 from scheduler.store.sql import audit as sql
 

@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from sqlite_utils import Database
-
 from scheduler.audit.append import last_link
 from scheduler.audit.chain import Link
 from scheduler.audit.entry import SYSTEM
@@ -19,6 +17,7 @@ from scheduler.audit.head import Head, read_head, write_head
 from scheduler.audit.verdict import VerdictCode, broken_row
 from scheduler.audit.verification import compare_with_head, verify_connection
 from scheduler.store.connection import guard, has_wal_reset_fault, open_for_writing
+from scheduler.store.database import Database
 from scheduler.store.device_reads import DeviceReads
 from scheduler.store.device_writes import DeviceWrites
 from scheduler.store.errors import AuditDamaged, StoreDamaged, translated

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from scheduler.child import Child
 from scheduler.child_watch import BeatPipe, HttpProbe, StoppedLook
 from scheduler.device_sensors import DeviceSensors
 from scheduler.probe import Probe, Reading
@@ -27,6 +28,18 @@ def test_beat_is_heard_once_it_comes_and_forgotten_with_its_process() -> None:
     pipe.restart()
     pipe.look(4.0)
     assert pipe.heard_at is None
+    pipe.close()
+
+
+def test_child_that_was_well_is_started_at_once_after_a_kill_and_any_other_waits() -> None:
+    pipe = BeatPipe()
+    child = Child("daemon", [], is_up=lambda: True, watch=pipe, failures=3)
+    assert (child.wait_after_s(-signal.SIGKILL), child.wait_after_s(71)) == (0.4, 0.4), "never heard of"
+    os.write(pipe.write_end, b".")
+    pipe.look(1.0)
+    assert (child.wait_after_s(-signal.SIGKILL), child.wait_after_s(71)) == (0.0, 0.4)
+    child.failures = 6
+    assert child.wait_after_s(-signal.SIGSEGV) == 3.2
     pipe.close()
 
 

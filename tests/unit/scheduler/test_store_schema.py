@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,12 @@ def test_every_table_is_strict(tmp_path: Path) -> None:
     connection.close()
     loose = [name for name, strict in rows if not strict and "sqlite_" not in name]
     assert loose == []
+
+
+def test_store_is_imported_without_numpy_which_stays_to_be_had() -> None:
+    code = (
+        "import sys, scheduler.daemon\n"
+        "assert not {'numpy', 'pandas'} & set(sys.modules), 'they take a quarter of the start after a crash'\n"
+        "import numpy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

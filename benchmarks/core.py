@@ -2,8 +2,9 @@
 
 Two figures, one process, one thread. *Throughput*: a simulated studio of four slots with faults and people; after every
 event the cheap invariants are checked, after every 1,000th all of them. The simulated world runs on the same core, so the
-figure is a lower bound; the same day without checks is timed in the same run. *Decision time*: one `step`, with 100,000
-jobs queued over 100 roles and eight slots at work. Exits with 1 when a goal is missed.
+figure is a lower bound; the same day without checks is timed in the same run. *Decision time*: one `step`, with 100,000 jobs
+queued over 20 teams, 100 roles and 100 users, deadlines, quotas and eight slots at work. Both count the processor time of one
+core, so that a busy machine does not show; the wall clock stands beside the second. Exits with 1 when a goal is missed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import platform
 import random
 import sys
 from dataclasses import replace
-from time import perf_counter
+from time import perf_counter, process_time, thread_time
 from typing import Any
 
 from benchmarks.simulator import Simulator
@@ -33,14 +34,14 @@ SEED = 20
 
 def measure_throughput(count: int) -> dict[str, Any]:
     """Events per minute with checks on and off, in alternating rounds of the same day; medians."""
-    workload = replace(Workload(), restarts_per_s=0.0)
+    workload = replace(Workload(), restarts_per_s=0.0, deadlines=0.2, reservations=0.01)
     worlds = {is_checked: _day(workload, is_checked) for is_checked in (True, False)}
     rates: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(max(1, count // ROUND_EVENTS)):
         for is_checked, world in worlds.items():
-            before, started = world.events, perf_counter()
+            before, started = world.events, process_time()
             world.run(ROUND_EVENTS)
-            rates[is_checked].append((world.events - before) / (perf_counter() - started) * 60)
+            rates[is_checked].append((world.events - before) / (process_time() - started) * 60)
     checked, unchecked = (sorted(rates[key])[len(rates[key]) // 2] for key in (True, False))
     world = worlds[True]
     return {
@@ -56,17 +57,20 @@ def measure_decisions(queued: int, count: int) -> dict[str, Any]:
     """Time of single steps, in milliseconds, at a constant queue length; by kind of event."""
     crowd = _Crowd(queued)
     times: dict[str, list[float]] = {}
+    walls: list[float] = []
     for _ in range(count):
         event = crowd.draw()
-        started = perf_counter()
+        began, started = perf_counter(), thread_time()
         step(crowd.state, event)
-        times.setdefault(type(event).__name__, []).append((perf_counter() - started) * 1e3)
+        times.setdefault(type(event).__name__, []).append((thread_time() - started) * 1e3)
+        walls.append((perf_counter() - began) * 1e3)
     check_invariants(crowd.state)
     everything = sorted(value for values in times.values() for value in values)
     p99 = everything[int(len(everything) * 0.99)]
     return {
         "name": "decision_p99_ms", "goal": GOAL_P99_MS, "reached": round(p99, 4), "is_reached": p99 <= GOAL_P99_MS,
         "p50_ms": round(everything[len(everything) // 2], 4), "worst_ms": round(everything[-1], 3),
+        "p99_ms_by_the_wall_clock": round(sorted(walls)[int(len(walls) * 0.99)], 4),
         "queued": crowd.state.queued, "steps": len(everything),
         "p99_ms_by_event": {
             kind: round(sorted(values)[int(len(values) * 0.99)], 4) for kind, values in sorted(times.items())
@@ -114,7 +118,11 @@ class _Crowd:
         self.queued = queued
         self.submissions = 0
         self.ids: list[str] = []
-        self.state = State(Policy(max_queued=10 * queued, max_queued_per_user=10 * queued), self.SLOTS)
+        policy = Policy(
+            max_queued=10 * queued, max_queued_per_user=10 * queued, max_running_per_user=2, max_running_per_team=4,
+            gpu_s_per_day_per_team=1e9,
+        )  # fmt: skip
+        self.state = State(policy, self.SLOTS)
         for role in range(0, self.ROLES, 10):
             self._feed(events.RoleChanged(at=self.at, role=f"r{role}", is_available=True, never_with=(f"r{role + 1}",)))
         for slot in range(self.SLOTS):
@@ -157,7 +165,8 @@ class _Crowd:
         self.submissions += 1
         self.ids.append(f"j{number:08d}")
         return events.JobSubmitted(
-            at=self.at, job_id=self.ids[-1], ordinal=number, user=f"u{draw.randrange(100)}", team="t",
+            at=self.at, job_id=self.ids[-1], ordinal=number, user=f"u{draw.randrange(100)}", team=f"t{draw.randrange(20)}",
+            deadline=self.at + draw.uniform(60.0, 7200.0) if draw.random() < 0.2 else None,
             role=f"r{draw.randrange(self.ROLES)}", priority=draw.choice((0, 5, 10, 20, 50)),
             total_blocks=draw.randint(1, 8), context_bytes=1,
         )  # fmt: skip

@@ -123,10 +123,11 @@ def _check_owner(state: State, slot: Slot, findings: list[str]) -> None:
         findings.append(f"slot {slot.number} is {slot.worker} with kill cause {slot.kill_cause}")
     if job.is_paused and job.state is not JobState.PREEMPTING and not job.is_cancel_requested:
         findings.append(f"{job.id} is paused but {job.state}")
-    for other in state.slots:
+    excluded = state.relations.excluded_by(job.role)
+    for other in state.slots if excluded else ():
         if other is slot or other.role is None or (slot.is_older_than_relations and other.is_older_than_relations):
             continue
-        if other.role in state.relations.excluded_by(job.role):
+        if other.role in excluded:
             findings.append(f"{job.role} on slot {slot.number} plays with {other.role} on slot {other.number}")
 
 
@@ -153,8 +154,8 @@ def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
             and slot.leased_blocks >= policy.min_run_blocks
             and job.preemptions < policy.max_preemptions
             and (job.total_blocks - job.blocks_done) * job.block_ms > 1000 * policy.preempt_cost_s
-            and _points(state, best) - _points(state, job) + min(0.0, lead_after(state, best, job))
-            >= max(policy.preempt_margin, policy.preempt_points_per_s * policy.preempt_cost_s * (job.preemptions + 1)) + 1e-6
+            and (lead := _points(state, best) - _points(state, job)) >= (least := _least_lead(job, policy))
+            and lead + lead_after(state, best, job) >= least
         ):
             findings.append(f"{best.id} waits for {job.id} on slot {slot.number}, which it leads by the margin")
 
@@ -221,14 +222,22 @@ def _excluders(state: State, job: Job) -> list[Slot]:
     return [slot for slot in state.slots if slot.role is not None and slot.role in excluded] if excluded else []
 
 
+def _least_lead(victim: Job, policy: Policy) -> float:
+    """Points by which a job must lead to stop this one: the margin, or what stopping costs."""
+    cost = policy.preempt_points_per_s * policy.preempt_cost_s * (victim.preemptions + 1)
+    return max(policy.preempt_margin, cost) + 1e-6
+
+
 def _goes_before_all(job: Job, policy: Policy) -> bool:
     return job.priority >= policy.urgent_priority or job.start_at is not None
 
 
 def _is_at_a_limit(state: State, job: Job) -> bool:
     """Has its user, team or role as many running jobs as it may?"""
-    running = [state.jobs[slot.job_id] for slot in state.slots if slot.job_id is not None]
     policy = state.policy
+    if policy.max_running_per_user is policy.max_running_per_team is policy.max_running_per_role is None:
+        return False
+    running = [state.jobs[slot.job_id] for slot in state.slots if slot.job_id is not None]
     limits = (
         (policy.max_running_per_user, sum(other.user == job.user for other in running)),
         (policy.max_running_per_team, sum(other.team == job.team for other in running)),

@@ -126,6 +126,11 @@ class Policy:
                     hint="Use fewer points than preempt_margin.",
                 )
 
+        limits = (self.max_running_per_user, self.max_running_per_team, self.max_running_per_role)
+        object.__setattr__(self, "has_running_limits", limits != (None, None, None))
+
+    has_running_limits = False  # no field: follows from the others
+
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Policy:
         """A policy from plain data (YAML, JSON); absent fields take their defaults. Raises PolicyError."""

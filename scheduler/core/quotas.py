@@ -150,6 +150,8 @@ def running_seconds(state: State, subject: Subject, at: float) -> float:
 
 def full_stages(policy: Policy, job: Job, playing: Mapping[int, Job]) -> Iterator[tuple[Shortage, frozenset[int]]]:
     """Quotas of running jobs that are used up, with the slots that use them. `playing`: slot number → job."""
+    if not policy.has_running_limits:
+        return
     for kind, name in subjects(job):
         limit = limit_of(policy, "running", kind)
         if limit is None:

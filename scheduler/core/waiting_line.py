@@ -28,13 +28,24 @@ class WaitingLine:
         self._places: dict[str, tuple[Key, str]] = {}  # job id → its key and its team
         self._teams: dict[str, _TeamLine] = {}
         self._jobs: dict[int, Job] = {}  # by ordinal
-        self.handicaps: Mapping[str, float] = {}  # points taken from each team; as of the last decision
+        self._handicaps: Mapping[str, float] = {}
+        self._best: Job | None = None  # the first in line, while nothing has changed
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._places
+
+    @property
+    def handicaps(self) -> Mapping[str, float]:
+        """Points taken from each team, as of the last decision."""
+        return self._handicaps
+
+    @handicaps.setter
+    def handicaps(self, points: Mapping[str, float]) -> None:
+        self._handicaps = points
+        self._best = None
 
     @property
     def teams(self) -> Collection[str]:
@@ -45,6 +56,7 @@ class WaitingLine:
         """Take a place; the job must not be in line already."""
         assert job.id not in self._places, f"{job.id} is in line already"
         key = ordering.sort_key(job, self._policy)
+        self._best = None
         self._places[job.id] = (key, job.team)
         self._jobs[job.ordinal] = job
         team = self._teams.get(job.team)
@@ -55,6 +67,7 @@ class WaitingLine:
     def remove(self, job: Job) -> None:
         """Give the place up. Works after the job's priority has changed."""
         key, name = self._places.pop(job.id)
+        self._best = None
         del self._jobs[job.ordinal]
         team = self._teams[name]
         team.remove(key, (job.role, job.user))
@@ -78,7 +91,7 @@ class WaitingLine:
             if name not in teams:
                 line = lines[name] = team.best_first(left_out, users)
                 if (first := next(line, None)) is not None:
-                    heads.append((shifted(first, self.handicaps.get(name, 0.0)), name, first))
+                    heads.append((shifted(first, self._handicaps.get(name, 0.0)), name, first))
         heapify(heads)
         while heads:
             _, name, key = heads[0]
@@ -92,20 +105,23 @@ class WaitingLine:
             if following is None:
                 heappop(heads)
             else:
-                heapreplace(heads, (shifted(following, self.handicaps.get(name, 0.0)), name, following))
+                heapreplace(heads, (shifted(following, self._handicaps.get(name, 0.0)), name, following))
 
     def best(self) -> Job | None:
         """The first in line."""
-        best = min(
-            (shifted(team.heads[0][0], self.handicaps.get(name, 0.0)) for name, team in self._teams.items()), default=None
+        if self._best is not None or not self._places:
+            return self._best
+        key = min(
+            (shifted(team.heads[0][0], self._handicaps.get(name, 0.0)) for name, team in self._teams.items())
         )
-        return None if best is None else self._jobs[best[2]]
+        self._best = self._jobs[key[2]]
+        return self._best
 
     def key_of(self, job: Job) -> Key:
         """The job's key now, what fair share takes from its team included; whether it is in line or not."""
         known = self._places.get(job.id)
         key = known[0] if known is not None else ordering.sort_key(job, self._policy)
-        return shifted(key, self.handicaps.get(job.team, 0.0))
+        return shifted(key, self._handicaps.get(job.team, 0.0))
 
     def place(self, job_id: str) -> tuple[int, int] | None:
         """(place from 1, length of the line), or None for a job that is not in line."""
@@ -113,7 +129,7 @@ class WaitingLine:
         if known is None:
             return None
         key, name = known
-        return self._before(shifted(key, self.handicaps.get(name, 0.0))) + 1, len(self._places)
+        return self._before(shifted(key, self._handicaps.get(name, 0.0))) + 1, len(self._places)
 
     def ahead_of(self, job: Job) -> int:
         """How many in line would go before this job, whether it is in line itself or not."""
@@ -122,7 +138,7 @@ class WaitingLine:
     def _before(self, key: Key) -> int:
         ahead = 0
         for name, team in self._teams.items():
-            handicap = self.handicaps.get(name, 0.0)
+            handicap = self._handicaps.get(name, 0.0)
             index = bisect_left(team.keys, shifted(key, -handicap))
             # the shift back and forth may be off by a rounding: the neighbours decide by the very keys that are compared
             while index > 0 and shifted(team.keys[index - 1], handicap) >= key:

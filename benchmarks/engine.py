@@ -199,7 +199,7 @@ def _adapter_parts(
     engine: BlockEngine, shape: ModelShape, rank: int, context: Context, conditions: Conditions, settings: Settings
 ) -> dict[str, float]:
     """What an adapter for every module costs per step, and how long attaching takes from device and host memory."""
-    fitted = engine.fit([Adapter.of(random_adapter(shape, "cuda", rank, 0.02), float(rank), "measured")])
+    fitted = engine.fit([Adapter.of(random_adapter(shape, "cpu", rank, 0.02), float(rank), "measured")])
     assert isinstance(fitted, CodedSet)
     host, without = fitted.on_host(), _parts(engine, context, conditions, settings)["step_ms"]
     attach = [_clock(lambda: engine.attach(fitted)) for _ in range(20)]

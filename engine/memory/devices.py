@@ -18,7 +18,7 @@ GIB = 1 << 30
 USABLE_RATIO = 0.95  # above it the memory ladder begins (requirements E)
 
 # What the driver takes for a process with its kernels and libraries, beyond what the allocator reserves; and what the
-# streams take on which rings or weights travel. One H200, 21 November 2026: 0.684, and 0.819 to 0.825 with streams.
+# streams take on which rings or weights travel. One H200, 21 November 2026: 0.684, and 0.790 to 0.825 with streams.
 CUDA_CONTEXT_BYTES = int(0.684 * GIB)
 CUDA_STREAMS_BYTES = int(0.138 * GIB)
 

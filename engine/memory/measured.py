@@ -40,10 +40,13 @@ def _row(width: int, height: int, precision: str, kv: str, block: float, step: f
 
 
 ROWS: tuple[Measurement, ...] = (
+    _row(384, 256, "fp8", "fp8", 198.6, 43.5, 26.6),
+    _row(640, 384, "fp8", "fp8", 564.9, 121.7, 67.6),
+    _row(704, 384, "fp8", "fp8", 640.4, 139.6, 72.1),
     _row(384, 256, "fp8", "bf16", 201.3, 42.5, 26.4),
     _row(640, 384, "fp8", "bf16", 599.0, 134.0, 62.7),
     _row(704, 384, "fp8", "bf16", 691.0, 154.1, 69.9),
-    _row(640, 384, "bf16", "bf16", 826.7, 190.2, 62.9),
+    _row(640, 384, "bf16", "bf16", 838.2, 192.0, 65.9),
 )
 
 
@@ -59,14 +62,16 @@ class Peak:
     reserved_gib: float
     context_gib: float
     block_ms: float
-    voice_s: float = 7.2  # of a run of 8 blocks
+    voice_s: float = 12.0  # of a run of 8 blocks
 
 
 PEAKS: tuple[Peak, ...] = (
-    Peak(width=640, height=384, offload=Offload(text_weights=True), allocated_gib=37.972, reserved_gib=38.637,
-         context_gib=0.684, block_ms=551.4),
-    Peak(width=640, height=384, offload=Offload(cold_weights=True, rings=True), allocated_gib=19.656,
-         reserved_gib=20.402, context_gib=0.822, block_ms=577.0),
-    Peak(width=384, height=256, offload=RESIDENT, allocated_gib=26.605, reserved_gib=27.668, context_gib=0.684,
-         block_ms=189.8),
+    Peak(width=640, height=384, offload=Offload(text_weights=True), allocated_gib=37.965, reserved_gib=38.135,
+         context_gib=0.684, block_ms=564.9),
+    Peak(width=704, height=384, offload=Offload(text_weights=True), allocated_gib=40.328, reserved_gib=40.498,
+         context_gib=0.684, block_ms=640.4),
+    Peak(width=640, height=384, offload=Offload(cold_weights=True, rings=True), allocated_gib=19.654,
+         reserved_gib=19.854, context_gib=0.790, block_ms=578.2),
+    Peak(width=384, height=256, offload=RESIDENT, allocated_gib=26.616, reserved_gib=26.770, context_gib=0.684,
+         block_ms=198.6, voice_s=19.7),
 )  # fmt: skip

@@ -20,12 +20,12 @@ FLOAT = 4
 
 # How torch's allocator asks the driver for memory: in segments of fixed size, or in one that grows.
 SEGMENTS, EXPANDABLE = "segments", "expandable"
-ALLOCATOR = SEGMENTS  # what the engine's processes use; change it together with them
+ALLOCATOR = EXPANDABLE  # what the engine's processes use; change it together with them
 
 # Reserved by the allocator beyond what is alive at once, as a share of the worst moment: blocks of different sizes leave
-# gaps. 0.63, 0.71 and 0.84 were seen on an H200 with segments (docs/memory.md). To calibrate: reserved less allocated,
-# by `worst_moment(...).total_bytes`. Growing segments were not measured: nothing better than the other's is known.
-ALLOCATOR_SLACK_RATIOS = {SEGMENTS: 0.72, EXPANDABLE: 0.72}
+# gaps. Seen on an H200: 0.63 to 0.84 with segments, 0.14 to 0.19 with growing ones (docs/memory.md). To calibrate:
+# reserved less allocated, by `worst_moment(...).total_bytes`.
+ALLOCATOR_SLACK_RATIOS = {SEGMENTS: 0.72, EXPANDABLE: 0.17}
 
 
 def slack_bytes(moment: Moment, allocator: str = ALLOCATOR) -> int:

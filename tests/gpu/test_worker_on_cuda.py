@@ -13,6 +13,7 @@ import torch
 if not torch.cuda.is_available():
     pytest.skip("no CUDA device", allow_module_level=True)
 pytest.importorskip("av", reason="video is encoded with PyAV")
+pytest.importorskip("ftfy", reason="prompts are cleaned with ftfy")
 
 from safetensors.torch import save_file
 

@@ -57,8 +57,8 @@ class WorkerProcess:
         while True:
             try:
                 message, _ = protocol.receive(self.socket)
-            except ConnectionResetError as error:
-                raise EOFError from error
+            except (ConnectionResetError, EOFError) as error:
+                raise EOFError(f"the worker is gone; its log ends: {self.log.read_text()[-2000:]}") from error
             if not isinstance(message, protocol.Heartbeat):
                 self.heard.append(message)
                 return message

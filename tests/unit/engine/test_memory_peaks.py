@@ -34,7 +34,7 @@ def test_lists_of_tensors_explain_the_peaks_measured_on_an_h200(peak: Peak) -> N
     told = predict(LARGE, peak.width, peak.height, offload=peak.offload, voice_s=peak.voice_s)
     assert told.allocated_bytes / GIB == pytest.approx(peak.allocated_gib, rel=0.01)
     assert told.reserved_bytes / GIB == pytest.approx(peak.reserved_gib, rel=0.03)
-    assert told.cuda_context_bytes / GIB == pytest.approx(peak.context_gib, rel=0.01)
+    assert told.cuda_context_bytes / GIB == pytest.approx(peak.context_gib, abs=0.035)
     assert told.total_bytes / GIB == pytest.approx(peak.reserved_gib + peak.context_gib, rel=0.03)
 
 

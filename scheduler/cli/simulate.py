@@ -32,7 +32,7 @@ def simulate(
         Path | None, typer.Option("--policy", metavar="FILE", help="A policy.yaml; without it, the defaults.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same run.")] = 0,
-    order: Annotated[str, typer.Option("--order", help=f"One of {', '.join(DISCIPLINES)}.")] = GREENROOM.name,
+    order: Annotated[str, typer.Option("--order", help=f"One of {', '.join(DISCIPLINES)}.")] = GREENROOM,
     as_json: AsJson = False,
 ) -> None:
     """Run a trace through the scheduler's own core, in virtual time: who waits how long, and how true the forecasts are."""

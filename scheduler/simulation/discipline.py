@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from scheduler.core.policy import Policy
-from scheduler.simulation.trace import TraceJob
+from scheduler.core.policy import FIFO, PRIORITY, SHORTEST, Policy
 
-NEVER: dict[str, Any] = {"ageing_per_s": 0.0, "preempt_margin": 1e12, "urgent_priority": 10**9, "ageing_ceiling": 10**9 - 1}
+GREENROOM = "greenroom"  # whatever the policy says
+DISCIPLINES = (GREENROOM, FIFO, PRIORITY, SHORTEST)
 
 
-@dataclass(frozen=True, slots=True)
-class Discipline:
-    """How jobs are ordered: `rank` is the priority that the core is told, `adapt` changes its numbers."""
-
-    name: str
-    rank: Callable[[TraceJob], int]
-    adapt: Callable[[Policy], Policy]
-
-
-def _plain(policy: Policy) -> Policy:
-    """No ageing and no preemption: the rank alone decides."""
-    return replace(policy, **NEVER)
-
-
-DISCIPLINES: dict[str, Discipline] = {
-    one.name: one
-    for one in (
-        Discipline("greenroom", lambda job: job.priority, lambda policy: policy),
-        Discipline("fifo", lambda job: 0, _plain),
-        Discipline("priority", lambda job: job.priority, _plain),
-        Discipline("shortest", lambda job: -job.blocks, _plain),
-    )
-}
-GREENROOM = DISCIPLINES["greenroom"]
+def ordered_by(policy: Policy, discipline: str) -> Policy:
+    """The policy with another ordering."""
+    return policy if discipline == GREENROOM else replace(policy, ordering=discipline)

@@ -28,6 +28,10 @@ class Paces:
         """The job's own seconds per block, without drift and without the blocks' noise."""
         return self._job(job)[0]
 
+    def known_s(self, job: TraceJob, at: float) -> float:
+        """The job's seconds per block as things are at this moment: with the drift, without the blocks' noise."""
+        return self._job(job)[0] * exp(self._drift_at(at))
+
     def block_s(self, job: TraceJob, block: int, at: float) -> float:
         """Seconds that this block takes when it begins at this moment."""
         mean_s, draw, noise = self._job(job)

@@ -10,13 +10,15 @@ from scheduler.core.policy import Policy
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
 from scheduler.forecast.baselines import History, WorkAhead
+from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.ranges import Estimate
 from scheduler.forecast.witness import Request, Witness
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
+from scheduler.simulation.oracle import Oracle
 from scheduler.simulation.records import JobRecord
 from scheduler.simulation.totals import accuracy, totals
-from scheduler.simulation.trace import Trace
+from scheduler.simulation.trace import Trace, request_of
 from scheduler.simulation.world import World
 
 MAX_SLOTS = 1024
@@ -50,7 +52,7 @@ class Result:
 
 def simulate(
     trace: Trace, *, slots: int, policy: Policy | None = None, costs: Costs | None = None, seed: int = 0,
-    discipline: str = GREENROOM.name, forecasters: Mapping[str, Forecaster] | None = None,
+    discipline: str = GREENROOM, forecasters: Mapping[str, Forecaster] | None = None,
     check: Callable[[State], None] | None = None,
 ) -> Result:  # fmt: skip
     """Run a trace on so many slots. `forecasters`: without it the usual ones; an empty map forecasts nothing.
@@ -58,10 +60,11 @@ def simulate(
     Raises SchedulerError where trace and slots do not belong together.
     """
     _check_size(trace, slots, discipline)
-    told = usual_forecasters() if forecasters is None else forecasters
+    paid = costs or Costs()
+    told = usual_forecasters(trace, paid, seed) if forecasters is None else forecasters
     world = World(
-        trace, slots=slots, policy=policy or Policy(), costs=costs or Costs(), seed=seed,
-        discipline=DISCIPLINES[discipline], witnesses=tuple(told.values()), on_submitted=_ask(told), check=check,
+        trace, slots=slots, policy=policy or Policy(), costs=paid, seed=seed,
+        discipline=discipline, witnesses=tuple(told.values()), on_submitted=_ask(told), check=check,
     )  # fmt: skip
     world.run()
     records = tuple(world.records.values())
@@ -72,18 +75,22 @@ def simulate(
     )  # fmt: skip
 
 
-def usual_forecasters() -> dict[str, Forecaster]:
-    """Those that every run is measured with."""
-    return {"work_ahead": WorkAhead(), "history": History()}
+def usual_forecasters(trace: Trace, costs: Costs, seed: int) -> dict[str, Forecaster]:
+    """Those that every run is measured with. Until it has seen blocks, the estimator expects the policy's average ones."""
+
+    def nominal(request: Request) -> float:
+        return costs.block_s * costs.presets.get(request.preset, 1.0)
+
+    return {
+        ESTIMATOR: Estimator(nominal, seed), "work_ahead": WorkAhead(), "history": History(),
+        "oracle": Oracle(trace, costs, seed),
+    }  # fmt: skip
 
 
 def _ask(told: Mapping[str, Forecaster]) -> Callable[[World, JobRecord], None]:
     def ask(world: World, record: JobRecord) -> None:
         line = record.line
-        request = Request(
-            at=world.now, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
-            blocks=line.blocks, preset=line.preset,
-        )  # fmt: skip
+        request = request_of(line)
         for name, forecaster in told.items():
             record.predictions[name] = forecaster.predict(world.state, request)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.errors import SchedulerError
+from scheduler.forecast.witness import Request
 
 FAULTS = ("worker_lost", "worker_back")
 MAX_LINES = 2_000_000
@@ -179,6 +180,14 @@ class _Reader:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise self.bad(f"{name} is {_shown(data, name)}.", f"Give a whole number from {least} to {most}.", name)
         return value
+
+
+def request_of(line: TraceJob) -> Request:
+    """What the scheduler is told of a trace's line."""
+    return Request(
+        at=line.at, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
+        blocks=line.blocks, preset=line.preset,
+    )  # fmt: skip
 
 
 def _shown(data: Mapping[str, Any], name: str) -> str:

@@ -17,12 +17,12 @@ from scheduler.core.job import FINAL_STATES, JobState
 from scheduler.core.policy import Policy
 from scheduler.core.state import State
 from scheduler.core.tags import Tag
-from scheduler.forecast.witness import Request, Witness
+from scheduler.forecast.witness import Witness
 from scheduler.simulation.costs import Costs
-from scheduler.simulation.discipline import GREENROOM, Discipline
+from scheduler.simulation.discipline import GREENROOM, ordered_by
 from scheduler.simulation.pace import Paces
 from scheduler.simulation.records import JobRecord
-from scheduler.simulation.trace import Trace, TraceFault, TraceJob
+from scheduler.simulation.trace import Trace, TraceFault, TraceJob, request_of
 
 TICK_S = 1.0
 STUCK_TICKS = 4_000  # ticks in a row without any move and with nothing left to come: what waits now waits for ever
@@ -48,13 +48,13 @@ class World:
 
     def __init__(
         self, trace: Trace, *, slots: int, policy: Policy, costs: Costs, seed: int = 0,
-        discipline: Discipline = GREENROOM, witnesses: Sequence[Witness] = (),
+        discipline: str = GREENROOM, witnesses: Sequence[Witness] = (),
         on_submitted: Callable[[World, JobRecord], None] | None = None,
         check: Callable[[State], None] | None = None,
     ) -> None:  # fmt: skip
-        self.costs, self.discipline = costs, discipline
+        self.costs = costs
         self.paces = Paces(costs, seed)
-        self.state = State(discipline.adapt(policy), slots)
+        self.state = State(ordered_by(policy, discipline), slots)
         self.records: dict[str, JobRecord] = {}
         self.now = 0.0
         self.events = 0
@@ -95,16 +95,14 @@ class World:
 
     def _on_arrival(self, line: TraceJob) -> None:
         record = self.records[line.id] = JobRecord(line)
-        request = Request(
-            at=self.now, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
-            blocks=line.blocks, preset=line.preset,
-        )  # fmt: skip
+        request = request_of(line)
         for witness in self._witnesses:
             witness.submitted(request)
         self._feed(
             events.JobSubmitted(
                 at=self.now, job_id=line.id, ordinal=len(self.records), user=line.user, team=line.team, role=line.role,
-                priority=self.discipline.rank(line), total_blocks=line.blocks, context_bytes=1,
+                priority=line.priority, total_blocks=line.blocks, context_bytes=1, deadline=line.deadline,
+                block_ms=max(1, round(1000 * self.costs.block_s * self.costs.presets.get(line.preset, 1.0))),
             )
         )  # fmt: skip
         if self._on_submitted is not None and record.state is not JobState.REJECTED:

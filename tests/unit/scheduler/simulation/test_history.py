@@ -56,10 +56,10 @@ def test_command_line_exports_makes_and_runs_traces(tmp_path: Path, monkeypatch:
 def test_numbers_of_a_policy_file_reach_the_simulated_run(tmp_path: Path) -> None:
     day, policy = tmp_path / "day.jsonl", tmp_path / "policy.yaml"
     day.write_text('{"at": 0, "id": "a", "user": "u", "team": "t", "role": "r", "priority": 1, "blocks": 10}\n')
-    policy.write_text("preempt_margin: 5\nsimulation:\n  block_s: 2.0\n  job_sigma: 0\n  block_sigma: 0\n  drift_sigma: 0\n")
+    policy.write_text("preempt_margin: 9\nsimulation:\n  block_s: 2.0\n  job_sigma: 0\n  block_sigma: 0\n  drift_sigma: 0\n")
     runner = CliRunner()
     run = runner.invoke(app, ["simulate", str(day), "--policy", str(policy), "--json"])
     assert json.loads(run.stdout)["jobs"][0]["finish_s"] == pytest.approx(20.25)
-    policy.write_text("preempt_margin: 5\nsimulation:\n  blok_s: 2.0\n")
+    policy.write_text("preempt_margin: 9\nsimulation:\n  blok_s: 2.0\n")
     refused = runner.invoke(app, ["simulate", str(day), "--policy", str(policy)])
     assert refused.exit_code == 64 and "line 3" in refused.stderr and "blok_s" in refused.stderr

@@ -1,0 +1,161 @@
+"""Start and finish of every job, as ranges: sampled futures of the real core, corrected by what came true."""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import exp, log, sqrt
+from statistics import NormalDist
+
+from scheduler.core.job import OWNED_STATES, Job
+from scheduler.core.state import State
+from scheduler.forecast.conformal import Conformal, Raw
+from scheduler.forecast.learnt import Learnt
+from scheduler.forecast.paces import Nominal, Pace
+from scheduler.forecast.ranges import Estimate, Range, quantile
+from scheduler.forecast.rollout import Outcome, Rollout
+from scheduler.forecast.snapshot import Snapshot
+from scheduler.forecast.witness import Request
+
+BUDGET_JOBS = 500  # jobs run forward per forecast, over all samples
+LEAST_SAMPLES, MOST_SAMPLES = 4, 24
+HOUSE_SIGMA = 0.05  # drift until the forecast comes true, and what is not known of the level
+LEAST_SPREAD = 0.03
+CROWD_SPREAD = 0.3  # few samples see too little of what a crowd to come would change; it grows with the share of waiting
+WAIT_OFFSET_S = 1.0  # waits are compared as log(wait + this): none is as good as a second
+HORIZON_S = 14 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A forecast that waits for its truth."""
+
+    at: float
+    start: Raw | None
+    finish: Raw
+
+
+class Estimator(Learnt):
+    """Learns as a witness; `estimates` and `predict` foretell."""
+
+    def __init__(self, nominal: Nominal, seed: int = 0) -> None:
+        super().__init__(nominal)
+        self._random = random.Random(f"estimator:{seed}")
+        self._starts, self._finishes = Conformal(), Conformal()
+        self._made: dict[str, _Made] = {}
+
+    @property
+    def runs(self) -> int:
+        """Finished jobs whose pace is known."""
+        return self.paces.runs
+
+    def predict(self, state: State, request: Request) -> Estimate | None:
+        """The ranges of a job just submitted; they will be held against what happens."""
+        return self.estimates(state, {request.id}, is_scored=True).get(request.id)
+
+    def estimates(self, state: State, wanted: Iterable[str] | None = None, *, is_scored: bool = False) -> dict[str, Estimate]:
+        """Ranges in seconds from `state.now`; without `wanted`, of all jobs that run or stand in line.
+
+        `is_scored`: the estimator learns from how these come true. Jobs whose start nobody can foresee (paused, asked
+        about, the queue closed) are left out.
+        """
+        snapshot = Snapshot(state)
+        able = {job.id for job in snapshot.jobs.values() if _can_tell(snapshot, job)}
+        chosen = able if wanted is None else able & set(wanted)
+        if not chosen:
+            return {}
+        futures = self._futures(snapshot, chosen)
+        load = self._load(snapshot)
+        found = {}
+        for job_id in sorted(chosen, key=lambda name: snapshot.jobs[name].ordinal):
+            outcomes = [future[job_id] for future in futures if job_id in future]
+            if outcomes:
+                found[job_id] = self._estimate(snapshot, snapshot.jobs[job_id], outcomes, load, is_scored=is_scored)
+        return found
+
+    def started(self, at: float, job_id: str) -> None:
+        """Learn, and hold the forecast of the start against it."""
+        super().started(at, job_id)
+        made = self._made.get(job_id)
+        if made is not None and made.start is not None:
+            self._starts.learn(made.start, log(at - made.at + WAIT_OFFSET_S))
+            self._made[job_id] = _Made(made.at, None, made.finish)
+
+    def ended(self, at: float, job_id: str, is_success: bool) -> None:
+        """Learn, and hold the forecast of the end against it; a job that was cancelled or failed proves nothing."""
+        super().ended(at, job_id, is_success)
+        made = self._made.pop(job_id, None)
+        if made is not None and is_success and at > made.at:
+            self._finishes.learn(made.finish, log(at - made.at))
+
+    def _futures(self, snapshot: Snapshot, wanted: set[str]) -> list[dict[str, Outcome]]:
+        """Samples; the house's pace is spread evenly over them instead of drawn, which takes noise out of few."""
+        count = max(LEAST_SAMPLES, min(MOST_SAMPLES, BUDGET_JOBS // (len(snapshot.jobs) + 12)))
+        levels = [NormalDist().inv_cdf((index + 0.5) / count) * HOUSE_SIGMA for index in range(count)]
+        self._random.shuffle(levels)
+        known: dict[tuple[str, bool], Pace] = {}
+
+        def pace_of(request: Request, is_future: bool) -> Pace:
+            pace = known.get((request.id, is_future))
+            if pace is None:
+                pace = self.paces.prior(request) if is_future else self.paces.of(request)
+                known[request.id, is_future] = pace
+            return pace
+
+        with _without_collector():
+            return [Rollout(snapshot, self, self._random, pace_of, house=level).run(wanted, HORIZON_S) for level in levels]
+
+    def _load(self, snapshot: Snapshot) -> float:
+        """Logarithm of the seconds of work in line per slot."""
+        work = sum(
+            (job.total_blocks - job.blocks_done) * self.paces.prior(self.requests[job.id]).seconds
+            for job in snapshot.jobs.values()
+            if job.id in snapshot.in_line and job.id in self.requests
+        )
+        return log(1.0 + work / len(snapshot.slots) / 10.0)
+
+    def _estimate(
+        self, snapshot: Snapshot, job: Job, outcomes: list[Outcome], load: float, *, is_scored: bool
+    ) -> Estimate:
+        finish = _raw([log(max(0.05, outcome[1])) for outcome in outcomes], load, outcomes)
+        start = _raw([log(max(0.0, outcome[0]) + WAIT_OFFSET_S) for outcome in outcomes], load, outcomes)
+        is_waiting = job.started_at is None
+        if is_scored:
+            self._made[job.id] = _Made(snapshot.now, start if is_waiting else None, finish)
+        ends = [exp(value) for value in self._finishes.correct(finish)]
+        begins = [max(0.0, exp(value) - WAIT_OFFSET_S) for value in self._starts.correct(start)]
+        if not is_waiting:
+            begins = [job.started_at - snapshot.now] * 3 if job.started_at is not None else begins
+        begins = [min(begin, end) for begin, end in zip(begins, ends, strict=True)]
+        return Estimate(start=Range(*begins), finish=Range(*ends), runs=self.runs)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A future's many small objects hold no circles: looking for some among them takes a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _raw(logs: list[float], load: float, outcomes: list[Outcome]) -> Raw:
+    """Middle and spread of the samples, and the load: work in line, and how much of the time is waiting."""
+    mean = sum(logs) / len(logs)
+    variance = sum((value - mean) ** 2 for value in logs) / max(1, len(logs) - 1)
+    waiting = sum(max(0.0, outcome[0]) / max(outcome[1], 1e-6) for outcome in outcomes) / len(outcomes)
+    spread = max(LEAST_SPREAD, sqrt(variance + (CROWD_SPREAD * waiting) ** 2))
+    return Raw(quantile(sorted(logs), 0.5), spread, (0.3 * load, waiting))
+
+
+def _can_tell(snapshot: Snapshot, job: Job) -> bool:
+    """Will the rules alone bring this job to its end?"""
+    if job.state in OWNED_STATES:
+        return not job.is_paused and not job.is_cancel_requested
+    return (job.id in snapshot.in_line or job.id in snapshot.scheduled) and not snapshot.is_queue_paused

@@ -1,0 +1,54 @@
+"""Everything that forecasts know of the house, learnt from what anybody can see."""
+
+from __future__ import annotations
+
+from scheduler.forecast.demand import Demand
+from scheduler.forecast.losses import Losses
+from scheduler.forecast.paces import Nominal, Paces
+from scheduler.forecast.preparing import Preparing
+from scheduler.forecast.silent import Silent
+from scheduler.forecast.witness import Request
+
+
+class Learnt(Silent):
+    """Paces, demand, losses and preparations; told of what happens in order of time."""
+
+    def __init__(self, nominal: Nominal) -> None:
+        self.paces = Paces(nominal)
+        self.demand = Demand()
+        self.losses = Losses()
+        self.preparing = Preparing()
+        self.requests: dict[str, Request] = {}  # of jobs that have not ended
+
+    def submitted(self, request: Request) -> None:
+        """A job was accepted."""
+        self.requests[request.id] = request
+        self.demand.submitted(request)
+        self.paces.submitted(request)
+
+    def leased(self, at: float, job_id: str, slot: int) -> None:
+        """A slot was given to a job."""
+        self.preparing.leased(at, job_id, slot, self.requests[job_id].role)
+
+    def started(self, at: float, job_id: str) -> None:
+        """Its worker has prepared."""
+        self.preparing.started(at, job_id)
+
+    def block_done(self, at: float, job_id: str, seconds: float) -> None:
+        """A block is durable."""
+        self.paces.block_done(job_id, seconds)
+        self.preparing.block_done(at, job_id)
+
+    def ended(self, at: float, job_id: str, is_success: bool) -> None:
+        """It is over."""
+        self.requests.pop(job_id, None)
+        self.paces.ended(job_id)
+        self.preparing.ended(at, job_id, is_success)
+
+    def slot_lost(self, at: float, slot: int) -> None:
+        """A slot has no worker any more."""
+        self.losses.slot_lost(at, slot)
+
+    def slot_back(self, at: float, slot: int) -> None:
+        """A slot has a worker again."""
+        self.losses.slot_back(at, slot)

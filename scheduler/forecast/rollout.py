@@ -1,0 +1,261 @@
+"""One possible future: the core's own rules, run forward from a snapshot with drawn paces, submissions and losses.
+
+The rules are `machine.step`, nothing is copied from them. What is left out is the reports of single blocks, of which no
+decision depends but on the one after which a job may be asked to give way; the counts are brought up to date instead.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import islice
+from math import ceil, exp, sqrt
+from typing import Any
+
+from scheduler.core import events, machine
+from scheduler.core.actions import SendCancel, SendPreempt, SendRun
+from scheduler.core.job import Job, JobState
+from scheduler.core.state import Turn
+from scheduler.core.tags import Tag
+from scheduler.forecast.learnt import Learnt
+from scheduler.forecast.paces import Pace
+from scheduler.forecast.snapshot import Snapshot
+from scheduler.forecast.witness import Request
+
+TICK_S = 20.0
+MOST_COMING = 200  # submissions yet to come, beside two per open job: those after them would find everybody gone
+PaceOf = Callable[[Request, bool], Pace]
+Outcome = tuple[float, float]  # (start, finish), seconds after the snapshot
+
+
+@dataclass(slots=True)
+class _Run:
+    """A job at work: since when, from which block, at which pace; `end`: of its last block."""
+
+    job_id: str
+    lease_id: str
+    begun: float
+    from_block: int
+    pace_s: float
+
+
+class Rollout:
+    """A future. `house`: how much slower than learnt everything is, as a logarithm."""
+
+    def __init__(
+        self, snapshot: Snapshot, learnt: Learnt, source: random.Random, pace_of: PaceOf, *, house: float = 0.0,
+        arrivals: Iterator[tuple[float, Request]] | None = None,
+    ) -> None:  # fmt: skip
+        """`pace_of`: what to expect of a request, and whether it is yet to come; `arrivals`: instead of drawn ones."""
+        self._learnt, self._random, self._pace_of, self._house = learnt, source, pace_of, house
+        self._snapshot = snapshot
+        self._zero = self._now = snapshot.now
+        self._state = snapshot.revive()
+        self._agenda: list[tuple[float, int, str, Any]] = []
+        self._order = 0
+        self._runs: list[_Run | None] = [None] * len(snapshot.slots)
+        self._roles = [learnt.preparing.role_on(slot.number) for slot in snapshot.slots]
+        self._starts: dict[str, float] = {}
+        self._coming: dict[str, Request] = {}
+        coming = learnt.demand.draw(snapshot.now, source) if arrivals is None else arrivals
+        self._arrivals = islice(coming, MOST_COMING + 2 * len(snapshot.jobs))
+
+    def run(self, wanted: set[str], horizon_s: float) -> dict[str, Outcome]:
+        """Start and finish of the wanted jobs, as far as they came to them before the horizon."""
+        self._open()
+        found: dict[str, Outcome] = {}
+        missing = set(wanted)
+        jobs, until = self._state.jobs, self._zero + horizon_s
+        while missing and self._agenda:
+            at, _, kind, data = heappop(self._agenda)
+            if at > until:
+                break
+            self._now = at
+            ended = getattr(self, f"_on_{kind}")(data)
+            if ended in missing and ended not in jobs:
+                missing.discard(ended)
+                if ended in self._starts:
+                    found[ended] = (self._starts[ended] - self._zero, at - self._zero)
+        return found
+
+    def _open(self) -> None:
+        """Go on with what runs, and let free slots be taken."""
+        for held in self._snapshot.slots:
+            slot = self._state.slots[held.number]
+            if held.job_id is not None:
+                original = self._snapshot.jobs[held.job_id]
+                if original.started_at is not None:
+                    self._starts[held.job_id] = original.started_at
+                assert slot.lease_id is not None
+                self._take_up(held.number, held.job_id, slot.lease_id, is_started=held.is_started)
+                if held.stop_cause is not None:
+                    self._stop(held.number, slot.lease_id)
+            elif not held.has_worker:
+                rest_s = self._learnt.losses.draw_rest_s(held.number, self._zero, self._random)
+                self._plan(max(rest_s, held.rests_until - self._zero), "back", held.number)
+        self._plan(0.0, "tick", None)
+        self._next_arrival()
+        self._next_loss()
+        self._feed(events.TimePassed(at=self._now))
+        for held in self._snapshot.slots:
+            if held.has_worker and held.job_id is None:
+                self._feed(events.WorkerBecameReady(at=self._now, slot=held.number, worker_id=f"w{held.number}"))
+
+    # ---- what happens -------------------------------------------------------------------------------------------------
+
+    def _on_tick(self, _: None) -> None:
+        self._plan(TICK_S, "tick", None)
+        self._feed(events.TimePassed(at=self._now))
+
+    def _on_arrival(self, request: Request) -> None:
+        ordinal = self._state.last_ordinal + 1
+        job_id = f"later-{ordinal}"
+        self._coming[job_id] = request
+        self._feed(
+            events.JobSubmitted(
+                at=self._now, job_id=job_id, ordinal=ordinal, user=request.user, team=request.team, role=request.role,
+                priority=request.priority, total_blocks=request.blocks, context_bytes=0,
+                block_ms=max(1, round(self._pace_of(request, True).seconds * 1000)),
+            )
+        )  # fmt: skip
+        self._next_arrival()
+
+    def _on_loss(self, _: None) -> None:
+        slot = self._random.randrange(len(self._runs))
+        self._next_loss()
+        if self._state.slots[slot].worker_id is not None:
+            self._sync()
+            self._runs[slot] = None
+            self._plan(self._learnt.losses.draw_down_s(self._random), "back", slot)
+            self._feed(events.WorkerWasLost(at=self._now, slot=slot, worker_id=f"w{slot}", cause="exited"))
+
+    def _on_back(self, slot: int) -> None:
+        self._feed(events.WorkerBecameReady(at=self._now, slot=slot, worker_id=f"w{slot}"))
+
+    def _on_start(self, data: tuple[int, str]) -> None:
+        slot, run = data[0], self._holder(data)
+        if run is None:
+            return
+        run.begun = self._now
+        self._starts.setdefault(run.job_id, self._now)
+        self._feed(events.JobWasStarted(at=self._now, lease_id=run.lease_id, resume="fresh"))
+        self._plan_work(slot, run)
+
+    def _on_ripe(self, data: tuple[int, str]) -> None:
+        """From this block on the job may be asked to give way."""
+        run = self._holder(data)
+        if run is None:
+            return
+        self._sync()
+        if len(self._state.line):
+            job = self._state.jobs[run.job_id]
+            slot, least = self._state.slots[data[0]], self._state.policy.min_run_blocks
+            if slot.leased_blocks >= least and job.blocks_done > 0:
+                self._count(job, job.blocks_done - 1)
+                slot.leased_blocks = least - 1
+                self._feed(events.BlockWasDone(at=self._now, lease_id=run.lease_id, block=job.blocks_done), is_synced=True)
+
+    def _on_end(self, data: tuple[int, str]) -> str | None:
+        run = self._holder(data)
+        if run is None:
+            return None
+        job = self._state.jobs[run.job_id]
+        self._count(job, job.total_blocks)
+        self._runs[data[0]] = None
+        self._feed(events.JobHasSucceeded(at=self._now, lease_id=run.lease_id))
+        return run.job_id
+
+    def _on_stopped(self, data: tuple[int, str]) -> str | None:
+        run = self._holder(data)
+        if run is None:
+            return None
+        self._sync()
+        job = self._state.jobs[run.job_id]
+        self._runs[data[0]] = None
+        self._feed(events.JobWasPreempted(at=self._now, lease_id=run.lease_id, blocks_done=job.blocks_done))
+        return run.job_id
+
+    # ---- work ---------------------------------------------------------------------------------------------------------
+
+    def _take_up(self, slot: int, job_id: str, lease_id: str, *, is_started: bool) -> None:
+        job = self._state.jobs[job_id]
+        coming = self._coming.get(job_id)
+        pace = self._pace_of(coming or self._learnt.requests[job_id], coming is not None)
+        left = max(1, job.total_blocks - job.blocks_done)
+        drawn = pace.log_s + self._house + pace.sigma * self._random.gauss(0.0, 1.0)
+        drawn += pace.block_sigma / sqrt(left) * self._random.gauss(0.0, 1.0)
+        run = self._runs[slot] = _Run(job_id, lease_id, self._now, job.blocks_done, exp(drawn))
+        is_switch, self._roles[slot] = self._roles[slot] != job.role, job.role
+        if is_started:
+            self._plan_work(slot, run, share=0.5)
+        else:
+            self._plan(self._learnt.preparing.seconds(is_switch=is_switch), "start", (slot, lease_id))
+
+    def _plan_work(self, slot: int, run: _Run, share: float = 1.0) -> None:
+        """`share` of the first block is still to be made."""
+        job, held = self._state.jobs[run.job_id], self._state.slots[slot]
+        run.begun -= (1.0 - share) * run.pace_s
+        left = job.total_blocks - job.blocks_done
+        ripe = self._state.policy.min_run_blocks - held.leased_blocks
+        if 0 < ripe < left:
+            self._plan_at(run.begun + (ripe + 1e-6) * run.pace_s, "ripe", (slot, run.lease_id))
+        self._plan_at(run.begun + left * run.pace_s + self._learnt.preparing.close_s, "end", (slot, run.lease_id))
+
+    def _stop(self, slot: int, lease_id: str) -> None:
+        """At the next boundary, or as soon as it has prepared."""
+        run = self._runs[slot]
+        if run is None or run.lease_id != lease_id:
+            return
+        boundary = ceil((self._now - run.begun) / run.pace_s - 2e-6)  # where it is just now, if it is at one
+        self._plan_at(max(self._now, run.begun + (boundary + 1e-6) * run.pace_s), "stopped", (slot, lease_id))
+
+    def _sync(self) -> None:
+        """Bring the counts of finished blocks up to now."""
+        for number, run in enumerate(self._runs):
+            if run is None:
+                continue
+            job, slot = self._state.jobs[run.job_id], self._state.slots[number]
+            if job.state is JobState.LEASED:
+                continue
+            made = run.from_block + max(0, int((self._now - run.begun) / run.pace_s))
+            made = min(made, job.total_blocks - 1)
+            if made > job.blocks_done:
+                slot.leased_blocks += made - job.blocks_done
+                self._count(job, made)
+
+    def _count(self, job: Job, blocks: int) -> None:
+        """So many blocks are finished; nobody is told."""
+        self._state.progress(Turn(self._now), job, Tag.BLOCK_FINISHED, {"blocks_done": blocks}, {})
+
+    # ---- the core -----------------------------------------------------------------------------------------------------
+
+    def _feed(self, event: events.Event, *, is_synced: bool = False) -> None:
+        if not is_synced:
+            self._sync()
+        for action in machine.step(self._state, event):
+            if isinstance(action, SendRun):
+                self._take_up(action.slot, action.job_id, action.lease_id, is_started=False)
+            elif isinstance(action, SendPreempt | SendCancel):
+                self._stop(action.slot, action.lease_id)
+
+    def _holder(self, data: tuple[int, str]) -> _Run | None:
+        run = self._runs[data[0]]
+        return run if run is not None and run.lease_id == data[1] else None
+
+    def _next_arrival(self) -> None:
+        coming = next(self._arrivals, None)
+        if coming is not None:
+            self._plan_at(max(self._now, self._zero + coming[0]), "arrival", coming[1])
+
+    def _next_loss(self) -> None:
+        rate = self._learnt.losses.rate(self._zero) * len(self._runs)
+        self._plan(self._random.expovariate(rate), "loss", None)
+
+    def _plan(self, in_s: float, kind: str, data: Any) -> None:
+        self._plan_at(self._now + in_s, kind, data)
+
+    def _plan_at(self, at: float, kind: str, data: Any) -> None:
+        self._order += 1
+        heappush(self._agenda, (at, self._order, kind, data))

@@ -1,0 +1,56 @@
+"""Ranges of a short simulated day: better than simple ways, honest about their width, silent where nobody can know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scheduler.core import events, machine
+from scheduler.core.policy import Policy
+from scheduler.forecast.estimator import Estimator
+from scheduler.simulation.costs import Costs
+from scheduler.simulation.run import simulate
+from scheduler.simulation.synthetic import synthetic_trace
+from scheduler.simulation.trace import Trace
+from scheduler.simulation.world import World
+
+
+def test_forecasts_of_an_unseen_day_hold_and_beat_simple_ways() -> None:
+    result = simulate(synthetic_trace("faults", slots=2, jobs=90, seed=77), slots=2, seed=77)
+    told, simple = result.totals, result.baselines
+    assert told["forecasts"] > 80
+    assert 0.65 <= told["coverage_80"] <= 0.95
+    assert told["median_error"] < simple["work_ahead"]["median_error"] < simple["history"]["median_error"]
+    assert simple["oracle"]["median_error"] < told["median_error"] < 0.2
+
+
+def _crowd(count: int, slots: int) -> tuple[World, Estimator]:
+    """So many jobs, submitted within seconds, a few blocks ago."""
+    costs = Costs()
+    estimator = Estimator(lambda _: costs.block_s)
+    made = synthetic_trace("calm", slots=slots, jobs=count, seed=9)
+    trace = Trace(jobs=tuple(replace(job, at=number * 0.1) for number, job in enumerate(made.jobs)))
+    world = World(trace, slots=slots, policy=Policy(max_queued_per_user=1_000), costs=costs, witnesses=(estimator,))
+    world.run(until=count * 0.1 + 3.0)
+    return world, estimator
+
+
+def test_every_open_job_gets_a_range_and_those_ahead_end_sooner() -> None:
+    world, estimator = _crowd(20, slots=2)
+    found = estimator.estimates(world.state)
+    assert found.keys() == world.state.jobs.keys()
+    for estimate in found.values():
+        assert estimate.start.p10 <= estimate.start.p50 <= estimate.start.p90
+        assert 0 < estimate.finish.p10 <= estimate.finish.p50 <= estimate.finish.p90
+        assert estimate.start.p50 <= estimate.finish.p50
+    line = [job.id for job in world.state.line.best_first()]
+    assert len(line) > 10 and found[line[0]].start.p90 < found[line[-1]].start.p10
+
+
+def test_nothing_is_foretold_of_jobs_that_wait_for_a_person() -> None:
+    world, estimator = _crowd(8, slots=1)
+    waiting = [job.id for job in world.state.line.best_first()]
+    machine.step(world.state, events.PauseRequested(at=world.now, job_id=waiting[0]))
+    found = estimator.estimates(world.state)
+    assert waiting[0] not in found and waiting[1] in found
+    machine.step(world.state, events.QueuePaused(at=world.now))
+    assert not set(waiting) & estimator.estimates(world.state).keys()

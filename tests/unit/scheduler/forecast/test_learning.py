@@ -1,0 +1,122 @@
+"""What forecasts are learnt from: paces, demand, losses; and how ranges are corrected by what came true."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise, takewhile
+
+import pytest
+
+from scheduler.forecast.conformal import Conformal, Raw
+from scheduler.forecast.demand import Demand
+from scheduler.forecast.losses import Losses
+from scheduler.forecast.paces import Paces
+from scheduler.forecast.ranges import Range, quantile, range_of
+from scheduler.forecast.score import score_of
+from scheduler.forecast.witness import Request
+
+
+def _request(number: int, at: float = 0.0, *, role: str = "a", preset: str = "standard", blocks: int = 20) -> Request:
+    return Request(at=at, id=f"j{number}", role=role, team="t", user="u", priority=5, blocks=blocks, preset=preset)
+
+
+def _teach(paces: Paces, count: int, seconds: float, first: int = 0, **kind: str) -> None:
+    for number in range(first, first + count):
+        request = _request(number, **kind)  # type: ignore[arg-type]
+        paces.submitted(request)
+        for block in range(10):
+            paces.block_done(request.id, seconds * (0.9, 1.1)[block % 2])
+        paces.ended(request.id)
+
+
+def test_pace_is_learnt_per_preset_and_role_and_unknown_kinds_follow_the_house() -> None:
+    paces = Paces(lambda request: {"standard": 0.5, "hd": 1.0}[request.preset])
+    first = paces.of(_request(0))
+    assert first.seconds == pytest.approx(0.5) and first.sigma > 0.3
+    _teach(paces, 40, 0.8)
+    assert paces.of(_request(900)).seconds == pytest.approx(0.8, rel=0.05)
+    assert paces.of(_request(900)).sigma < 0.15
+    unseen = paces.of(_request(901, preset="hd"))
+    assert unseen.seconds == pytest.approx(1.6, rel=0.1) and unseen.sigma > 0.3
+    _teach(paces, 40, 1.2, first=50, role="b")
+    assert paces.of(_request(902, role="b")).seconds > 1.1 > paces.of(_request(903, role="a")).seconds
+
+
+def test_outliers_hardly_move_a_pace() -> None:
+    paces = Paces(lambda _: 0.5)
+    _teach(paces, 30, 0.5)
+    _teach(paces, 1, 50.0, first=100)
+    assert paces.of(_request(900)).seconds < 0.56
+
+
+def test_own_blocks_tell_more_and_more_of_a_running_job() -> None:
+    paces = Paces(lambda _: 0.5)
+    _teach(paces, 30, 0.5)
+    request = _request(200)
+    paces.submitted(request)
+    seen = []
+    for _ in range(40):
+        paces.block_done(request.id, 0.75)
+        seen.append(paces.of(request))
+    assert seen[0].seconds < seen[5].seconds < seen[39].seconds <= 0.75
+    assert seen[39].sigma < seen[0].sigma
+
+
+def test_future_demand_repeats_crowds_and_starts_from_nothing() -> None:
+    source, demand = random.Random(1), Demand()
+    assert list(demand.draw(0.0, source)) == []
+    for crowd in range(20):
+        for number in range(10):
+            demand.submitted(_request(crowd * 10 + number, at=crowd * 600.0 + number))
+    horizon = 6_000.0
+    counts = [sum(1 for _ in takewhile(lambda one: one[0] < horizon, demand.draw(11_500.0, source))) for _ in range(40)]
+    assert sum(counts) / len(counts) == pytest.approx(100, rel=0.25)
+    times = [after for after, _ in takewhile(lambda one: one[0] < horizon, demand.draw(11_500.0, source))]
+    assert times == sorted(times)
+    gaps = sorted(b - a for a, b in pairwise(times))
+    assert gaps[len(gaps) // 2] < 5.0 < gaps[-1]  # crowds, not an even trickle
+
+
+def test_losses_are_counted_per_slot_and_remembered_with_their_length() -> None:
+    losses = Losses()
+    for slot in range(2):
+        losses.slot_back(0.0, slot)
+    assert losses.rate(7_200.0) < 1e-4
+    for number in range(10):
+        losses.slot_lost(100.0 * number, 0)
+        losses.slot_back(100.0 * number + 40.0, 0)
+    assert losses.rate(3_600.0) == pytest.approx(10 / (2 * 3_600 + 3_600), rel=0.01)
+    drawn = [losses.draw_down_s(random.Random(number)) for number in range(60)]
+    assert sorted(drawn)[30] == 40.0
+
+
+def test_ranges_cover_four_of_five_after_being_far_too_narrow() -> None:
+    source, conformal, hits = random.Random(3), Conformal(), []
+    for number in range(1_500):
+        load = source.random()
+        raw = Raw(0.0, 0.12, (load, 0.0))
+        truth = source.gauss(0.1, 0.2 + 0.2 * load)  # far wider than foretold, more so under load, and too late
+        low, middle, high = conformal.correct(raw)
+        if number >= 500:
+            hits.append((load > 0.5, low <= truth <= high, middle))
+        conformal.learn(raw, truth)
+    for is_loaded in (True, False):
+        part = [hit for loaded, hit, _ in hits if loaded is is_loaded]
+        assert 0.74 <= sum(part) / len(part) <= 0.87
+    assert sum(middle for _, _, middle in hits) / len(hits) == pytest.approx(0.1, abs=0.03)
+
+
+def test_score_names_the_worst_stretch() -> None:
+    narrow, wide = Range(9.0, 10.0, 11.0), Range(1.0, 10.0, 100.0)
+    outcomes = [(wide, 20.0)] * 500 + [(narrow, 20.0)] * 100 + [(wide, 20.0)] * 400
+    score = score_of(outcomes)
+    assert (score.forecasts, score.coverage_80, score.worst_window_coverage) == (1000, 0.9, 0.6)
+    assert score.median_error == 0.5
+    assert score_of([]).to_mapping()["coverage_80"] is None
+
+
+def test_quantiles_interpolate_between_values() -> None:
+    assert quantile([1.0, 2.0, 3.0], 0.25) == 1.5
+    assert range_of([5.0]) == Range(5.0, 5.0, 5.0)
+    with pytest.raises(ValueError, match="no quantile"):
+        quantile([], 0.5)

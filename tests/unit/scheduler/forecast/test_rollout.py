@@ -1,0 +1,120 @@
+"""A future run from a snapshot is what the core would do: same jobs, same slots, same times."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from math import log
+
+import pytest
+
+from scheduler.core.invariants import check_invariants
+from scheduler.core.job import JobState
+from scheduler.core.policy import Policy
+from scheduler.forecast.learnt import Learnt
+from scheduler.forecast.paces import Pace
+from scheduler.forecast.rollout import Rollout
+from scheduler.forecast.snapshot import Snapshot
+from scheduler.forecast.witness import Request
+from scheduler.simulation.costs import Costs
+from scheduler.simulation.synthetic import synthetic_trace
+from scheduler.simulation.trace import Trace, TraceJob, request_of
+from scheduler.simulation.world import World
+
+EXACT = Costs(
+    job_sigma=0.0, block_sigma=0.0, drift_sigma=0.0, switch_s=0.0, cold_start_s=0.0, close_s=0.1, block_s=0.5
+)
+
+
+PLAIN = Policy(max_queued_per_user=1_000, fair_share_points=0.0, affinity_points=0.0)
+
+
+def _world(trace: Trace, slots: int = 2, policy: Policy = PLAIN) -> tuple[World, Learnt]:
+    learnt = Learnt(lambda _: 0.5)
+    learnt.losses.rate = lambda _: 1e-12  # type: ignore[method-assign]
+    for is_switch in (True, False):
+        learnt.preparing._means[is_switch] = 0.0
+    return World(trace, slots=slots, policy=policy, costs=EXACT, witnesses=(learnt,)), learnt
+
+
+def _rollout(world: World, learnt: Learnt, coming: list[TraceJob]) -> Rollout:
+    snapshot = Snapshot(world.state)
+    arrivals = ((line.at - snapshot.now, request_of(line)) for line in coming)
+    exact = Pace(log(0.5), 0.0, 0.0)
+    return Rollout(snapshot, learnt, random.Random(1), lambda _request, _is_future: exact, arrivals=arrivals)
+
+
+def _day(kind: str, jobs: int = 120) -> Trace:
+    """A synthetic day in which every block takes as long as the next."""
+    made = synthetic_trace(kind, slots=2, jobs=jobs, seed=4)
+    return Trace(jobs=tuple(replace(job, preset="standard", block_s=None) for job in made.jobs))
+
+
+@pytest.mark.parametrize("kind", ["bursts", "preemption", "peak"])
+def test_whole_day_run_forward_from_an_empty_house_is_the_day_itself(kind: str) -> None:
+    trace = _day(kind)
+    world, learnt = _world(trace, policy=Policy(max_queued_per_user=1_000))  # fair share, warm roles and all
+    future = _rollout(world, learnt, list(trace.jobs))
+    future.run({"nobody"}, 1e6)
+    world.run()
+    starts = {future._coming[name].id: start for name, start in future._starts.items()}
+    off = [abs(starts[name] - (record.started_at or 0.0)) for name, record in world.records.items()]
+    assert len(off) == len(trace.jobs) and max(off) < 0.01, sorted(off)[-5:]
+
+
+@pytest.mark.parametrize("kind", ["calm", "bursts", "preemption", "peak"])
+@pytest.mark.parametrize("at_share", [0.3, 0.7])
+def test_known_future_is_foretold_from_the_midst_of_a_day(kind: str, at_share: float) -> None:
+    """Where in its block a job is, nobody knows; under fair share such a trifle may turn two jobs round, hence without."""
+    trace = _day(kind)
+    world, learnt = _world(trace)
+    moment = trace.jobs[int(len(trace.jobs) * at_share)].at
+    world.run(until=moment)
+    wanted = set(world.state.jobs)
+    foretold = _rollout(world, learnt, [line for line in trace.jobs if line.at > world.now]).run(wanted, 1e6)
+    now = world.state.now
+    world.run()
+    assert wanted and foretold.keys() == wanted
+    off = [abs(foretold[name][1] - (world.records[name].ended_at or 0.0) + now) for name in wanted]
+    shares = sorted(one / foretold[name][1] for one, name in zip(off, wanted, strict=True))
+    assert shares[len(shares) // 2] <= 0.1, shares
+
+
+def test_copy_runs_forward_and_leaves_the_original_alone() -> None:
+    world, learnt = _world(synthetic_trace("preemption", slots=2, jobs=80, seed=2))
+    world.run(until=world._agenda[40][0])
+    before = {job.id: (job.state, job.blocks_done, job.preemptions) for job in world.state.jobs.values()}
+    places = [job.id for job in world.state.line.best_first()]
+    snapshot = Snapshot(world.state)
+    revived = snapshot.revive()
+    assert [job.id for job in revived.line.best_first()] == places
+    assert {job.id: job.slot for job in revived.jobs.values()} == {
+        job.id: job.slot for job in world.state.jobs.values()
+    }
+    check_invariants(revived)
+    _rollout(world, learnt, []).run(set(world.state.jobs), 1e6)
+    assert {job.id: (job.state, job.blocks_done, job.preemptions) for job in world.state.jobs.values()} == before
+    check_invariants(world.state)
+
+
+def test_job_that_is_asked_to_stop_stops_in_the_future_too() -> None:
+    jobs = (
+        TraceJob(at=0.0, id="long", user="u", team="t", role="r", priority=10, blocks=100),
+        TraceJob(at=10.2, id="urgent", user="u", team="t", role="r", priority=100, blocks=10),
+    )
+    world, learnt = _world(Trace(jobs=jobs), slots=1)
+    world.run(until=10.2)
+    assert world.state.jobs["long"].state is JobState.PREEMPTING
+    foretold = _rollout(world, learnt, []).run({"long", "urgent"}, 1e6)
+    assert foretold["urgent"][0] <= 0.5 and foretold["urgent"][1] == pytest.approx(5.4, abs=0.5)
+    assert foretold["long"][1] == pytest.approx(39.8 + 5.2, abs=0.6)
+
+
+def test_request_of_a_future_is_not_taken_for_the_past_one_it_repeats() -> None:
+    learnt = Learnt(lambda _: 0.5)
+    request = Request(at=0.0, id="a", role="r", team="t", user="u", priority=1, blocks=10, preset="standard")
+    learnt.submitted(request)
+    for _ in range(10):
+        learnt.block_done(1.0, "a", 5.0)
+    assert learnt.paces.prior(request).seconds == pytest.approx(0.5)
+    assert learnt.paces.of(request).seconds > 2.0

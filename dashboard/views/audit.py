@@ -32,9 +32,14 @@ def page() -> str:
         lines_of=lines_of,
         summary_of=summary_of,
         filters=kept,
+        pills=[(name, value, urlencode(_without(kept, name))) for name, value in kept.items()],
         export_query=urlencode(kept),
         older=urlencode({**kept, "before_seq": rows[-1]["seq"]}) if is_more else "",
         is_first=filters.before_seq is None,
         newest=urlencode(kept),
         last_check=house().reads.store.last_entry_of("audit", "audit:verified"),
     )
+
+
+def _without(kept: dict[str, str], name: str) -> dict[str, str]:
+    return {other: value for other, value in kept.items() if other != name}

@@ -14,7 +14,10 @@ from tests.browser.scenes import sign_in, submit
 
 Open = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
-VIEWS = ("/dashboard", "/dashboard/roles/", "/dashboard/roles/teacher", "/me", "/submit", "/dashboard/audit/", "/openapi")
+VIEWS = (
+    "/dashboard", "/dashboard/roles/", "/dashboard/roles/teacher", "/dashboard/jobs", "/me", "/submit", "/dashboard/watermark/",
+    "/dashboard/faults/", "/dashboard/audit/", "/dashboard/rights", "/openapi",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

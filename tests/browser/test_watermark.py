@@ -1,0 +1,111 @@
+"""What coordinators do each day, in a real browser: sign off, choose a span, hold still, pause, change the order, act on many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.studio import Studio, until
+from tests.browser.scenes import submit
+
+Open = Callable[..., Page]
+
+
+def is_live(page: Page) -> None:
+    """Wait for the socket."""
+    expect(page.locator(".mode")).to_have_text("live", timeout=15_000)
+
+
+def test_morning_check_is_read_signed_once_and_fits_one_page(open_page: Open, studio: Studio) -> None:
+    page = open_page("/dashboard/watermark/?range=1h", "ana", "coordinator", allowed=("409",))
+    is_live(page)
+    stack = page.locator('[data-chart-kind="stack"]')
+    expect(page.locator('[data-chart-kind="devices"] .main-svg').first).to_be_visible(timeout=15_000)
+    expect(stack.locator(".main-svg").first).to_be_visible(timeout=15_000)
+    expect(stack.locator(".legend")).to_contain_text("not ours")
+    late = open_page("/dashboard/watermark/", "olga", "ops", allowed=("409",))
+    page.get_by_label("Note for the next person").fill("fan is loud")
+    page.get_by_role("button", name="Sign off").click()
+    expect(page.locator("[data-sign]")).to_contain_text("Signed off by ana", timeout=15_000)
+    expect(page.locator("[data-sign]")).to_contain_text("fan is loud")
+    late.get_by_role("button", name="Sign off").click()
+    expect(late.locator("[data-sign] .error")).to_contain_text("ana has signed")
+    page.emulate_media(media="print")
+    assert len(re.findall(rb"/Type\s*/Page[^s]", page.pdf(format="A4"))) == 1
+    signed = studio.reader.audit(action="watermark:signed")
+    assert [(row["actor"], row["body"]["reason"]) for row in signed] == [("user:ana", "fan is loud")]
+
+
+def test_zoom_goes_through_all_charts_and_outlives_new_readings(open_page: Open) -> None:
+    page = open_page("/dashboard/watermark/?range=1h")
+    charts = page.locator('[data-drawn="yes"]:not([hidden])')
+    expect(charts).to_have_count(2, timeout=15_000)
+    box = charts.first.locator(".nsewdrag").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.3 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], y, steps=5)
+    page.mouse.up()
+
+    def ranges() -> list[list[str]]:
+        return [[str(end)[:19] for end in one.evaluate("chart => chart.layout.xaxis.range")] for one in charts.all()]
+
+    until(lambda: ranges()[0] == ranges()[1], "both charts show the chosen span", 10)
+    chosen, points = ranges(), charts.first.evaluate("chart => chart.data[0].x.length")
+    until(lambda: charts.first.evaluate("chart => chart.data[0].x.length") > points, "a new reading", 15)
+    assert ranges() == chosen
+
+
+def test_page_held_still_changes_only_when_its_reader_goes_on(open_page: Open, studio: Studio) -> None:
+    page = open_page()
+    is_live(page)
+    page.get_by_role("button", name="Hold still").click()
+    job = submit(studio, "day-team", "teacher", 1.0)
+    expect(page.locator("[data-held-count]")).to_contain_text("waiting", timeout=15_000)
+    studio.wait_for_end(job)
+    assert page.locator(f'[data-events] a[href$="{job}"]').count() == 0
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(f'[data-events] a[href$="{job}"]').first).to_be_visible(timeout=15_000)
+
+
+def test_order_is_changed_after_its_preview_and_many_are_cancelled_after_their_list(open_page: Open, studio: Studio) -> None:
+    blocker = submit(studio, "night-team", "student", 30, 60)
+    studio.wait_for_blocks(blocker, 1)
+    first, second = (submit(studio, "market-team", "teacher", 2, priority) for priority in (20, 10))
+    page = open_page(f"/dashboard/jobs/{second}", "ana", "coordinator")
+    is_live(page)
+    page.get_by_role("button", name="Move to the front").click()
+    expect(page.locator("#ask")).to_contain_text("From place 2 to place 1 of 2")
+    expect(page.locator("#ask")).to_contain_text(f"teacher {first} of market-team: place 1 → 2")
+    page.locator("#ask input").fill("the launch is earlier")
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator("[data-place-words]")).to_contain_text("number 1 of 2", timeout=15_000)
+    assert studio.reader.audit(action="job:reprioritised", object=f"job:{second}")[0]["body"]["reason"] == "the launch is earlier"
+
+    page.goto(f"{studio.url}/dashboard/jobs?user=market-team&state=open")
+    for job in (first, second):
+        page.locator(f'input[value="{job}"]').check()
+    page.get_by_role("button", name="Cancel the ticked").click()
+    expect(page.locator("#ask-title")).to_have_text("Cancel 2 of 2 jobs?")
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator("#ask-title")).to_have_text("Done: 2 of 2")
+    page.get_by_role("button", name="Leave it").click()
+    expect(page.locator("p.empty")).to_contain_text("No job meets these filters", timeout=15_000)
+    studio.door.cancel(blocker)
+    studio.wait_for_end(blocker)
+
+
+def test_pause_says_why_and_until_when_to_everybody(open_page: Open) -> None:
+    page, other = open_page("/dashboard", "ana", "coordinator"), open_page("/me")
+    is_live(other)
+    page.get_by_role("button", name="Pause the queue").click()
+    dialog = page.locator("#pause-dialog")
+    dialog.get_by_label("Reason").fill("new driver")
+    dialog.get_by_label("Until").select_option("900")
+    dialog.locator("button.main").click()
+    expect(other.locator("#queue-paused")).to_contain_text(re.compile(r"new driver · until \d\d:\d\d"), timeout=15_000)
+    page.get_by_role("button", name="Resume the queue").click()
+    expect(other.locator("#queue-paused")).to_be_hidden(timeout=15_000)

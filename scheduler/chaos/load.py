@@ -138,7 +138,7 @@ class Load:
             elif len(still_open := self._still_open()) < self.most_open:
                 self._submit(self._new(self._rng.randrange(len(self._requests))), door)
             elif self.wants_preemption.is_set():
-                own.set_priority(still_open[-1].job_id or "", 100, "chaos")
+                self._make_urgent(still_open, own)
             else:
                 self._wish_something(still_open, own)
         except SchedulerError as error:
@@ -162,6 +162,16 @@ class Load:
         rows = [(one, reader.job(one.job_id or "")) for one in self._open]
         self._open = [one for one, row in rows if row is None or row["state"] not in FINAL_STATES]
         return self._open
+
+    def _make_urgent(self, still_open: list[Asked], door: Scheduler) -> None:
+        """Whoever runs becomes the least wanted and one that waits the most: only a lead makes a job give way."""
+        reader = self._reader()
+        rows = [row for one in still_open if (row := reader.job(one.job_id or "")) is not None]
+        running = [row["id"] for row in rows if row["state"] == "RUNNING"]
+        waiting = [row["id"] for row in rows if row["state"] == "QUEUED" and not row["is_paused"]]
+        if running and waiting:
+            door.set_priority(running[0], 1, "chaos")
+            door.set_priority(waiting[-1], 100, "chaos")
 
     def _wish_something(self, still_open: list[Asked], door: Scheduler) -> None:
         one = self._rng.choice(still_open)

@@ -19,7 +19,7 @@ from scheduler.core.job import JobState
 from scheduler.crash_points import TAKEN
 from scheduler.store import open_reader
 from tests.unit.scheduler.store_rig import READER as ACTOR
-from tests.unit.scheduler.store_rig import new_job, writer
+from tests.unit.scheduler.store_rig import go, new_job, writer
 
 
 class Door:
@@ -27,6 +27,7 @@ class Door:
 
     def __init__(self) -> None:
         self.jobs: list[str] = []
+        self.priorities: list[tuple[str, int]] = []
 
     def submit(self, request: dict[str, Any], key: str) -> dict[str, Any]:
         """The next job's id."""
@@ -35,6 +36,7 @@ class Door:
 
     def set_priority(self, job_id: str, priority: int, reason: str) -> None:
         """A wish that is granted."""
+        self.priorities.append((job_id, priority))
 
     cancel = pause = resume = lambda self, job_id: None  # wishes that are granted
 
@@ -67,3 +69,20 @@ def test_people_ask_anew_as_soon_as_one_of_their_jobs_has_ended(tmp_path: Path) 
             store.move_job(MoveJob("j1", JobState.QUEUED, JobState.CANCELLED, "job:cancelled", {}, {}), ACTOR, 2.0)
         load._one_round()
     assert door.jobs == ["j1", "j2", "j3"]
+
+
+def test_people_who_want_a_preemption_lower_whoever_runs_and_raise_whoever_waits(tmp_path: Path) -> None:
+    door = Door()
+    load = Load([lambda: door], lambda: open_reader(tmp_path), "fake", seed=1, most_open=2)  # type: ignore[list-item, return-value]
+    load.wants_preemption.set()
+    with writer(tmp_path) as store:
+        for number in (1, 2):
+            with store.transaction():
+                store.insert_job(new_job(number, id=f"j{number}"), ACTOR, 1.0)
+        go(store, "SUBMITTED", "QUEUED", job_id="j2")
+        for _ in range(3):
+            load._one_round()
+        assert door.priorities == [], "nobody runs who could give way"
+        go(store, "SUBMITTED", "QUEUED", "LEASED", "RUNNING", job_id="j1")
+        load._one_round()
+    assert door.priorities == [("j1", 1), ("j2", 100)]

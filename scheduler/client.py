@@ -70,7 +70,8 @@ class Scheduler:
     ) -> dict[str, Any]:
         """Ask for a video of a role. Without a duration the voice decides; without a priority the role does.
 
-        `overrides`: context, preset, size, steps, seed, num_clip, infer_frames, fill, degrade, idempotency_key.
+        `overrides`: context, preset, size, steps, seed, num_clip, infer_frames, fill, degrade, deadline_sec, start_in_sec,
+        idempotency_key.
         Returns `{"id", "state", "place", "estimate", "decision"}`.
         """
         key = overrides.pop("idempotency_key", None)

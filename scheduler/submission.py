@@ -19,9 +19,11 @@ _KNOWN: dict[str, tuple[type, ...]] = {
     "user": (str,), "role": (str,), "duration_sec": (int, float), "priority": (int,), "context": (dict,),
     "preset": (str,), "fill": (str,), "degrade": (str,), "size": (str,), "steps": (int,), "seed": (int,),
     "num_clip": (int,), "infer_frames": (int,),
+    "deadline_sec": (int, float), "start_in_sec": (int, float),
 }  # fmt: skip
 _TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", dict: "an object"}
 MAX_DURATION_S = 36_000.0
+MAX_AHEAD_S = 30 * 86_400.0
 MAX_SLACK_S = BLOCK_SECONDS  # a duration this much beyond the voice is the same length in blocks
 
 
@@ -38,6 +40,8 @@ class Submission:
     width: int
     height: int
     recipe: config.Recipe
+    deadline_s: float | None = None  # from submission until it is wanted
+    start_in_s: float | None = None  # from submission until the time that is to be reserved
     warnings: tuple[str, ...] = ()
 
 
@@ -105,8 +109,20 @@ def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256:
         width=width,
         height=height,
         recipe=recipe,
+        deadline_s=_ahead(request, "deadline_sec"),
+        start_in_s=_ahead(request, "start_in_sec"),
         warnings=(*warnings, *rendered.warnings),
     )
+
+
+def _ahead(request: Mapping[str, Any], field: str) -> float | None:
+    """Seconds from now; None where nothing is asked for."""
+    value = request.get(field)
+    if value is None:
+        return None
+    if not 0 < value <= MAX_AHEAD_S:
+        raise bad_request(f"{field} {value} is not possible.", field, f"Use more than 0 and at most {MAX_AHEAD_S:.0f} seconds.")
+    return float(value)
 
 
 def _settings(request: Mapping[str, Any], role: Role) -> tuple[config.Settings, tuple[str, ...]]:

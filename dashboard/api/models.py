@@ -40,6 +40,8 @@ class SubmitJob(Body):
     infer_frames: int | None = None
     fill: str | None = Field(default=None, description="loop or pad, where the video is longer than the voice")
     degrade: str | None = Field(default=None, description="allow, ask or never")
+    deadline_sec: float | None = Field(default=None, description="wanted within so many seconds; more urgent as it nears")
+    start_in_sec: float | None = Field(default=None, description="reserve a slot for so many seconds from now")
 
 
 class SetPriority(Body):

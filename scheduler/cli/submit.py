@@ -41,6 +41,12 @@ def submit(
     degrade: Annotated[
         str | None, typer.Option("--degrade", help="allow, ask or never: may it be made at a lower rung?")
     ] = None,
+    deadline_sec: Annotated[
+        float | None, typer.Option("--deadline-sec", help="Wanted within so many seconds; more urgent as it nears.")
+    ] = None,
+    start_in_sec: Annotated[
+        float | None, typer.Option("--start-in-sec", help="Reserve a slot for so many seconds from now.")
+    ] = None,
     idempotency_key: Annotated[
         str | None,
         typer.Option("--idempotency-key", help="The same key with the same request gives the same job back."),
@@ -90,7 +96,7 @@ def submit(
     request: dict[str, Any] = {
         "user": getpass.getuser() if user is None else user, "role": role, "duration_sec": duration, "priority": priority,
         "context": parse_pairs(context) or None, "preset": preset, "fill": fill, "degrade": degrade,
-        **checked.as_request(),
+        "deadline_sec": deadline_sec, "start_in_sec": start_in_sec, **checked.as_request(),
     }  # fmt: skip
     answer = door(data).submit({k: v for k, v in request.items() if v is not None}, idempotency_key=idempotency_key)
     show_submitted(answer, checked.notes, as_json=as_json)

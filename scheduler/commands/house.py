@@ -36,5 +36,12 @@ class House:
                 return slot.active.ready.weights_sha256
         return ""
 
+    def devices(self) -> list[str]:
+        """Devices of the workers that are ready."""
+        return sorted({
+            slot.active.ready.device for slot in self.supervisor.slots
+            if slot.active is not None and slot.active.ready is not None
+        })  # fmt: skip
+
 
 Handler = Callable[[House, Actor, Arguments], Awaitable[dict[str, Any]]]

@@ -45,7 +45,7 @@ async def submit_job(house: House, actor: Actor, args: Arguments) -> dict[str, A
     role = house.roles.get(request["role"])
     made = submission.work_out(request, role, house.model, house.weights_sha256())
     fingerprint = _fingerprint(request)
-    return await house.ledger.do(lambda turn: _accept(turn, made, key, fingerprint), actor)
+    return await house.ledger.do(lambda turn: _accept(house, turn, made, key, fingerprint), actor)
 
 
 async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
@@ -74,11 +74,11 @@ async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
         context_bytes=memory.context_bytes(SHAPES[recipe.model], width, height, settings.steps),
         width=width, height=height, recipe=recipe,
     )  # fmt: skip
-    return await house.ledger.do(lambda turn: _accept(turn, made, None, "", again_of=job_id), actor)
+    return await house.ledger.do(lambda turn: _accept(house, turn, made, None, "", again_of=job_id), actor)
 
 
 def _accept(
-    turn: Turn, made: Submission, key: str | None, fingerprint: str, again_of: str | None = None
+    house: House, turn: Turn, made: Submission, key: str | None, fingerprint: str, again_of: str | None = None
 ) -> dict[str, Any]:
     """In the transaction: job row, the core's decision, idempotency key."""
     if key is not None and (earlier := turn.store.job_of_key(turn.actor.name, key)) is not None:
@@ -86,10 +86,12 @@ def _accept(
     job_id = new_job_id(turn.at)
     ordinal = turn.store.next_ordinal()
     role = made.role
+    times = _times(house, turn, made)
     job = NewJob(
         id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name, role_version=role.version,
         priority=made.priority, degrade=made.degrade, total_blocks=made.total_blocks, context_bytes=made.context_bytes,
         submitted_at=turn.at, recipe=made.recipe.to_json(), width=made.width, height=made.height, again_of=again_of,
+        **times,
     )  # fmt: skip
     turn.has_changed = True
     turn.store.insert_job(job, turn.actor, turn.at, idempotency_key=key, request_sha256=fingerprint)
@@ -97,10 +99,20 @@ def _accept(
         events.JobSubmitted(
             at=turn.at, job_id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name,
             priority=made.priority, total_blocks=made.total_blocks, context_bytes=made.context_bytes, degrade=made.degrade,
-            alternatives=() if again_of else _alternatives(made),
+            alternatives=() if again_of else _alternatives(made), **times,
         )
     )  # fmt: skip
     return {**_answer(turn, job_id, actions), "warnings": list(made.warnings)}
+
+
+def _times(house: House, turn: Turn, made: Submission) -> dict[str, Any]:
+    """Predicted pace and wanted times; what was never measured has the pace that the standard preset promises."""
+    times: dict[str, Any] = {
+        name: None if ahead_s is None else turn.at + ahead_s
+        for name, ahead_s in (("deadline", made.deadline_s), ("start_at", made.start_in_s))
+    }
+    pace = house.reports.block_ms(made.recipe.to_json(), made.width, made.height, house.devices())
+    return times if pace is None else {**times, "block_ms": pace}
 
 
 def _alternatives(made: Submission) -> tuple[tuple[str, int], ...]:

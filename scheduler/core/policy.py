@@ -54,7 +54,7 @@ class Policy:
     )
     fair_share_half_life_s: float = _number(3600.0, least=1, says="half of what a team used is forgotten after it")
     fair_share_credit_s: float = _number(
-        10.0, least=0, says="GPU seconds that a team may lie behind the least served one when it comes back"
+        0.0, least=0, says="GPU seconds that a team may lie behind the least served one when it comes back"
     )
     team_weights: Mapping[str, float] = field(
         default_factory=dict, metadata={"says": "shares of teams as `{team: number}`; a team that is not named has 1"}

@@ -87,6 +87,9 @@ def test_recipe_holds_everything_that_the_request_and_the_role_decided() -> None
         ({"priority": 101}, "priority"),
         ({"priority": True}, "priority"),
         ({"degrade": "maybe"}, "degrade"),
+        ({"deadline_sec": 0}, "deadline_sec"),
+        ({"start_in_sec": -5}, "start_in_sec"),
+        ({"start_in_sec": "soon"}, "start_in_sec"),
         ({"fill": "stretch"}, "fill"),
         ({"duration_sec": 0}, "duration_sec"),
         ({"duration_sec": "long"}, "duration_sec"),
@@ -112,3 +115,9 @@ def test_lower_settings_are_known_even_where_none_may_be_taken(degrade: str) -> 
     rungs = _alternatives(submission)
     assert rungs, "a refusal names what would fit"
     assert all(predicted < submission.context_bytes for _, predicted in rungs)
+
+
+def test_wanted_times_are_seconds_from_now_and_none_where_nothing_is_asked() -> None:
+    assert (made().deadline_s, made().start_in_s) == (None, None)
+    submission = made(deadline_sec=90, start_in_sec=600.5)
+    assert (submission.deadline_s, submission.start_in_s) == (90.0, 600.5)

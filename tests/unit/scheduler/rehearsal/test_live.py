@@ -1,0 +1,95 @@
+"""When a live rehearsal may begin, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.errors import SchedulerError
+from scheduler.rehearsal.live import USER, check_ready, play_live
+from scheduler.store import Reader, Store, open_reader
+from tests.unit.scheduler.store_rig import AT, READER, accept, go, new_job, role, writer
+
+READY: dict[str, Any] = {
+    "queue": {"paused": False}, "slots": [{"worker": "w1", "drained": False, "device": "cpu"}],
+}  # fmt: skip
+
+
+class Door:
+    """The daemon's door: every second job succeeds at once, the others stay until they are cancelled."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.requests, self.cancelled = store, [], []
+
+    def status(self) -> dict[str, Any]:
+        """One slot."""
+        return READY
+
+    def submit(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Take a job up."""
+        self.requests.append(request)
+        number = len(self.requests)
+        job = new_job(number, user=request["user"], priority=request["priority"], role=request["role"])
+        with self.store.transaction():
+            self.store.insert_job(job, READER, AT + number)
+        path = ("SUBMITTED", "QUEUED", "LEASED", "RUNNING", "SUCCEEDED")[: 5 if number % 2 else 2]
+        times = {"started_at": AT + number + 1, "finished_at": AT + number + 3} if number % 2 else {}
+        go(self.store, *path, job_id=job.id, **times)
+        return {"id": job.id}
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """End a job."""
+        self.cancelled.append(job_id)
+        go(self.store, "QUEUED", "CANCELLED", job_id=job_id)
+        return {}
+
+
+def _reader(tmp_path: Path, has_role: bool = True, has_job: bool = False) -> Reader:
+    with writer(tmp_path) as store:
+        if has_role:
+            with store.transaction():
+                store.put_role(role(), READER, AT)
+        if has_job:
+            go(store, "SUBMITTED", "QUEUED", job_id=accept(store))
+    return open_reader(tmp_path)
+
+
+def test_live_rehearsal_does_not_delay_others_unless_told(tmp_path: Path) -> None:
+    reader = _reader(tmp_path, has_job=True)
+    with pytest.raises(SchedulerError, match="1 jobs of others are open") as caught:
+        check_ready(READY, reader, may_delay=False)
+    assert "--anyway" in caught.value.hint
+    assert check_ready(READY, reader, may_delay=True) == ["teacher"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ({**READY, "queue": {"paused": True}}, "queue_paused"),
+        ({**READY, "slots": [{"worker": None, "drained": False, "device": None}]}, "no_slot"),
+        ({**READY, "slots": [{"worker": "w1", "drained": True, "device": "cpu"}]}, "no_slot"),
+    ],
+)
+def test_live_rehearsal_begins_only_where_something_plays(status: dict[str, Any], code: str, tmp_path: Path) -> None:
+    with pytest.raises(SchedulerError) as caught:
+        check_ready(status, _reader(tmp_path), may_delay=False)
+    assert caught.value.code == code
+
+
+def test_live_rehearsal_needs_a_role(tmp_path: Path) -> None:
+    with pytest.raises(SchedulerError, match="No role is loaded"):
+        check_ready(READY, _reader(tmp_path, has_role=False), may_delay=False)
+
+
+def test_live_rehearsal_is_bounded_and_cancels_what_is_left(tmp_path: Path) -> None:
+    with writer(tmp_path) as store:
+        door = Door(store)
+        report = play_live(door, open_reader(tmp_path), ["teacher"], jobs=4, limit_s=0.0, urgent_priority=100, say=lambda _: None)  # type: ignore[arg-type]
+    assert len(door.requests) == 3, "the time was over before the urgent one could follow"
+    assert {request["user"] for request in door.requests} == {USER}
+    assert {(request["preset"], request["steps"]) for request in door.requests} == {("pocket", 3)}
+    assert (report["is_cut_short"], report["totals"]["cancelled"], report["totals"]["succeeded"]) == (True, 1, 2)
+    assert [job["state"] for job in report["jobs"]] == ["SUCCEEDED", "CANCELLED", "SUCCEEDED"]
+    assert report["jobs"][0]["wait_s"] == 1.0

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from engine.catalog import SHAPES
 from scheduler.cli.output import say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
 from scheduler.cli.roles import require_sound
@@ -32,6 +33,13 @@ def serve(
     port: Port = 8000,
     host: Host = "127.0.0.1",
     engine: Annotated[str, typer.Option("--engine", help="real, or fake: the scripted program for tests.")] = "real",
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="pocket, or live-avatar-14b: its files lie in DATA/models/NAME.")
+    ] = "pocket",
+    standbys: Annotated[int, typer.Option("--standbys", min=0, max=4, help="Warm workers beside the one at work.")] = 1,
+    vault_limit_gib: Annotated[
+        float, typer.Option("--vault-limit-gib", min=0.1, help="Host memory for weights, contexts and conditions, GiB.")
+    ] = 4.0,
 ) -> None:
     """Start vault, daemon, workers and dashboard; Ctrl-C ends them all."""
     from scheduler.launcher import ServeOptions
@@ -39,6 +47,8 @@ def serve(
 
     if engine not in ("real", "fake"):
         raise bad_usage(f"--engine {engine!r} is unknown.", field="engine", hint="Use real or fake.")
+    if model not in SHAPES:
+        raise bad_usage(f"--model {model!r} is unknown.", field="model", hint=f"Use {' or '.join(SHAPES)}.")
     if preload_roles is not None:
         require_sound(preload_roles, data)  # a mistake is told here, before anything is started
     load_policy(data, slot_memory_bytes=1)  # likewise
@@ -49,6 +59,9 @@ def serve(
         host=host,
         port=port,
         engine=engine,
+        model=model,
+        standbys=standbys,
+        vault_limit_gib=vault_limit_gib,
     )
     raise typer.Exit(run(options, say))
 

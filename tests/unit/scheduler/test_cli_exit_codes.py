@@ -36,6 +36,7 @@ def cli(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str
         ["queue", "stop"],
         ["serve", "--engine", "steam"],
         ["serve", "--port", "70000"],
+        ["serve", "--model", "no-such-model"],
         ["serve", "--preload_roles", "no_such_file.yaml"],
         ["roles", "check", "no_such_file.yaml"],
         ["generate", "--image", "no.png", "--audio", "no.wav"],

@@ -12,6 +12,7 @@ from dashboard.auth import caller, csrf_token
 from dashboard.context import house
 from dashboard.overview import pulse_message
 from dashboard.views import audit, faults, job, jobs, live, people, rights, roles, stage, submit, watermark
+from scheduler.client import SchedulerError
 
 BLUEPRINTS: tuple[Blueprint, ...] = tuple(
     view.blueprint for view in (stage, roles, rights, people, jobs, job, submit, watermark, audit, faults, live)
@@ -50,8 +51,17 @@ def _shared() -> dict[str, Any]:
         "size": formats.size, "percent": formats.percent, "shapes": SHAPES, "script_words": _script_words,
         "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
         "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),
+        "open_counts": _open_counts,
         "has_socketio": current_app.config["GREENROOM_HAS_SOCKETIO"],
     }  # fmt: skip
+
+
+def _open_counts() -> tuple[int, int] | None:
+    """(the caller's open jobs, everybody's); None while there is no store."""
+    try:
+        return house().reads.store.open_counts(caller().name)
+    except SchedulerError:
+        return None
 
 
 def register_words(app: Flask) -> None:

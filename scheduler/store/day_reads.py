@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 
 from scheduler.audit.entry import utc_text
+from scheduler.core.job import FINAL_STATES, JobState
 from scheduler.store.reads import Reads, Row
 from scheduler.store.sql import day as sql
 
@@ -41,6 +42,12 @@ class DayReads(Reads):
         """When the job that waits longest was submitted; None: nothing waits."""
         value = self._value(sql.SELECT_OLDEST_WAITING)
         return None if value is None else float(value)
+
+    def open_counts(self, user: str) -> tuple[int, int]:
+        """(the person's jobs that have not ended, everybody's)."""
+        row = self._row(sql.COUNT_OPEN, (user, json.dumps(sorted(set(JobState) - FINAL_STATES))))
+        assert row is not None, "an aggregate has a row"
+        return row["mine"], row["total"]
 
     def role_done(self, role: str, since: float, until: float, limit: int = 500) -> list[Row]:
         """The role's newest finished jobs of a span, oldest first, each with its memory `peak_bytes` (None: not measured)."""

@@ -7,23 +7,23 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.studio import ROOT, Studio
 from tests.browser.house import browser
 from tests.browser.scenes import busy, has_picture, script, sign_in
 
 TARGET = ROOT / "docs" / "screenshots"
-WIDE, NARROW = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+WIDE, NARROW, PAPER = {"width": 1360, "height": 900}, {"width": 390, "height": 844}, {"width": 720, "height": 1018}
 FAULTS = [{"job": 2, "block": 1, "do": "fail"}, {"job": 4, "block": 5, "do": "crash"}]
 
 
-def settled(page: Page, path: str, studio: Studio) -> None:
-    """Open a view and wait until it is live and its chart is drawn."""
+def settled(page: Page, path: str, studio: Studio, *, is_paper: bool = False) -> None:
+    """Open a view and wait until it is live and its charts are drawn. Paper has no header that says so."""
     page.goto(studio.url + path)
-    page.locator('.mode[data-mode="live"]').wait_for()
+    page.locator('.mode[data-mode="live"]').wait_for(state="attached" if is_paper else "visible")
     for chart in page.locator("[data-chart]").all():
-        chart.locator(".main-svg").first.wait_for()
+        expect(chart).to_have_attribute("data-drawn", "yes")
 
 
 def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
@@ -32,7 +32,8 @@ def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
     views = {
         "global": "/dashboard", "roles": "/dashboard/roles/", "role": "/dashboard/roles/student", "me": "/me",
         "job": f"/dashboard/jobs/{ids['running']}", "job-done": f"/dashboard/jobs/{ids['done']}",
-        "submit": "/submit?role=teacher", "audit": "/dashboard/audit/", "openapi": "/openapi",
+        "submit": "/submit?role=teacher", "audit": "/dashboard/audit/", "openapi": "/openapi", "jobs": "/dashboard/jobs",
+        "watermark": "/dashboard/watermark/?range=1h", "faults": "/dashboard/faults/", "rights": "/dashboard/rights",
     }  # fmt: skip
     made = []
     with chrome.new_context(viewport=WIDE, locale="en-GB") as context:  # type: ignore[attr-defined]
@@ -50,10 +51,15 @@ def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
         page.emulate_media(color_scheme="light")
         settled(page, "/dashboard?lang=zh-CN", studio)
         page.screenshot(path=target / "global-zh.png")
+        page.emulate_media(media="print")
+        settled(page, "/dashboard/watermark/?range=1h&lang=en", studio, is_paper=True)
+        page.set_viewport_size(PAPER)
+        page.screenshot(path=target / "watermark-print.png")
+        page.emulate_media(media="screen")
         page.set_viewport_size(NARROW)
         settled(page, "/dashboard", studio)
         page.screenshot(path=target / "global-phone.png")
-    return [*made, *(target / f"global-{kind}.png" for kind in ("dark", "zh", "phone"))]
+    return [*made, target / "watermark-print.png", *(target / f"global-{kind}.png" for kind in ("dark", "zh", "phone"))]
 
 
 def shrink(path: Path) -> None:

@@ -50,7 +50,21 @@ function check() {
   }
 }
 
+const MINE_MS = 15_000;
+
+// The badge at My jobs: mine / all that have not ended.
+async function countMine() {
+  const badge = document.querySelector("[data-mine]");
+  if (!badge || document.hidden) return;
+  const ask = (query) => fetch(`/jobs?state=open&per_page=1${query}`, { headers: { Accept: "application/json" } });
+  const answers = await Promise.all([ask(`&user=${encodeURIComponent(badge.dataset.mine)}`), ask("")]).catch(() => []);
+  if (answers.length < 2 || answers.some((answer) => !answer.ok)) return;
+  const [mine, all] = await Promise.all(answers.map((answer) => answer.json()));
+  badge.textContent = `${mine.total}/${all.total}`;
+}
+
 export function startHeader() {
+  setInterval(countMine, MINE_MS);
   take(JSON.parse(root.dataset.first));
   on("pulse", take);
   setInterval(check, 500);

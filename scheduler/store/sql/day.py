@@ -15,6 +15,8 @@ WHERE finished_at >= ? AND finished_at < ? AND state = 'SUCCEEDED'"""
 COUNT_ERROR_CODE = "SELECT count(*) FROM jobs WHERE finished_at >= ? AND state = 'FAILED' AND error_code = ?"
 # Rows lie in the order of acceptance, so the first queued row is the one that waits longest.
 SELECT_OLDEST_WAITING = "SELECT submitted_at FROM jobs WHERE state = 'QUEUED' ORDER BY rowid LIMIT 1"
+COUNT_OPEN = """
+SELECT count(*) AS total, coalesce(sum(user = ?), 0) AS mine FROM jobs WHERE state IN (SELECT value FROM json_each(?))"""
 SELECT_ROLE_DONE = """
 SELECT id, submitted_at, started_at, finished_at, frames, preemptions FROM jobs INDEXED BY jobs_finished
 WHERE finished_at >= ? AND finished_at < ? AND role = ? AND state = 'SUCCEEDED' ORDER BY finished_at DESC LIMIT ?"""

@@ -28,7 +28,7 @@ SENTENCES: dict[str, Words] = {
         "en": "no role of the plan names an adapter: the generic character is used",
         "zh": "计划中的角色没有指定适配器：使用通用人物",
     },
-    "adapter_broken": {"en": "{role}: its adapter is {health}", "zh": "{role}：适配器状态为 {health}"},
+    "adapter_broken": {"en": "{role}: its adapter {adapter} is {health}", "zh": "{role}：适配器 {adapter} 状态为 {health}"},
     "adapters_ok": {"en": "adapters of {roles} roles are there, whole", "zh": "{roles} 个角色的适配器完好"},
     "role_versions": {"en": "{versions}; model {model} on {device}", "zh": "{versions}；模型 {model}，设备 {device}"},
     # memory and time

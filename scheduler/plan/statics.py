@@ -144,11 +144,12 @@ def relation_checks(wanted: list[Demand]) -> Iterator[Check]:
 
 
 def adapter_check(roles: Iterable[Role], studio: Studio) -> Check:
-    """The adapters that the plan's roles name: there and whole."""
-    named = {role.name: use.sha256 for role in roles for use in role.adapters}
+    """The adapters that the plan's roles name: kept, and still the files that were checked when the roles were loaded."""
     assert studio.library is not None
-    for name, sha256 in named.items():
-        if (state := studio.library.verify(sha256)) != "healthy":
-            return checked("plan adapters", BAD, "adapter_broken", {"role": name, "state": state}, role=name, health=state)
+    named = [(role.name, use) for role in roles for use in role.adapters]
+    for name, use in named:
+        if (health := studio.library.verify(use.sha256)) != "healthy":
+            figures = {"role": name, "adapter": use.name, "health": health}
+            return checked("plan adapters", BAD, "adapter_broken", figures, role=name, adapter=use.name, health=health)
     code = "adapters_ok" if named else "adapters_none"
-    return checked("plan adapters", OK, code, {"roles": sorted(named)}, roles=len(named))
+    return checked("plan adapters", OK, code, {"adapters": len(named)}, roles=len({name for name, _ in named}))

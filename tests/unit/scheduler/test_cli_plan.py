@@ -62,6 +62,7 @@ def plan_in(folder: Path, *entries: str, name: str = "plan.yaml") -> Path:
 
 
 ASKED = 'role: teacher, user: a, window: "10:00-11:00"'
+CROWD = 'role: teacher, user: a, window: "10:00-10:10"'
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ ASKED = 'role: teacher, user: a, window: "10:00-11:00"'
     [
         (f"{ASKED}, count: 5", 0, "Everything fits."),
         (f"{ASKED}, preset: preview, length: 6", 10, "needs attention"),
-        (f"{ASKED}, count: 60", 11, "does not fit"),
+        (f"{CROWD}, count: 8", 11, "does not fit"),
         (f"{ASKED}, length: 90", 11, "fill: loop"),
     ],
 )
@@ -88,10 +89,10 @@ def test_daemon_that_does_not_answer_is_cannot_tell(data: Path, monkeypatch: pyt
 
 def test_misfit_names_what_would_make_it_fit(data: Path) -> None:
     later = 'role: teacher, user: b, window: "14:00-15:00"'
-    done = run("--validate", "--plan", plan_in(data, f"{ASKED}, count: 60", later), "--data", data)
+    done = run("--validate", "--plan", plan_in(data, f"{CROWD}, count: 12", later), "--data", data)
     (line,) = [line for line in done.output.splitlines() if line.startswith("3 ")]
     assert "ask for" in line
-    assert "instead of 60" in line
+    assert "instead of 12" in line
     assert "Together these make the whole plan fit: line 3, teacher" in done.output
     assert "more is wanted than can play" in done.output
 

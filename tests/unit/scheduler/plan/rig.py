@@ -19,7 +19,7 @@ from scheduler.registry import Role
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC).timestamp()  # a Monday
 BOOK = StyleBook(name="plain", base="{{ role_prompt }}", styles={})
 GIB = 1 << 30
-ASSETS = {kind: hashlib.sha256(kind.encode()).hexdigest() for kind in ("portrait", "voice")}
+ASSETS = {kind: hashlib.sha256(kind.encode()).hexdigest() for kind in ("portrait", "voice", "adapter")}
 
 
 def role(name: str, **changes: Any) -> Role:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from engine.config import AdapterUse
 from scheduler.core.policy import Policy
 from scheduler.plan.check import Check, verdict_of
 from scheduler.plan.entry import DayPlan
@@ -162,6 +163,16 @@ def test_missing_asset_and_full_disk_do_not_fit(tmp_path: Path) -> None:
     (disk,) = [check for check in found.checks if check.name == "plan disk"]
     assert disk.data["need_bytes"] == 10 * 100 * 10_000
     assert "learnt of 1 videos" in disk.text
+
+
+def test_adapter_that_is_gone_does_not_fit(tmp_path: Path) -> None:
+    named = [role("teacher", adapters=(AdapterUse(name="lora/teacher", sha256=ASSETS["adapter"], alpha=16.0),))]
+    house = studio(tmp_path, roles=named)
+    assert states(report(plan(TEN), house, tmp_path), "plan adapters") == ["ok"]
+    assert house.library is not None
+    house.library.path_of(ASSETS["adapter"]).unlink()
+    (line,) = [check for check in report(plan(TEN), house, tmp_path).checks if check.name == "plan adapters"]
+    assert (line.state, line.text) == ("bad", "teacher: its adapter lora/teacher is missing")
 
 
 def test_disk_without_history_is_held_against_the_most_it_can_be(tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ def test_order_is_changed_after_its_preview_and_many_are_cancelled_after_their_l
     expect(page.locator("#ask-title")).to_have_text("Done: 2 of 2")
     page.get_by_role("button", name="Leave it").click()
     expect(page.locator("p.empty")).to_contain_text("No job meets these filters", timeout=15_000)
+    page.goto(studio.url + "/dashboard")
+    expect(page.get_by_role("link", name="Jobs", exact=True)).to_have_attribute("href", re.compile("user=market-team"))
     studio.door.cancel(blocker)
     studio.wait_for_end(blocker)
 

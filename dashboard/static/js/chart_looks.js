@@ -4,6 +4,7 @@ import { t } from "./words.js";
 export const zoned = (ms) => ms + Number(document.documentElement.dataset.offset || 0) * 60000; // Plotly draws UTC
 const NARROW_PX = 600; // there a legend of many would hide what it explains; the hover says it all
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const plain = (text) => String(text ?? "").replaceAll("&", "&amp;").replaceAll("<", "&lt;"); // Plotly takes a little markup for such
 const colours = () => [1, 2, 3, 4, 5, 6, 7, 8].map((number) => token(`--chart-${number}`));
 const EVENT_LOOKS = { // by shape, too: colour alone says nothing
   open: ["x", "--red"], abandoned: ["x", "--red"], recovered: ["circle-open", "--green"], hot: ["triangle-up", "--amber"],
@@ -38,7 +39,7 @@ function eventTrace(data) {
   if (!data.events?.length || top === null) return [];
   const looks = data.events.map((event) => EVENT_LOOKS[event.kind] || EVENT_LOOKS.recovered);
   return [{
-    x: data.events.map((event) => zoned(event.at)), y: data.events.map(() => top), text: data.events.map((event) => event.text),
+    x: data.events.map((event) => zoned(event.at)), y: data.events.map(() => top), text: data.events.map((event) => plain(event.text)),
     type: "scatter", mode: "markers", name: t("chart.events"), hovertemplate: "%{text}<extra></extra>",
     marker: { symbol: looks.map(([shape]) => shape), color: looks.map(([, colour]) => token(colour)), size: 9 },
   }];
@@ -49,7 +50,7 @@ function stacked(data) {
   return data.traces.map((trace, index) => {
     const colour = trace.owner === "others" ? token("--line") : palette[index % palette.length];
     return {
-      x: trace.x.map(zoned), y: trace.y, type: "scatter", mode: "lines", stackgroup: "held", name: trace.name,
+      x: trace.x.map(zoned), y: trace.y, type: "scatter", mode: "lines", stackgroup: "held", name: plain(trace.name),
       line: { width: 0.6, color: colour }, fillcolor: colour, hovertemplate: "%{y:.2f} GiB",
     };
   });
@@ -63,8 +64,8 @@ function lines(data, kind) {
     const colour = palette[(isDots ? index : devices.indexOf(trace.device) * 2 + (trace.kind === "load" ? 1 : 0)) % palette.length];
     const words = t(`chart.${trace.kind}`);
     return {
-      x: trace.x.map(zoned), y: trace.y.slice(), text: trace.text, type: "scatter", connectgaps: false, mode: isDots ? "markers" : "lines",
-      name: trace.device && devices.length > 1 ? `${trace.device} ${words}` : words,
+      x: trace.x.map(zoned), y: trace.y.slice(), text: trace.text?.map(plain), type: "scatter", connectgaps: false, mode: isDots ? "markers" : "lines",
+      name: trace.device && devices.length > 1 ? `${plain(trace.device)} ${words}` : words,
       line: { color: colour, width: 1.6, dash: trace.dash || "solid" }, marker: { color: colour, size: 6, opacity: 0.75 },
       hovertemplate: isDots ? `%{y:.2f} ${data.unit} · %{text}<extra></extra>` : "%{y:.0f} %",
     };

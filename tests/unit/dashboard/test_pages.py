@@ -12,8 +12,10 @@ import pytest
 from dashboard import vendor
 from dashboard.limits import RateLimit
 from dashboard.login import _own_path
+from dashboard.morning import today
 from dashboard.secret import load_secret_key
 from dashboard.settings import WebSettings
+from scheduler.audit import Actor
 from scheduler.prompts.variables import Variable
 from tests.unit.dashboard.web_rig import RECIPE, Web
 from tests.unit.scheduler.store_rig import READER, role
@@ -21,7 +23,7 @@ from tests.unit.scheduler.store_rig import READER, role
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 VIEWS = (
     "/dashboard", "/dashboard/roles/", "/dashboard/roles/teacher", "/me", "/submit", "/dashboard/audit/", "/dashboard/faults/",
-    "/openapi", "/login",
+    "/openapi", "/login", "/dashboard/jobs", "/dashboard/watermark/", "/dashboard/rights",
 )  # fmt: skip
 
 
@@ -42,7 +44,15 @@ def test_markup_in_peoples_text_stays_text(house: Web) -> None:
     house.move(job, "QUEUED", "FAILED", error_code="x", error_message=EVIL, error_hint=EVIL)
     house.job(2, user=EVIL, role=EVIL)
     ada = house.person("ada", "admin")
-    asked = (f"/dashboard/audit/?text={EVIL}", f"/login?token={EVIL}&next={EVIL}")
+    with house.store.transaction():
+        house.store.put_user(EVIL, "user", EVIL, READER, 1.0)
+        house.store.record("watermark:signed", f"watermark:{today('')}", {"reason": EVIL}, Actor(EVIL), time.time())
+        house.store.record("fault:muted", "fault:stutter", {"fault": EVIL, "reason": EVIL}, READER, time.time())
+        house.store.set_fact("queue_paused", {"is_paused": True, "reason": EVIL, "until": None}, 1.0)
+    asked = (
+        f"/dashboard/audit/?text={EVIL}", f"/dashboard/jobs?text={EVIL}&user={EVIL}", f"/submit?from={job}",
+        f"/login?token={EVIL}&next={EVIL}",
+    )  # fmt: skip
     paths = (*VIEWS, "/dashboard/roles/student", f"/dashboard/jobs/{job}", *asked)
     for path in paths:
         page = ada.get(path, follow_redirects=True, headers={"Accept": "text/html"}).get_data(as_text=True)

@@ -16,7 +16,7 @@ from scheduler.cli.output import bytes_text
 from scheduler.client import Scheduler
 from scheduler.core.policy import Policy
 from scheduler.errors import DaemonUnreachable, SchedulerError
-from scheduler.plan.check import ATTENTION, BAD, EXIT_CODES, OK, UNKNOWN, Check
+from scheduler.plan.check import ATTENTION, BAD, EXIT_CODES, OK, UNKNOWN, Check, checked
 from scheduler.plan.check import verdict_of as worst_of
 from scheduler.policy_file import POLICY_NAME, load_policy
 from scheduler.preflight import MIN_FREE_BYTES
@@ -47,7 +47,7 @@ def as_report(checks: list[Check], now: float, data: Path) -> dict[str, Any]:
 def house_checks(data: Path, now: float, status: dict[str, Any] | None, why_not: str) -> Iterator[Check]:
     """The house at this moment; `status` as `ask_daemon` gives it."""
     if status is None:
-        yield Check(name="daemon", state=UNKNOWN, text=why_not)
+        yield checked("daemon", UNKNOWN, "told", text=why_not)
     else:
         yield from _daemon_checks(status)
     yield disk_check(data)
@@ -55,7 +55,7 @@ def house_checks(data: Path, now: float, status: dict[str, Any] | None, why_not:
         reader = open_reader(data)
     except SchedulerError as error:
         for name in ("device memory", "roles", "queue"):
-            yield Check(name=name, state=UNKNOWN, text=error.message)
+            yield checked(name, UNKNOWN, "told", text=error.message)
     else:
         yield from memory_checks(reader.latest_samples(), now)
         yield from role_checks(reader, AssetLibrary(data))
@@ -77,19 +77,18 @@ def ask_daemon(data: Path) -> tuple[dict[str, Any] | None, str]:
 def _daemon_checks(status: dict[str, Any]) -> Iterator[Check]:
     trouble = status["daemon"].get("trouble")
     if trouble:
-        yield Check(name="daemon", state=BAD, text=str(trouble.get("message")), data=trouble)
+        yield checked("daemon", BAD, "told", trouble, text=trouble.get("message"))
     else:
-        yield Check(name="daemon", state=OK, text=f"answers (process {status['daemon']['pid']})")
+        yield checked("daemon", OK, "daemon_ok", pid=status["daemon"]["pid"])
     slots = status["slots"]
     ready = [slot for slot in slots if slot["worker"] is not None and not slot["drained"]]
     figures = {"slots": len(slots), "ready": len(ready), "standbys": len(status["standby"])}
     if not ready:
         why = next((slot["last_error"] for slot in slots if slot["last_error"]), "they are starting or drained")
-        yield Check(name="workers", state=BAD, text=f"no slot of {len(slots)} takes work: {why}", data=figures)
+        yield checked("workers", BAD, "no_workers", figures, slots=len(slots), why=why)
         return
     state = OK if len(ready) == len(slots) else ATTENTION
-    text = f"{len(ready)} of {len(slots)} slots take work, {len(status['standby'])} standby"
-    yield Check(name="workers", state=state, text=text, data=figures)
+    yield checked("workers", state, "workers", figures, **figures)
 
 
 def disk_check(data: Path) -> Check:
@@ -97,35 +96,35 @@ def disk_check(data: Path) -> Check:
     place = next(folder for folder in (data, *data.resolve().parents) if folder.exists())
     usage = shutil.disk_usage(place)
     state = BAD if usage.free < MIN_FREE_BYTES else ATTENTION if usage.free < WARN_FREE_BYTES else OK
-    text = f"{bytes_text(usage.free)} of {bytes_text(usage.total)} free"
-    return Check(name="disk", state=state, text=text, data={"free_bytes": usage.free, "total_bytes": usage.total})
+    figures = {"free_bytes": usage.free, "total_bytes": usage.total}
+    return checked("disk", state, "disk_free", figures, free=bytes_text(usage.free), total=bytes_text(usage.total))
 
 
 def memory_checks(samples: list[dict[str, Any]], now: float) -> Iterator[Check]:
     """Memory of every device, by its newest reading; an old reading says nothing of now."""
     if not samples:
-        yield Check(name="device memory", state=UNKNOWN, text="no device has been read")
+        yield checked("device memory", UNKNOWN, "no_device")
     for sample in samples:
         name = f"device memory {sample['device']}"
         used, total = sample.get("memory_used_bytes"), sample.get("memory_total_bytes")
         age = now - sample["at"]
         if age > STALE_SAMPLE_S:
-            yield Check(name=name, state=UNKNOWN, text=f"the newest reading is {age:.0f} s old", data={"age_s": age})
+            yield checked(name, UNKNOWN, "stale_sample", {"age_s": age}, age=f"{age:.0f}")
         elif used is None or not total:
-            yield Check(name=name, state=UNKNOWN, text="the device does not tell its memory")
+            yield checked(name, UNKNOWN, "no_sensor")
         else:
             ratio = used / total
             state = BAD if ratio > HIGH_MEMORY_RATIO else ATTENTION if ratio > WARN_MEMORY_RATIO else OK
-            text = f"{bytes_text(used)} of {bytes_text(total)} used ({ratio:.0%})"
+            words = {"used": bytes_text(used), "total": bytes_text(total), "ratio": f"{ratio:.0%}"}
             figures = {"memory_used_bytes": used, "memory_total_bytes": total, "age_s": age}
-            yield Check(name=name, state=state, text=text, data=figures)
+            yield checked(name, state, "memory_used", figures, **words)
 
 
 def role_checks(reader: Reader, library: AssetLibrary) -> Iterator[Check]:
     """Every role that was not removed: available, and its portrait and voice still what they were (hashed again)."""
     rows = [row for row in reader.roles() if row["is_available"] or row["problem"] != "The role was removed."]
     if not rows:
-        yield Check(name="roles", state=ATTENTION, text="no role is loaded")
+        yield checked("roles", ATTENTION, "no_roles")
     for row in rows:
         role = reader.load_role(row["name"])
         assert role is not None, row["name"]
@@ -133,13 +132,12 @@ def role_checks(reader: Reader, library: AssetLibrary) -> Iterator[Check]:
         health |= {f"adapter {use.name}": library.verify(use.sha256) for use in role.adapters}
         broken = [f"{kind} {state}" for kind, state in health.items() if state != "healthy"]
         if broken:
-            yield Check(name=f"role {role.name}", state=BAD, text=", ".join(broken), data=dict(health))
+            yield checked(f"role {role.name}", BAD, "role_broken", dict(health), broken=", ".join(broken))
         elif not row["is_available"]:
-            yield Check(name=f"role {role.name}", state=BAD, text=row["problem"] or "not available", data=dict(health))
+            yield checked(f"role {role.name}", BAD, "told", dict(health), text=row["problem"] or "not available")
         else:
-            whole = "portrait, voice and adapters" if role.adapters else "portrait and voice"
-            text = f"version {row['version']}, {whole} healthy"
-            yield Check(name=f"role {role.name}", state=OK, text=text, data=dict(health))
+            code = "role_whole_adapters" if role.adapters else "role_whole"
+            yield checked(f"role {role.name}", OK, code, dict(health), version=row["version"])
 
 
 def policy_check(data: Path) -> tuple[Policy, Check]:
@@ -147,9 +145,8 @@ def policy_check(data: Path) -> tuple[Policy, Check]:
     try:
         policy = load_policy(data, slot_memory_bytes=1)
     except SchedulerError as error:
-        return Policy(), Check(name="policy", state=BAD, text=f"{error.message} {error.hint}".strip())
-    text = "policy.yaml" if (data / POLICY_NAME).exists() else "the defaults; there is no policy.yaml"
-    return policy, Check(name="policy", state=OK, text=text)
+        return Policy(), checked("policy", BAD, "told", text=f"{error.message} {error.hint}".strip())
+    return policy, checked("policy", OK, "policy_file" if (data / POLICY_NAME).exists() else "policy_default")
 
 
 def queue_check(reader: Reader, status: dict[str, Any] | None, now: float, max_queued: int) -> Check:
@@ -158,11 +155,11 @@ def queue_check(reader: Reader, status: dict[str, Any] | None, now: float, max_q
     longest_s = max((now - row["submitted_at"] for row in page.rows), default=0.0)
     is_paused = bool(status and status["queue"]["paused"])
     figures = {"length": page.total, "longest_wait_s": longest_s, "is_paused": is_paused if status else None}
-    text = f"{page.total} waiting, the longest for {longest_s:.0f} s" + (", paused" if is_paused else "")
+    words = {"length": page.total, "longest": f"{longest_s:.0f}"}
     if page.total >= max_queued:
-        return Check(name="queue", state=BAD, text=f"full: {text}", data=figures)
+        return checked("queue", BAD, "queue_full", figures, **words)
     state = ATTENTION if is_paused or longest_s > LONG_WAIT_S else OK
-    return Check(name="queue", state=state, text=text, data=figures)
+    return checked("queue", state, "queue_paused" if is_paused else "queue", figures, **words)
 
 
 def versions_check(status: dict[str, Any] | None) -> Check:
@@ -176,10 +173,9 @@ def versions_check(status: dict[str, Any] | None) -> Check:
     if status is not None:
         daemon = status["daemon"]
         found["model"], found["weights_trained"] = daemon["model"], daemon["weights_trained"]
-    words = [f"{name} {value}" for name, value in found.items() if isinstance(value, str)]
-    if found.get("weights_trained") is False:
-        words.append("weights random (not trained)")
-    return Check(name="versions", state=OK, text=", ".join(words), data=found)
+    words = ", ".join(f"{name} {value}" for name, value in found.items() if isinstance(value, str))
+    code = "versions_random" if found.get("weights_trained") is False else "versions"
+    return checked("versions", OK, code, found, words=words)
 
 
 def current_time() -> float:

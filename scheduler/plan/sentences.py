@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scheduler.plan.house_sentences import HOUSE
+
 Words = dict[str, str]
 
 SENTENCES: dict[str, Words] = {
@@ -141,4 +143,4 @@ SENTENCES: dict[str, Words] = {
 
 def sentence(code: str, **words: object) -> Words:
     """The sentence of a code in both languages."""
-    return {language: text.format(**words) for language, text in SENTENCES[code].items()}
+    return {language: text.format(**words) for language, text in (SENTENCES.get(code) or HOUSE[code]).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
@@ -20,6 +21,8 @@ from scheduler.cli.checks import (
 )
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.place import facts
+from scheduler.plan.house_sentences import HOUSE
+from scheduler.plan.sentences import SENTENCES
 from tests.unit.scheduler.store_rig import AT, accept, go, writer
 
 GIB = 1 << 30
@@ -85,3 +88,11 @@ def test_policy_that_cannot_be_used_is_bad_and_names_its_field(tmp_path: Path) -
     (tmp_path / "policy.yaml").write_text("max_crashs: 5\n")
     _, line = policy_check(tmp_path)
     assert (line.state, "max_crashs" in line.text) == (BAD, True)
+
+
+def test_every_sentence_of_a_check_exists_in_both_languages_with_the_same_words() -> None:
+    for code, words in {**SENTENCES, **HOUSE}.items():
+        assert set(words) == {"en", "zh"}, code
+        assert words["en"] and words["zh"], code
+        fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in words.values()]
+        assert fields[0] == fields[1], code

@@ -1,0 +1,35 @@
+"""What the checks of the house say, in English and Chinese; those of a plan are in `sentences`."""
+
+from __future__ import annotations
+
+HOUSE: dict[str, dict[str, str]] = {
+    "told": {"en": "{text}", "zh": "{text}"},  # a sentence of the store or the daemon, as it is
+    "daemon_ok": {"en": "answers (process {pid})", "zh": "有响应（进程 {pid}）"},
+    "no_workers": {"en": "no slot of {slots} takes work: {why}", "zh": "{slots} 个槽位都不接收任务：{why}"},
+    "workers": {
+        "en": "{ready} of {slots} slots take work, {standbys} standby",
+        "zh": "{slots} 个槽位中 {ready} 个可用，待命 {standbys} 个",
+    },
+    "disk_free": {"en": "{free} of {total} free", "zh": "共 {total}，可用 {free}"},
+    "no_device": {"en": "no device has been read", "zh": "没有读到任何设备"},
+    "stale_sample": {"en": "the newest reading is {age} s old", "zh": "最近一次读数是 {age} 秒前"},
+    "no_sensor": {"en": "the device does not tell its memory", "zh": "设备不提供内存读数"},
+    "memory_used": {"en": "{used} of {total} used ({ratio})", "zh": "共 {total}，已用 {used}（{ratio}）"},
+    "no_roles": {"en": "no role is loaded", "zh": "没有加载角色"},
+    "role_broken": {"en": "{broken}", "zh": "文件异常：{broken}"},
+    "role_whole": {"en": "version {version}, portrait and voice healthy", "zh": "版本 {version}，画像与声音完好"},
+    "role_whole_adapters": {
+        "en": "version {version}, portrait, voice and adapters healthy", "zh": "版本 {version}，画像、声音与适配器完好",
+    },
+    "policy_default": {"en": "the defaults; there is no policy.yaml", "zh": "默认值；没有 policy.yaml"},
+    "policy_file": {"en": "policy.yaml", "zh": "policy.yaml"},
+    "queue": {"en": "{length} waiting, the longest for {longest} s", "zh": "{length} 个在等待，最长 {longest} 秒"},
+    "queue_paused": {
+        "en": "{length} waiting, the longest for {longest} s, paused", "zh": "{length} 个在等待，最长 {longest} 秒，队列已暂停",
+    },
+    "queue_full": {
+        "en": "full: {length} waiting, the longest for {longest} s", "zh": "队列已满：{length} 个在等待，最长 {longest} 秒",
+    },
+    "versions": {"en": "{words}", "zh": "{words}"},
+    "versions_random": {"en": "{words}, weights random (not trained)", "zh": "{words}，权重为随机值（未训练）"},
+}  # fmt: skip

@@ -170,7 +170,8 @@ def _findings(
 
 
 def _measured(row: Row) -> str:
-    return formats.duration(row["measured_share"] * DAY_S)
+    minutes = row["measured_share"] * DAY_S / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
 
 
 def today(zone_name: str, now: float | None = None) -> str:

@@ -6,7 +6,7 @@ import { layout, traces, zoned } from "./chart_looks.js";
 
 const CONFIG = { showSendToCloud: false, plotlyServerURL: "", displaylogo: false, displayModeBar: false, responsive: true };
 const REFRESH_MS = 60_000;
-const PRINT_PX = 690; // an A4 page between its margins
+const PRINT_PX = 676; // an A4 page between its margins
 const charts = []; // { place, data }
 let zoom = null; // [from, to] that a person chose
 let isOurs = false;

@@ -141,6 +141,9 @@ class Ledger:
         self._demand(row["not_before"] <= at, f"{action.job_id} runs before its back-off is over")
         self._demand(row["state"] is JobState.LEASED, f"{action.job_id} runs but is {row['state']}")
         self._demand(row["start_at"] is None or row["start_at"] <= at, f"{action.job_id} runs before its reserved time")
+        before = self.rows.get(row["follows"])
+        is_early = before is not None and before["state"] is not JobState.SUCCEEDED
+        self._demand(not is_early, f"{action.job_id} runs before {row['follows']} has succeeded")
         finding = self.use.run(row, [self.rows[job_id] for job_id in self.holders.values()])
         self._demand(finding is None, finding or "")
         self._demand(action.from_block == row["blocks_done"], f"{action.job_id} starts at {action.from_block}")
@@ -184,9 +187,17 @@ class Ledger:
         self._demand(body["gain"] >= cost - 1e-3, f"{victim['id']} gives way at a cost of {cost} for a gain of {body['gain']}")
         self._demand(victim["preemptions"] < policy.max_preemptions, f"{victim['id']} gives way too often")
 
+    def _is_in_a_session(self, row: dict[str, Any]) -> bool:
+        """Parts of a session give way to urgent ones only."""
+        return bool(row["follows"]) or any(
+            other["follows"] == row["id"] and other["state"] not in FINAL_STATES for other in self.rows.values()
+        )
+
     def _leads(self, row: dict[str, Any], victim: dict[str, Any], at: float) -> bool:
         policy = self.policy
         if victim["start_at"] is not None:
+            return False
+        if row["priority"] < policy.urgent_priority and row["start_at"] is None and self._is_in_a_session(victim):
             return False
         if row["start_at"] is not None or row["priority"] >= policy.urgent_priority > victim["priority"]:
             return True

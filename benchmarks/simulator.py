@@ -187,6 +187,7 @@ class Simulator:
                 total_blocks=blocks, context_bytes=1 << 20,
                 start_at=self.now + self.policy.reservation_notice_s + draw.uniform(-1.0, 30.0) if is_reserved else None,
                 deadline=self.now + draw.uniform(5.0, 400.0) if not is_reserved and wants < load.deadlines else None,
+                follows=f"j{number - 1:08d}" if load.sessions and draw.random() < load.sessions else "",
             )
         )  # fmt: skip
 

@@ -35,6 +35,7 @@ class Workload:
     teams: tuple[float, ...] = ()  # how much each team asks for; empty: users belong to three teams in turn
     deadlines: float = 0.0  # of all jobs
     reservations: float = 0.0  # of all jobs
+    sessions: float = 0.0  # of all jobs: parts that follow the one before
 
 
 CALM = Workload(
@@ -50,4 +51,4 @@ OVERLOAD = Workload(
 )  # fmt: skip
 
 # Three teams with equal rights, one of which asks for three times as much as the others, and all of them for too much.
-UNEQUAL = replace(OVERLOAD, arrivals_per_s=0.9, priorities=(10,), teams=(3.0, 1.0, 1.0), crash=0.0)
+UNEQUAL = replace(OVERLOAD, arrivals_per_s=1.5, priorities=(10,), teams=(3.0, 1.0, 1.0), crash=0.0)

@@ -70,8 +70,8 @@ class Scheduler:
     ) -> dict[str, Any]:
         """Ask for a video of a role. Without a duration the voice decides; without a priority the role does.
 
-        `overrides`: context, preset, size, steps, seed, num_clip, infer_frames, fill, degrade, deadline_sec, start_in_sec,
-        idempotency_key.
+        `overrides`: context, preset, size, steps, seed, num_clip, infer_frames, fill, degrade, deadline_sec,
+        start_in_sec, follows, idempotency_key.
         Returns `{"id", "state", "place", "estimate", "decision"}`.
         """
         key = overrides.pop("idempotency_key", None)
@@ -151,6 +151,10 @@ class Scheduler:
     def keep_rehearsal(self, report: dict[str, Any]) -> dict[str, Any]:
         """Keep the report of a rehearsal: `{"number"}`."""
         return self._call("keep_rehearsal", report=report)
+
+    def keep_forecasts(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Keep what the forecaster told people."""
+        return self._call("keep_forecasts", rows=rows)
 
     def create_login_link(self, user: str, group: str, team: str = "") -> dict[str, Any]:
         """A one-time sign-in token for a person: `{"token", "path", "expires_at"}`."""

@@ -19,7 +19,7 @@ _KNOWN: dict[str, tuple[type, ...]] = {
     "user": (str,), "role": (str,), "duration_sec": (int, float), "priority": (int,), "context": (dict,),
     "preset": (str,), "fill": (str,), "degrade": (str,), "size": (str,), "steps": (int,), "seed": (int,),
     "num_clip": (int,), "infer_frames": (int,),
-    "deadline_sec": (int, float), "start_in_sec": (int, float),
+    "deadline_sec": (int, float), "start_in_sec": (int, float), "follows": (str,),
 }  # fmt: skip
 _TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", dict: "an object"}
 MAX_DURATION_S = 36_000.0
@@ -42,6 +42,7 @@ class Submission:
     recipe: config.Recipe
     deadline_s: float | None = None  # from submission until it is wanted
     start_in_s: float | None = None  # from submission until the time that is to be reserved
+    follows: str = ""  # the job of the session whose end lets it begin
     warnings: tuple[str, ...] = ()
 
 
@@ -111,6 +112,7 @@ def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256:
         recipe=recipe,
         deadline_s=_ahead(request, "deadline_sec"),
         start_in_s=_ahead(request, "start_in_sec"),
+        follows=request.get("follows", ""),
         warnings=(*warnings, *rendered.warnings),
     )
 

@@ -42,6 +42,7 @@ class SubmitJob(Body):
     degrade: str | None = Field(default=None, description="allow, ask or never")
     deadline_sec: float | None = Field(default=None, description="wanted within so many seconds; more urgent as it nears")
     start_in_sec: float | None = Field(default=None, description="reserve a slot for so many seconds from now")
+    follows: str | None = Field(default=None, description="a part of a session: begins where this job ends, on its slot")
 
 
 class SetPriority(Body):
@@ -192,6 +193,7 @@ class Estimate(BaseModel):
 
     start: tuple[float, float, float]
     finish: tuple[float, float, float]
+    runs: int = Field(description="finished jobs that it was learnt from")
 
 
 class Place(BaseModel):
@@ -208,6 +210,9 @@ class Submitted(BaseModel):
     state: str
     place: Place | None
     estimate: Estimate | None
+    estimate_state: str = Field(
+        description="known, few_runs (under 5), pending, stale (no fresh forecast), held, far_back or over"
+    )
     decision: dict[str, Any] | None
     warnings: list[str] = []
 

@@ -12,6 +12,7 @@ from engine.catalog import PRESETS
 from scheduler.cli import flags as published
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.follow import wait_for
+from scheduler.cli.forecast import show_what_if
 from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, parse_pairs
 from scheduler.core.job import JobState
@@ -47,10 +48,16 @@ def submit(
     start_in_sec: Annotated[
         float | None, typer.Option("--start-in-sec", help="Reserve a slot for so many seconds from now.")
     ] = None,
+    follows: Annotated[
+        str | None, typer.Option("--follows", metavar="JOB", help="A part of a session: it begins where this job ends.")
+    ] = None,
     idempotency_key: Annotated[
         str | None,
         typer.Option("--idempotency-key", help="The same key with the same request gives the same job back."),
     ] = None,
+    what_if: Annotated[
+        bool, typer.Option("--what-if", help="Submit nothing: when would it start and end, whom would it delay?")
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Stay until the job has ended; exit 0 when it succeeded.")
     ] = False,
@@ -96,8 +103,10 @@ def submit(
     request: dict[str, Any] = {
         "user": getpass.getuser() if user is None else user, "role": role, "duration_sec": duration, "priority": priority,
         "context": parse_pairs(context) or None, "preset": preset, "fill": fill, "degrade": degrade,
-        "deadline_sec": deadline_sec, "start_in_sec": start_in_sec, **checked.as_request(),
+        "deadline_sec": deadline_sec, "start_in_sec": start_in_sec, "follows": follows, **checked.as_request(),
     }  # fmt: skip
+    if what_if:
+        raise typer.Exit(show_what_if(data, request, as_json=as_json))
     answer = door(data).submit({k: v for k, v in request.items() if v is not None}, idempotency_key=idempotency_key)
     show_submitted(answer, checked.notes, as_json=as_json)
     if answer["state"] == JobState.REJECTED:

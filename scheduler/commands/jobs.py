@@ -111,6 +111,7 @@ def _times(house: House, turn: Turn, made: Submission) -> dict[str, Any]:
         name: None if ahead_s is None else turn.at + ahead_s
         for name, ahead_s in (("deadline", made.deadline_s), ("start_at", made.start_in_s))
     }
+    times["follows"] = made.follows
     pace = house.reports.block_ms(made.recipe.to_json(), made.width, made.height, house.devices())
     return times if pace is None else {**times, "block_ms": pace}
 

@@ -76,7 +76,7 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
         )  # fmt: skip
     return Decision(
         verdict=HELD, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
-        text=sentence(hold.value, role=job.role, wait_s=ceil((job.start_at or event.at) - event.at)),
+        text=sentence(hold.value, role=job.role, follows=job.follows, wait_s=ceil((job.start_at or event.at) - event.at)),
     )  # fmt: skip
 
 

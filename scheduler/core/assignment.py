@@ -146,6 +146,22 @@ class _Desk:
         return not _excluding_slots(self.state, other.role, self.playing)
 
 
+def hand_over(state: State, turn: Turn, slot: Slot, follower: Job) -> bool:
+    """The next part of a session takes the slot of the part before it at once; only who goes before all comes first."""
+    best = state.line.best()
+    if best is None or state.is_queue_paused or not slot.is_idle or follower.id not in state.line:
+        return False
+    urgent = state.policy.urgent_priority
+    if best.outranks_margin(urgent) and not follower.outranks_margin(urgent):
+        return False
+    seats = {other.number: state.jobs[other.job_id] for other in state.slots if other.job_id is not None}
+    is_free = not any(full_stages(state.policy, follower, seats))
+    if not is_free or state.relations.excluded_by(follower.role) & {job.role for job in seats.values()}:
+        return False
+    _grant(state, turn, slot, follower, {"rule": "session", "after": follower.follows})
+    return True
+
+
 def ask_to_stop(
     state: State, turn: Turn, slot: Slot, cause: str, victim: Job, terms: dict[str, Any], tag: Tag = Tag.JOB_PREEMPTING
 ) -> None:

@@ -18,7 +18,7 @@ def blockers_of(
     """Every blocker, the one that a person reads first at the beginning. Keys: rule, and job, amount, until where known."""
     found: list[dict[str, Any]] = []
     if job.hold in OWN_HOLDS:
-        found.append({"rule": str(job.hold), "job": None, "amount": None, "until": data.get("until")})
+        found.append({"rule": str(job.hold), "job": data.get("follows"), "amount": None, "until": data.get("until")})
     if situation.is_queue_paused:
         found.append(_of("queue_paused"))
     if situation.drained_slots == situation.slots:

@@ -35,6 +35,7 @@ class JobSubmitted(Event):
     block_ms: int = 480  # predicted milliseconds of a block: learnt, or what the preset promises
     deadline: float | None = None  # when it is wanted
     start_at: float | None = None  # reserve a slot for this time
+    follows: str = ""  # the part of a session before it
     slots_needed: int = 1  # slots at once for this one job
     alternatives: tuple[tuple[str, int], ...] = ()  # (rung, context_bytes), best first: what it could be degraded to
 

@@ -91,6 +91,8 @@ def explain(
         other = excluder_of(job, situation)
         assert other is not None
         data |= {"other_role": other.role, "other_job": other.job_id, "slot": other.slot}
+    elif reason is HoldReason.AWAITING_TURN:
+        data["follows"] = job.follows
     elif reason is HoldReason.SCHEDULED:
         data |= {"until": job.start_at, "wait_s": max(0, ceil((job.start_at or at) - at))}
     data["blockers"] = blockers_of(job, situation, reason, data, ahead)

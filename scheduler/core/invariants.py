@@ -151,6 +151,8 @@ def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
             findings.append(f"urgent {best.id} waits for {job.id} on slot {slot.number}")
         elif (
             job.start_at is None
+            and not job.follows
+            and job.id not in state.followers
             and slot.leased_blocks >= policy.min_run_blocks
             and job.preemptions < policy.max_preemptions
             and (job.total_blocks - job.blocks_done) * job.block_ms > 1000 * policy.preempt_cost_s
@@ -174,6 +176,10 @@ def _check_queued(state: State, job: Job, findings: list[str]) -> None:
         findings.append(f"{job.id} has hold {job.hold}, its role is {'missing' if is_role_missing else 'there'}")
     if job.hold not in OWN_HOLDS and job.start_at is not None and job.start_at > state.now:
         findings.append(f"{job.id} is in line before its reserved time")
+    if (job.follows in state.jobs) and (job.id in state.line or state.followers.get(job.follows) != job.id):
+        findings.append(f"{job.id} stands in line before {job.follows} has ended, or nobody waits to tell it")
+    if job.hold is HoldReason.AWAITING_TURN and job.follows not in state.jobs:
+        findings.append(f"{job.id} waits for {job.follows}, which has ended")
     if (job.id in state.scheduled) != (job.hold is HoldReason.SCHEDULED):
         findings.append(f"{job.id} has hold {job.hold}, among the scheduled: {job.id in state.scheduled}")
     if job.hold not in OWN_HOLDS and job.not_before > state.now:

@@ -55,14 +55,16 @@ class HoldReason(StrEnum):
     QUOTA_RUNNING = "quota_running"  # its user, team or role has as many running jobs as it may
     EXCLUDED = "excluded"  # a running role may not share with its role
     SCHEDULED = "scheduled"  # reserved for a time of day that has not come
+    AWAITING_TURN = "awaiting_turn"  # the part of the session before it has not ended
     RETRYING = "retrying"  # failed with a cause that a retry can help; back-off runs
 
 
 # Holds that are a fact about the job itself: it stands in no line until they end. The other reasons follow from the
 # situation (see `explain.hold_of`) or only say how the job came back to the line.
 OWN_HOLDS = frozenset(
-    {HoldReason.PAUSED, HoldReason.AWAITING_CONSENT, HoldReason.ROLE_UNAVAILABLE, HoldReason.RETRYING, HoldReason.SCHEDULED}
-)
+    {HoldReason.PAUSED, HoldReason.AWAITING_CONSENT, HoldReason.ROLE_UNAVAILABLE, HoldReason.RETRYING, HoldReason.SCHEDULED,
+     HoldReason.AWAITING_TURN}
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class Job:
     degrade: str  # "allow", "ask" or "never"
     block_ms: int = 480  # predicted milliseconds of a block on a slot
     deadline: float | None = None  # when its requester wants it finished
+    follows: str = ""  # in a session: the job whose end lets it begin, on the same slot
     start_at: float | None = None  # reserved: it begins at this time, not before
     state: JobState = JobState.SUBMITTED
     hold: HoldReason | None = None

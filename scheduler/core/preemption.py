@@ -31,8 +31,8 @@ def rule_against(state: State, slot: Slot, victim: Job, waiter: Job, at: float) 
         return None
     if waiter.outranks_margin(policy.urgent_priority) and not victim.outranks_margin(policy.urgent_priority):
         return "urgent" if waiter.start_at is None else "reserved"
-    if victim.start_at is not None:
-        return None
+    if victim.start_at is not None or victim.follows or victim.id in state.followers:
+        return None  # promised; or a session, which is not torn apart
     if slot.leased_blocks < policy.min_run_blocks or victim.preemptions >= policy.max_preemptions:
         return None
     if victim.seconds_left <= policy.preempt_cost_s:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.core import events
+from scheduler.core.assignment import hand_over
 from scheduler.core.degrade import STOPS, memory_failed, rerun_here
 from scheduler.core.fleet import Slot
 from scheduler.core.job import HoldReason, Job, JobState
@@ -91,7 +92,10 @@ def job_succeeded(state: State, event: events.JobHasSucceeded, turn: Turn) -> bo
     if job.blocks_done != job.total_blocks or job.state is JobState.LEASED:
         terms = {"blocks_done": job.blocks_done, "total_blocks": job.total_blocks, "state": job.state}
         return _refused(turn, event, f"job:{job.id}", "too_early", terms)
+    follower = state.followers.get(job.id)
     state.free(turn, slot, JobState.SUCCEEDED, Tag.JOB_SUCCEEDED, {"finished_at": turn.at}, {})
+    if follower is not None:
+        hand_over(state, turn, slot, state.jobs[follower])
     return True
 
 

@@ -18,6 +18,8 @@ def refuse_time(state: State, job: Job, event: JobSubmitted, terms: dict[str, An
         code = "too_many_slots" if event.slots_needed > slots else "one_slot_per_job"
         text = sentence(code, needed=event.slots_needed, slots=slots)
         return {"reason": code, "text": text, "hint": "Ask for 1 slot.", "terms": terms | {"slots_needed": event.slots_needed}}
+    if job.follows:
+        return _refuse_turn(state, job, terms)
     if job.start_at is None:
         return None
     earliest = event.at + state.policy.reservation_notice_s
@@ -32,6 +34,21 @@ def refuse_time(state: State, job: Job, event: JobSubmitted, terms: dict[str, An
         hint = f"Reserve a time {in_s} s from now."
         return {"reason": "reservation_taken", "text": text, "hint": hint, "terms": terms | {"fits_at": fits_at}}
     return None
+
+
+def _refuse_turn(state: State, job: Job, terms: dict[str, Any]) -> dict[str, Any] | None:
+    """A part of a session follows an open job that nothing follows yet."""
+    terms = terms | {"follows": job.follows}
+    if job.follows not in state.jobs:
+        text = sentence("unknown_predecessor", follows=job.follows)
+        return {"reason": "unknown_predecessor", "text": text, "hint": "Follow a job that has not ended.", "terms": terms}
+    if (other := state.followers.get(job.follows)) is None:
+        return None
+    last = other
+    while last in state.followers:
+        last = state.followers[last]
+    text = sentence("turn_taken", follows=job.follows, other=other, last=last)
+    return {"reason": "turn_taken", "text": text, "hint": f"Follow {last}.", "terms": terms | {"last": last}}
 
 
 def _first_fit(state: State, job: Job, start_at: float) -> float:

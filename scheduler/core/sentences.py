@@ -110,6 +110,18 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "It is reserved for a time of day; it starts in {wait_s} s.",
         "zh": "已预约时段；{wait_s} 秒后开始。",
     },
+    "awaiting_turn": {
+        "en": "It is the next part of a session; it begins when {follows} has ended.",
+        "zh": "它是会话的下一段；{follows} 结束后开始。",
+    },
+    "unknown_predecessor": {
+        "en": "{follows} is no open job, so nothing can follow it. What would fit: a job that waits or runs.",
+        "zh": "{follows} 不是未完成的任务，无法接续。可用：排队或运行中的任务。",
+    },
+    "turn_taken": {
+        "en": "{other} follows {follows} already. What would fit: to follow {last}.",
+        "zh": "{other} 已接续 {follows}。可用：接续 {last}。",
+    },
     "quota_running": {
         "en": "The {kind} {name} has {used} running jobs; at most {limit} are allowed. It waits until one of them ends.",
         "zh": "{kind} {name} 正在运行 {used} 个任务，上限为 {limit}。等待其中一个结束。",

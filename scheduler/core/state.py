@@ -74,6 +74,7 @@ class State:
         self.leases: dict[str, Slot] = {}
         self.scheduled: dict[str, Job] = {}  # those among the held whose reserved time has not come
         self.reserved: dict[str, Job] = {}  # open jobs that were promised a time of day
+        self.followers: dict[str, str] = {}  # open job → the part of its session that comes next
         self.counts = Counts()
         self.spent = Spent()
         self.alarms: list[tuple[float, int, str]] = []  # heap: back-offs and consents that end
@@ -231,6 +232,8 @@ class State:
             return HoldReason.PAUSED
         if job.role in self.unavailable_roles:
             return HoldReason.ROLE_UNAVAILABLE
+        if job.follows in self.jobs:
+            return HoldReason.AWAITING_TURN
         if job.start_at is not None and job.start_at > at:
             return HoldReason.SCHEDULED
         if job.not_before > at:
@@ -253,6 +256,8 @@ class State:
         self.counts.promise(job, job.milliseconds_left)
         if job.start_at is not None:
             self.reserved[job.id] = job
+        if job.follows:
+            self.followers.setdefault(job.follows, job.id)
 
     def _enqueue(self, job: Job) -> None:
         self.counts.enter(job)
@@ -286,5 +291,20 @@ class State:
         self.ended_stories[job.id] = self.stories.pop(job.id)
         if len(self.ended_stories) > ENDED_LENGTH:
             del self.ended_stories[next(iter(self.ended_stories))]
-        if job.state is not JobState.REJECTED:
-            turn.effects.append(DropContext(job.id))
+        if self.followers.get(job.follows) == job.id:
+            del self.followers[job.follows]
+        if job.state is JobState.REJECTED:
+            return
+        turn.effects.append(DropContext(job.id))
+        follower = self.jobs.get(self.followers.pop(job.id, ""))
+        if follower is not None:
+            self._pass_on(turn, job, follower)
+
+    def _pass_on(self, turn: Turn, ended: Job, follower: Job) -> None:
+        """The next part of a session may begin; without the part before it, it is worth nothing."""
+        if ended.state is not JobState.SUCCEEDED:
+            fields: dict[str, Any] = {"hold": None, "finished_at": turn.at}
+            self.move(turn, follower, JobState.CANCELLED, Tag.JOB_CANCELLED, fields, {"cause": "session_broken", "by": ended.id})
+        elif follower.hold is HoldReason.AWAITING_TURN:
+            hold = self.hold_for(follower, turn.at, HoldReason.WAITING_FOR_SLOT)
+            self.move(turn, follower, JobState.QUEUED, Tag.JOB_QUEUED, {"hold": hold}, {"cause": "its_turn", "after": ended.id})

@@ -23,7 +23,7 @@ def submit(state: State, event: events.JobSubmitted, turn: Turn) -> bool:
         id=event.job_id, ordinal=event.ordinal, user=event.user, team=event.team, role=event.role,
         priority=event.priority, submitted_at=turn.at, total_blocks=event.total_blocks,
         context_bytes=event.context_bytes, degrade=event.degrade, block_ms=event.block_ms, deadline=event.deadline,
-        start_at=event.start_at,
+        start_at=event.start_at, follows=event.follows,
     )  # fmt: skip
     decision = admit(state, job, event)
     body = {"decision": decision.to_mapping()}
@@ -186,6 +186,8 @@ def _illegal(state: State, job: Job, turn: Turn, wish: str, reason: str) -> bool
 def _hold_without_pause(state: State, job: Job, at: float) -> HoldReason:
     if job.role in state.unavailable_roles:
         return HoldReason.ROLE_UNAVAILABLE
+    if job.follows in state.jobs:
+        return HoldReason.AWAITING_TURN
     if job.start_at is not None and job.start_at > at:
         return HoldReason.SCHEDULED
     return HoldReason.RETRYING if job.not_before > at else HoldReason.WAITING_FOR_SLOT

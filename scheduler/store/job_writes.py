@@ -43,6 +43,7 @@ class NewJob:
     block_ms: int = 480  # predicted milliseconds of a block
     deadline: float | None = None
     start_at: float | None = None
+    follows: str = ""
 
 
 class JobWrites(Transactional):

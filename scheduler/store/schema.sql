@@ -102,6 +102,21 @@ CREATE TABLE facts (                 -- single facts: queue_paused, vault, versi
   at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE forecasts (             -- what people were told of a job, and what the forecast was made of
+  job_id TEXT NOT NULL REFERENCES jobs(id),
+  at REAL NOT NULL,                  -- when it was made; all times in seconds since 1970
+  seq INTEGER NOT NULL,              -- of the log, as far as it had been read
+  runs INTEGER NOT NULL,             -- finished jobs that it was learnt from
+  start_p10 REAL NOT NULL,
+  start_p50 REAL NOT NULL,
+  start_p90 REAL NOT NULL,
+  finish_p10 REAL NOT NULL,
+  finish_p50 REAL NOT NULL,
+  finish_p90 REAL NOT NULL,
+  basis TEXT NOT NULL,               -- JSON: middle and spread before correction, load
+  PRIMARY KEY (job_id, at)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE idempotency_keys (
   actor TEXT NOT NULL,
   key TEXT NOT NULL,
@@ -148,7 +163,7 @@ CREATE TABLE jobs (
   error_code TEXT,
   error_message TEXT,
   error_hint TEXT
-, leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0, rungs TEXT NOT NULL DEFAULT '', offer TEXT NOT NULL DEFAULT '', offered_at REAL NOT NULL DEFAULT 0, asked TEXT, block_ms INTEGER NOT NULL DEFAULT 480, deadline REAL, leased_at REAL NOT NULL DEFAULT 0, start_at REAL) STRICT;
+, leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0, rungs TEXT NOT NULL DEFAULT '', offer TEXT NOT NULL DEFAULT '', offered_at REAL NOT NULL DEFAULT 0, asked TEXT, block_ms INTEGER NOT NULL DEFAULT 480, deadline REAL, leased_at REAL NOT NULL DEFAULT 0, start_at REAL, follows TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE TABLE login_links (
   token_sha256 TEXT PRIMARY KEY,
@@ -271,6 +286,8 @@ CREATE INDEX audit_at ON audit(at_utc);
 CREATE INDEX audit_object ON audit(object, seq);
 
 CREATE INDEX audit_trouble ON audit(outcome, seq) WHERE outcome != 'success';
+
+CREATE INDEX forecasts_at ON forecasts(at);
 
 CREATE INDEX jobs_finished ON jobs(finished_at, ordinal);
 

@@ -20,7 +20,7 @@ NOTE_COLUMNS = frozenset({
 NEW_COLUMNS = (
     "id", "ordinal", "user", "team", "role", "role_version", "priority", "state", "degrade", "total_blocks",
     "context_bytes", "submitted_at", "width", "height", "recipe", "again_of",
-    "block_ms", "deadline", "start_at",
+    "block_ms", "deadline", "start_at", "follows",
 )  # fmt: skip
 BLOCK_COLUMNS = (
     "job_id", "block", "lease_id", "frames", "seconds", "latents_sha256", "frames_sha256", "fragment_sha256",
@@ -42,7 +42,7 @@ CORE_COLUMNS = (  # the fields of scheduler.core.job.Job
     "state", "hold", "blocks_done", "slot", "lease_id", "lease_until", "is_cancel_requested", "is_paused",
     "preemptions", "crashes", "not_before", "leases", "retries", "started_at",
     "rungs", "offer", "offered_at", "block_ms", "deadline", "start_at",
-    "leased_at",
+    "follows", "leased_at",
 )  # fmt: skip
 SELECT_CORE_BY_STATES = f"""
 SELECT {", ".join(CORE_COLUMNS)} FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY ordinal"""

@@ -12,11 +12,9 @@ from scheduler.core import (
     admission,
     assignment,
     events,
-    fair_share,
     machine,
     ordering,
     preemption,
-    quotas,
     recovery,
     reports,
     upkeep,
@@ -25,7 +23,6 @@ from scheduler.core import (
     workers,
 )
 from scheduler.core.actions import DropContext, MoveJob, SendRun
-from scheduler.core.fair_share import Shares
 from scheduler.core.fleet import Slot
 from scheduler.core.job import HoldReason, Job, JobState
 from scheduler.core.policy import Policy
@@ -349,112 +346,3 @@ def quota_is_checked_one_too_late(patch: Patch) -> None:
         return decision
 
     patch.setattr(wishes, "admit", broken)
-
-
-@bug
-def usage_of_teams_is_not_charged(patch: Patch) -> None:
-    patch.setattr(Shares, "settle", lambda *_: None)
-
-
-@bug
-def fair_share_takes_no_points(patch: Patch) -> None:
-    patch.setattr(fair_share, "handicap", lambda *_: 0.0)
-
-
-@bug
-def fair_share_forgets_at_once(patch: Patch) -> None:
-    used = Shares.used
-    patch.setattr(Shares, "used", lambda self, team, at, half_life_s: used(self, team, at, half_life_s / 1e4))
-
-
-@bug
-def fair_share_has_no_bound(patch: Patch) -> None:
-    patch.setattr(fair_share, "handicap", lambda excess_s, policy: max(0.0, 40.0 * excess_s))
-
-
-@bug
-def quota_of_running_jobs_is_overlooked(patch: Patch) -> None:
-    patch.setattr(assignment, "full_stages", lambda *_: iter(()))
-
-
-@bug
-def quota_of_gpu_seconds_is_overlooked(patch: Patch) -> None:
-    patch.setattr(admission, "spent_days", lambda *_: ())
-
-
-@bug
-def quota_of_gpu_seconds_forgets_what_runs(patch: Patch) -> None:
-    patch.setattr(quotas, "running_seconds", lambda *_: 0.0)
-
-
-@bug
-def quota_of_gpu_seconds_forgets_ended_leases(patch: Patch) -> None:
-    patch.setattr(quotas.Spent, "add", lambda *_: None)
-
-
-@bug
-def promised_seconds_are_never_given_back(patch: Patch) -> None:
-    promise = quotas.Counts.promise
-    patch.setattr(quotas.Counts, "promise", lambda self, job, ms: promise(self, job, max(0, ms)))
-
-
-@bug
-def queue_of_a_team_is_not_counted(patch: Patch) -> None:
-    full = quotas.full_queues
-    patch.setattr(admission, "full_queues", lambda *args: (found for found in full(*args) if found.kind != "team"))
-
-
-@bug
-def deadline_is_forgotten(patch: Patch) -> None:
-    patch.setattr(ordering, "clock_start", lambda job, policy: job.submitted_at)
-
-
-@bug
-def deadline_is_worth_whatever_it_takes(patch: Patch) -> None:
-    def broken(job: Job, policy: Policy) -> float:
-        return job.submitted_at if job.deadline is None else job.deadline - job.total_seconds - policy.deadline_lead_s
-
-    patch.setattr(ordering, "clock_start", broken)
-
-
-@bug
-def warm_roles_are_preferred_whatever_it_costs(patch: Patch) -> None:
-    def broken(self: Any, slot: Slot, job: Job) -> tuple[Job | None, dict[str, Any]]:
-        for other in self.state.line.best_first():
-            if other.id not in self.seated and other.role == slot.last_role != job.role and self._may_have(slot, other, job):
-                return other, {}
-        return None, {}
-
-    patch.setattr(assignment._Desk, "_suits_better", broken)
-
-
-@bug
-def reserved_job_starts_before_its_time(patch: Patch) -> None:
-    hold_for = State.hold_for
-
-    def broken(self: State, job: Job, at: float, otherwise: HoldReason) -> HoldReason:
-        hold = hold_for(self, job, at, otherwise)
-        return HoldReason.WAITING_FOR_SLOT if hold is HoldReason.SCHEDULED else hold
-
-    patch.setattr(State, "hold_for", broken)
-
-
-@bug
-def reserved_time_passes_unnoticed(patch: Patch) -> None:
-    ring = upkeep._ring
-    patch.setattr(upkeep, "_ring", lambda state, turn, job: job.hold is not HoldReason.SCHEDULED and ring(state, turn, job))
-
-
-@bug
-def giving_way_costs_nothing(patch: Patch) -> None:
-    patch.setattr(preemption, "switch_cost", lambda *_: 0.0)
-
-
-@bug
-def lead_is_not_asked_for(patch: Patch) -> None:
-    patch.setattr(preemption, "gain_over", lambda *_: 1e3)
-
-
-@bug
-def reserved_job_gives_way(patch: Patch) -> None:
-    patch.setattr(Job, "outranks_margin", lambda self, urgent_priority: self.priority >= urgent_priority)

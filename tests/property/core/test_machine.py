@@ -22,7 +22,8 @@ SLOTS = 2
 POLICY = Policy(
     lease_s=5.0, grace_s=3.0, min_run_blocks=1, max_preemptions=2, max_crashes=2, max_retries=1, max_strikes=3,
     quarantine_s=4.0, max_queued_per_user=4, max_queued=7, slot_memory_bytes=10, consent_timeout_s=20.0,
-    ageing_per_s=0.5, exclusion_patience_s=6.0,
+    ageing_per_s=0.5, exclusion_patience_s=6.0, max_running_per_team=1, max_queued_per_role=3, gpu_s_per_day_per_user=8.0,
+    quota_day_starts_s=1_020.0, reservation_notice_s=1.0, preempt_cost_s=0.5, deadline_lead_s=10.0,
 )  # fmt: skip
 
 number = st.integers(0, 9)
@@ -62,12 +63,19 @@ class Core(RuleBasedStateMachine):
     @rule(
         role=role, priority=st.sampled_from([0, 5, 20, 99, 100]), blocks=st.integers(1, 3),
         size=st.sampled_from([5, 5, 5, 20]), degrade=st.sampled_from(["allow", "ask", "never"]), user=st.integers(0, 1),
+        ahead_s=st.sampled_from([None, None, None, 0.5, 3.0]), is_reserved=st.booleans(), follows=st.integers(-20, 3),
     )  # fmt: skip
-    def submit(self, role: str, priority: int, blocks: int, size: int, degrade: str, user: int) -> None:
+    def submit(
+        self, role: str, priority: int, blocks: int, size: int, degrade: str, user: int, ahead_s: float | None,
+        is_reserved: bool, follows: int,
+    ) -> None:  # fmt: skip
+        wanted_at = None if ahead_s is None else self.at + ahead_s
         self.feed(
             events.JobSubmitted(
-                at=self.at, job_id=f"j{self.submitted}", ordinal=self.submitted, user=f"u{user}", team="t", role=role,
+                at=self.at, job_id=f"j{self.submitted}", ordinal=self.submitted, user=f"u{user}", team=f"t{user}", role=role,
                 priority=priority, total_blocks=blocks, context_bytes=size, degrade=degrade,
+                start_at=wanted_at if is_reserved else None, deadline=None if is_reserved else wanted_at,
+                follows=self.any_job(follows) if follows >= 0 else "",
                 alternatives=(("small", 5),),
             )
         )  # fmt: skip
@@ -159,9 +167,11 @@ class Core(RuleBasedStateMachine):
         away, paused = sorted(self.state.unavailable_roles), self.state.is_queue_paused
         drained = [slot.number for slot in self.state.slots if slot.is_drained]
         never_with = dict(self.state.relations.pairs())
-        self.state = State.restore(POLICY, SLOTS, self.ledger.open_jobs(), away, paused, never_with, drained)
-        self.ledger.holders.clear()
-        self.ledger.vacating.clear()
+        self.state = State.restore(
+            POLICY, SLOTS, self.ledger.open_jobs(), away, paused, never_with, drained,
+            shares=self.state.shares, spent=self.state.spent,
+        )  # fmt: skip
+        self.ledger.restart()
         self.feed(events.Booted(at=self.at))
 
     @invariant()
@@ -171,7 +181,7 @@ class Core(RuleBasedStateMachine):
 
     @invariant()
     def every_queued_job_is_explained_and_placed(self) -> None:
-        order = queue_order(self.state.jobs.values(), self.state.now, POLICY)
+        order = queue_order(self.state.jobs.values(), self.state.now, POLICY, self.state.line.handicaps)
         placed = [job.id for job in order if place_of(self.state, job.id) is not None]
         assert [place_of(self.state, job_id) for job_id in placed] == [(n + 1, len(placed)) for n in range(len(placed))]
         for job in self.state.jobs.values():

@@ -1,0 +1,93 @@
+"""Sessions: parts that follow each other on one slot, without a gap, and together or not at all."""
+
+from __future__ import annotations
+
+from scheduler.core.actions import MoveJob, SendPreempt
+from scheduler.core.explain import why
+from scheduler.core.job import HoldReason, JobState
+from tests.unit.scheduler.core.studio import Studio
+
+
+def relay(studio: Studio, *names: str) -> None:
+    before = ""
+    for name in names:
+        studio.submit(name, role=name, follows=before)
+        before = name
+
+
+def test_next_part_takes_the_slot_in_the_step_in_which_the_part_before_ends() -> None:
+    studio = Studio()
+    relay(studio, "lecturer", "assistant", "companion")
+    studio.submit("other", priority=90)
+    assert studio.job("companion").hold is HoldReason.AWAITING_TURN
+    studio.finish("lecturer")
+    assert studio.tags() == ["job:succeeded", "job:queued", "job:leased"]
+    assert studio.running() == ["assistant"]
+    studio.finish("assistant")
+    studio.finish("companion")
+    assert studio.running() == ["other"]
+
+
+def test_session_is_torn_apart_by_urgent_jobs_only() -> None:
+    studio = Studio()
+    relay(studio, "lecturer", "assistant")
+    studio.start("lecturer", blocks=3)
+    studio.submit("j0", priority=99)
+    assert not studio.all(SendPreempt)
+    studio.submit("j1", priority=100)
+    assert studio.only(SendPreempt).lease_id == "lecturer-1"
+
+
+def test_urgent_job_that_waits_goes_before_the_next_part() -> None:
+    studio = Studio(slots=1)
+    relay(studio, "lecturer", "assistant")
+    studio.start("lecturer", blocks=8)
+    studio.submit("j0", priority=100)
+    studio.finish("lecturer")
+    assert studio.running() == ["j0"] and studio.job("assistant").hold is HoldReason.WAITING_FOR_SLOT
+
+
+def test_session_whose_part_is_cancelled_ends_as_a_whole() -> None:
+    studio = Studio()
+    relay(studio, "lecturer", "assistant", "companion")
+    studio.submit("other")
+    studio.fail("lecturer", can_retry=False)
+    moves = [(move.job_id, move.target) for move in studio.all(MoveJob)]
+    assert moves[:3] == [
+        ("lecturer", JobState.FAILED), ("assistant", JobState.CANCELLED), ("companion", JobState.CANCELLED),
+    ]  # fmt: skip
+    assert studio.running() == ["other"]
+
+
+def test_part_that_is_paused_stays_so_and_waits_for_its_turn_when_resumed() -> None:
+    studio = Studio()
+    relay(studio, "lecturer", "assistant")
+    studio.pause("assistant")
+    studio.resume("assistant")
+    assert studio.job("assistant").hold is HoldReason.AWAITING_TURN
+    studio.pause("assistant")
+    studio.finish("lecturer")
+    assert studio.running() == ["-"]
+    studio.resume("assistant")
+    assert studio.running() == ["assistant"]
+
+
+def test_waiting_part_says_what_it_waits_for() -> None:
+    studio = Studio()
+    relay(studio, "lecturer", "assistant")
+    found = why(studio.state, "assistant")
+    assert found is not None and "lecturer" in found.text["en"] and "lecturer" in found.text["zh"]
+    assert found.data["blockers"][0] == {"rule": "awaiting_turn", "job": "lecturer", "amount": None, "until": None}
+
+
+def test_nothing_follows_a_job_that_has_ended_or_is_followed_already() -> None:
+    studio = Studio()
+    relay(studio, "lecturer", "assistant")
+    studio.submit("j0", follows="nobody")
+    assert studio.only(MoveJob).fields["error_code"] == "unknown_predecessor"
+    studio.submit("j1", follows="lecturer")
+    move = studio.only(MoveJob)
+    assert move.fields["error_code"] == "turn_taken" and move.fields["error_hint"] == "Follow assistant."
+    assert studio.state.followers == {"lecturer": "assistant"}
+    studio.submit("j2", follows="assistant")
+    assert studio.job("j2").hold is HoldReason.AWAITING_TURN

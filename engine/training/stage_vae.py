@@ -7,8 +7,10 @@ latents that a diffusion model can make; afterwards their mean and spread are me
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,10 +25,12 @@ _MOVING = 3.0  # how much more errors count where something has changed since th
 _STILL_FRAMES = 5  # a clip that begins at its portrait shows it for so long
 _STATISTICS_BATCHES = 8
 CROP = (192, 128)
+_USES = 4  # steps per drawn batch
+_KEPT_BATCHES = 48  # to choose from: about 2 GB of a GPU
 
 
 class VaeStage:
-    """Trains `VideoAutoencoder`."""
+    """Trains `VideoAutoencoder`. A stage that is resumed begins with no drawn batches and gathers them anew."""
 
     name = "vae"
     learning_rate = 1.5e-3
@@ -34,6 +38,7 @@ class VaeStage:
     def __init__(self, casting: Casting, scale: Scale, seed: int) -> None:
         self.casting, self.scale = casting, scale
         self.vae = new_vae(seed).to(casting.device)
+        self._drawn: deque[Tensor] = deque(maxlen=_KEPT_BATCHES)
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Encoder and decoder."""
@@ -65,7 +70,8 @@ class VaeStage:
         total = squares = torch.zeros(16, dtype=torch.float64, device=self.casting.device)
         count = 0
         for number in range(_STATISTICS_BATCHES):
-            video = self._video(10_000_000 + number)
+            unseen = 10_000_000 + number * _USES
+            video = _pixels(_cropped(self._new_batch(unseen), self.casting.rng(unseen, 2)))
             mean, _ = encode_batch(self.vae, video)
             flat = mean.transpose(0, 1).flatten(1).double()
             total, squares, count = total + flat.sum(1), squares + flat.square().sum(1), count + flat.shape[1]
@@ -76,14 +82,29 @@ class VaeStage:
         }  # fmt: skip
 
     def _video(self, number: int) -> Tensor:
-        """[B, T, 3, H, W]: half the clips begin at their portrait, which stands still for a moment."""
-        width, height = self.casting.format(number, self.scale.largest)
+        """[B, T, 3, H, W]: one of the batches drawn lately, in a window of its own, every other time mirrored."""
+        if number % _USES == 0 or not self._drawn:
+            self._drawn.append(self._new_batch(number))
+        rng = self.casting.rng(number, 2)
+        coded = self._drawn[int(rng.integers(len(self._drawn)))]
+        video = _pixels(_cropped(coded, rng))
+        return video.flip(-1) if rng.random() < 0.5 else video
+
+    def _new_batch(self, number: int) -> Tensor:
+        """uint8 [B, T, 3, H, W]: half the clips begin at their portrait, which stands still for a moment. Drawing takes
+        thousands of small operations, more than a step of training: so each batch is used several times."""
+        width, height = self.casting.format(number // _USES, self.scale.largest)
         cast = self.casting.draw(number, self.scale.vae_clips, self.scale.vae_frames)
         video = _with_still(cast, self.scale.vae_frames, width, height)
-        return _cropped(video, self.casting, number)
+        return ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
     def _noise(self, number: int, device: torch.device) -> torch.Generator:
         return torch.Generator(device).manual_seed(self.casting.seed * 1_000_003 + number)
+
+
+def _pixels(coded: Tensor) -> Tensor:
+    """uint8 as -1..1."""
+    return coded.float() / 127.5 - 1
 
 
 def _with_still(cast: Cast, frames: int, width: int, height: int) -> Tensor:
@@ -93,12 +114,11 @@ def _with_still(cast: Cast, frames: int, width: int, height: int) -> Tensor:
     return torch.where(cast.is_start.view(-1, 1, 1, 1, 1), begins, video)
 
 
-def _cropped(video: Tensor, casting: Casting, number: int) -> Tensor:
+def _cropped(video: Tensor, rng: np.random.Generator) -> Tensor:
     """A window no larger than 192 x 128 (either way round) of larger pictures."""
     height, width = video.shape[-2:]
     wide, high = CROP if width >= height else CROP[::-1]
     wide, high = min(wide, width), min(high, height)
-    rng = casting.rng(number, 2)
     left, top = int(rng.integers(0, width - wide + 1)), int(rng.integers(0, height - high + 1))
     return video[..., top : top + high, left : left + wide].contiguous()
 

@@ -68,5 +68,8 @@ class Tag(StrEnum):
     VIDEO_JOINED = "video:joined"
     VAULT_LOST = "vault:lost"
     VAULT_READY = "vault:ready"
+    PLAN_FILED = "plan:filed"
+    PLAN_CHECKED = "plan:checked"
+    REHEARSAL_FINISHED = "rehearsal:finished"
     DISK_LOW = "disk:low"
     DISK_RECOVERED = "disk:recovered"

@@ -9,6 +9,7 @@ from typing import Any
 
 from scheduler.commands.arguments import Arguments
 from scheduler.commands.house import Handler, House
+from scheduler.core.tags import Tag
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Turn
@@ -35,7 +36,7 @@ async def file_plan(house: House, actor: Actor, args: Arguments) -> dict[str, An
         turn.has_changed = True
         turn.store.keep_plan(day, kind, text, plan.sha256, plan.videos, turn.actor.name, turn.at)
         body = {"plan_sha256": plan.sha256, "videos": plan.videos, "replaced": None if before is None else before["sha256"]}
-        turn.record("plan:filed", f"plan:{day}", body)
+        turn.record(Tag.PLAN_FILED, f"plan:{day}", body)
         return {"day": day, "videos": plan.videos, "entries": len(plan.entries), "plan_sha256": plan.sha256}
 
     return await house.ledger.do(act, actor)

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from scheduler.core.tags import Tag
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Turn
 from scheduler.plan.check import BAD, UNKNOWN
@@ -69,7 +70,7 @@ def keep_check(turn: Turn, report: dict[str, Any]) -> dict[str, Any]:
         "number": number, "verdict": report["verdict"], "exit_code": report["exit_code"],
         "plan_sha256": report["plan_sha256"], "troubles": troubles[:TROUBLES_NAMED],
     }  # fmt: skip
-    turn.record("plan:checked", f"plan:{report['day']}", body, "success" if report["exit_code"] in (0, 10) else "failure")
+    turn.record(Tag.PLAN_CHECKED, f"plan:{report['day']}", body, "success" if report["exit_code"] in (0, 10) else "failure")
     return {**report, "number": number, "by": turn.actor.name}
 
 
@@ -77,5 +78,5 @@ def keep_rehearsal(turn: Turn, report: dict[str, Any]) -> dict[str, Any]:
     """Store a rehearsal's report together with its audit row; the report with its number."""
     number = turn.store.insert_rehearsal(report, turn.actor.name, turn.at)
     totals = {name: value for name, value in report["totals"].items() if not isinstance(value, dict | list)}
-    turn.record("rehearsal:finished", f"rehearsal:{number}", {"kind": report["kind"], "day": report["day"], **totals})
+    turn.record(Tag.REHEARSAL_FINISHED, f"rehearsal:{number}", {"kind": report["kind"], "day": report["day"], **totals})
     return {**report, "number": number, "by": turn.actor.name}

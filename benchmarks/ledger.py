@@ -112,7 +112,7 @@ class Ledger:
         if done is not None:
             self._demand(done == row["blocks_done"] + 1, f"{action.job_id}: block {done} after {row['blocks_done']}")
             self._demand(done <= self.durable.get(action.job_id, 0), f"{action.job_id}: block {done} was not made")
-        if action.tag == Tag.JOB_PREEMPTING:
+        if action.tag == Tag.JOB_PREEMPTING and action.body["cause"] == "preempted":
             self._check_need(row, at)
             self._check_preemptor(self.rows[action.body["preemptor"]], row, action.body, at)
         is_leaving = action.source in OWNED_STATES and action.target not in OWNED_STATES

@@ -167,7 +167,9 @@ def ask_to_stop(
 ) -> None:
     """Tell the worker to stop at the next block boundary and keep the context."""
     assert slot.worker_id is not None and slot.lease_id is not None
-    fields: dict[str, Any] = {"preemptions": victim.preemptions + 1} if cause == "preempted" else {"is_paused": True}
+    fields: dict[str, Any] = {}
+    if cause in ("preempted", "paused"):
+        fields = {"preemptions": victim.preemptions + 1} if cause == "preempted" else {"is_paused": True}
     slot.stop_cause, slot.stop_by = cause, turn.at + state.policy.grace_s
     state.move(turn, victim, JobState.PREEMPTING, tag, fields, {"cause": cause, "slot": slot.number, **terms})
     turn.effects.append(SendPreempt(slot.number, slot.worker_id, slot.lease_id))

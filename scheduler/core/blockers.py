@@ -22,7 +22,7 @@ def blockers_of(
     if situation.is_queue_paused:
         found.append(_of("queue_paused"))
     if situation.drained_slots == situation.slots:
-        found.append(_of("slot_drained", amount=situation.drained_slots))
+        found.append(_of("slot_drained", amount=situation.drained_slots, until=situation.drained_until))
     if situation.ready_slots == 0:
         found.append(_of("no_worker", amount=1))
     if (other := excluder_of(job, situation)) is not None:

@@ -16,6 +16,7 @@ from typing import Any
 from scheduler.core.blockers import blockers_of, excluder_of, full_stage_of
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.job import OWN_HOLDS, HoldReason, Job, JobState
+from scheduler.core.maintenance import CAUSE, closes_at
 from scheduler.core.ordering import is_in_line
 from scheduler.core.quotas import KINDS, limit_of
 from scheduler.core.sentences import sentence, sentence_of
@@ -49,6 +50,7 @@ def situation_of(state: State) -> Situation:
         ),
         excluded=state.relations.pairs(),
         handicaps=tuple((team, round(points, 2)) for team, points in state.line.handicaps.items() if points),
+        drained_until=_drained_until(state),
         running_limits=tuple(
             (kind, int(limit)) for kind in KINDS if (limit := limit_of(state.policy, "running", kind)) is not None
         ),
@@ -121,3 +123,11 @@ def why(state: State, job_id: str) -> Explanation | None:
 
 def _playing(slot: Slot, job: Job) -> Playing:
     return Playing(slot=slot.number, job_id=job.id, role=job.role, user=job.user, team=job.team)
+
+
+def _drained_until(state: State) -> float | None:
+    """When the first slot comes back, where maintenance alone keeps all of them from work."""
+    if not all(slot.drained_for == {CAUSE} for slot in state.slots):
+        return None
+    ends = [closes_at(state.policy.windows, slot.number, state.now) for slot in state.slots]
+    return min((end for end in ends if end is not None), default=None)

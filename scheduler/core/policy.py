@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
+
+from scheduler.core.maintenance import Window, parse_window
 
 
 class PolicyError(ValueError):
@@ -96,6 +98,9 @@ class Policy:
     gpu_s_per_day_per_team: float | None = _number(None, least=1, says="GPU seconds a day that one team may have; none: no limit")
     gpu_s_per_day_per_role: float | None = _number(None, least=1, says="GPU seconds a day that one role may have; none: no limit")
     quota_day_starts_s: float = _number(0.0, least=0, says="seconds after midnight UTC at which a day of quotas begins")
+    maintenance_windows: tuple[str, ...] = field(
+        default=(), metadata={"says": "weekly, UTC, as `[sat 03:00-04:30, sun 22:00-01:00 slots 0+1]`: these slots take no work"}
+    )
     max_queued: int = _number(10_000, least=1, says="queued jobs altogether")
     slot_memory_bytes: int | None = _number(
         None, least=1, says="memory of a slot for one job's context; none: no limit"
@@ -108,6 +113,9 @@ class Policy:
     def __post_init__(self) -> None:
         for item in fields(self):
             _check_field(item.name, getattr(self, item.name), str(item.type), item.metadata)
+        windows = tuple(self.maintenance_windows)
+        object.__setattr__(self, "maintenance_windows", windows)
+        object.__setattr__(self, "windows", tuple(parse_window(text) for text in windows))
         object.__setattr__(self, "team_weights", dict(sorted(self.team_weights.items())))
         if self.ageing_ceiling >= self.urgent_priority:
             raise PolicyError(
@@ -129,7 +137,8 @@ class Policy:
         limits = (self.max_running_per_user, self.max_running_per_team, self.max_running_per_role)
         object.__setattr__(self, "has_running_limits", limits != (None, None, None))
 
-    has_running_limits = False  # no field: follows from the others
+    has_running_limits: ClassVar[bool] = False  # no field: follows from the others, as does
+    windows: ClassVar[tuple[Window, ...]] = ()  # the parsed maintenance windows
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Policy:
@@ -154,6 +163,8 @@ class Policy:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
     return dict(value) if isinstance(value, Mapping) else value
 
 
@@ -163,8 +174,20 @@ def _check_field(name: str, value: object, kind: str, limits: Mapping[str, Any])
             raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {' or '.join(limits['choices'])}.")
     elif kind.startswith("Mapping"):
         _check_weights(name, value)
+    elif kind.startswith("tuple"):
+        _check_windows(name, value)
     else:
         _check_number(name, value, kind, limits)
+
+
+def _check_windows(name: str, value: object) -> None:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
+        raise PolicyError(f"{name} is {value!r}.", field=name, hint="Use a list such as [sat 03:00-04:30].")
+    for text in value:
+        try:
+            parse_window(text)
+        except ValueError as error:
+            raise PolicyError(f"{name} has {text!r}.", field=name, hint=f"{error}.") from error
 
 
 def _check_weights(name: str, value: object) -> None:

@@ -29,6 +29,7 @@ class Situation:
     playing: tuple[Playing, ...] = ()
     excluded: tuple[tuple[str, tuple[str, ...]], ...] = ()
     handicaps: tuple[tuple[str, float], ...] = ()  # points that fair share takes from a team's jobs
+    drained_until: float | None = None  # when the last slot's maintenance ends, where all are drained for that
     running_limits: tuple[tuple[str, int], ...] = ()  # quotas of running jobs: (user | team | role, number)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -39,6 +40,7 @@ class Situation:
             "playing": [asdict(playing) for playing in self.playing],
             "excluded": {role: list(others) for role, others in self.excluded},
             "handicaps": dict(self.handicaps), "running_limits": dict(self.running_limits),
+            "drained_until": self.drained_until,
         }  # fmt: skip
 
     @classmethod
@@ -50,5 +52,6 @@ class Situation:
             playing=tuple(Playing(**entry) for entry in data["playing"]),
             excluded=tuple((role, tuple(others)) for role, others in data["excluded"].items()),
             handicaps=tuple((team, float(points)) for team, points in data.get("handicaps", {}).items()),
+            drained_until=data.get("drained_until"),
             running_limits=tuple((kind, int(limit)) for kind, limit in data.get("running_limits", {}).items()),
         )  # fmt: skip

@@ -7,17 +7,19 @@ from typing import Any
 
 from scheduler.core import events
 from scheduler.core.actions import KillWorker
+from scheduler.core.assignment import ask_to_stop
 from scheduler.core.consent import withdraw_old
 from scheduler.core.degrade import climb
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.job import OWNED_STATES, HoldReason, Job, JobState
+from scheduler.core.maintenance import CAUSE, closes_at
 from scheduler.core.state import State, Turn, consent_until
 from scheduler.core.tags import Tag
 
 
 def pass_time(state: State, event: events.TimePassed, turn: Turn) -> bool:
     """Order the kill of workers that do not answer, once; end back-offs, quarantines and unanswered questions."""
-    is_changed = False
+    is_changed = _keep_windows(state, turn)
     for slot in state.slots:
         if slot.worker is WorkerState.BUSY:
             is_changed |= _is_kill_ordered(slot, turn)  # whoever counted on that slot may need another
@@ -32,6 +34,25 @@ def pass_time(state: State, event: events.TimePassed, turn: Turn) -> bool:
             is_changed |= _ring(state, turn, job)
     withdraw_old(state, turn)
     climb(state, turn)
+    return is_changed
+
+
+def _keep_windows(state: State, turn: Turn) -> bool:
+    """Open and close maintenance windows; what runs in one stops at its block boundary and goes on elsewhere or afterwards."""
+    is_changed = False
+    for slot in state.slots:
+        until = closes_at(state.policy.windows, slot.number, turn.at)
+        if (until is not None) == (CAUSE in slot.drained_for):
+            continue
+        is_changed = True
+        if until is None:
+            slot.drained_for.discard(CAUSE)
+            turn.record(Tag.SLOT_RETURNED, f"slot:{slot.number}", {"cause": CAUSE})
+            continue
+        slot.drained_for.add(CAUSE)
+        turn.record(Tag.SLOT_DRAINED, f"slot:{slot.number}", {"cause": CAUSE, "until": until, "job_id": slot.job_id})
+        if slot.worker is WorkerState.BUSY and slot.stop_cause is None and slot.job_id is not None:
+            ask_to_stop(state, turn, slot, CAUSE, state.jobs[slot.job_id], {"until": until})
     return is_changed
 
 

@@ -79,3 +79,31 @@ def test_example_file_is_the_defaults_written_out(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
     read = read_policy(tmp_path, 1000)
     assert (read.policy, read.healing) == (read_policy(tmp_path / "nowhere", 1000).policy, HealingPolicy())
+
+
+def test_words_of_the_order_are_read_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(
+        "ordering: fifo\nteam_weights: {education: 2}\nmaintenance_windows: [sat 03:00-04:30 slots 0+1, sun 22:00-01:00]\n"
+        "gpu_s_per_day_per_team: 3600\n"
+    )
+    policy = load_policy(tmp_path, 1000)
+    assert policy.ordering == "fifo" and policy.weight_of("education") == 2 and policy.weight_of("market") == 1
+    assert [window.slots for window in policy.windows] == [(0, 1), ()]
+    assert Policy.from_mapping(policy.to_mapping()) == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("lease_s: 5\nordering: lottery", "line 2.*lottery"),
+        ("team_weights: {education: 0}", "team_weights.education is 0"),
+        ("team_weights: 3", "team_weights is 3"),
+        ("maintenance_windows: [sat]", "line 1.*has .sat."),
+        ("affinity_points: 12", "affinity_points 12 reaches"),
+    ],
+)
+def test_mistake_in_the_words_of_the_order_is_named(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "policy.yaml").write_text(text)
+    with pytest.raises(SchedulerError, match=named) as caught:
+        load_policy(tmp_path, 1000)
+    assert caught.value.code == "bad_policy"

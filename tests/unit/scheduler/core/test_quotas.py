@@ -251,3 +251,50 @@ def test_job_that_is_nearly_done_keeps_its_slot() -> None:
 def test_preference_may_not_reach_the_margin() -> None:
     with pytest.raises(PolicyError, match="affinity_points 10 reaches preempt_margin"):
         Policy(affinity_points=10)
+
+
+# ---- maintenance ----------------------------------------------------------------------------------------------------
+
+SATURDAY_3 = 1_760_000_000.0 // 604_800 * 604_800 + 2 * 86_400 + 3 * 3600  # the clock began on a Thursday
+
+
+def test_maintenance_stops_what_runs_at_its_block_and_gives_the_slot_back() -> None:
+    studio = Studio(slots=2, maintenance_windows=["sat 03:00-04:30 slots 0"], lease_s=1e6, grace_s=1e6)
+    studio.at = SATURDAY_3 - 10
+    studio.submit("j0", total_blocks=4000)
+    studio.start("j0", blocks=3)
+    studio.tick(9)
+    assert studio.running() == ["j0", "-"]
+    studio.tick(1)
+    assert studio.tags() == ["slot:drained", "job:preempting"]
+    studio.stop("j0")
+    assert studio.running() == ["-", "j0"] and studio.job("j0").preemptions == 0
+    studio.submit("j1", user="market-team")
+    assert studio.running() == ["-", "j0"]
+    studio.tick(5_399)
+    assert studio.running() == ["-", "j0"]
+    studio.tick(1)
+    assert studio.tags()[0] == "slot:returned" and studio.running() == ["j1", "j0"]
+
+
+def test_job_that_waits_for_the_end_of_maintenance_is_told_when_that_is() -> None:
+    studio = Studio(maintenance_windows=["sat 03:00-04:30"])
+    studio.at = SATURDAY_3
+    studio.tick(0)
+    studio.submit("j0")
+    found = why(studio.state, "j0")
+    assert found is not None and found.reason is HoldReason.SLOT_DRAINED
+    assert found.data["blockers"][0]["until"] == SATURDAY_3 + 5_400
+
+
+@pytest.mark.parametrize("text", ["sat 3-4", "someday 03:00-04:00", "sat 25:00-26:00", "sat 03:00-04:00 slots a", ""])
+def test_window_that_nobody_understands_is_refused(text: str) -> None:
+    with pytest.raises(PolicyError, match="maintenance_windows has"):
+        Policy(maintenance_windows=(text,))
+
+
+def test_window_may_go_over_midnight_and_over_the_week() -> None:
+    window = Policy(maintenance_windows=("sun 22:00-01:00",)).windows[0]
+    sunday_23 = SATURDAY_3 + 86_400 + 20 * 3600
+    assert window.ends_at(sunday_23) == sunday_23 + 2 * 3600 == window.ends_at(sunday_23 + 3600)
+    assert window.ends_at(sunday_23 + 2 * 3600) is None and window.ends_at(sunday_23 - 3601) is None

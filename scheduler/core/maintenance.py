@@ -1,0 +1,63 @@
+"""Weekly maintenance windows of the policy: while one is open, its slots take no work and what runs there stops at its block.
+
+A window is written `sat 03:00-04:30` or `sun 22:00-01:00 slots 0+1`, in UTC; without slots it is for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY_S, WEEK_S = 86_400, 604_800
+EPOCH_S = 3 * DAY_S  # the clock's second 0 was a Thursday
+CAUSE = "maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Seconds from Monday 00:00 UTC; `slots` empty: all."""
+
+    starts_s: int
+    length_s: int
+    slots: tuple[int, ...] = ()
+
+    def ends_at(self, at: float) -> float | None:
+        """When the window that is open at this time ends; None where none is."""
+        into_s = (at + EPOCH_S - self.starts_s) % WEEK_S
+        return at - into_s + self.length_s if into_s < self.length_s else None
+
+    def is_for(self, slot: int) -> bool:
+        """Does it concern this slot?"""
+        return not self.slots or slot in self.slots
+
+
+def parse_window(text: str) -> Window:
+    """A window from its text. ValueError says what is wrong."""
+    words = text.lower().split()
+    if len(words) not in (2, 4) or words[0] not in DAYS or (len(words) == 4 and words[2] != "slots"):
+        raise ValueError("write it as `sat 03:00-04:30` or `sat 03:00-04:30 slots 0+1`")
+    starts, _, ends = words[1].partition("-")
+    first_s, last_s = _seconds(starts), _seconds(ends)
+    length_s = (last_s - first_s) % DAY_S or DAY_S
+    slots = tuple(sorted({_slot(word) for word in words[3].split("+")})) if len(words) == 4 else ()
+    return Window(DAYS.index(words[0]) * DAY_S + first_s, length_s, slots)
+
+
+def closes_at(windows: Iterable[Window], slot: int, at: float) -> float | None:
+    """When the last window that is open for a slot ends; None where none is open."""
+    ends = [end for window in windows if window.is_for(slot) and (end := window.ends_at(at)) is not None]
+    return max(ends, default=None)
+
+
+def _seconds(text: str) -> int:
+    hours, _, minutes = text.partition(":")
+    if not (hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
+        raise ValueError(f"{text!r} is no time of day; write 03:00")
+    return int(hours) * 3600 + int(minutes) * 60
+
+
+def _slot(text: str) -> int:
+    if not text.isdigit():
+        raise ValueError(f"{text!r} is no number of a slot")
+    return int(text)

@@ -19,6 +19,7 @@ DAY_S = 86_400.0
 SIGNED = "watermark:signed"
 DAYS_SHOWN = 7
 _COUNTED = ("job:preempted", "job:failed", "job:recovered", "heal:recovered", "heal:abandoned", "worker:lost", "timetable:failed")
+SILENT_S = 10.0  # the daemon answers once per second
 MOST_UNMEASURED = 0.05  # of the day; more is worth a word
 
 
@@ -158,7 +159,7 @@ def _findings(
     verified = reads.store.last_entry_of("audit", "audit:verified")
     if verified is not None and verified["outcome"] == "failure":
         found.append(Finding("audit", {}, audit))
-    if not beat.at:
+    if beat.age_s() > SILENT_S:
         found.append(Finding("silent", {}, "/dashboard"))
     gaps = [row for row in devices if row["measured_share"] < 1 - MOST_UNMEASURED]
     found += [

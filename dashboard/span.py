@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from dashboard import formats
 from dashboard.context import house
@@ -62,8 +63,8 @@ def span_of(query: Asked, default: str = "24h", now: float | None = None) -> Spa
             422, "bad_query", "The range ends before it begins, is shorter than a minute or longer than 35 days.", field="from",
             hint="from=2026-11-21T09:00&to=2026-11-21T10:00",
         )  # fmt: skip
-    end = f"&to={query.end}" if query.end else ""
-    return Span(since, until, "custom", f"from={query.start}{end}")
+    asked = {"from": query.start, **({"to": query.end} if query.end else {})}
+    return Span(since, until, "custom", urlencode(asked))
 
 
 def picker(span: Span) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dashboard.marks import Marks
-from dashboard.morning import device_rows
+from dashboard.morning import device_rows, report
+from dashboard.pulse import Beat
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER
 
@@ -104,6 +105,21 @@ def test_range_that_means_nothing_is_refused_by_name(house: Web, query: str) -> 
     answer = house.local().get(f"/devices/chart?{query}")
     assert answer.status_code == 422
     assert answer.get_json()["error"]["field"] in ("range", "from", "to")
+
+
+def test_span_of_ones_own_reaches_the_charts_as_it_was_given(house: Web) -> None:
+    page = house.local().get("/dashboard/watermark/?from=2026-11-20T09:00%2B08:00&to=2026-11-20T11:00%2B08:00").text
+    assert 'data-chart="/devices/chart?from=2026-11-20T09%3A00%2B08%3A00&amp;to=2026-11-20T11%3A00%2B08%3A00"' in page
+    chart = house.local().get("/devices/chart?from=2026-11-20T09:00%2B08:00&to=2026-11-20T11:00%2B08:00").get_json()
+    assert (chart["until"] - chart["since"], chart["is_live"]) == (7_200_000, False)
+
+
+def test_daemon_that_fell_silent_is_something_to_look_at(house: Web) -> None:
+    reads, now = house.house.reads, time.time()
+    status = {"queue": {"paused": False}, "disk": {"free_bytes": 1 << 40, "total_bytes": 1 << 41}}
+    for age, expected in ((0.5, False), (60.0, True)):
+        found = {finding.what for finding in report(reads, Beat(now - age, status), now).findings}
+        assert ("silent" in found) is expected, age
 
 
 def test_header_tells_the_longest_wait_and_the_end_of_a_pause(house: Web) -> None:

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from scheduler.core.actions import SendPreempt, SendRun
+from scheduler.core.degrade import ease_instead
 from scheduler.core.fair_share import weigh_teams
 from scheduler.core.fleet import Slot
 from scheduler.core.job import Job, JobState
@@ -75,6 +76,8 @@ class _Desk:
         found = choose_victim(state, job, [slot for slot in state.slots if _is_allowed(slot, others, allowed)], turn.at)
         if found is not None:
             slot, victim, terms = found
+            if terms["rule"] == "margin" and ease_instead(state, turn, slot, victim, job):
+                return False
             ask_to_stop(state, turn, slot, "preempted", victim, terms)
             self.seats[slot.number] = job
             self.roles |= state.relations.excluded_by(job.role)

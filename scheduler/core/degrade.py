@@ -20,7 +20,7 @@ from scheduler.core.state import State, Turn
 from scheduler.core.tags import Tag
 
 IDLE_CONTEXTS, CACHES = "idle_contexts", "caches"
-STOPS = frozenset({"degraded", "restored"})  # stop causes after which the job keeps its slot
+STOPS = frozenset({"degraded", "restored", "eased"})  # stop causes after which the job keeps its slot
 MIN_BLOCKS_LEFT = 4  # a change costs a rebuild, so the last blocks of a running job stay as they are
 _DEVICE_LADDER = (Rung(name=IDLE_CONTEXTS, kind=DEVICE), Rung(name=CACHES, kind=DEVICE))
 
@@ -74,7 +74,7 @@ def change_running(
     """Ask the worker to stop at its next block boundary; the job then goes on there with its new setting."""
     assert slot.worker_id is not None and slot.lease_id is not None and cause in STOPS
     slot.stop_cause, slot.stop_by = cause, turn.at + state.policy.grace_s
-    tag = Tag.JOB_DEGRADED if cause == "degraded" else Tag.JOB_RESTORED
+    tag = Tag.JOB_RESTORED if cause == "restored" else Tag.JOB_DEGRADED
     state.move(turn, job, JobState.PREEMPTING, tag, fields, {"slot": slot.number, "from_block": job.blocks_done, **body})
     turn.effects.append(SendPreempt(slot.number, slot.worker_id, slot.lease_id))
 
@@ -99,6 +99,30 @@ def degrade_running(state: State, turn: Turn, heal: Heal, slot: Slot, job: Job, 
     return True
 
 
+def ease_instead(state: State, turn: Turn, slot: Slot, victim: Job, waiter: Job) -> bool:
+    """Where the policy says so and its requester allows it, a job that ends soon with fewer steps takes these and stays.
+
+    Once per job: a job that came down already gives way.
+    """
+    limit_s = state.policy.degrade_within_s
+    if not limit_s or victim.degrade != "allow" or victim.rungs or not can_change(slot, victim):
+        return False
+    if victim.total_blocks - victim.blocks_done < MIN_BLOCKS_LEFT:
+        return False
+    most_bytes = state.policy.slot_memory_bytes
+    rung = step_down(slot.ladder, victim.rungs, (), victim.degrade, only="steps=", most_bytes=most_bytes).rung
+    steps = rung.name.removeprefix("steps=") if rung is not None else ""
+    if rung is None or not steps.isdigit():  # a smaller size shows too much for this
+        return False
+    left_s = victim.seconds_left * int(steps) / (int(steps) + 1)
+    if left_s > limit_s:
+        return False
+    fields = {"rungs": rung.name, "offer": "", "context_bytes": rung.predicted_bytes}
+    body = {"cause": "instead_of_preemption", "rung": rung.name, "waiter": waiter.id, "left_s": round(left_s, 3)}
+    change_running(state, turn, slot, victim, "eased", fields, body)
+    return True
+
+
 def offer(state: State, turn: Turn, heal: Heal, job: Job, rung: Rung) -> bool:
     """Ask the requester of a running job; it goes on as it is meanwhile."""
     if job.offer == rung.name:
@@ -110,15 +134,18 @@ def offer(state: State, turn: Turn, heal: Heal, job: Job, rung: Rung) -> bool:
     return True
 
 
-def rerun_here(state: State, turn: Turn, slot: Slot, job: Job) -> bool:
-    """Let a job that only changed its setting keep its slot, unless somebody in line may stop it anyway."""
+def rerun_here(state: State, turn: Turn, slot: Slot, job: Job, *, is_spared: bool = False) -> bool:
+    """Let a job that only changed its setting keep its slot, unless somebody in line may stop it anyway.
+
+    `is_spared`: it changed so as not to give way by the margin.
+    """
     if state.is_queue_paused or not slot.is_idle or job.id not in state.line:
         return False
     best = state.line.best()
     if best is not None and best is not job:
         urgent = state.policy.urgent_priority
         is_urgent = best.outranks_margin(urgent) and not job.outranks_margin(urgent)
-        if is_urgent or gain_over(state, best, job, turn.at) >= state.policy.preempt_margin:
+        if is_urgent or (not is_spared and gain_over(state, best, job, turn.at) >= state.policy.preempt_margin):
             return False
     playing = {other.role for other in state.slots if other.role is not None}
     if playing & state.relations.excluded_by(job.role):

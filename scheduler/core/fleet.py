@@ -51,7 +51,8 @@ class Slot:
     leased_blocks: int = 0  # new blocks under this lease
     slow_blocks: int = 0  # in a row, under this lease
     ladder: tuple[Rung, ...] = ()  # what its job could give up; known once the job has begun
-    stop_cause: str | None = None  # "preempted", "paused", "cancelled", "degraded" or "restored" once it was asked to stop
+    # "preempted", "paused", "cancelled", "degraded", "eased", "restored" or "maintenance" once it was asked to stop
+    stop_cause: str | None = None
     stop_by: float = 0.0  # end of the grace, when it was asked to stop
     kill_cause: str | None = None  # why the worker's kill was ordered
     is_older_than_relations: bool = False  # its job played already when a relation was declared; it plays on
@@ -74,7 +75,7 @@ class Slot:
     @property
     def is_vacating(self) -> bool:
         """Will it be free at the next block boundary, without any further decision?"""
-        is_coming_back = self.stop_cause in ("degraded", "restored")  # its job keeps the slot
+        is_coming_back = self.stop_cause in ("degraded", "restored", "eased")  # its job keeps the slot
         is_stopping = self.stop_cause is not None and not is_coming_back
         return is_stopping and self.worker is WorkerState.BUSY and not self.is_drained
 

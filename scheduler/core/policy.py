@@ -71,6 +71,9 @@ class Policy:
     spare_last_s: float = _number(
         5.0, least=0, says="a running job this near its end counts as losing more by giving way"
     )
+    degrade_within_s: float = _number(
+        0.0, least=0, says="a victim that allows fewer steps and would then end within this time takes them instead; 0: never"
+    )
     affinity_points: float = _number(
         3.0, least=0, says="a slot may prefer a job of the role that it played last to one that leads by no more points"
     )

@@ -143,7 +143,7 @@ def _stopped(state: State, event: events.JobWasPreempted | events.JobWasCancelle
         body = {"cause": cause, "reported_blocks_done": event.blocks_done}
         state.free(turn, slot, JobState.QUEUED, Tag.JOB_PREEMPTED, {"hold": hold}, body)
         if cause in STOPS:
-            rerun_here(state, turn, slot, job)
+            rerun_here(state, turn, slot, job, is_spared=cause == "eased")
     return True
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from scheduler.core import events
 from scheduler.core.actions import MoveJob, SendPreempt
 from scheduler.core.explain import why
 from scheduler.core.job import HoldReason, JobState
+from scheduler.core.ladder import DEVICE, Rung
 from scheduler.core.policy import Policy, PolicyError
 from scheduler.core.quotas import Spent
 from tests.unit.scheduler.core.studio import Studio
@@ -246,6 +248,38 @@ def test_job_that_is_nearly_done_keeps_its_slot() -> None:
     assert not studio.all(SendPreempt)
     studio.submit("j2", priority=100)
     assert studio.only(SendPreempt).lease_id == "j0-1"
+
+
+LADDER = (
+    Rung(name="caches", kind=DEVICE), Rung(name="", predicted_bytes=10),
+    Rung(name="steps=3", predicted_bytes=8, needs_consent=True),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("degrade", "is_eased"), [("allow", True), ("ask", False), ("never", False)])
+def test_job_that_would_soon_be_done_with_fewer_steps_takes_them_instead_of_giving_way(degrade: str, is_eased: bool) -> None:
+    studio = Studio(degrade_within_s=10.0)
+    studio.submit("j0", total_blocks=20, degrade=degrade)
+    studio.feed(events.JobWasStarted(at=studio.at, lease_id=studio.lease("j0"), resume="fresh", ladder=LADDER))
+    studio.make("j0", 3)
+    studio.submit("j1", priority=50)
+    assert studio.tags() == ["job:queued", "job:degraded" if is_eased else "job:preempting"]
+    studio.stop("j0")
+    assert studio.running() == ["j0" if is_eased else "j1"]
+    if is_eased:
+        assert (studio.job("j0").rungs, studio.job("j0").preemptions) == ("steps=3", 0)
+        studio.feed(events.JobWasStarted(at=studio.at, lease_id=studio.lease("j0"), resume="continuous", ladder=LADDER))
+        studio.make("j0", 2)
+        assert studio.job("j0").state is JobState.PREEMPTING, "once is enough"
+
+
+def test_long_job_is_not_degraded_for_the_sake_of_another() -> None:
+    studio = Studio(degrade_within_s=10.0)
+    studio.submit("j0", total_blocks=200, degrade="allow")
+    studio.feed(events.JobWasStarted(at=studio.at, lease_id=studio.lease("j0"), resume="fresh", ladder=LADDER))
+    studio.make("j0", 3)
+    studio.submit("j1", priority=50)
+    assert studio.tags() == ["job:queued", "job:preempting"]
 
 
 def test_preference_may_not_reach_the_margin() -> None:

@@ -1,6 +1,6 @@
 // Asks before something changes for others: what would happen, in the server's words, a reason, yes or no.
 import { send, toast } from "./forms.js";
-import { t } from "./words.js";
+import { spoken, t } from "./words.js";
 
 const dialog = document.getElementById("ask");
 
@@ -30,7 +30,7 @@ const failed = (error) => toast([error.message, error.hint].filter(Boolean).join
 // Another priority: who is passed and who gives way comes first, then the reason.
 async function rank(form) {
   const given = form.dataset.rankTo || form.elements.priority?.value;
-  const response = await fetch(`${form.dataset.rank}/preview${given ? `?priority=${encodeURIComponent(given)}` : ""}`, { headers: { Accept: "application/json" } });
+  const response = await fetch(spoken(`${form.dataset.rank}/preview${given ? `?priority=${encodeURIComponent(given)}` : ""}`), { headers: { Accept: "application/json" } });
   const found = await response.json().catch(() => ({ error: { message: t("js.unreachable") } }));
   if (found.error) { failed(found.error); return; }
   const answer = await ask(form.dataset.rankTitle, found.words, { needsReason: true });
@@ -50,12 +50,12 @@ async function mute(form) {
 
 async function bulk(form, action) {
   const ids = [...form.querySelectorAll('input[name="ids"]:checked')].map((box) => box.value);
-  const found = await send(form.dataset.bulk, { action, ids, is_sure: false });
+  const found = await send(spoken(form.dataset.bulk), { action, ids, is_sure: false });
   if (found.error) { failed(found.error); return; }
   const wanted = found.jobs.filter((job) => job.can).map((job) => job.id);
   const answer = await ask(found.words[0], found.words.slice(1), { isPossible: wanted.length > 0 });
   if (!answer) return;
-  const done = await send(form.dataset.bulk, { action, ids: wanted, is_sure: true });
+  const done = await send(spoken(form.dataset.bulk), { action, ids: wanted, is_sure: true });
   if (done.error) { failed(done.error); return; }
   await ask(done.words[0], done.words.slice(1), { isPossible: false });
   location.reload();

@@ -1,6 +1,6 @@
 // Charts from data arrays. Colours and fonts come from the page's tokens; nothing is ever sent anywhere.
 // All charts of a page show the same span: hover and zoom go together, and a chosen zoom outlives live updates.
-import { t } from "./words.js";
+import { spoken, t } from "./words.js";
 import { isHeld, on } from "./live.js";
 import { layout, traces, zoned } from "./chart_looks.js";
 
@@ -14,7 +14,7 @@ let isOurs = false;
 const rangeOf = (data) => zoom || [zoned(data.since), zoned(data.until)];
 
 async function fetched(place) {
-  const response = await fetch(place.dataset.chart, { headers: { Accept: "application/json" } }).catch(() => null);
+  const response = await fetch(spoken(place.dataset.chart), { headers: { Accept: "application/json" } }).catch(() => null);
   return response?.ok ? response.json() : null;
 }
 

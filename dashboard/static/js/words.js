@@ -6,6 +6,9 @@ export function t(key, data = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in data ? String(data[name]) : whole));
 }
 
+// An address whose answer has words in it: they come in the page's language, however it was chosen.
+export const spoken = (address) => `${address}${address.includes("?") ? "&" : "?"}lang=${document.documentElement.lang}`;
+
 export function named(prefix, name) {
   return table[`${prefix}.${name}`] ?? String(name ?? "");
 }

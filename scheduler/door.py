@@ -35,6 +35,11 @@ def socket_path(data_dir: Path) -> Path:
     return data_dir / "run" / "daemon.sock"
 
 
+def forecaster_path(data_dir: Path) -> Path:
+    """Where the forecaster of this data directory listens."""
+    return data_dir / "run" / "forecaster.sock"
+
+
 def pack(message: dict[str, Any]) -> bytes:
     """One frame."""
     body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()

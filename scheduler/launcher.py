@@ -1,4 +1,4 @@
-"""The launcher: parent of vault, daemon and web. It owns the process tree and nothing else.
+"""The launcher: parent of vault, daemon, web and forecaster. It owns the process tree and nothing else.
 
 A child that ends is started again with back-off; SIGINT, SIGTERM or SIGHUP end all in order (web, daemon with its workers,
 vault); a kill -9 of the launcher itself ends all at once through the kernel, and the next start sweeps what is left.
@@ -23,7 +23,7 @@ from pathlib import Path
 from scheduler.child import Child, ChildHealing
 from scheduler.child_watch import BeatPipe, HttpProbe
 from scheduler.core.healing_policy import Fault
-from scheduler.door import socket_path
+from scheduler.door import forecaster_path, socket_path
 from scheduler.last_words import last_words
 from scheduler.outside_heals import ChildHeal, spool, trim_spool
 from scheduler.policy_file import read_policy
@@ -88,7 +88,7 @@ class Launcher:
         self._watched_at = time.monotonic()
         self._healing = read_policy(options.data_dir, 1).healing
         trim_spool(options.data_dir / "run")
-        self._children = [self._vault(), self._daemon(), self._web()]
+        self._children = [self._vault(), self._daemon(), self._web(), self._forecaster()]
         self._wakeup_read = -1
 
     def _vault(self) -> Child:
@@ -125,6 +125,15 @@ class Launcher:
             "web", argv, is_up=lambda: _answers(url), env={"GREENROOM_DATA": str(options.data_dir)},
             watch=HttpProbe(options.host, options.port, "/healthz"), fault=Fault.WEB_LOST,
         )  # fmt: skip
+
+    def _forecaster(self) -> Child:
+        """Nobody waits for it: without it there are no estimates, and that is all."""
+        options = self._options
+        argv = python_module(
+            "scheduler.forecast", "--data", str(options.data_dir), "--slots", str(options.slots), "--model", options.model,
+            "--lifeline-fd", str(self._lifeline_read),
+        )  # fmt: skip
+        return Child("forecaster", argv, is_up=lambda: True, stale=forecaster_path(options.data_dir))
 
     def start_all(self, should_stop: Callable[[], bool]) -> None:
         """Start in order, each only when the one before is up.

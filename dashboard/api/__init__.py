@@ -10,6 +10,7 @@ from dashboard.api import (
     devices,
     events,
     faults,
+    forecast,
     health,
     jobs,
     metrics,
@@ -23,7 +24,7 @@ from dashboard.api import (
 from dashboard.api.openapi import blueprint as openapi
 from dashboard.api.openapi import spec
 
-MODULES = (jobs, bulk, video, roles, switch, queue, devices, faults, plans, watermark, audit, events, metrics, health)
+MODULES = (jobs, bulk, video, roles, switch, queue, devices, faults, forecast, plans, watermark, audit, events, metrics, health)
 
 
 def register_api(app: Flask) -> None:

@@ -25,6 +25,7 @@ from dashboard.cards import event_card, job_public
 from dashboard.context import house
 from dashboard.door import door
 from dashboard.errors import WebError
+from dashboard.estimates import with_estimate, with_new
 from scheduler.core.job import JobState
 
 blueprint = Blueprint("jobs", __name__)
@@ -57,7 +58,7 @@ def submit() -> tuple[Response, int]:
     if user != caller().name:
         demand("submit_for_others")
     request = {**wish.model_dump(exclude_none=True), "user": user}
-    return jsonify(door().submit(request, idempotency_key=key)), 202
+    return jsonify(with_new(door().submit(request, idempotency_key=key))), 202
 
 
 @blueprint.get("/jobs")
@@ -94,7 +95,7 @@ def full_job(job: dict[str, Any]) -> dict[str, Any]:
 @require("see")
 def get_job(job_id: str) -> Response:
     """One job: state, place, why it waits, recipe (words of others' jobs are left out)."""
-    return jsonify(full_job(found_job(job_id)))
+    return jsonify(with_estimate(full_job(found_job(job_id))))
 
 
 @blueprint.get("/jobs/<job_id>/story")

@@ -12,6 +12,7 @@ from dashboard.api.openapi import documented
 from dashboard.auth import require
 from dashboard.context import house
 from dashboard.door import door
+from dashboard.estimates import with_estimates
 
 SHOWN = 200
 blueprint = Blueprint("queue", __name__)
@@ -26,7 +27,8 @@ def get_queue() -> Response:
     waiting, total = reads.waiting(SHOWN)
     status = beat.status
     return jsonify({
-        **status, "queue": {**(status.get("queue") or {}), "length": total}, "running": reads.running(), "jobs": waiting,
+        **status, "queue": {**(status.get("queue") or {}), "length": total}, "running": with_estimates(reads.running()),
+        "jobs": with_estimates(waiting),
         "as_of": beat.at or None, "now": time.time(), "trouble": beat.trouble or None,
     })  # fmt: skip
 

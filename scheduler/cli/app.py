@@ -14,6 +14,7 @@ from scheduler.cli import (
     again,
     audit,
     chaos,
+    forecast,
     generate,
     jobs,
     memory,
@@ -148,6 +149,7 @@ for name, group in (
     ("weights", weights.app),
     ("memory", memory.app),
     ("trace", trace.app),
+    ("forecast", forecast.app),
     ("plan", plan.app),
     ("rehearsals", stress.app),
 ):

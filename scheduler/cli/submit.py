@@ -12,10 +12,11 @@ from engine.catalog import PRESETS
 from scheduler.cli import flags as published
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.follow import wait_for
-from scheduler.cli.forecast import show_what_if
+from scheduler.cli.forecast import show_what_if, told_text
 from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, parse_pairs
 from scheduler.core.job import JobState
+from scheduler.forecasts import Forecasts
 
 _CONTENT = "Content"
 
@@ -108,6 +109,8 @@ def submit(
     if what_if:
         raise typer.Exit(show_what_if(data, request, as_json=as_json))
     answer = door(data).submit({k: v for k, v in request.items() if v is not None}, idempotency_key=idempotency_key)
+    if answer["state"] != JobState.REJECTED:
+        answer |= Forecasts(data).of_new(str(answer["id"]))
     show_submitted(answer, checked.notes, as_json=as_json)
     if answer["state"] == JobState.REJECTED:
         raise typer.Exit(ExitCode.DOES_NOT_FIT)
@@ -141,6 +144,8 @@ def show_submitted(answer: dict[str, Any], notes: tuple[str, ...], *, as_json: b
     place = answer.get("place")
     where = f"  place {place['place']} of {place['of']}" if place else ""
     say(f"{answer['id']}  {answer['state']}{where}")
+    if answer.get("estimate"):
+        say(told_text(answer))
     decision = answer.get("decision") or {}
     if sentence := (decision.get("text") or {}).get("en"):
         say(sentence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.commands.arguments import Arguments
+from scheduler.commands.forecasts import FORECAST_COMMANDS
 from scheduler.commands.house import House
 from scheduler.commands.jobs import JOB_COMMANDS
 from scheduler.commands.people import PEOPLE_COMMANDS
@@ -14,7 +15,7 @@ from scheduler.commands.roles import ROLE_COMMANDS
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 
-COMMANDS = {**JOB_COMMANDS, **ROLE_COMMANDS, **QUEUE_COMMANDS, **PEOPLE_COMMANDS, **PLAN_COMMANDS}
+COMMANDS = {**JOB_COMMANDS, **ROLE_COMMANDS, **QUEUE_COMMANDS, **PEOPLE_COMMANDS, **PLAN_COMMANDS, **FORECAST_COMMANDS}
 
 __all__ = ["COMMANDS", "House", "handle"]
 

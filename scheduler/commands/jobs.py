@@ -141,7 +141,7 @@ def _answer(turn: Turn, job_id: str, actions: list[Action]) -> dict[str, Any]:
         "id": job_id,
         "state": row["state"],
         "place": None if place is None else {"place": place[0], "of": place[1]},
-        "estimate": None,  # honest ranges come from the forecaster, which does not exist yet
+        "estimate": None,  # whoever asks a person's question asks the forecaster next; the daemon waits for nobody
         "decision": decision,
     }
 

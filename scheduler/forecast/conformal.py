@@ -9,9 +9,11 @@ every hit and miss (Gibbs & Candès 2021), with several step sizes whose answers
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,16 @@ class Raw:
     middle: float
     spread: float
     load: tuple[float, float]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"middle": round(self.middle, 5), "spread": round(self.spread, 5), "load": [round(v, 4) for v in self.load]}
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> Raw:
+        """Inverse of `to_mapping`."""
+        first, second = data["load"]
+        return cls(float(data["middle"]), float(data["spread"]), (float(first), float(second)))
 
 
 class _Side:

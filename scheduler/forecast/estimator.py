@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import NormalDist
+from typing import Any
 
 from scheduler.core.job import OWNED_STATES, Job
 from scheduler.core.state import State
@@ -21,7 +22,7 @@ from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
 
 BUDGET_JOBS = 500  # jobs run forward per forecast, over all samples
-LEAST_SAMPLES, MOST_SAMPLES = 4, 24
+LEAST_SAMPLES, MOST_SAMPLES = 3, 24
 HOUSE_SIGMA = 0.05  # drift until the forecast comes true, and what is not known of the level
 LEAST_SPREAD = 0.03
 CROWD_SPREAD = 0.3  # few samples see too little of what a crowd to come would change; it grows with the share of waiting
@@ -54,27 +55,61 @@ class Estimator(Learnt):
 
     def predict(self, state: State, request: Request) -> Estimate | None:
         """The ranges of a job just submitted; they will be held against what happens."""
-        return self.estimates(state, {request.id}, is_scored=True).get(request.id)
+        return self.estimates(state, {request.id}, scored={request.id}).get(request.id)
 
-    def estimates(self, state: State, wanted: Iterable[str] | None = None, *, is_scored: bool = False) -> dict[str, Estimate]:
+    def estimates(
+        self, state: State, wanted: Iterable[str] | None = None, *, scored: Collection[str] = (),
+        most_samples: int = MOST_SAMPLES,
+    ) -> dict[str, Estimate]:  # fmt: skip
         """Ranges in seconds from `state.now`; without `wanted`, of all jobs that run or stand in line.
 
-        `is_scored`: the estimator learns from how these come true. Jobs whose start nobody can foresee (paused, asked
-        about, the queue closed) are left out.
+        `scored`: the estimator learns from how the forecasts of these come true. Jobs whose start nobody can foresee
+        (paused, asked about, the queue closed) are left out.
         """
         snapshot = Snapshot(state)
         able = {job.id for job in snapshot.jobs.values() if _can_tell(snapshot, job)}
         chosen = able if wanted is None else able & set(wanted)
         if not chosen:
             return {}
-        futures = self._futures(snapshot, chosen)
+        futures = self._futures(snapshot, chosen, most_samples)
         load = self._load(snapshot)
         found = {}
         for job_id in sorted(chosen, key=lambda name: snapshot.jobs[name].ordinal):
             outcomes = [future[job_id] for future in futures if job_id in future]
             if outcomes:
-                found[job_id] = self._estimate(snapshot, snapshot.jobs[job_id], outcomes, load, is_scored=is_scored)
+                found[job_id] = self._estimate(snapshot, snapshot.jobs[job_id], outcomes, load, is_scored=job_id in scored)
         return found
+
+    def as_things_are(self, state: State) -> dict[str, float]:
+        """Seconds until each open job ends if nobody asks for more, nothing breaks and every pace is as learnt."""
+        snapshot = Snapshot(state)
+
+        def pace_of(request: Request, is_future: bool) -> Pace:
+            return Pace(self.paces.of(request).log_s, 0.0, 0.0)
+
+        future = Rollout(snapshot, self, random.Random(0), pace_of, arrivals=iter(()), has_losses=False)
+        able = {job.id for job in snapshot.jobs.values() if _can_tell(snapshot, job)}
+        return {job_id: outcome[1] for job_id, outcome in future.run(able, HORIZON_S).items()}
+
+    def basis_of(self, job_id: str) -> dict[str, Any] | None:
+        """What the scored forecast of an open job was made of, as plain data."""
+        made = self._made.get(job_id)
+        if made is None:
+            return None
+        return {"start": made.start and made.start.to_mapping(), "finish": made.finish.to_mapping()}
+
+    def recall(self, job_id: str, at: float, basis: Mapping[str, Any], truth: tuple[float | None, float | None] | None) -> None:
+        """Take up a forecast made before a restart. `truth`: when its job began and succeeded, or None while it is open."""
+        start = None if basis["start"] is None else Raw.from_mapping(basis["start"])
+        finish = Raw.from_mapping(basis["finish"])
+        if truth is None:
+            self._made[job_id] = _Made(at, start, finish)
+            return
+        begun, ended = truth
+        if start is not None and begun is not None and begun >= at:
+            self._starts.learn(start, log(begun - at + WAIT_OFFSET_S))
+        if ended is not None and ended > at:
+            self._finishes.learn(finish, log(ended - at))
 
     def started(self, at: float, job_id: str) -> None:
         """Learn, and hold the forecast of the start against it."""
@@ -91,9 +126,9 @@ class Estimator(Learnt):
         if made is not None and is_success and at > made.at:
             self._finishes.learn(made.finish, log(at - made.at))
 
-    def _futures(self, snapshot: Snapshot, wanted: set[str]) -> list[dict[str, Outcome]]:
+    def _futures(self, snapshot: Snapshot, wanted: set[str], most: int) -> list[dict[str, Outcome]]:
         """Samples; the house's pace is spread evenly over them instead of drawn, which takes noise out of few."""
-        count = max(LEAST_SAMPLES, min(MOST_SAMPLES, BUDGET_JOBS // (len(snapshot.jobs) + 12)))
+        count = max(LEAST_SAMPLES, min(most, BUDGET_JOBS // (len(snapshot.jobs) + 12)))
         levels = [NormalDist().inv_cdf((index + 0.5) / count) * HOUSE_SIGMA for index in range(count)]
         self._random.shuffle(levels)
         known: dict[tuple[str, bool], Pace] = {}

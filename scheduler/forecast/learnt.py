@@ -19,6 +19,7 @@ class Learnt(Silent):
         self.losses = Losses()
         self.preparing = Preparing()
         self.requests: dict[str, Request] = {}  # of jobs that have not ended
+        self._since: dict[str, float] = {}  # when a running job's present block began
 
     def submitted(self, request: Request) -> None:
         """A job was accepted."""
@@ -33,15 +34,23 @@ class Learnt(Silent):
     def started(self, at: float, job_id: str) -> None:
         """Its worker has prepared."""
         self.preparing.started(at, job_id)
+        self._since[job_id] = at
 
     def block_done(self, at: float, job_id: str, seconds: float) -> None:
-        """A block is durable."""
-        self.paces.block_done(job_id, seconds)
+        """A block is durable. What counts is the time until the next can begin, not the computing in it alone."""
+        took_s = max(seconds, at - self._since.get(job_id, at))
+        self._since[job_id] = at
+        self.paces.block_done(job_id, took_s)
         self.preparing.block_done(at, job_id)
+
+    def stopped(self, at: float, job_id: str, cause: str) -> None:
+        """It gave its slot up and goes on later."""
+        self._since.pop(job_id, None)
 
     def ended(self, at: float, job_id: str, is_success: bool) -> None:
         """It is over."""
         self.requests.pop(job_id, None)
+        self._since.pop(job_id, None)
         self.paces.ended(job_id)
         self.preparing.ended(at, job_id, is_success)
 

@@ -11,12 +11,12 @@ from math import exp, log, sqrt
 
 from scheduler.forecast.witness import Request
 
-MEMORY_JOBS = 24  # a level forgets what is older than about so many jobs
+MEMORY_JOBS = 36  # a level forgets what is older than about so many jobs
 CLIP = 3.0  # spreads; what is farther counts as if it lay there
 FIRST_JOB_SPREAD = 0.2
 FIRST_BLOCK_SPREAD = 0.3
 UNKNOWN_SPREAD = 0.4  # of a kind never seen
-ROLE_SHRINK = 6.0  # so many jobs of a role weigh as much as what is known of its kind
+ROLE_SHRINK = 16.0  # so many jobs of a role weigh as much as what is known of its kind
 LEAST_BLOCKS = 3  # a job with fewer says too little of its pace
 TO_SIGMA = 1.2533  # from a mean absolute deviation to a standard deviation
 
@@ -43,13 +43,13 @@ class _Level:
     spread: float = FIRST_JOB_SPREAD / TO_SIGMA
     jobs: int = 0
 
-    def take(self, value: float) -> float:
-        """Count a job's pace; returns how far it lay off."""
+    def take(self, value: float, weight: float = 1.0) -> float:
+        """Count a job's pace, one of few blocks for less; returns how far it lay off."""
         off = value - self.log_s
         reach = CLIP * max(0.05, self.spread * TO_SIGMA) if self.jobs >= 3 else 2.0
         off = max(-reach, min(reach, off))
         self.jobs += 1
-        gain = 1.0 / min(self.jobs, MEMORY_JOBS)
+        gain = (weight if self.jobs > 1 else 1.0) / min(self.jobs, MEMORY_JOBS)
         self.log_s += gain * off
         if self.jobs > 1:
             slow = 1.0 / min(self.jobs + 8, 4 * MEMORY_JOBS)
@@ -127,10 +127,12 @@ class Paces:
     def _count(self, seen: _Seen) -> None:
         kind, value = seen.request.kind, log(seen.seconds / seen.blocks)
         self.runs += 1
-        self._house.take(value - log(self.nominal(seen.request)))
+        own, noise = FIRST_JOB_SPREAD**2, (self.block_spread * TO_SIGMA) ** 2 / seen.blocks
+        weight = own / (own + noise)
+        self._house.take(value - log(self.nominal(seen.request)), weight)
         level = self._levels.get(kind)
         if level is None:
             level = self._levels[kind] = _Level(value)
         role = self._roles.setdefault((kind, seen.request.role), _Level(0.0, 0.1))
-        off = level.take(value - role.log_s * role.jobs / (role.jobs + ROLE_SHRINK))
-        role.take(off + role.log_s * role.jobs / (role.jobs + ROLE_SHRINK))
+        off = level.take(value - role.log_s * role.jobs / (role.jobs + ROLE_SHRINK), weight)
+        role.take(off + role.log_s * role.jobs / (role.jobs + ROLE_SHRINK), weight)

@@ -25,7 +25,7 @@ from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
 
 TICK_S = 20.0
-MOST_COMING = 200  # submissions yet to come, beside two per open job: those after them would find everybody gone
+MOST_COMING = 200  # submissions yet to come, beside one per two open jobs; time that later ones would cost is not spent
 PaceOf = Callable[[Request, bool], Pace]
 Outcome = tuple[float, float]  # (start, finish), seconds after the snapshot
 
@@ -46,9 +46,10 @@ class Rollout:
 
     def __init__(
         self, snapshot: Snapshot, learnt: Learnt, source: random.Random, pace_of: PaceOf, *, house: float = 0.0,
-        arrivals: Iterator[tuple[float, Request]] | None = None,
+        arrivals: Iterator[tuple[float, Request]] | None = None, has_losses: bool = True,
     ) -> None:  # fmt: skip
         """`pace_of`: what to expect of a request, and whether it is yet to come; `arrivals`: instead of drawn ones."""
+        self._has_losses = has_losses
         self._learnt, self._random, self._pace_of, self._house = learnt, source, pace_of, house
         self._snapshot = snapshot
         self._zero = self._now = snapshot.now
@@ -60,7 +61,7 @@ class Rollout:
         self._starts: dict[str, float] = {}
         self._coming: dict[str, Request] = {}
         coming = learnt.demand.draw(snapshot.now, source) if arrivals is None else arrivals
-        self._arrivals = islice(coming, MOST_COMING + 2 * len(snapshot.jobs))
+        self._arrivals = islice(coming, MOST_COMING + len(snapshot.jobs) // 2)
 
     def run(self, wanted: set[str], horizon_s: float) -> dict[str, Outcome]:
         """Start and finish of the wanted jobs, as far as they came to them before the horizon."""
@@ -97,7 +98,8 @@ class Rollout:
                 self._plan(max(rest_s, held.rests_until - self._zero), "back", held.number)
         self._plan(0.0, "tick", None)
         self._next_arrival()
-        self._next_loss()
+        if self._has_losses:
+            self._next_loss()
         self._feed(events.TimePassed(at=self._now))
         for held in self._snapshot.slots:
             if held.has_worker and held.job_id is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from scheduler.audit.entry import utc_text
@@ -27,6 +28,22 @@ class ForecastReads(Reads):
                 "at": seconds_of(row["at_utc"]), "slot": int(row["object"].partition(":")[2]),
                 "is_lost": row["action"] == "worker:lost",
             }  # fmt: skip
+
+    def forecast_outcomes(self, since: float) -> list[Row]:
+        """First forecasts made since then of jobs that are over: the forecast's columns, state, started_at, finished_at."""
+        return self._rows(sql.SELECT_OUTCOMES, (since,))
+
+    def open_forecasts(self) -> list[Row]:
+        """First forecasts of jobs that are not over: job_id, at, basis."""
+        return self._rows(sql.SELECT_OPEN_FORECASTS)
+
+    def forecast_jobs(self, job_ids: Iterable[str]) -> set[str]:
+        """Those of the jobs of which a forecast is kept."""
+        return {row["job_id"] for row in self._each(sql.SELECT_FORECAST_JOBS, (json.dumps(sorted(job_ids)),))}
+
+    def block_seconds(self, job_id: str, block: int) -> float:
+        """Seconds that a block took; 0 for one that is not there."""
+        return float(self._value(sql.SELECT_BLOCK_SECONDS, (job_id, block)) or 0.0)
 
 
 def seconds_of(text: str) -> float:

@@ -21,6 +21,8 @@ from scheduler.store.database import Database
 from scheduler.store.device_reads import DeviceReads
 from scheduler.store.device_writes import DeviceWrites
 from scheduler.store.errors import AuditDamaged, StoreDamaged, translated
+from scheduler.store.forecast_reads import ForecastReads
+from scheduler.store.forecast_writes import ForecastWrites
 from scheduler.store.healing_reads import HealingReads
 from scheduler.store.healing_writes import HealingWrites
 from scheduler.store.job_reads import JobReads
@@ -40,8 +42,8 @@ _log = logging.getLogger("greenroom.store")
 
 
 class Store(
-    JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites, PlanWrites,
-    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads,
+    JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites, PlanWrites, ForecastWrites,
+    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, ForecastReads,
 ):  # fmt: skip
     """The writer's store. Reads see the open transaction. Used by one thread at a time."""
 

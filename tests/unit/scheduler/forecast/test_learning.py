@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.forecast.conformal import Conformal, Raw
 from scheduler.forecast.demand import Demand
+from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.losses import Losses
 from scheduler.forecast.paces import Paces
 from scheduler.forecast.ranges import Range, quantile, range_of
@@ -60,6 +61,19 @@ def test_own_blocks_tell_more_and_more_of_a_running_job() -> None:
         seen.append(paces.of(request))
     assert seen[0].seconds < seen[5].seconds < seen[39].seconds <= 0.75
     assert seen[39].sigma < seen[0].sigma
+
+
+def test_time_between_blocks_counts_not_only_the_computing_in_them() -> None:
+    learnt = Learnt(lambda _: 0.5)
+    for number in range(10):
+        request = _request(number)
+        learnt.submitted(request)
+        learnt.leased(0.0, request.id, 0)
+        learnt.started(0.0, request.id)
+        for block in range(10):
+            learnt.block_done(0.4 * (block + 1), request.id, 0.1)  # encoded, written, committed
+        learnt.ended(4.1, request.id, True)
+    assert learnt.paces.of(_request(900)).seconds == pytest.approx(0.4, rel=0.02)
 
 
 def test_future_demand_repeats_crowds_and_starts_from_nothing() -> None:

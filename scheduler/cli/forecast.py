@@ -1,0 +1,89 @@
+"""`forecast`: estimates of open jobs and their score; what `submit --what-if` prints."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from scheduler.cli.exits import ExitCode
+from scheduler.cli.output import AsJson, print_json, print_table, say
+from scheduler.cli.place import DEFAULT_DATA, DataDir
+from scheduler.forecasts import Forecasts
+
+app = typer.Typer(help="When jobs start and end, and how true such forecasts were.", no_args_is_help=True)
+_REASONS = {
+    "few_runs": "unknown: fewer than five jobs have finished here",
+    "pending": "not worked out yet",
+    "stale": "unknown: the forecaster gives no fresh numbers",
+    "held": "unknown: it waits for a person",
+    "far_back": "unknown: too far back in line",
+    "over": "it is over",
+    "rejected": "it would be rejected",
+}
+
+
+@app.command(name="show")
+def show(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """The estimates of all open jobs, as of now."""
+    told = Forecasts(data).everybody()
+    if as_json:
+        print_json({"jobs": told})
+        return
+    if not told:
+        say("No open job, or no fresh forecast.")
+        return
+    now = time.time()
+    print_table(("job", "starts in", "ends in"), [(job_id, *_cells(one, now)) for job_id, one in told.items()])
+
+
+@app.command(name="score")
+def score(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """How true forecasts of finish were: the latest 500 jobs, and week by week."""
+    found = Forecasts(data).score()
+    if as_json:
+        print_json(found)
+        return
+    rows = [*found["weeks"], {"week": "latest", **found["latest"]}]
+    columns = ("week", "forecasts", "coverage_80", "worst_window_coverage", "median_error")
+    print_table(("week", "jobs", "in the 80 % range", "worst 250", "median error"), [[row[c] for c in columns] for row in rows])
+
+
+def show_what_if(data: Path, request: dict[str, Any], *, as_json: bool) -> ExitCode:
+    """Print what would happen; exit 11 for what would be rejected."""
+    answer = Forecasts(data).what_if({name: value for name, value in request.items() if value is not None})
+    code = ExitCode.DOES_NOT_FIT if answer["estimate_state"] == "rejected" else ExitCode.OK
+    if as_json:
+        print_json(answer)
+        return code
+    if sentence := ((answer["decision"] or {}).get("text") or {}).get("en"):
+        say(sentence)
+    say(told_text(answer))
+    if answer["delays"]:
+        say(f"It would delay {answer['delayed']} jobs:")
+        print_table(
+            ("job", "user", "role", "later by"),
+            [(one["job"], one["user"], one["role"], f"{one['delay_s']:.0f} s") for one in answer["delays"]],
+        )
+    return code
+
+
+def told_text(told: dict[str, Any]) -> str:
+    """When it starts and ends, or why nobody knows."""
+    begins, ends = _cells(told, time.time())
+    return f"starts in {begins}, ends in {ends}" if told["estimate"] else begins
+
+
+def _cells(told: dict[str, Any], now: float) -> tuple[str, str]:
+    estimate = told["estimate"]
+    if estimate is None:
+        return _REASONS.get(told["estimate_state"], told["estimate_state"]), ""
+    start, finish = (_range([at - now for at in estimate[name]]) for name in ("start", "finish"))
+    return start, finish
+
+
+def _range(seconds: list[float]) -> str:
+    low, middle, high = (max(0.0, value) for value in seconds)
+    return f"{middle:.0f} s ({low:.0f} to {high:.0f})"

@@ -1,0 +1,71 @@
+"""Before submitting: when would it start and end, and whom would it delay?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.catalog import SHAPES
+from scheduler import submission
+from scheduler.core import events, machine
+from scheduler.core.actions import MoveJob
+from scheduler.core.job import JobState
+from scheduler.core.state import State
+from scheduler.errors import SchedulerError
+from scheduler.forecast.estimator import Estimator
+from scheduler.forecast.told import told_of
+from scheduler.forecast.witness import Request
+from scheduler.registry import Role
+from scheduler.simulation.history import preset_of
+
+NOT_YET = "what-if"  # the id of a job that nobody submitted
+LEAST_DELAY_S = 1.0
+MOST_SHOWN = 50
+
+
+def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role: Role, model: str) -> dict[str, Any]:
+    """Decision, ranges and delays of a request that is not made. `state` is used up.
+
+    `delays`: jobs that would end later, the worst first, each with its seconds. Raises SchedulerError as a submission would.
+    """
+    if model not in SHAPES:
+        raise SchedulerError(409, "unknown_model", f"The model {model!r} is not known.", hint="Restart the house.")
+    made = submission.work_out(request, role, model, "")
+    wish = Request(
+        at=state.now, id=NOT_YET, role=role.name, team=role.team, user=made.user, priority=made.priority,
+        blocks=made.total_blocks, preset=preset_of(made.recipe.to_json()), device=model,
+    )  # fmt: skip
+    before = estimator.as_things_are(state)
+    actions = machine.step(
+        state,
+        events.JobSubmitted(
+            at=state.now, job_id=NOT_YET, ordinal=state.last_ordinal + 1, user=wish.user, team=wish.team, role=wish.role,
+            priority=wish.priority, total_blocks=wish.blocks, context_bytes=made.context_bytes, degrade=made.degrade,
+            block_ms=max(1, round(estimator.paces.prior(wish).seconds * 1000)),
+        ),
+    )  # fmt: skip
+    decision = next((move.body["decision"] for move in actions if isinstance(move, MoveJob) and "decision" in move.body), None)
+    job = state.jobs.get(NOT_YET)
+    answer: dict[str, Any] = {"decision": decision, "blocks": wish.blocks, "priority": wish.priority}
+    if job is None or job.state is JobState.REJECTED:
+        return {**answer, "estimate": None, "estimate_state": "rejected", "delays": []}
+    estimator.requests[NOT_YET] = wish
+    try:
+        found = estimator.estimates(state, {NOT_YET})
+        after = estimator.as_things_are(state)
+    finally:
+        del estimator.requests[NOT_YET]
+    late = {name: after[name] - seconds for name, seconds in before.items() if name in after}
+    worst = sorted(((delay, name) for name, delay in late.items() if delay >= LEAST_DELAY_S), reverse=True)
+    delays = [
+        {"job": name, "user": state.jobs[name].user, "role": state.jobs[name].role, "delay_s": round(delay, 1)}
+        for delay, name in worst[:MOST_SHOWN]
+    ]
+    return {**answer, **told_of(found.get(NOT_YET), state.now, estimator.runs, "held"), "delays": delays, "delayed": len(worst)}
+
+
+def as_request(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request's fields, checked; None means not given. Raises SchedulerError."""
+    given = {name: value for name, value in request.items() if value is not None}
+    submission.check_fields(given)
+    return given

@@ -1,0 +1,93 @@
+"""Asking the forecaster: estimates with their age checked, what-if, the score. Nobody gets old numbers for fresh ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from scheduler.door import LENGTH, Actor, DoorError, forecaster_path, frame_length, pack_request, unpack
+from scheduler.errors import SchedulerError
+
+STALE_AFTER_S = 15.0  # an estimate older than this is none
+GLANCE_S = 0.5  # a page waits no longer for all estimates
+QUICK_S = 0.2  # an answer to a submission waits no longer for its own
+PATIENCE_S = 30.0
+STALE, PENDING = "stale", "pending"
+Told = dict[str, Any]
+
+
+class Forecasts:
+    """The forecaster's door. A new connection per question: whoever asks may come from any thread."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = forecaster_path(data_dir)
+
+    def everybody(self) -> dict[str, Told]:
+        """By job id, `{"estimate", "estimate_state"}`; empty when the forecaster is gone or stands still."""
+        try:
+            board = self._ask("estimates", {}, GLANCE_S)
+        except SchedulerError:
+            return {}
+        if time.time() - float(board["at"]) > STALE_AFTER_S:
+            return {}
+        jobs: dict[str, Told] = board["jobs"]
+        return jobs
+
+    def of(self, job_id: str, told: dict[str, Told] | None = None) -> Told:
+        """What is told of an open job; "stale" when there is no fresh forecast. `told`: of everybody, asked before."""
+        known = self.everybody() if told is None else told
+        return known.get(job_id, {"estimate": None, "estimate_state": STALE})
+
+    def of_new(self, job_id: str) -> Told:
+        """Of a job that was submitted a moment ago: at once, or "pending"."""
+        try:
+            return self._ask("estimate", {"job_id": job_id}, QUICK_S)
+        except SchedulerError as error:
+            return {"estimate": None, "estimate_state": PENDING if error.code == "forecaster_slow" else STALE}
+
+    def what_if(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Decision, ranges and delays of a request that is not made. Raises SchedulerError."""
+        return self._ask("what_if", {"request": request}, PATIENCE_S)
+
+    def score(self) -> dict[str, Any]:
+        """How true forecasts were, week by week. Raises SchedulerError."""
+        return self._ask("score", {}, PATIENCE_S)
+
+    def _ask(self, command: str, args: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+                line.settimeout(timeout_s)
+                line.connect(_short(self._path))
+                line.sendall(pack_request(1, command, Actor(), args))
+                answer = unpack(_read(line, frame_length(_read(line, LENGTH.size))))
+        except TimeoutError as error:
+            raise SchedulerError(503, "forecaster_slow", "The forecaster has not answered in time.", hint="Try again.") from error
+        except (OSError, EOFError, DoorError) as error:
+            raise SchedulerError(
+                503, "no_forecaster", "The forecaster does not answer.", hint="It is started again by itself; try again."
+            ) from error
+        if not answer.get("ok"):
+            raise SchedulerError.from_json(answer.get("error") or {})
+        result = answer["result"]
+        assert isinstance(result, dict), json.dumps(answer)[:200]
+        return result
+
+
+def _read(line: socket.socket, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        chunk = line.recv(count - len(data))
+        if not chunk:
+            raise EOFError("the forecaster closed the connection")
+        data += chunk
+    return bytes(data)
+
+
+def _short(path: Path) -> str:
+    """A Unix socket's path has at most 107 bytes; a longer one is given from the working directory."""
+    text = str(path)
+    return text if len(os.fsencode(text)) < 104 else os.path.relpath(text)

@@ -1,0 +1,47 @@
+"""Estimates in the API: null with the reason while no forecaster answers, and its numbers when it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboard import estimates
+from scheduler.forecasts import Forecasts
+from tests.unit.dashboard.web_rig import web
+
+RANGE = [1.0, 2.0, 3.0]
+KNOWN: dict[str, Any] = {"estimate": {"start": RANGE, "finish": RANGE, "runs": 9}, "estimate_state": "known"}
+
+
+def test_without_a_forecaster_jobs_have_no_estimate_and_say_why(tmp_path: Path) -> None:
+    with web(tmp_path) as here:
+        job_id = here.job()
+        client = here.local()
+        job = client.get(f"/jobs/{job_id}").get_json()
+        assert (job["estimate"], job["estimate_state"]) == (None, "stale")
+        queue = client.get("/queue").get_json()
+        assert [(one["id"], one["estimate"], one["estimate_state"]) for one in queue["jobs"]] == [(job_id, None, "stale")]
+        answer = client.get("/forecast/score")
+        assert answer.status_code == 503 and answer.get_json()["error"]["code"] == "no_forecaster"
+        what_if = client.post("/jobs/what-if", json={"role": "teacher"})
+        assert what_if.status_code == 503
+
+
+def test_numbers_of_the_forecaster_stand_beside_open_jobs_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with web(tmp_path) as here:
+        first, second = here.job(1), here.job(2)
+        here.move(second, "QUEUED", "CANCELLED")
+        monkeypatch.setattr(Forecasts, "everybody", lambda self: {first: KNOWN, second: KNOWN})
+        client = here.local()
+        assert client.get(f"/jobs/{first}").get_json()["estimate"] == KNOWN["estimate"]
+        assert client.get(f"/jobs/{second}").get_json()["estimate_state"] == "over"
+        assert client.get("/queue").get_json()["jobs"][0]["estimate_state"] == "known"
+
+
+def test_answer_to_a_submission_carries_what_is_known_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with web(tmp_path) as here, here.app.app_context():
+        monkeypatch.setattr(Forecasts, "of_new", lambda self, job_id: KNOWN if job_id == "j1" else {})
+        assert estimates.with_new({"id": "j1", "state": "QUEUED", "estimate": None})["estimate"]["runs"] == 9
+        assert estimates.with_new({"id": "j1", "state": "REJECTED"})["estimate_state"] == "over"

@@ -1,0 +1,199 @@
+"""The forecaster's house: the store read on, forecasts kept and scored, its door, and silence when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.core.job import JobState
+from scheduler.errors import SchedulerError
+from scheduler.forecast.estimator import Estimator
+from scheduler.forecast.mirror import Mirror
+from scheduler.forecast.process import Forecaster, forecast_row
+from scheduler.forecast.scorebook import scores
+from scheduler.forecast.told import told_of
+from scheduler.forecast.what_if import what_if
+from scheduler.forecasts import Forecasts
+from scheduler.store import Store, open_reader
+from tests.unit.scheduler.store_rig import READER, accept, move, role, writer
+
+RECIPE = {"prompt": "x", "settings": {"size": "192*128", "steps": 4}, "model": "pocket"}
+START = 1_790_000_000.0
+BLOCK_S = 0.5
+
+
+class Past:
+    """Writes what a daemon would have written; every second counts from `START`."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def job(self, number: int, at: float, **fields: Any) -> str:
+        """Accepted and queued."""
+        job_id = accept(self.store, number, submitted_at=START + at, total_blocks=4, recipe=RECIPE, **fields)
+        self._move(job_id, "SUBMITTED", "QUEUED", at, hold="waiting_for_slot")
+        return job_id
+
+    def run(self, job_id: str, at: float, blocks: int) -> None:
+        """Leased to slot 0, started, so many blocks made."""
+        lease = f"{job_id}-1"
+        with self.store.transaction():
+            action = move("QUEUED", "LEASED", job_id, slot=0, lease_id=lease, leases=1, hold=None)
+            action.body["slot"] = 0
+            self.store.move_job(action, READER, START + at)
+        self._move(job_id, "LEASED", "RUNNING", at, started_at=START + at)
+        for block in range(blocks):
+            at += BLOCK_S
+            with self.store.transaction():
+                action = move("RUNNING", "RUNNING", job_id, blocks_done=block + 1)
+                action.body["block"] = block
+                self.store.move_job(action, READER, START + at)
+
+    def end(self, job_id: str, at: float) -> None:
+        """Succeeded."""
+        self._move(job_id, "RUNNING", "SUCCEEDED", at, finished_at=START + at, slot=None, lease_id=None)
+
+    def _move(self, job_id: str, source: str, target: str, at: float, **fields: Any) -> None:
+        with self.store.transaction():
+            self.store.move_job(move(source, target, job_id, **fields), READER, START + at)
+
+
+@pytest.fixture
+def past(tmp_path: Path) -> Iterator[Past]:
+    """A store with a role, a worker on slot 0 and six finished jobs; a seventh runs, an eighth waits."""
+    with writer(tmp_path) as store:
+        with store.transaction():
+            store.put_role(role(team="education"), READER, START)
+            store.record("worker:ready", "slot:0", {}, READER, START)
+        made = Past(store)
+        for number in range(1, 7):
+            job_id = made.job(number, number * 10.0)
+            made.run(job_id, number * 10.0 + 1, 4)
+            made.end(job_id, number * 10.0 + 3.1)
+        made.run(made.job(7, 80.0), 81.0, 2)
+        made.job(8, 81.5)
+        yield made
+
+
+def _mirror(past: Past) -> Mirror:
+    return Mirror(open_reader(past.store.data_dir), past.store.data_dir, 1, Estimator(lambda _: 9.0))
+
+
+def test_store_is_read_on_and_becomes_a_state_that_can_be_run_forward(past: Past) -> None:
+    mirror = _mirror(past)
+    state = mirror.refresh(START + 82.0)
+    assert mirror.estimator.runs == 6 and mirror.is_up_to_date()
+    running, waiting = state.jobs.values()
+    assert (running.state, state.slots[0].job_id, waiting.id in state.line) == (JobState.RUNNING, running.id, True)
+    found = mirror.estimator.estimates(state)
+    assert found[running.id].finish.p50 == pytest.approx(1.0, abs=0.6)  # two blocks of half a second are left
+    assert found[waiting.id].start.p50 < found[waiting.id].finish.p50 == pytest.approx(3.1, abs=1.2)
+    past.end(running.id, 83.0)
+    assert not mirror.is_up_to_date()
+    assert list(mirror.refresh(START + 83.0).jobs) == [waiting.id]
+    assert mirror.estimator.runs == 6  # it made two blocks only: too few to tell its pace
+
+
+def test_forecasts_are_kept_once_and_scored_against_what_happened(past: Past) -> None:
+    mirror = _mirror(past)
+    state = mirror.refresh(START + 82.0)
+    found = mirror.estimator.estimates(state, scored=set(state.jobs))
+    board = {"seq": mirror.seq, "runs": 6}
+    basis = {job_id: mirror.estimator.basis_of(job_id) for job_id in found}
+    rows = [forecast_row(name, START + 82.0, board, one, basis[name] or {}) for name, one in found.items()]
+    with past.store.transaction():
+        for row in (*rows, *rows, {**rows[0], "job_id": "nobody"}):
+            past.store.keep_forecast(row)
+    running, waiting = state.jobs
+    assert mirror.kept([running, waiting, "nobody"]) == {running, waiting}
+    past.end(running, 83.0)
+    outcomes = past.store.forecast_outcomes(0.0)
+    assert [row["job_id"] for row in outcomes] == [running]
+    score = scores(outcomes)
+    assert score["latest"]["forecasts"] == 1 and score["weeks"][0]["week"].startswith("2026-W")
+    again = _mirror(past)  # after a restart: what was told is known, and teaches
+    assert again.estimator.basis_of(waiting) is not None and again.estimator.basis_of(running) is None
+
+
+def test_cancelled_jobs_are_not_scored() -> None:
+    row = {"state": "CANCELLED", "at": 0.0, "finished_at": 5.0}
+    assert scores([row]) == {
+        "latest": scores([])["latest"], "weeks": [], "not_scored": 1,
+    }  # fmt: skip
+
+
+def test_what_if_tells_when_and_whom_it_delays_and_changes_nothing(past: Past) -> None:
+    mirror = _mirror(past)
+    request = {"user": "reader", "role": "teacher", "priority": 100, "context": {"topic": "rain"}}
+    before = past.store.last_seq()
+    answer = what_if(mirror.refresh(START + 82.0), mirror.estimator, request, mirror.role("teacher"), "pocket")
+    assert answer["decision"]["verdict"] == "admitted" and answer["estimate_state"] == "known"
+    assert answer["delayed"] >= 1 and answer["delays"][0]["delay_s"] > 1.0
+    assert past.store.last_seq() == before and "what-if" not in mirror.estimator.requests
+    late = what_if(
+        mirror.refresh(START + 82.0), mirror.estimator, {**request, "priority": 0}, mirror.role("teacher"), "pocket"
+    )
+    assert late["delays"] == [] and late["estimate"]["start"][1] > answer["estimate"]["start"][1]
+    with pytest.raises(SchedulerError, match="no role 'nobody'"):
+        mirror.role("nobody")
+
+
+def test_fewer_than_five_runs_tell_nothing() -> None:
+    assert told_of(None, 0.0, 4, "held") == {"estimate": None, "estimate_state": "few_runs"}
+    assert told_of(None, 0.0, 5, "held") == {"estimate": None, "estimate_state": "held"}
+
+
+@contextmanager
+def _running(data_dir: Path, clock_off_s: float) -> Iterator[None]:
+    """A forecaster in a thread whose clock stands `clock_off_s` before ours."""
+    (data_dir / "run").mkdir(exist_ok=True)
+    loop = asyncio.new_event_loop()
+    forecaster = Forecaster(data_dir, 1, "pocket", clock=lambda: time.time() - clock_off_s)
+    loop.add_signal_handler = lambda *_: None  # type: ignore[method-assign, assignment]  # a thread has no signals
+    thread = threading.Thread(target=lambda: loop.run_until_complete(forecaster.run()))
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(forecaster.stop)
+        thread.join(30)
+        loop.close()
+
+
+def _asked(forecasts: Forecasts, job_id: str, state: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 30
+    while (told := forecasts.of(job_id))["estimate_state"] != state and time.monotonic() < deadline:
+        threading.Event().wait(0.05)
+    return told
+
+
+def test_door_answers_fresh_ranges_and_nothing_when_it_is_gone(past: Past) -> None:
+    forecasts, waiting = Forecasts(past.store.data_dir), "j000000000008"
+    assert forecasts.of(waiting) == {"estimate": None, "estimate_state": "stale"}
+    assert forecasts.of_new(waiting)["estimate_state"] == "stale"
+    with _running(past.store.data_dir, clock_off_s=0.0):
+        told = _asked(forecasts, waiting, "known")
+        assert told["estimate"]["runs"] == 6 and len(told["estimate"]["finish"]) == 3
+        assert forecasts.score()["weeks"] == []
+        with pytest.raises(SchedulerError, match="nonsense"):
+            forecasts.what_if({"user": "u", "role": "teacher", "nonsense": 1})
+    assert forecasts.of(waiting) == {"estimate": None, "estimate_state": "stale"}
+    with pytest.raises(SchedulerError, match="does not answer"):
+        forecasts.score()
+
+
+def test_old_numbers_of_a_forecaster_that_stands_still_are_not_shown(past: Past) -> None:
+    forecasts = Forecasts(past.store.data_dir)
+    with _running(past.store.data_dir, clock_off_s=60.0):
+        deadline = time.monotonic() + 30
+        while not forecasts._ask("estimates", {}, 5.0)["jobs"] and time.monotonic() < deadline:
+            threading.Event().wait(0.05)
+        assert forecasts._ask("estimates", {}, 5.0)["jobs"]  # it has numbers, a minute old
+        assert forecasts.everybody() == {}

@@ -220,8 +220,12 @@ class Launcher:
         """A child that is back ends its heal; one that is there but silent or stopped is killed, and so replaced."""
         assert child.process is not None
         stopped_s = child.stopped.seconds(child.process.pid, now)
-        if child.watch is None:
-            return  # the daemon looks after the vault
+        if child.watch is None:  # the daemon looks after a vault that took its call; one stopped before that takes none
+            if stopped_s > self._healing[child.fault]["silent_s"]:
+                self._say(f"{child.kind} is stopped for {stopped_s:.1f} s; replacing it")
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.process.pid, signal.SIGKILL)
+            return
         child.watch.look(now)
         heard_at = child.watch.heard_at
         if heard_at is not None and child.heal is not None:

@@ -15,7 +15,7 @@ from scheduler.spawn import start_time
 
 PATIENCE_S = 20.0  # the dying may take a moment; a media worker ends with its request
 MORE_FILES = 24  # descriptors above the first count: connections of tabs, probes and readers come and go
-_KEPT = (Kind.LAUNCHER, Kind.DAEMON, Kind.WEB, Kind.VAULT)
+_KEPT = (Kind.LAUNCHER, Kind.DAEMON, Kind.WEB, Kind.VAULT, Kind.FORECASTER)
 _SHM = Path("/dev/shm")
 
 

@@ -38,7 +38,8 @@ class Blow:
 
 # Kills beyond the first of each kind and point. What takes long to come back is struck more rarely.
 _WEIGHTS = {
-    Kind.WORKER: 46, Kind.VAULT: 22, Kind.DAEMON: 13, Kind.STANDBY: 10, Kind.WEB: 4, Kind.MEDIA: 3, Kind.LAUNCHER: 2,
+    Kind.WORKER: 46, Kind.VAULT: 22, Kind.DAEMON: 13, Kind.STANDBY: 10, Kind.WEB: 4, Kind.MEDIA: 3,
+    Kind.LAUNCHER: 2, Kind.FORECASTER: 2,
 }  # fmt: skip
 _AT_A_POINT_RATIO = 0.4
 _LONGEST_WAIT_S = 0.6

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     WORKER = "worker"
     STANDBY = "standby"
     MEDIA = "media"
+    FORECASTER = "forecaster"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from scheduler.child import Child
 from scheduler.child_watch import BeatPipe, HttpProbe, StoppedLook
 from scheduler.device_sensors import DeviceSensors
+from scheduler.launcher import Launcher, ServeOptions
 from scheduler.probe import Probe, Reading
 
 
@@ -89,3 +91,19 @@ def test_readings_reach_the_slots_that_they_concern(tmp_path: Path) -> None:
     assert (box.slots, box.is_throttled) == ((0, 1), None), "a missing sensor says nothing"  # type: ignore[attr-defined]
     assert (vault.device, vault.memory_ratio) == ("vault:0", 0.7)  # type: ignore[attr-defined]
     assert disk.free_bytes > 0  # type: ignore[attr-defined]
+
+
+def test_vault_that_stands_stopped_before_it_takes_any_call_is_replaced_by_the_launcher(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "run").mkdir()
+    launcher = Launcher(ServeOptions(data_dir=tmp_path), said.append)
+    vault = launcher._children[0]
+    vault.process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    os.kill(vault.process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, vault.process.pid, os.WSTOPPED | os.WNOWAIT)
+    for now in (100.0, 109.0):
+        launcher._listen(vault, now, False)
+        assert vault.process.poll() is None and not said
+    launcher._listen(vault, 111.0, False)
+    vault.process.communicate()
+    assert vault.process.returncode == -signal.SIGKILL and "vault is stopped" in said[0]

@@ -18,7 +18,7 @@ KINDS = ("fill", "extend", "move", "shorten", "lower_preset", "fewer")  # what c
 HOPELESS = frozenset({"unknown_role", "role_away"})  # no change of the entry helps
 STEP_MIN = 15
 FINE_MIN = 120  # beyond this distance hours are tried, not quarters
-SHORTEST_SHARE = 0.1  # of the length: less is another video
+SHORTEST_SHARE = 0.25  # of the length: less is another video
 TRIES = 7  # halvings of a search
 
 
@@ -63,13 +63,25 @@ class Search:
         return [change for kind in KINDS if (change := found[kind]) is not None]
 
     def repair(self, day: PlayedDay) -> tuple[list[Change], PlayedDay]:
-        """One change for each misfit, one on top of the other, and the day that comes of them."""
+        """One change for each misfit, one on top of the other, and the day that comes of them.
+
+        The most important first: the others make room for it. Of several changes the one that leaves the fewest misfits, of
+        equal ones the one that costs the video least.
+        """
         applied: list[Change] = []
-        for number in sorted(day.misfits()):
+        for number in sorted(day.misfits(), key=lambda number: (-self._importance(day, number), number)):
             if number in day.misfits() and (found := self.changes(day, number)):
-                applied.append(found[0])
-                day = self._stage.day(_with(day.entries, found[0].entry))
+                after = [self._stage.day(_with(day.entries, change.entry)) for change in found]  # played already
+                best = min(range(len(found)), key=lambda index: len(after[index].misfits()))
+                applied.append(found[best])
+                day = after[best]
         return applied, day
+
+    def _importance(self, day: PlayedDay, number: int) -> int:
+        """An entry's priority, else its role's."""
+        entry = next(entry for entry in day.entries if entry.number == number)
+        role = self._stage.studio.roles.get(entry.role)
+        return entry.priority if entry.priority is not None else role.priority if role is not None else 0
 
     def _judge(self, day: PlayedDay, number: int) -> Callable[[Entry], bool]:
         """Does the changed entry fit, and does nothing else stop fitting?"""
@@ -105,7 +117,7 @@ class Search:
         def cut(blocks: int) -> Entry:
             return dataclasses.replace(entry, length_s=round(blocks * BLOCK_SECONDS, 2))
 
-        blocks = _greatest(max(1, int(whole * SHORTEST_SHARE)), whole - 1, lambda count: is_good(cut(count)))
+        blocks = _greatest(max(1, ceil(whole * SHORTEST_SHARE)), whole - 1, lambda count: is_good(cut(count)))
         if blocks is None:
             return None
         length = blocks * BLOCK_SECONDS

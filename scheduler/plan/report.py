@@ -33,7 +33,7 @@ from scheduler.plan.studio import Studio
 
 SCATTERED_DAYS = 5
 EVENTS_PLAYED = 1_000_000  # of all days that the searches may play together: some ten seconds
-MOST_DAYS, FEWEST_DAYS = 300, 10  # for one misfit
+MOST_DAYS, FEWEST_DAYS = 300, 24  # for one misfit
 EVENTS_PER_VIDEO = 6
 
 

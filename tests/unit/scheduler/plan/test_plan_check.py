@@ -235,3 +235,11 @@ def test_same_plan_on_the_same_house_gets_the_same_report(tmp_path: Path) -> Non
     wanted = plan('role: teacher, user: a, window: "10:00-10:15", count: 12', 'role: student, user: b, window: "10:00-10:30"')
     one, two = (report(wanted, studio(tmp_path), tmp_path) for _ in range(2))
     assert one.to_json() == two.to_json()
+
+
+def test_whole_plan_is_repaired_with_the_most_important_video_first(tmp_path: Path) -> None:
+    crowd = 'role: student, user: a, window: "10:00-10:10", count: 9'
+    found = report(plan(crowd, 'role: presenter, user: b, window: "10:00-10:05", length: 60'), studio(tmp_path), tmp_path)
+    assert found.repair is not None
+    assert [(change["entry"], change["kind"]) for change in found.repair["changes"]][0] == (2, "fill")
+    assert found.repair["fits"] is True, found.repair

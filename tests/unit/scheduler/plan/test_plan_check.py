@@ -241,5 +241,6 @@ def test_whole_plan_is_repaired_with_the_most_important_video_first(tmp_path: Pa
     crowd = 'role: student, user: a, window: "10:00-10:10", count: 9'
     found = report(plan(crowd, 'role: presenter, user: b, window: "10:00-10:05", length: 60'), studio(tmp_path), tmp_path)
     assert found.repair is not None
-    assert [(change["entry"], change["kind"]) for change in found.repair["changes"]][0] == (2, "fill")
+    first = found.repair["changes"][0]
+    assert (first["entry"], first["kind"]) == (2, "fill")
     assert found.repair["fits"] is True, found.repair

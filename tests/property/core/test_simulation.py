@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.simulator import Simulator
-from benchmarks.workload import CALM, OVERLOAD, Workload
+from benchmarks.workload import CALM, OVERLOAD, UNEQUAL, Workload
 from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
 
@@ -101,3 +101,30 @@ def test_urgent_jobs_start_within_a_block_and_the_stopping_of_a_worker() -> None
     stopping_s = max(longest_block_s, workload.prepare_s) + workload.close_s
     assert 0.0 < world.ledger.longest_wait_s[100] <= stopping_s * 2  # two urgent ones may want the same slot
     assert world.ledger.longest_wait_s[5] > world.ledger.longest_wait_s[100]
+
+
+@pytest.mark.parametrize("ordering", ["fifo", "priority", "shortest"])
+def test_orderings_to_compare_with_keep_every_other_promise(ordering: str) -> None:
+    policy = Policy(ordering=ordering, lease_s=10.0, grace_s=5.0)
+    world = Simulator(21, Workload(wishes_per_s=0.2), policy, full_every=50)
+    world.run(2_000)
+    world.settle()
+
+
+def test_reserved_jobs_and_sessions_end_like_all_others_and_start_on_time() -> None:
+    workload = Workload(reservations=0.03, sessions=0.2, deadlines=0.3, arrivals_per_s=0.5, exclusions=())
+    policy = Policy(lease_s=10.0, grace_s=5.0, reservation_notice_s=5.0, max_running_per_role=2)
+    world = Simulator(22, workload, policy, full_every=50)
+    world.run(6_000)
+    world.settle()
+    assert world.ledger is not None
+    assert world.ledger.ended[JobState.SUCCEEDED] > 0.6 * world.submissions  # a broken session ends as a whole
+    assert world.ledger.latest_reserved_s > 0.0
+
+
+def test_equal_teams_are_served_alike_while_all_of_them_wait() -> None:
+    world = Simulator(23, UNEQUAL, Policy(lease_s=10.0, max_queued=5_000, max_queued_per_user=5_000), full_every=500)
+    world.run(6_000)
+    assert world.ledger is not None
+    served = sorted(world.ledger.use.together.values())
+    assert len(served) == 3 and served[-1] <= 1.2 * served[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import core as benchmark
+from benchmarks import fairness
 from scheduler.core import events, machine, pictures
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWNED_STATES, JobState
 
@@ -76,3 +77,18 @@ def test_benchmark_prints_goal_and_reached(capsys: pytest.CaptureFixture[str], m
     assert all(result["is_reached"] and result["reached"] for result in report["results"])
     monkeypatch.setattr(benchmark, "GOAL_EVENTS_PER_MINUTE", 10**12)
     assert benchmark.main(arguments) == 1
+
+
+def test_comparison_with_other_orders_prints_goal_and_reached(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fairness, "KINDS", ("preemption",))
+    assert fairness.main(["--json", "--jobs", "150", "--seeds", "1"]) in (0, 1)
+    report = json.loads(capsys.readouterr().out)
+    assert [result["name"] for result in report["results"]] == [
+        "urgent_p99_wait_in_blocks", "mean_wait_of_others_to_fifo", "service_of_equal_teams", "passed_beyond_the_bound_s",
+    ]  # fmt: skip
+    assert report["results"][3]["is_reached"], "the bound on waiting"
+    assert set(report["traces"][0]["mean_wait_s"]) == {"standard", "fifo", "priority", "shortest"}
+    monkeypatch.setattr(fairness, "GOAL_MEAN", 0.0)
+    assert fairness.main(["--jobs", "150", "--seeds", "1"]) == 1

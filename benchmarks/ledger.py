@@ -116,9 +116,10 @@ class Ledger:
             self._check_need(row, at)
             self._check_preemptor(self.rows[action.body["preemptor"]], row, action.body, at)
         is_leaving = action.source in OWNED_STATES and action.target not in OWNED_STATES
+        lease_until = row["lease_until"]
         row.update({name: value for name, value in action.fields.items() if name in row})
         row["state"] = action.target
-        finding = self.use.take(action, row, self.rows, at)
+        finding = self.use.take(action, row, self.rows, at, lease_until)
         self._demand(finding is None, finding or "")
         if action.target in FINAL_STATES:
             self.ended[action.target] += 1

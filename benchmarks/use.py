@@ -26,15 +26,15 @@ class Use:
         self.together: dict[str, int] = {}  # blocks made for each team while all of them waited
         self.teams: set[str] = set()
 
-    def take(self, action: MoveJob, row: Row, rows: Mapping[str, Row], at: float) -> str | None:
-        """A job moved (its row says so already); returns what is wrong with it."""
+    def take(self, action: MoveJob, row: Row, rows: Mapping[str, Row], at: float, lease_until: float) -> str | None:
+        """A job moved (its row says so already, `lease_until` is what it said before); returns what is wrong with it."""
         self.teams.add(row["team"])
         entered = (action.target is JobState.QUEUED) - (action.source is JobState.QUEUED)
         for kind in KINDS:
             subject = (kind, row[kind])
             self.queued[subject] = self.queued.get(subject, 0) + entered
             if action.source in OWNED_STATES and action.target not in OWNED_STATES:
-                until = min(at, row["lease_until"] or at)
+                until = min(at, lease_until) if action.body.get("cause") == "booted" else at
                 key = (*subject, self._day(at))
                 self.spent_s[key] = self.spent_s.get(key, 0.0) + max(0.0, until - row["leased_at"])
         if action.tag == Tag.BLOCK_FINISHED and all(self.queued.get(("team", team), 0) > 0 for team in self.teams):

@@ -1,7 +1,7 @@
 """How true and how fast forecasts are: `python -m benchmarks.forecast [--json] [--jobs N] [--slots N] [--seeds A,B]`.
 
 Traces of kinds with bursts, preemption, faults, drift and a peak, drawn from seeds that were never looked at while numbers
-were chosen (those were 1, 11, 12, 21 and 22). On each: coverage of the 80 % range, its worst 250 consecutive jobs, median
+were chosen (those were 1, 11, 12, 21, 22 and 31). On each: coverage of the 80 % range, its worst 250 consecutive jobs, median
 error of the middle, held against the work ahead, history by priority, and an oracle. Then the time of one forecast of 1,000
 queued jobs. Exits with 1 when a goal is missed.
 """

@@ -25,7 +25,7 @@ from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
 
 TICK_S = 20.0
-MOST_COMING = 200  # submissions yet to come, beside one per two open jobs; time that later ones would cost is not spent
+MOST_COMING = 200  # submissions yet to come, beside one per four open jobs; time that later ones would cost is not spent
 PaceOf = Callable[[Request, bool], Pace]
 Outcome = tuple[float, float]  # (start, finish), seconds after the snapshot
 
@@ -61,7 +61,7 @@ class Rollout:
         self._starts: dict[str, float] = {}
         self._coming: dict[str, Request] = {}
         coming = learnt.demand.draw(snapshot.now, source) if arrivals is None else arrivals
-        self._arrivals = islice(coming, MOST_COMING + len(snapshot.jobs) // 2)
+        self._arrivals = islice(coming, MOST_COMING + len(snapshot.jobs) // 4)
 
     def run(self, wanted: set[str], horizon_s: float) -> dict[str, Outcome]:
         """Start and finish of the wanted jobs, as far as they came to them before the horizon."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboard.context import house
 from scheduler.core.job import FINAL_STATES
-from scheduler.forecasts import Forecasts
+from scheduler.forecasts import PENDING, Forecasts
 
 _OVER = frozenset(state.value for state in FINAL_STATES)
 NONE: dict[str, Any] = {"estimate": None, "estimate_state": "over"}
@@ -17,10 +17,12 @@ def forecasts() -> Forecasts:
     return Forecasts(house().settings.data_dir)
 
 
-def with_new(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a submission with what can be said of it at once."""
+def with_new(answer: dict[str, Any], *, waits: bool) -> dict[str, Any]:
+    """The answer to a submission: at once and without an estimate, or with one if the forecaster is quick."""
     if answer.get("state") in _OVER:
         return {**answer, **NONE}
+    if not waits:
+        return {**answer, "estimate": None, "estimate_state": PENDING}
     return {**answer, **forecasts().of_new(str(answer["id"]))}
 
 

@@ -17,6 +17,7 @@ from dashboard.api.models import (
     PreviewPriority,
     SetPriority,
     SubmitJob,
+    SubmitQuery,
     Submitted,
 )
 from dashboard.api.openapi import documented
@@ -49,16 +50,17 @@ def changeable_job(job_id: str) -> dict[str, Any]:
 
 
 @blueprint.post("/jobs")
-@documented("jobs", body=SubmitJob, gives=Submitted, status=202)
+@documented("jobs", body=SubmitJob, query=SubmitQuery, gives=Submitted, status=202)
 @require("submit")
 def submit() -> tuple[Response, int]:
     """Submit a job. `Idempotency-Key` makes it safe to send again: the same key gives the same job."""
     wish, key = read_body(SubmitJob), idempotency_key()
+    waits = read_query(SubmitQuery).estimate == "wait"
     user = wish.user or caller().name
     if user != caller().name:
         demand("submit_for_others")
     request = {**wish.model_dump(exclude_none=True), "user": user}
-    return jsonify(with_new(door().submit(request, idempotency_key=key))), 202
+    return jsonify(with_new(door().submit(request, idempotency_key=key), waits=waits)), 202
 
 
 @blueprint.get("/jobs")

@@ -124,6 +124,12 @@ class VideoQuery(Query):
     download: str | None = None
 
 
+class SubmitQuery(Query):
+    """`estimate=wait`: the answer may take 0.2 s longer and carries the estimate, if there is one by then."""
+
+    estimate: Literal["later", "wait"] = "later"
+
+
 class NoQuery(Query):
     """No parameters."""
 

@@ -43,5 +43,8 @@ def test_numbers_of_the_forecaster_stand_beside_open_jobs_only(tmp_path: Path, m
 def test_answer_to_a_submission_carries_what_is_known_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with web(tmp_path) as here, here.app.app_context():
         monkeypatch.setattr(Forecasts, "of_new", lambda self, job_id: KNOWN if job_id == "j1" else {})
-        assert estimates.with_new({"id": "j1", "state": "QUEUED", "estimate": None})["estimate"]["runs"] == 9
-        assert estimates.with_new({"id": "j1", "state": "REJECTED"})["estimate_state"] == "over"
+        queued = {"id": "j1", "state": "QUEUED", "estimate": None}
+        assert estimates.with_new(queued, waits=True)["estimate"]["runs"] == 9
+        assert estimates.with_new({"id": "j1", "state": "REJECTED"}, waits=True)["estimate_state"] == "over"
+        later = estimates.with_new(queued, waits=False)
+        assert (later["estimate"], later["estimate_state"]) == (None, "pending"), "nobody waits who did not ask to"

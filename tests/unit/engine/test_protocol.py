@@ -26,6 +26,7 @@ _VALUES: dict[object, st.SearchStrategy[typing.Any]] = {
     bool: st.booleans(),
     str | None: st.none() | st.text("ab", max_size=3),
     int | None: st.none() | st.integers(0, 99),
+    list[str]: st.lists(st.text("ab", max_size=3), max_size=3),
     dict[str, typing.Any]: st.dictionaries(st.text("ab", max_size=3), st.integers() | st.text("ab") | st.none()),
     dict[str, str]: st.dictionaries(st.text("ab", max_size=3), st.text("ab", max_size=3)),
     dict[str, int]: st.dictionaries(st.text("ab", max_size=3), st.integers(0, 99)),

@@ -64,7 +64,7 @@ class HttpProbe:
 
     def __init__(self, host: str, port: int, path: str) -> None:
         self._address = (host, port)
-        self._question = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
+        self._question = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()  # kept alive: see `close`
         self._sock: socket.socket | None = None
         self._asked_at = 0.0
         self.heard_at: float | None = None
@@ -90,7 +90,8 @@ class HttpProbe:
             self._ask(now)
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up. A server that is told to close first waits for its peer to do so, in the thread that accepts: gunicorn
+        would serve nobody until we look again."""
         if self._sock is not None:
             self._sock.close()
             self._sock = None

@@ -162,3 +162,18 @@ def test_slow_readers_of_a_video_leave_threads_for_the_pages(studio: Studio) -> 
         for reader in readers:
             reader.close()
     until(lambda: Caller(studio.port).get(f"/jobs/{job_id}/video", Range="bytes=0-3").status == 206, "the seats are free again")
+
+
+def test_peers_that_ask_to_close_and_stay_hold_up_nobody(studio: Studio) -> None:
+    """gunicorn alone would wait two seconds for each of them, in the thread that takes new requests."""
+    peers = [socket.create_connection(("127.0.0.1", studio.port), TIMEOUT_S) for _ in range(15)]
+    try:
+        for peer in peers:
+            peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert all(peer.recv(12) == b"HTTP/1.1 200" for peer in peers[:2])
+        with socket.create_connection(("127.0.0.1", studio.port), 12) as other:
+            other.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert other.recv(12) == b"HTTP/1.1 200", "all fifteen have said goodbye, none was waited for"
+    finally:
+        for peer in peers:
+            peer.close()

@@ -11,6 +11,7 @@ from flask_socketio import SocketIO
 from dashboard import login, pages, vendor
 from dashboard.api import register_api
 from dashboard.auth import has_ended
+from dashboard.board import Board
 from dashboard.context import KEY, House, house
 from dashboard.errors import register_errors
 from dashboard.feed import Feed
@@ -27,6 +28,7 @@ from dashboard.secret import load_secret_key
 from dashboard.settings import MAX_BODY_BYTES, WebSettings
 from dashboard.sockets import Listeners, Speaker, end_sockets, register_sockets
 from scheduler.client import Scheduler
+from scheduler.forecasts import Forecasts
 
 HERE = Path(__file__).resolve().parent
 
@@ -74,7 +76,7 @@ def create_app(
 def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, scheduler: Scheduler | None) -> None:
     reads, listeners = Reads(settings.data_dir), Listeners()
     door = scheduler or Scheduler(settings.data_dir)
-    pulse = Pulse(door.as_actor("system"))
+    pulse, speaker = Pulse(door.as_actor("system")), Speaker(socketio, listeners)
 
     def beat() -> dict[str, Any]:
         with app.app_context():
@@ -89,7 +91,8 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
         reads=reads,
         scheduler=door,
         pulse=pulse,
-        feed=Feed(reads, Speaker(socketio, listeners), listeners.rooms, beat),
+        feed=Feed(reads, speaker, listeners.rooms, beat),
+        board=Board(reads, Forecasts(settings.data_dir), speaker, listeners.rooms),
         writes=RateLimit(settings.writes_per_s, 5 * settings.writes_per_s),
         logins=RateLimit(settings.logins_per_minute / 60, settings.logins_per_minute),
         sockets=Seats(settings.max_sockets, settings.max_sockets_each),

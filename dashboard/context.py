@@ -15,6 +15,7 @@ from dashboard.settings import WebSettings
 from scheduler.client import Scheduler
 
 if TYPE_CHECKING:
+    from dashboard.board import Board
     from dashboard.feed import Feed
     from dashboard.pulse import Pulse
 
@@ -32,6 +33,7 @@ class House:
     scheduler: Scheduler
     pulse: Pulse
     feed: Feed
+    board: Board
     writes: RateLimit
     logins: RateLimit
     sockets: Seats
@@ -43,9 +45,11 @@ class House:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self.pulse.start()
         self.feed.start()
+        self.board.start()
 
     def close(self) -> None:
         """End the threads."""
+        self.board.stop()
         self.feed.stop()
         self.pulse.stop()
         self.reads.close()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup, escape
+
 NONE = "–"
+_JOB = re.compile(r"\bj[a-z0-9]{12}\b")
 
 
 def zone_of(name: str) -> tzinfo | None:
@@ -30,6 +34,18 @@ def clock(value: float | str | None, zone: tzinfo | None = None) -> str:
     local = at.astimezone(zone)
     is_today = local.date() == datetime.now(UTC).astimezone(zone).date()
     return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
+
+
+def window(ends: list[int] | None, zone: tzinfo | None = None) -> str:
+    """`16:10–16:12` of two whole seconds since 1970; seconds where they are not whole minutes, the day when it is not today."""
+    if ends is None:
+        return NONE
+    today = datetime.now(UTC).astimezone(zone).date()
+    low, high = (datetime.fromtimestamp(at, UTC).astimezone(zone) for at in ends)
+    fine = "%H:%M:%S" if any(at % 60 for at in ends) else "%H:%M"
+    first = low.strftime(fine if low.date() == today else f"%m-%d {fine}")
+    last = high.strftime(fine if high.date() == low.date() else f"%m-%d {fine}")
+    return first if low == high else f"{first}–{last}"
 
 
 def utc(value: float | str | None) -> str:
@@ -73,3 +89,8 @@ def offset_minutes(zone: tzinfo | None) -> int:
     """The zone's present distance from UTC, for the scripts."""
     distance = datetime.now(UTC).astimezone(zone).utcoffset()
     return 0 if distance is None else round(distance.total_seconds() / 60)
+
+
+def linked(text: str) -> Markup:
+    """A sentence in which the jobs that it names are links; everything else stays text."""
+    return Markup(_JOB.sub(lambda found: f'<a href="/dashboard/jobs/{found[0]}">{found[0]}</a>', str(escape(text))))

@@ -20,7 +20,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = tuple(
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
-    "level.", "morning.done",
+    "level.", "morning.done", "expect.",
 )  # fmt: skip
 SHAPES = {
     "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",
@@ -47,7 +47,8 @@ def _shared() -> dict[str, Any]:
         "named": i18n.named, "both": i18n.both, "language": i18n.language(), "languages": i18n.LANGUAGES,
         "clock": lambda value: formats.clock(value, zone), "utc": formats.utc,
         "zone_offset": lambda: formats.offset_minutes(zone),
-        "duration": formats.duration,
+        "window": lambda ends: formats.window(ends, zone),
+        "duration": formats.duration, "linked": formats.linked,
         "size": formats.size, "percent": formats.percent, "shapes": SHAPES, "script_words": _script_words,
         "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
         "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),

@@ -28,6 +28,7 @@ def page(job_id: str) -> str:
         nav="",
         job=full_job(row),
         is_final=row["state"] in FINAL_STATES,
+        expected=None if row["state"] in FINAL_STATES else house().board.of(row["id"]),
         may_change=caller().may_change(row),
         may_watch=caller().may_read_words(row),
         may_prioritise=caller().may("prioritise") or (caller().owns(row) and caller().may("lower_own")),

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from dashboard.auth import caller, demand, require
 from dashboard.context import house
+from dashboard.expectations import with_expectations
 
 OPEN_SHOWN, DONE_SHOWN = 100, 20
 blueprint = Blueprint("people", __name__)
@@ -28,14 +29,15 @@ def page(name: str) -> str:
     reads = house().reads
     waiting, mine = reads.waiting(OPEN_SHOWN, user=name)
     running = [job for job in reads.running() if job["user"] == name]
+    told = house().board.told() if running or waiting else {}
     done = reads.store.jobs(user=name, state="final", sort="-finished", per_page=DONE_SHOWN)
     return render_template(
         "people/page.html",
         nav="me" if name == caller().name else "",
         name=name,
         is_me=name == caller().name,
-        running=running,
-        waiting=waiting,
+        running=with_expectations(running, told),
+        waiting=with_expectations(waiting, told),
         mine=mine + len(running),
         total=len(reads.store.waiting_jobs()) + len(reads.running()),
         done=done,

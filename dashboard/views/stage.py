@@ -8,6 +8,7 @@ from dashboard.auth import require
 from dashboard.cards import event_card
 from dashboard.context import house
 from dashboard.error_words import error_card
+from dashboard.expectations import with_expectations
 from dashboard.overview import device_cards, slot_card
 
 QUEUE_SHOWN = 50
@@ -23,14 +24,15 @@ def page() -> str:
     if not beat.at:  # the first page after a start: ask once instead of showing an empty house
         beat = house().pulse.ask()
     waiting, total = reads.waiting(QUEUE_SHOWN)
-    stages = reads.stages()
+    stages, held = reads.stages(), reads.running()
+    told = house().board.told() if held or waiting else {}
     return render_template(
         "stage/page.html",
         nav="stage",
         slots=[slot_card(slot, stages) for slot in beat.slots],
         stages=stages,
-        running={job["id"]: job for job in reads.running()},
-        waiting=waiting,
+        running={job["id"]: job for job in with_expectations(held, told)},
+        waiting=with_expectations(waiting, told),
         total=total,
         paused=reads.store.fact("queue_paused") or {},
         devices=device_cards(reads),

@@ -7,6 +7,17 @@ import { startPlayer } from "./player.js";
 const root = document.getElementById("job");
 const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
 
+// A sentence with the jobs that it names as links.
+function linked(text) {
+  return text.split(/\b(j[a-z0-9]{12})\b/).map((part, index) => {
+    if (index % 2 === 0) return document.createTextNode(part);
+    const link = document.createElement("a");
+    link.href = `/dashboard/jobs/${part}`;
+    link.textContent = part;
+    return link;
+  });
+}
+
 function showButtons(job) {
   for (const form of root.querySelectorAll("[data-when]")) {
     const fits = form.dataset.when.split(" ").includes(job.state);
@@ -22,7 +33,7 @@ function show(job) {
   showButtons(job);
   const why = root.querySelector("[data-why-full]");
   why.hidden = !job.why;
-  why.textContent = job.why ? job.why.text[language] : "";
+  why.replaceChildren(...linked(job.why ? job.why.text[language] : ""));
   showPlace(job.place?.place, job.place?.of);
 }
 

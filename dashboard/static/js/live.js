@@ -93,7 +93,7 @@ export function connect() {
       if (seq < 0 && typeof answer?.seq === "number") seq = answer.seq;
     });
   });
-  for (const name of ["pulse", "feed", "order", "place", "reset"]) socket.on(name, (payload) => tell(name, payload));
+  for (const name of ["pulse", "feed", "order", "place", "expect", "reset"]) socket.on(name, (payload) => tell(name, payload));
   socket.on("disconnect", (reason) => {
     startPolling();
     if (reason === "io server disconnect") setTimeout(() => location.reload(), 500); // signed out, or rights changed

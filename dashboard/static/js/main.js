@@ -1,6 +1,7 @@
 // Starts what the page needs.
 import { startAsk } from "./ask.js";
 import { startCharts } from "./charts.js";
+import { startExpect } from "./expect.js";
 import { startFaults } from "./faults.js";
 import { startForms } from "./forms.js";
 import { startHeader } from "./header.js";
@@ -18,5 +19,6 @@ startHold();
 startRows();
 startJob();
 startCharts();
+startExpect();
 startFaults();
 connect();

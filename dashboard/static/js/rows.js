@@ -96,7 +96,7 @@ function patchSlots(message) {
     if (!card) { if (find("[data-slots]") && message.slots.length) location.reload(); return; }
     card.dataset.state = slot.state;
     find("[data-worker-word]", card).textContent = named("worker", slot.drained ? "drained" : slot.state);
-    find(".slot-progress", card).hidden = !slot.job_id;
+    for (const part of card.querySelectorAll(".slot-progress, [data-slot-expect]")) part.hidden = !slot.job_id;
     find("[data-phase]", card).textContent = slot.phase && slot.job_id ? ` · ${named("phase", slot.phase)}` : "";
     if (slot.job_id) {
       const done = { blocks_done: slot.block ?? 0, total_blocks: slot.total_blocks ?? 0 };
@@ -111,6 +111,8 @@ function patchSlots(message) {
     }
     if (card.dataset.job !== (slot.job_id || "")) {
       card.dataset.job = slot.job_id || "";
+      const ends = find("[data-slot-expect] [data-expect]", card);
+      if (ends) ends.textContent = "–"; // of another job
       const link = find("[data-slot-job]", card);
       if (slot.job_id) link.href = `/dashboard/jobs/${encodeURIComponent(slot.job_id)}`;
       else link.removeAttribute("href");

@@ -42,6 +42,15 @@ export const formats = {
     const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
     return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
   },
+  window(ends) { // two whole seconds since 1970, as the server writes them
+    if (!ends) return "–";
+    const minutes = Number(document.documentElement.dataset.offset || 0);
+    const [low, high, now] = [...ends, Date.now() / 1000].map((at) => new Date(at * 1000 + minutes * 60000).toISOString());
+    const fine = ends.some((at) => at % 60) ? 19 : 16;
+    const text = (at, day) => (at.slice(0, 10) === day.slice(0, 10) ? "" : `${at.slice(5, 10)} `) + at.slice(11, fine);
+    const [first, last] = [text(low, now), text(high, low)];
+    return low === high ? first : `${first}–${last}`;
+  },
   plain: (value) => (value == null || value === "" ? "–" : String(value)),
 };
 

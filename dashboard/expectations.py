@@ -1,0 +1,39 @@
+"""When a job is expected to start and to be done, rounded as people read it: a window of 80 %, never a single moment."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler.forecasts import STALE
+
+FINE_S = 120.0  # windows narrower than this are told in steps of five seconds, wider ones in minutes
+STEP_S, MINUTE_S = 5, 60
+STALE_WORDS: dict[str, Any] = {"starts": None, "ends": None, "runs": None, "estimate_state": STALE}
+OVER_WORDS: dict[str, Any] = {**STALE_WORDS, "estimate_state": "over"}
+
+
+def window(low: float, high: float) -> list[int]:
+    """[from, to] in whole seconds since 1970, rounded outwards, so that the promise stays as wide as it was."""
+    step = STEP_S if high - low < FINE_S else MINUTE_S
+    return [math.floor(low / step) * step, math.ceil(high / step) * step]
+
+
+def expectation(told: Mapping[str, Any] | None, now: float | None = None) -> dict[str, Any]:
+    """`starts` and `ends` as windows, `runs` they were learnt from, `estimate_state`; `starts` is None once it has begun."""
+    estimate = None if told is None else told.get("estimate")
+    if told is None or estimate is None:
+        return {**STALE_WORDS, "estimate_state": STALE if told is None else told["estimate_state"]}
+    at = time.time() if now is None else now
+    start, finish = estimate["start"], estimate["finish"]
+    return {
+        "starts": window(start[0], start[2]) if start[2] > at else None,
+        "ends": window(finish[0], finish[2]), "runs": estimate["runs"], "estimate_state": told["estimate_state"],
+    }  # fmt: skip
+
+
+def with_expectations(jobs: list[dict[str, Any]], told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The jobs, each with what is expected of it."""
+    return [{**job, "expected": expectation(told.get(str(job["id"])))} for job in jobs]

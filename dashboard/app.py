@@ -27,6 +27,7 @@ from dashboard.rights import PACKAGED, load_rights
 from dashboard.secret import load_secret_key
 from dashboard.settings import MAX_BODY_BYTES, WebSettings
 from dashboard.sockets import Listeners, Speaker, end_sockets, register_sockets
+from dashboard.tab_register import TabRegister
 from scheduler.client import Scheduler
 from scheduler.forecasts import Forecasts
 
@@ -57,7 +58,7 @@ def create_app(
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     socketio = SocketIO(
         app, async_mode="threading", transports=["websocket"], max_http_buffer_size=64_000, manage_session=False,
-        serializer=TextPacket,
+        serializer=TextPacket, client_manager=TabRegister(),
     )
     app.wsgi_app = Gate(app, app.wsgi_app)  # type: ignore[method-assign]
     _put_together(app, socketio, chosen, scheduler)

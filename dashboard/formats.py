@@ -55,10 +55,10 @@ def utc(value: float | str | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`0.42 s`, `12 s`, `3:05`, `2:03:05`."""
+    """`0.42 s`, `12 s`, `3:05`, `2:03:05`; a whole number has no decimals: nobody measured them."""
     if seconds is None:
         return NONE
-    if seconds < 10:
+    if seconds < 10 and not isinstance(seconds, int):
         return f"{seconds:.2f} s"
     if seconds < 60:
         return f"{seconds:.0f} s"

@@ -11,11 +11,11 @@ from dashboard import formats, i18n
 from dashboard.auth import caller, csrf_token
 from dashboard.context import house
 from dashboard.overview import pulse_message
-from dashboard.views import audit, faults, job, jobs, live, people, rights, roles, stage, submit, watermark
+from dashboard.views import audit, faults, job, jobs, live, people, queue, rights, roles, stage, submit, watermark
 from scheduler.client import SchedulerError
 
 BLUEPRINTS: tuple[Blueprint, ...] = tuple(
-    view.blueprint for view in (stage, roles, rights, people, jobs, job, submit, watermark, audit, faults, live)
+    view.blueprint for view in (stage, queue, roles, rights, people, jobs, job, submit, watermark, audit, faults, live)
 )
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from dashboard.api.body import read_body
-from dashboard.api.models import AnyObject, SubmitJob
+from dashboard import honesty
+from dashboard.api.body import read_body, read_query
+from dashboard.api.models import AnyObject, SpanQuery, SubmitJob
 from dashboard.api.openapi import documented
 from dashboard.auth import caller, demand, require
+from dashboard.context import house
 from dashboard.estimates import forecasts
+from dashboard.span import span_of
 
 blueprint = Blueprint("forecast", __name__)
 
@@ -31,3 +34,11 @@ def what_if() -> Response:
 def score() -> Response:
     """How true the forecasts of finish were: the latest 500 jobs, and week by week."""
     return jsonify(forecasts().score())
+
+
+@blueprint.get("/forecast/chart")
+@documented("jobs", query=SpanQuery)
+@require("see")
+def chart() -> Response:
+    """First forecasts against what happened, one dot per finished job, as data for a chart."""
+    return jsonify(honesty.chart(house().reads, span_of(read_query(SpanQuery), "7d")))

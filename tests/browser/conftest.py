@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.acceptance.studio import Studio
 from tests.browser.house import Watch, browser, watched
-from tests.browser.scenes import script, sign_in
+from tests.browser.scenes import forecaster_answers, script, sign_in
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     made = Studio(folder, "fake", script(folder, 0.15))
     try:
         made.start()
+        forecaster_answers(made)
         yield made
     finally:
         made.end()

@@ -8,6 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from scheduler.errors import SchedulerError
+from scheduler.forecasts import Forecasts
 from tests.acceptance.studio import Studio, until
 
 
@@ -23,6 +25,19 @@ def submit(studio: Studio, user: str, role: str, seconds: float | None = None, p
     wish = {"user": user, "role": role, "duration_sec": seconds, "priority": priority, "fill": "loop" if seconds else None}
     answer = studio.door.submit({name: value for name, value in wish.items() if value is not None})
     return str(answer["id"])
+
+
+def forecaster_answers(studio: Studio) -> None:
+    """Wait until estimates can be asked for: it starts beside the others, and nobody waits for it."""
+
+    def is_there() -> bool:
+        try:
+            Forecasts(studio.data_dir).score()
+        except SchedulerError:
+            return False
+        return True
+
+    until(is_there, "the forecaster answers")
 
 
 def busy(studio: Studio) -> dict[str, str]:

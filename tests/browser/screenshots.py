@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.studio import ROOT, Studio
 from tests.browser.house import browser
-from tests.browser.scenes import busy, has_picture, script, sign_in
+from tests.browser.scenes import busy, forecaster_answers, has_picture, script, sign_in
 
 TARGET = ROOT / "docs" / "screenshots"
 WIDE, NARROW, PAPER = {"width": 1360, "height": 900}, {"width": 390, "height": 844}, {"width": 720, "height": 1018}
@@ -78,6 +78,7 @@ def main() -> int:
         studio = Studio(Path(folder), "fake", script(Path(folder), 0.3, FAULTS))
         try:
             studio.start()
+            forecaster_answers(studio)
             for path in take_all(chrome, studio, target):
                 shrink(path)
                 print(path)

@@ -15,7 +15,8 @@ from tests.browser.scenes import sign_in, submit
 Open = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
 VIEWS = (
-    "/dashboard", "/dashboard/roles/", "/dashboard/roles/teacher", "/dashboard/jobs", "/me", "/submit", "/dashboard/watermark/",
+    "/dashboard", "/dashboard/queue/", "/dashboard/roles/", "/dashboard/roles/teacher", "/dashboard/jobs", "/me", "/submit",
+    "/dashboard/watermark/",
     "/dashboard/faults/", "/dashboard/audit/", "/dashboard/rights", "/openapi",
 )  # fmt: skip
 

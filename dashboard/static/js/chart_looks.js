@@ -11,6 +11,8 @@ const EVENT_LOOKS = { // by shape, too: colour alone says nothing
   error: ["diamond", "--red"],
 };
 
+const DOT_LOOKS = { inside: ["circle", "--green"], outside: ["x", "--red"] };
+
 export function layout(data, range) {
   const axis = { gridcolor: token("--line"), zerolinecolor: token("--line"), linecolor: token("--line"), tickfont: { size: 11 } };
   const line = (at, colour) => ({
@@ -63,10 +65,11 @@ function lines(data, kind) {
   return data.traces.map((trace, index) => {
     const colour = palette[(isDots ? index : devices.indexOf(trace.device) * 2 + (trace.kind === "load" ? 1 : 0)) % palette.length];
     const words = t(`chart.${trace.kind}`);
+    const [symbol, dot] = DOT_LOOKS[trace.kind] || ["circle"];
     return {
       x: trace.x.map(zoned), y: trace.y.slice(), text: trace.text?.map(plain), type: "scatter", connectgaps: false, mode: isDots ? "markers" : "lines",
       name: trace.device && devices.length > 1 ? `${plain(trace.device)} ${words}` : words,
-      line: { color: colour, width: 1.6, dash: trace.dash || "solid" }, marker: { color: colour, size: 6, opacity: 0.75 },
+      line: { color: colour, width: 1.6, dash: trace.dash || "solid" }, marker: { color: dot ? token(dot) : colour, symbol, size: 6, opacity: 0.75 },
       hovertemplate: isDots ? `%{y:.2f} ${data.unit} · %{text}<extra></extra>` : "%{y:.0f} %",
     };
   });

@@ -53,6 +53,9 @@ function bodyOf(form) {
   return body;
 }
 
+// What a form would submit, for those who only ask what would happen.
+export const collectWish = (form) => bodyOf(form);
+
 const withoutEmpty = (data) => Object.fromEntries(Object.entries(data).filter(([, value]) => value !== ""));
 
 function showError(form, error) {

@@ -9,7 +9,9 @@ import { startHold } from "./hold.js";
 import { startJob } from "./job.js";
 import { startLists } from "./lists.js";
 import { connect } from "./live.js";
+import { startRenew } from "./renew.js";
 import { startRows } from "./rows.js";
+import { startWhatIf } from "./whatif.js";
 
 startForms();
 startAsk();
@@ -20,5 +22,7 @@ startRows();
 startJob();
 startCharts();
 startExpect();
+startRenew();
+startWhatIf();
 startFaults();
 connect();

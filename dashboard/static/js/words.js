@@ -38,7 +38,7 @@ export const formats = {
   },
   duration(seconds) {
     if (seconds == null) return "–";
-    if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(2) : Math.round(seconds)} s`;
+    if (seconds < 60) return `${seconds < 10 && !Number.isInteger(seconds) ? seconds.toFixed(2) : Math.round(seconds)} s`;
     const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
     return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
   },
@@ -53,6 +53,12 @@ export const formats = {
   },
   plain: (value) => (value == null || value === "" ? "–" : String(value)),
 };
+
+// A window rounded outwards as people read it; `dashboard/expectations.py` does the same.
+export function rounded(low, high) {
+  const step = high - low < 120 ? 5 : 60;
+  return [Math.floor(low / step) * step, Math.ceil(high / step) * step];
+}
 
 export function ago(seconds) {
   if (seconds < 60) return t("js.seconds", { count: Math.round(seconds) });

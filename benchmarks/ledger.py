@@ -38,8 +38,8 @@ class Unfaithful(AssertionError):
 class Ledger:
     """The jobs table as the daemon would write it, and the promises that every action is held to."""
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+    def __init__(self, policy: Policy, slots: int = 1) -> None:
+        self.policy, self.slots = policy, slots
         self.rows: dict[str, dict[str, Any]] = {}
         self.leases: set[str] = set()
         self.holders: dict[int, str] = {}  # slot → job that its worker was told to run
@@ -51,21 +51,26 @@ class Ledger:
         self.is_queue_paused = False
         self.durable: dict[str, int] = {}  # blocks that the worker has really made, by job
         self.use = Use(policy)
+        self.wanted: dict[str, int] = self.use.wanted  # slots at once, by job that wants several
         self.vacating: set[str] = set()  # jobs whose workers were asked to stop
         self.ended = dict.fromkeys(sorted(FINAL_STATES), 0)  # over all restarts
         self.latest_reserved_s = 0.0  # from a reserved time to its start
         self.longest_wait_s: dict[int, float] = {}  # first start after submission, by priority
+        self.longest_gang_wait_s = 0.0  # first start after submission, of jobs on several slots
         self.is_watching_order = False  # hold every start against everybody who waits: O(queue) per start
 
     def submit(self, event: JobSubmitted) -> None:
         """The row that the daemon inserts before the step."""
         known = {name: getattr(event, name) for name in COLUMNS if hasattr(event, name)}
         row = {item.name: known.get(item.name, item.default) for item in fields(Job)}
+        if event.slots_needed > 1:
+            self.wanted[event.job_id] = event.slots_needed
         self.rows[event.job_id] = row | {"id": event.job_id, "submitted_at": event.at, "state": JobState.SUBMITTED}
 
     def take(self, actions: list[Action], at: float) -> None:
         """Apply one step's actions. Raises Unfaithful."""
         is_in_effects = False
+        gangs: set[str] = set()  # that stop others
         for action in actions:
             if isinstance(action, _FACTS):
                 self._demand(not is_in_effects, f"a fact comes after an effect: {action}")
@@ -73,6 +78,8 @@ class Ledger:
                 is_in_effects = True
             if isinstance(action, MoveJob):
                 self._move(action, at)
+                if action.tag == Tag.JOB_PREEMPTING and action.body.get("preemptor") in self.wanted:
+                    gangs.add(action.body["preemptor"])
             elif isinstance(action, Record) and action.tag == Tag.WORKER_KILL_ORDERED:
                 self.vacating.discard(action.body["job_id"])
             elif isinstance(action, SendRun):
@@ -86,6 +93,10 @@ class Ledger:
             elif isinstance(action, DropContext):
                 self._demand(self.rows[action.job_id]["state"] in FINAL_STATES, f"context of an open job: {action}")
                 self.contexts.discard(action.job_id)
+        for job_id in sorted(gangs):
+            held = sum(other not in self.vacating for other in self.holders.values())
+            is_enough = self.slots - held >= self.wanted[job_id]
+            self._demand(is_enough, f"{job_id} stops others and still cannot begin: {held} slots stay with others")
 
     def open_jobs(self) -> list[Job]:
         """The rows of jobs that have not ended, as the daemon reads them after a restart."""
@@ -134,8 +145,11 @@ class Ledger:
         self._demand(action.lease_id not in self.leases, f"lease {action.lease_id} was issued before")
         self.leases.add(action.lease_id)
         self._demand(action.job_id not in self.holders.values(), f"{action.job_id} runs on two slots")
-        self._demand(action.slot not in self.holders, f"slot {action.slot} runs two jobs")
-        self._demand(action.slot not in self.drained, f"slot {action.slot} is drained: {action}")
+        slots = [action.slot, *(slot for slot, _ in action.members)]
+        self._demand(len(slots) == self.wanted.get(action.job_id, 1), f"{action.job_id} is given slots {slots}")
+        for slot in slots:
+            self._demand(slot not in self.holders, f"slot {slot} runs two jobs")
+            self._demand(slot not in self.drained, f"slot {slot} is drained: {action}")
         self._demand(not self.is_queue_paused, f"the queue is paused: {action}")
         self._demand(not row["is_paused"], f"{action.job_id} is paused and runs")
         self._demand(row["role"] not in self.away, f"role {row['role']} is not available: {action}")
@@ -145,7 +159,7 @@ class Ledger:
         before = self.rows.get(row["follows"])
         is_early = before is not None and before["state"] is not JobState.SUCCEEDED
         self._demand(not is_early, f"{action.job_id} runs before {row['follows']} has succeeded")
-        finding = self.use.run(row, [self.rows[job_id] for job_id in self.holders.values()])
+        finding = self.use.run(row, [self.rows[job_id] for job_id in sorted(set(self.holders.values()))])
         self._demand(finding is None, finding or "")
         self._demand(action.from_block == row["blocks_done"], f"{action.job_id} starts at {action.from_block}")
         for slot, other in self.holders.items():
@@ -155,10 +169,13 @@ class Ledger:
             self.latest_reserved_s = max(self.latest_reserved_s, at - row["start_at"])
         elif action.lease_id.endswith("-1"):
             wait_s = at - row["submitted_at"]
-            self.longest_wait_s[row["priority"]] = max(wait_s, self.longest_wait_s.get(row["priority"], 0.0))
+            if action.members:
+                self.longest_gang_wait_s = max(wait_s, self.longest_gang_wait_s)
+            else:
+                self.longest_wait_s[row["priority"]] = max(wait_s, self.longest_wait_s.get(row["priority"], 0.0))
             if self.is_watching_order:
                 self._check_overtaking(row)
-        self.holders[action.slot] = action.job_id
+        self.holders |= dict.fromkeys(slots, action.job_id)
         self.contexts.add(action.job_id)
 
     def restart(self) -> None:
@@ -172,7 +189,7 @@ class Ledger:
         if self.excluded or policy.max_running_per_user or policy.max_running_per_team or policy.max_running_per_role:
             return
         waiting = [r for r in self.rows.values() if r["state"] is JobState.QUEUED and r["hold"] not in OWN_HOLDS]
-        leading = sum(self._leads(row, victim, at) for row in waiting)
+        leading = sum(self.wanted.get(row["id"], 1) for row in waiting if self._leads(row, victim, at))
         coming = sum(slot not in self.drained for slot, job_id in self.holders.items() if job_id in self.vacating)
         self._demand(
             leading > coming, f"{victim['id']} gives way to nobody: {leading} lead it, {coming} slots come free"

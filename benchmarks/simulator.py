@@ -51,8 +51,8 @@ class Simulator:
         self.random = random.Random(seed)
         self.workload = workload
         self.policy = policy or Policy(lease_s=10.0, grace_s=5.0, max_queued=2_000, max_queued_per_user=400)
-        self.state = State(self.policy, workload.slots)
-        self.ledger = Ledger(self.policy) if has_ledger else None
+        self.state = State(self.policy, workload.slots, gang_slots=workload.slots)
+        self.ledger = Ledger(self.policy, workload.slots) if has_ledger else None
         self.is_checked, self.full_every = is_checked, full_every
         self.digest = hashlib.sha256() if is_hashed else None
         self.now = START_S
@@ -180,6 +180,7 @@ class Simulator:
         team = draw.choices(range(len(load.teams)), load.teams)[0] if load.teams else user % 3
         wants = draw.random() if load.deadlines or load.reservations else 1.0
         is_reserved = wants < load.reservations
+        is_gang = bool(load.gangs) and draw.random() < load.gangs
         self.feed(
             events.JobSubmitted(
                 at=self.now, job_id=job_id, ordinal=number, user=f"user{user}", team=f"team{team}",
@@ -188,6 +189,7 @@ class Simulator:
                 start_at=self.now + self.policy.reservation_notice_s + draw.uniform(-1.0, 30.0) if is_reserved else None,
                 deadline=self.now + draw.uniform(5.0, 400.0) if not is_reserved and wants < load.deadlines else None,
                 follows=f"j{number - 1:08d}" if load.sessions and draw.random() < load.sessions else "",
+                slots_needed=draw.randint(2, load.slots) if is_gang else 1,
             )
         )  # fmt: skip
 
@@ -209,6 +211,7 @@ class Simulator:
             old.is_queue_paused, dict(old.relations.pairs()),
             [slot.number for slot in old.slots if slot.is_drained],
             shares=Shares.from_mapping(old.shares.to_mapping()), spent=Spent.from_mapping(old.spent.to_mapping()),
+            gangs=old.gangs, gang_slots=self.workload.slots,
         )  # fmt: skip
         self.workers = [None] * self.workload.slots
         self.ledger.restart()
@@ -303,10 +306,15 @@ class Simulator:
             self.feed(self.random.choice(kinds))
 
     def _done_with(self, worker: Worker) -> None:
-        if worker.lease_id is not None:
-            self._old_leases.append(worker.lease_id)
-            del self._old_leases[:-50]
+        lease_id = worker.lease_id
         worker.lease_id = worker.stop = None
+        if lease_id is None:
+            return
+        self._old_leases.append(lease_id)
+        del self._old_leases[:-50]
+        for other in self.workers:
+            if other is not None and other.lease_id == lease_id:  # it made the video together with this one
+                other.lease_id = None
 
     def _carry_out(self, action: Action) -> None:
         if isinstance(action, SendRun):
@@ -314,6 +322,10 @@ class Simulator:
             assert worker is not None and worker.id == action.worker_id and worker.lease_id is None, action
             worker.lease_id, worker.job_id, worker.stop = action.lease_id, action.job_id, None
             worker.block, worker.total = action.from_block, self.total_blocks[action.job_id]
+            for number, worker_id in action.members:
+                member = self.workers[number]
+                assert member is not None and member.id == worker_id and member.lease_id is None, action
+                member.lease_id, member.job_id, member.stop = action.lease_id, action.job_id, None
             self.plan(self.workload.prepare_s, "start", (action.slot, worker, action.lease_id))
         elif isinstance(action, (SendPreempt, SendCancel)):
             worker = self.workers[action.slot]

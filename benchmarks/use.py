@@ -25,6 +25,7 @@ class Use:
         self.spent_s: dict[tuple[str, str, float], float] = {}  # kind, name, day
         self.together: dict[str, int] = {}  # blocks made for each team while all of them waited
         self.teams: set[str] = set()
+        self.wanted: dict[str, int] = {}  # slots at once, by job that wants several
 
     def take(self, action: MoveJob, row: Row, rows: Mapping[str, Row], at: float, lease_until: float) -> str | None:
         """A job moved (its row says so already, `lease_until` is what it said before); returns what is wrong with it."""
@@ -36,7 +37,8 @@ class Use:
             if action.source in OWNED_STATES and action.target not in OWNED_STATES:
                 until = min(at, lease_until) if action.body.get("cause") == "booted" else at
                 key = (*subject, self._day(at))
-                self.spent_s[key] = self.spent_s.get(key, 0.0) + max(0.0, until - row["leased_at"])
+                held_s = max(0.0, until - row["leased_at"]) * self.wanted.get(row["id"], 1)
+                self.spent_s[key] = self.spent_s.get(key, 0.0) + held_s
         if action.tag == Tag.BLOCK_FINISHED and all(self.queued.get(("team", team), 0) > 0 for team in self.teams):
             self.together[row["team"]] = self.together.get(row["team"], 0) + 1
         if action.source is JobState.SUBMITTED and action.target is JobState.QUEUED:
@@ -63,8 +65,10 @@ class Use:
             if limit is None:
                 continue
             mine = [other for other in rows.values() if other[kind] == name and other["state"] not in FINAL_STATES]
-            needed = sum((other["total_blocks"] - other["blocks_done"]) * other["block_ms"] / 1000 for other in mine)
-            had = sum(at - other["leased_at"] for other in mine if other["state"] in OWNED_STATES)
+            left = [(other["total_blocks"] - other["blocks_done"]) * self.wanted.get(other["id"], 1) for other in mine]
+            needed = sum(blocks * other["block_ms"] / 1000 for blocks, other in zip(left, mine, strict=True))
+            running = [other for other in mine if other["state"] in OWNED_STATES]
+            had = sum((at - other["leased_at"]) * self.wanted.get(other["id"], 1) for other in running)
             used = needed + had + self.spent_s.get((kind, name, self._day(at)), 0.0)
             if used > limit + SLACK_S * (1 + len(mine)):
                 return f"{kind} {name} was promised {used:.1f} GPU seconds of {limit}"

@@ -63,6 +63,7 @@ class SendRun(Action):
     lease_id: str
     job_id: str
     from_block: int
+    members: tuple[tuple[int, str], ...] = ()  # (slot, worker) of those that make it together with this one
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,8 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
             verdict=REJECTED, reason="queue_full", terms=terms, hint="Try again later.",
             text=sentence("queue_full", queued=state.queued, limit=policy.max_queued),
         )  # fmt: skip
-    for shortage in spent_days(state, job, event.at):
-        return _day_is_spent(job, shortage, terms)
+    for shortage in spent_days(state, job, event.at, event.slots_needed):
+        return _day_is_spent(job, shortage, terms, event.slots_needed)
     refused = refuse_time(state, job, event, terms)
     if refused is not None:
         return Decision(verdict=REJECTED, **refused)
@@ -80,10 +80,10 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
     )  # fmt: skip
 
 
-def _day_is_spent(job: Job, shortage: Shortage, terms: dict[str, Any]) -> Decision:
+def _day_is_spent(job: Job, shortage: Shortage, terms: dict[str, Any], slots: int) -> Decision:
     """No GPU seconds are left for it today; what would fit is said in blocks."""
     left_s = max(0.0, shortage.limit - shortage.used)
-    fitting = min(int(left_s * 1000 // job.block_ms), job.total_blocks)
+    fitting = min(int(left_s * 1000 // (job.block_ms * slots)), job.total_blocks)
     hint = f"Ask for at most {fitting} blocks, or try again when the day of quotas is over." if fitting else "Try again tomorrow."
     text = sentence_of(
         "day_spent", shortage, used=round(shortage.used), limit=round(shortage.limit), needed=round(shortage.needed),

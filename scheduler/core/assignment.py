@@ -14,6 +14,7 @@ from scheduler.core.actions import SendPreempt, SendRun
 from scheduler.core.degrade import ease_instead
 from scheduler.core.fair_share import weigh_teams
 from scheduler.core.fleet import Slot
+from scheduler.core.gangs import Kept, can_assemble, keep_for, victims_for
 from scheduler.core.job import Job, JobState
 from scheduler.core.ordering import effective_priority, score_terms
 from scheduler.core.policy import STANDARD
@@ -36,8 +37,8 @@ def assign(state: State, turn: Turn) -> None:
     for job in state.line.best_first(desk.roles, desk.users, desk.teams):
         if job.id not in desk.seated and not desk.seat(job):
             break
-    for slot, job, why in desk.granted:
-        _grant(state, turn, slot, job, why)
+    for slots, job, why in desk.granted:
+        _grant(state, turn, slots, job, why)
 
 
 class _Desk:
@@ -54,26 +55,35 @@ class _Desk:
         self.users: set[str] = set()
         self.teams: set[str] = set()
         self.seated: set[str] = set()
-        self.granted: list[tuple[Slot, Job, dict[str, Any]]] = []
+        self.granted: list[tuple[list[Slot], Job, dict[str, Any]]] = []
+        self.kept: Kept | None = None  # a gang ahead of everybody from here on lacks slots
+        self.looked = 0  # jobs behind that gang that were asked whether they fit in
 
     def seat(self, job: Job) -> bool:
         """Find a slot for the best job in line; False: nobody behind it can have one either."""
         state, turn = self.state, self.turn
         others = _excluding_slots(state, job.role, self.playing)
         allowed = self._quota_allows(job)
-        while (slot := self._idle_for(job, others, allowed)) is not None:
+        width = state.width_of(job.id)
+        if self.kept is not None:
+            return self._fit_in(job, width, others, allowed)
+        if width > 1 and not others and allowed is None:
+            return self._seat_gang(job, width)
+        while width == 1 and (slot := self._idle_for(job, others, allowed)) is not None:
             better, why = self._suits_better(slot, job)
-            self._take(slot, better or job, why)
+            self._take([slot], better or job, why)
             if better is None:
                 return True
             others, allowed = _excluding_slots(state, job.role, self.playing), self._quota_allows(job)
-        slot = _first_allowed(self.vacating, others, allowed)
+        slot = _first_allowed(self.vacating, others, allowed) if width == 1 else None
         if slot is not None:
             self.vacating.remove(slot)
             self.seats[slot.number] = job
             self.roles |= state.relations.excluded_by(job.role)  # nobody may spoil the slot it counts on
             return True
-        found = choose_victim(state, job, [slot for slot in state.slots if _is_allowed(slot, others, allowed)], turn.at)
+        found = None
+        if width == 1:
+            found = choose_victim(state, job, [slot for slot in state.slots if _is_allowed(slot, others, allowed)], turn.at)
         if found is not None:
             slot, victim, terms = found
             if terms["rule"] == "margin" and ease_instead(state, turn, slot, victim, job):
@@ -90,18 +100,58 @@ class _Desk:
                 self.roles |= state.relations.excluded_by(job.role)
         return bool(others) or allowed is not None
 
-    def _take(self, slot: Slot, job: Job, why: dict[str, Any]) -> None:
-        self.idle.remove(slot)
-        self.playing[slot.number] = job.role
-        self.seats[slot.number] = job
+    def _seat_gang(self, job: Job, width: int) -> bool:
+        """All slots at once, or those that come free anyway, or victims enough; else the idle ones are kept for it."""
+        state, turn = self.state, self.turn
+        if not can_assemble(state, width):
+            return True  # too few workers are there at all
+        if len(self.idle) >= width:
+            self._take(self._warmest(job)[:width], job, {})
+            return True
+        lacking = width - len(self.idle) - len(self.vacating)
+        busy = [slot for slot in state.slots if slot.lead is None]
+        victims = victims_for(state, job, lacking, busy, turn.at) if lacking > 0 else []
+        for slot, victim, terms in victims:
+            ask_to_stop(state, turn, slot, "preempted", victim, terms)
+        if lacking > 0 and not victims:
+            begins = [(other, len(slots)) for slots, other, _ in self.granted]
+            self.kept = keep_for(state, job, len(self.idle) + len(self.vacating), begins, turn.at)
+            self.vacating = []
+            self.roles |= state.relations.excluded_by(job.role)  # whoever fits in may not shut it out
+            return bool(self.idle)
+        self.idle, claimed = [], self.vacating[: width - len(self.idle)]
+        self.vacating = [slot for slot in self.vacating if slot not in claimed]
+        for slot in (*claimed, *(freed for _, victim, _ in victims for freed in state.slots_of(victim))):
+            self.seats[slot.number] = job
+        self.roles |= state.relations.excluded_by(job.role)
+        return True
+
+    def _fit_in(self, job: Job, width: int, others: set[int], allowed: set[int] | None) -> bool:
+        """Behind a gang that lacks slots: an idle one is for those that are done before it could begin."""
+        self.looked += 1
+        slots = [slot for slot in self._warmest(job) if _is_allowed(slot, others, allowed)]
+        if len(slots) >= width and self.kept is not None and self.kept.lets_play(job, width, self.turn.at):
+            why = {"rule": "backfill", "until": self.kept.until, "instead_of": self.kept.job_id}
+            self._take(slots[:width], job, why)
+        return bool(self.idle) and self.looked < LOOK_AHEAD
+
+    def _take(self, slots: list[Slot], job: Job, why: dict[str, Any]) -> None:
+        for slot in slots:
+            self.idle.remove(slot)
+            self.playing[slot.number] = job.role
+            self.seats[slot.number] = job
         self.seated.add(job.id)
-        self.granted.append((slot, job, why))
+        self.granted.append((slots, job, why))
+
+    def _warmest(self, job: Job) -> list[Slot]:
+        """Idle slots, those that played the job's role last before others."""
+        return sorted(self.idle, key=lambda slot: slot.last_role != job.role)
 
     def _quota_allows(self, job: Job) -> set[int] | None:
         """Slots that the quotas of running jobs leave it, each in place of one that counts for the same; None: all."""
         allowed: set[int] | None = None
         for shortage, used_by in full_stages(self.state.policy, job, self.seats):
-            own = set(used_by) if len(used_by) == shortage.limit else set()
+            own = set(used_by) if shortage.used == shortage.limit else set()
             allowed = own if allowed is None else allowed & own
         return allowed
 
@@ -113,8 +163,7 @@ class _Desk:
 
     def _idle_for(self, job: Job, others: set[int], allowed: set[int] | None) -> Slot | None:
         """An idle slot, one that played the job's role last before others."""
-        slots = [slot for slot in self.idle if _is_allowed(slot, others, allowed)]
-        return next((slot for slot in slots if slot.last_role == job.role), slots[0] if slots else None)
+        return _first_allowed(self._warmest(job), others, allowed)
 
     def _suits_better(self, slot: Slot, job: Job) -> tuple[Job | None, dict[str, Any]]:
         """A job a few points behind that suits this slot better: it ends before a reservation, or its role is warm there.
@@ -144,7 +193,8 @@ class _Desk:
         return None, {}
 
     def _may_have(self, slot: Slot, other: Job, job: Job) -> bool:
-        if self._quota_allows(other) is not None or other.role in self.state.relations.excluded_by(job.role):
+        excluded = self.state.relations.excluded_by(job.role)
+        if other.id in self.state.gangs or self._quota_allows(other) is not None or other.role in excluded:
             return False
         return not _excluding_slots(self.state, other.role, self.playing)
 
@@ -161,24 +211,30 @@ def hand_over(state: State, turn: Turn, slot: Slot, follower: Job) -> bool:
     is_free = not any(full_stages(state.policy, follower, seats))
     if not is_free or state.relations.excluded_by(follower.role) & {job.role for job in seats.values()}:
         return False
-    _grant(state, turn, slot, follower, {"rule": "session", "after": follower.follows})
+    _grant(state, turn, [slot], follower, {"rule": "session", "after": follower.follows})
     return True
 
 
 def ask_to_stop(
     state: State, turn: Turn, slot: Slot, cause: str, victim: Job, terms: dict[str, Any], tag: Tag = Tag.JOB_PREEMPTING
 ) -> None:
-    """Tell the worker to stop at the next block boundary and keep the context."""
+    """Tell the worker to stop at the next block boundary and keep the context; of a gang, the one that speaks for it."""
+    held = state.slots_of(victim)
+    slot = held[0]
     assert slot.worker_id is not None and slot.lease_id is not None
     fields: dict[str, Any] = {}
     if cause in ("preempted", "paused"):
         fields = {"preemptions": victim.preemptions + 1} if cause == "preempted" else {"is_paused": True}
-    slot.stop_cause, slot.stop_by = cause, turn.at + state.policy.grace_s
+    for one in held:
+        one.stop_cause, one.stop_by = cause, turn.at + state.policy.grace_s
     state.move(turn, victim, JobState.PREEMPTING, tag, fields, {"cause": cause, "slot": slot.number, **terms})
     turn.effects.append(SendPreempt(slot.number, slot.worker_id, slot.lease_id))
 
 
-def _grant(state: State, turn: Turn, slot: Slot, job: Job, why: dict[str, Any]) -> None:
+def _grant(state: State, turn: Turn, slots: list[Slot], job: Job, why: dict[str, Any]) -> None:
+    slot, *others = slots
+    if others:
+        why = {**why, "slots": [one.number for one in slots]}
     place = state.line.place(job.id)
     body = {
         "slot": slot.number, "worker_id": slot.worker_id, "from_block": job.blocks_done,
@@ -187,9 +243,10 @@ def _grant(state: State, turn: Turn, slot: Slot, job: Job, why: dict[str, Any]) 
         "queued": len(state.line),
         "terms": score_terms(job, turn.at, state.policy, state.line.handicaps.get(job.team, 0.0)), **why,
     }  # fmt: skip
-    state.grant(turn, slot, job, body)
+    state.grant(turn, slot, job, body, others)
     assert slot.worker_id is not None and slot.lease_id is not None
-    turn.effects.append(SendRun(slot.number, slot.worker_id, slot.lease_id, job.id, job.blocks_done))
+    members = tuple((one.number, one.worker_id or "") for one in others)
+    turn.effects.append(SendRun(slot.number, slot.worker_id, slot.lease_id, job.id, job.blocks_done, members))
 
 
 def _excluding_slots(state: State, role: str, playing: dict[int, str]) -> set[int]:

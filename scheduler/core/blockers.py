@@ -30,6 +30,9 @@ def blockers_of(
     if (full := full_stage_of(job, situation)) is not None:
         whose = {"kind": full.kind, "name": full.name, "limit": full.limit, "used": full.used}
         found.append(_of("quota_running", amount=full.short) | whose)
+    if (wanted := dict(situation.gangs).get(job.id, 1)) > 1:
+        free = max(0, situation.ready_slots - len(situation.playing))
+        found.append(_of("gang", amount=max(0, wanted - free)) | {"slots": wanted, "free": free})
     found += [_of("ahead", job=job_id) for job_id in ahead[:AHEAD_SHOWN]]
     if len(ahead) > AHEAD_SHOWN:
         found.append(_of("ahead", amount=len(ahead) - AHEAD_SHOWN))
@@ -52,7 +55,7 @@ def full_stage_of(job: Job, situation: Situation) -> Shortage | None:
     for kind, limit in situation.running_limits:
         assert kind in KINDS
         name = getattr(job, kind)
-        used = sum(getattr(playing, kind) == name for playing in situation.playing)
+        used = len({playing.job_id for playing in situation.playing if getattr(playing, kind) == name})
         if used >= limit:
             return Shortage(kind=kind, name=name, rule="running", limit=limit, used=used)
     return None

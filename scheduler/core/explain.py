@@ -54,6 +54,7 @@ def situation_of(state: State) -> Situation:
         running_limits=tuple(
             (kind, int(limit)) for kind in KINDS if (limit := limit_of(state.policy, "running", kind)) is not None
         ),
+        gangs=tuple((job_id, width) for job_id, width in state.gangs.items() if state.jobs[job_id].state is JobState.QUEUED),
     )  # fmt: skip
 
 

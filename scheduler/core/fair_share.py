@@ -73,7 +73,8 @@ def weigh_teams(state: State, at: float) -> None:
     for slot in state.slots:
         if slot.job_id is not None:
             job = state.jobs[slot.job_id]
-            left_s = shares.left[job.id] = job.seconds_left
+            left_s = job.seconds_left
+            shares.left[job.id] = shares.left.get(job.id, 0.0) + left_s  # a gang is charged for each of its slots
             running[job.team] = running.get(job.team, 0.0) + max(0.0, at - job.leased_at) + left_s
     active = {*line.teams, *running}
     half_life_s = policy.fair_share_half_life_s

@@ -45,6 +45,7 @@ class Slot:
     # the lease
     job_id: str | None = None
     role: str | None = None
+    lead: int | None = None  # another slot plays the same job with this one and speaks for both: its number
     lease_id: str | None = None
     lease_until: float = 0.0
     is_started: bool = False  # the worker said that it has begun
@@ -79,17 +80,18 @@ class Slot:
         is_stopping = self.stop_cause is not None and not is_coming_back
         return is_stopping and self.worker is WorkerState.BUSY and not self.is_drained
 
-    def take(self, job_id: str, role: str, lease_id: str, lease_until: float) -> None:
-        """Hold a lease."""
+    def take(self, job_id: str, role: str, lease_id: str, lease_until: float, lead: int | None = None) -> None:
+        """Hold a lease, alone or behind another slot."""
         self.move(WorkerState.BUSY)
         self.job_id, self.role, self.lease_id, self.lease_until = job_id, role, lease_id, lease_until
+        self.lead = lead
         self.last_role = role
         self.is_started, self.leased_blocks, self.is_older_than_relations = False, 0, False
         self.stop_cause, self.stop_by, self.slow_blocks, self.ladder = None, 0.0, 0, ()
 
     def free(self) -> None:
         """Hold no lease any more; the worker stays (READY), or is on its way out."""
-        self.job_id = self.role = self.lease_id = None
+        self.job_id = self.role = self.lease_id = self.lead = None
         self.stop_cause, self.stop_by, self.is_started, self.ladder = None, 0.0, False, ()
         if self.worker is WorkerState.BUSY:
             self.move(WorkerState.READY)

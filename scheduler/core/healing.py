@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from scheduler.core import events
-from scheduler.core.actions import KillWorker
 from scheduler.core.degrade import degrade_running, down_for, take_device_rung
 from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.gangs import order_kill
 from scheduler.core.healing_policy import Fault
 from scheduler.core.heals import Heal
 from scheduler.core.job import OWNED_STATES, JobState
@@ -138,11 +138,7 @@ def _kill(state: State, turn: Turn, slots: tuple[int, ...], cause: str) -> None:
     for slot in (state.slots[n] for n in slots if n < len(state.slots)):
         if slot.worker_id is None or slot.worker not in _SERVING:
             continue
-        slot.move(WorkerState.STOPPING)
-        slot.kill_cause = cause
-        body = {"worker_id": slot.worker_id, "cause": cause, "job_id": slot.job_id, "lease_id": slot.lease_id}
-        turn.record(Tag.WORKER_KILL_ORDERED, f"slot:{slot.number}", body)
-        turn.effects.append(KillWorker(slot.number, slot.worker_id, cause))
+        order_kill(state, turn, slot, cause)
 
 
 def _rest(state: State, turn: Turn, slots: tuple[int, ...], cause: str) -> bool:

@@ -13,6 +13,9 @@ from scheduler.core.job import FINAL_STATES, OWN_HOLDS, OWNED_STATES, HoldReason
 from scheduler.core.policy import STANDARD, Policy
 from scheduler.core.state import State
 
+FITTED_IN = 14  # so many jobs behind a gang are certainly asked whether they fit in before it
+_SERVING = (WorkerState.READY, WorkerState.BUSY)
+
 
 class BrokenInvariant(AssertionError):
     """The core's state contradicts itself or its rules."""
@@ -28,7 +31,7 @@ def check_cheap(state: State) -> None:
     owned = 0
     for slot in state.slots:
         if slot.job_id is not None:
-            owned += 1
+            owned += slot.lead is None
             _check_owner(state, slot, findings)
         elif slot.worker is WorkerState.BUSY or slot.lease_id is not None:
             findings.append(f"slot {slot.number} is busy without a job")
@@ -63,7 +66,7 @@ def check_invariants(state: State) -> None:
             findings.append(f"{job_id} should have failed: {job.crashes} crashes, {job.retries} retries")
         for subject in (("user", job.user), ("team", job.team), ("role", job.role)):
             queued[subject] = queued.get(subject, 0) + (job.state is JobState.QUEUED)
-            left_ms = (job.total_blocks - job.blocks_done) * job.block_ms
+            left_ms = (job.total_blocks - job.blocks_done) * job.block_ms * state.gangs.get(job.id, 1)
             promised_ms[subject] = promised_ms.get(subject, 0) + left_ms
         if job.state is JobState.QUEUED:
             _check_queued(state, job, findings)
@@ -75,6 +78,8 @@ def check_invariants(state: State) -> None:
         findings.append("queued jobs per user, team and role are counted wrong")
     if {subject: left for subject, left in promised_ms.items() if left} != state.counts.promised_ms:
         findings.append("GPU seconds promised to users, teams and roles are counted wrong")
+    if not state.gangs.keys() <= state.jobs.keys():
+        findings.append("gangs are kept of jobs that have ended")
     _check_line(state, line, findings)
     if findings:
         raise BrokenInvariant(findings)
@@ -111,6 +116,11 @@ def _check_owner(state: State, slot: Slot, findings: list[str]) -> None:
     if job is None or job.state not in OWNED_STATES:
         findings.append(f"slot {slot.number} holds {slot.job_id}, which is not owned")
         return
+    if slot.lead is not None:
+        _check_member(state, slot, findings)
+        return
+    if sum(other.job_id == job.id for other in state.slots) != state.gangs.get(job.id, 1):
+        findings.append(f"{job.id} plays on too few or too many slots")
     if job.slot != slot.number or job.lease_id != slot.lease_id or job.role != slot.role:
         findings.append(f"slot {slot.number} and {job.id} disagree: slot {job.slot}, lease {job.lease_id}")
     if slot.lease_id is None or state.leases.get(slot.lease_id) is not slot:
@@ -131,24 +141,41 @@ def _check_owner(state: State, slot: Slot, findings: list[str]) -> None:
             findings.append(f"{job.role} on slot {slot.number} plays with {other.role} on slot {other.number}")
 
 
+def _check_member(state: State, slot: Slot, findings: list[str]) -> None:
+    """A slot that plays behind another: all that it holds is the other's."""
+    lead = state.slots[slot.lead or 0]
+    shared = ("job_id", "role", "lease_id", "stop_cause")
+    if lead.lead is not None or any(getattr(slot, name) != getattr(lead, name) for name in shared):
+        findings.append(f"slot {slot.number} plays behind slot {lead.number}, which holds {lead.job_id}: {slot.job_id}")
+    if slot.worker not in (WorkerState.BUSY, WorkerState.STOPPING) or slot.worker_id is None:
+        findings.append(f"slot {slot.number} holds {slot.job_id} with a worker that is {slot.worker}")
+    if (slot.worker is WorkerState.STOPPING) != (lead.worker is WorkerState.STOPPING):
+        findings.append(f"slots {slot.number} and {lead.number} play together, and one of them is being stopped")
+
+
 def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
     """Work conserving, and no inversion beyond the hysteresis: `best` is first in line and nothing excludes it."""
     policy = state.policy
     if policy.ordering != STANDARD:
         return  # the orderings to compare with stop nobody
-    if any(slot.worker is WorkerState.READY and not slot.is_drained for slot in state.slots):
-        findings.append(f"a slot idles while {best.id} waits")
+    wanted = state.gangs.get(best.id, 1)
+    idle = sum(slot.worker is WorkerState.READY and not slot.is_drained for slot in state.slots)
+    if idle >= wanted:
+        findings.append(f"{'a slot idles' if wanted == 1 else f'{idle} slots idle'} while {best.id} waits")
         return
     running = [
         (slot, state.jobs[slot.job_id])
         for slot in state.slots
-        if slot.job_id is not None and slot.worker is WorkerState.BUSY and not slot.is_drained
+        if slot.job_id is not None and slot.lead is None and slot.worker is WorkerState.BUSY and not slot.is_drained
     ]
     if any(slot.stop_cause is not None for slot, _ in running):
         return  # a slot becomes free at its next block
+    found: list[str] = []
     for slot, job in running:
+        width = state.gangs.get(job.id, 1)
         if _goes_before_all(best, policy) and not _goes_before_all(job, policy):
-            findings.append(f"urgent {best.id} waits for {job.id} on slot {slot.number}")
+            idle += width
+            found.append(f"urgent {best.id} waits for {job.id} on slot {slot.number}")
         elif (
             job.start_at is None
             and not job.follows
@@ -159,7 +186,10 @@ def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
             and (lead := _points(state, best) - _points(state, job)) >= (least := _least_lead(job, policy))
             and lead + lead_after(state, best, job) >= least
         ):
-            findings.append(f"{best.id} waits for {job.id} on slot {slot.number}, which it leads by the margin")
+            idle += width
+            found.append(f"{best.id} waits for {job.id} on slot {slot.number}, which it leads by the margin")
+    if idle >= wanted and not any(slot.lead is not None and slot.is_drained for slot in state.slots):
+        findings += found
 
 
 def _check_queued(state: State, job: Job, findings: list[str]) -> None:
@@ -216,11 +246,28 @@ def _check_line(state: State, line: list[Job], findings: list[str]) -> None:
     if state.is_queue_paused or not any(slot.is_idle for slot in state.slots):
         return
     passed: set[str] = set()  # roles that a better job waits for
+    gap_s, behind = float("inf"), 0  # who ends within it may play before the gang that lacks slots
+    idle = sum(slot.is_idle for slot in state.slots)
     for job in kept:
-        if job.role not in passed and not _excluders(state, job) and not _is_at_a_limit(state, job):
-            findings.append(f"a slot idles while {job.id} may have it")
-            return
+        wanted = state.gangs.get(job.id, 1)
+        behind += gap_s < float("inf")
+        if not _excluders(state, job) and not _is_at_a_limit(state, job):
+            # half of the gap: blocks shift the predicted ends a little, and nobody is asked again for that
+            is_fitting = (job.total_blocks - job.blocks_done) * job.block_ms < 500 * gap_s
+            if wanted <= idle and is_fitting and behind < FITTED_IN and job.role not in passed:
+                findings.append(f"a slot idles while {job.id} may have it")
+                return
+            if wanted > idle and sum(slot.worker in _SERVING and not slot.is_drained for slot in state.slots) >= wanted:
+                gap_s = min(gap_s, _least_gap(state))
         passed |= state.relations.excluded_by(job.role)
+
+
+def _least_gap(state: State) -> float:
+    """Seconds until the first running job ends, by what is predicted: no gang that lacks slots can begin before."""
+    if any(slot.stop_cause is not None for slot in state.slots):
+        return 0.0
+    left_ms = [(job.total_blocks - job.blocks_done) * job.block_ms for job in state.jobs.values() if job.slot is not None]
+    return min(left_ms, default=0) / 1000
 
 
 def _excluders(state: State, job: Job) -> list[Slot]:
@@ -243,7 +290,7 @@ def _is_at_a_limit(state: State, job: Job) -> bool:
     policy = state.policy
     if policy.max_running_per_user is policy.max_running_per_team is policy.max_running_per_role is None:
         return False
-    running = [state.jobs[slot.job_id] for slot in state.slots if slot.job_id is not None]
+    running = [state.jobs[slot.job_id] for slot in state.slots if slot.job_id is not None and slot.lead is None]
     limits = (
         (policy.max_running_per_user, sum(other.user == job.user for other in running)),
         (policy.max_running_per_team, sum(other.team == job.team for other in running)),

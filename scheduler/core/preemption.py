@@ -66,14 +66,15 @@ def choose_victim(
     best: tuple[tuple[float, int, int], Slot, Job, str, dict[str, float]] | None = None
     considered = 0
     for slot in slots:
-        if slot.job_id is None:
-            continue
+        if slot.job_id is None or slot.lead is not None:
+            continue  # a gang gives way as one, by the slot that speaks for it
         victim = state.jobs[slot.job_id]
         considered += 1
         rule = rule_against(state, slot, victim, waiter, at)
         if rule is None:
             continue
         terms = loss_terms(victim, at, state.policy)
+        terms["switch"] *= state.width_of(victim.id)
         loss = (sum(terms.values()), victim.blocks_done - victim.total_blocks, -victim.ordinal)
         if best is None or loss < best[0]:
             best = (loss, slot, victim, rule, terms)

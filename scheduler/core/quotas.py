@@ -125,9 +125,9 @@ def full_queues(state: State, job: Job) -> Iterator[Shortage]:
             yield Shortage(kind=kind, name=name, rule="queued", limit=limit, used=queued)
 
 
-def spent_days(state: State, job: Job, at: float) -> Iterator[Shortage]:
+def spent_days(state: State, job: Job, at: float, slots_needed: int = 1) -> Iterator[Shortage]:
     """Quotas of GPU seconds that the job would break."""
-    policy = state.policy
+    policy, needed_s = state.policy, job.total_seconds * slots_needed
     for kind, name in subjects(job):
         limit = limit_of(policy, "gpu_s_per_day", kind)
         if limit is None:
@@ -135,9 +135,9 @@ def spent_days(state: State, job: Job, at: float) -> Iterator[Shortage]:
         state.spent.turn(at, policy)
         used_ms = state.spent.ms.get((kind, name), 0) + state.counts.promised_ms.get((kind, name), 0)
         used = used_ms / 1000 + running_seconds(state, (kind, name), at)
-        if used + job.total_seconds > limit:
+        if used + needed_s > limit:
             yield Shortage(
-                kind=kind, name=name, rule="gpu_s_per_day", limit=limit, used=used, needed=job.total_seconds,
+                kind=kind, name=name, rule="gpu_s_per_day", limit=limit, used=used, needed=needed_s,
                 until=state.spent.ends_at(policy),
             )  # fmt: skip
 
@@ -157,5 +157,6 @@ def full_stages(policy: Policy, job: Job, playing: Mapping[int, Job]) -> Iterato
         if limit is None:
             continue
         used_by = frozenset(number for number, other in playing.items() if getattr(other, kind) == name)
-        if len(used_by) >= limit:
-            yield Shortage(kind=kind, name=name, rule="running", limit=limit, used=len(used_by)), used_by
+        used = len({playing[number].id for number in used_by})  # a gang plays on several
+        if used >= limit:
+            yield Shortage(kind=kind, name=name, rule="running", limit=limit, used=used), used_by

@@ -28,7 +28,7 @@ def job_started(state: State, event: events.JobWasStarted, turn: Turn) -> bool:
     _renew(state, slot, turn.at)
     if slot.is_started:
         return False
-    slot.is_started, slot.ladder = True, event.ladder
+    slot.is_started, slot.ladder = True, () if job.id in state.gangs else event.ladder  # what a gang could give up is not known
     fields: dict[str, Any] = {"lease_until": slot.lease_until, "resume": event.resume}
     if job.started_at is None:
         fields["started_at"] = turn.at
@@ -54,6 +54,8 @@ def block_done(state: State, event: events.BlockWasDone, turn: Turn) -> bool:
     _renew(state, slot, turn.at)
     slot.leased_blocks += 1
     slot.strikes = 0
+    for other in state.slots_of(job)[1:] if job.id in state.gangs else ():
+        other.strikes = 0
     fields: dict[str, Any] = {"blocks_done": job.blocks_done + 1, "lease_until": slot.lease_until}
     if job.crashes:
         fields["crashes"] = 0
@@ -108,7 +110,7 @@ def job_failed(state: State, event: events.JobHasFailed, turn: Turn) -> bool:
     body: dict[str, Any] = {"code": event.code, "can_retry": event.can_retry, "retries": job.retries}
     if job.is_cancel_requested:
         state.free(turn, slot, JobState.CANCELLED, Tag.JOB_CANCELLED, {"finished_at": turn.at}, body)
-    elif event.code in MEMORY_CODES and _is_eased(state, turn, slot, job, event):
+    elif event.code in MEMORY_CODES and job.id not in state.gangs and _is_eased(state, turn, slot, job, event):
         return True
     elif event.can_retry and job.retries < policy.max_retries:
         wait_s = min(policy.retry_backoff_s * 2.0**job.retries, policy.retry_backoff_max_s)

@@ -14,10 +14,8 @@ from scheduler.core.state import State
 def refuse_time(state: State, job: Job, event: JobSubmitted, terms: dict[str, Any]) -> dict[str, Any] | None:
     """Why the slots or the time asked for cannot be promised, with what would fit; None where they can."""
     slots = len(state.slots)
-    if event.slots_needed > 1:
-        code = "too_many_slots" if event.slots_needed > slots else "one_slot_per_job"
-        text = sentence(code, needed=event.slots_needed, slots=slots)
-        return {"reason": code, "text": text, "hint": "Ask for 1 slot.", "terms": terms | {"slots_needed": event.slots_needed}}
+    if (refused := _refuse_gang(state, job, event.slots_needed, terms)) is not None:
+        return refused
     if job.follows:
         return _refuse_turn(state, job, terms)
     if job.start_at is None:
@@ -27,13 +25,31 @@ def refuse_time(state: State, job: Job, event: JobSubmitted, terms: dict[str, An
         in_s = ceil(state.policy.reservation_notice_s)
         text = sentence("reserved_too_late", notice_s=in_s, fits_in_s=in_s)
         return {"reason": "reserved_too_late", "text": text, "hint": f"Reserve at least {in_s} s ahead.", "terms": terms}
-    fits_at = _first_fit(state, job, job.start_at)
+    fits_at = _first_fit(state, job, job.start_at, event.slots_needed)
     if fits_at > job.start_at:
         in_s = ceil(fits_at - event.at)
         text = sentence("reservation_taken", slots=slots, fits_in_s=in_s)
         hint = f"Reserve a time {in_s} s from now."
         return {"reason": "reservation_taken", "text": text, "hint": hint, "terms": terms | {"fits_at": fits_at}}
     return None
+
+
+def _refuse_gang(state: State, job: Job, needed: int, terms: dict[str, Any]) -> dict[str, Any] | None:
+    """Several slots at once: as many as there are, as the engine can use, and not in a session."""
+    if needed <= 1:
+        return None
+    most = min(len(state.slots), state.gang_slots)
+    terms = terms | {"slots_needed": needed, "most": most}
+    if needed > len(state.slots):
+        code, hint = "too_many_slots", f"Ask for {most} slot{'s' if most > 1 else ''}."
+    elif needed > most:
+        code, hint = ("one_slot_per_job", "Ask for 1 slot.") if most == 1 else ("too_many_together", f"Ask for {most} slots.")
+    elif job.follows:
+        code, hint = "gang_in_session", "Ask for 1 slot, or submit it apart from the session."
+    else:
+        return None
+    text = sentence(code, needed=needed, slots=len(state.slots), most=most)
+    return {"reason": code, "text": text, "hint": hint, "terms": terms}
 
 
 def _refuse_turn(state: State, job: Job, terms: dict[str, Any]) -> dict[str, Any] | None:
@@ -51,11 +67,15 @@ def _refuse_turn(state: State, job: Job, terms: dict[str, Any]) -> dict[str, Any
     return {"reason": "turn_taken", "text": text, "hint": f"Follow {last}.", "terms": terms | {"last": last}}
 
 
-def _first_fit(state: State, job: Job, start_at: float) -> float:
-    """The first time from `start_at` on at which fewer jobs than slots are promised while this one would run."""
-    spans = [(at, at + other.seconds_left) for other in state.reserved.values() if (at := other.start_at) is not None]
-    for at in sorted({start_at, *(end for _, end in spans if end > start_at)}):
-        overlapping = [span for span in spans if span[0] < at + job.total_seconds and at < span[1]]
-        if len(overlapping) < len(state.slots):
+def _first_fit(state: State, job: Job, start_at: float, slots_needed: int) -> float:
+    """The first time from `start_at` on at which so few slots are promised that there is room for this job."""
+    spans = [
+        (at, at + other.seconds_left, state.width_of(other.id))
+        for other in state.reserved.values()
+        if (at := other.start_at) is not None
+    ]
+    for at in sorted({start_at, *(end for _, end, _ in spans if end > start_at)}):
+        promised = sum(width for begin, end, width in spans if begin < at + job.total_seconds and at < end)
+        if promised + slots_needed <= len(state.slots):
             return at
     return start_at  # without reservations everything fits

@@ -49,6 +49,14 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "This video asks for {needed} slots at once; here a video is made on one slot. What would fit: 1.",
         "zh": "该视频需要同时使用 {needed} 个槽位；这里每个视频只用一个槽位。可用：1 个。",
     },
+    "too_many_together": {
+        "en": "This video asks for {needed} slots at once; at most {most} can make one video together. What would fit: {most}.",
+        "zh": "该视频需要同时使用 {needed} 个槽位；一个视频最多可用 {most} 个。可用：{most} 个。",
+    },
+    "gang_in_session": {
+        "en": "A part of a session is made on one slot; this one asks for {needed}. What would fit: 1.",
+        "zh": "会话的每一段只用一个槽位；该段需要 {needed} 个。可用：1 个。",
+    },
     "reserved_too_late": {
         "en": "A time can be reserved from {notice_s} s ahead. What would fit: in {fits_in_s} s or later.",
         "zh": "预约需提前至少 {notice_s} 秒。可选：{fits_in_s} 秒后或更晚。",

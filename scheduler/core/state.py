@@ -57,7 +57,8 @@ class Turn:
 class State:
     """All jobs that have not ended, the slots, and what follows from both. Mutated by `machine.step` only."""
 
-    def __init__(self, policy: Policy, slots: int, healing: HealingPolicy | None = None) -> None:
+    def __init__(self, policy: Policy, slots: int, healing: HealingPolicy | None = None, gang_slots: int = 1) -> None:
+        """`gang_slots`: how many slots the engine can use for one job at most."""
         if slots < 1:
             raise ValueError(f"slots is {slots}; at least 1 is needed")
         self.policy = policy
@@ -68,6 +69,8 @@ class State:
         self.now = 0.0
         self.slots = [Slot(number) for number in range(slots)]
         self.jobs: dict[str, Job] = {}
+        self.gang_slots = gang_slots
+        self.gangs: dict[str, int] = {}  # open jobs that want several slots at once, and how many
         self.line = WaitingLine(policy)
         self.shares = Shares()
         self.held: dict[str, Job] = {}  # queued, but held back by something of their own
@@ -103,12 +106,15 @@ class State:
         degraded: Mapping[str, Descent] | None = None,
         shares: Shares | None = None,
         spent: Spent | None = None,
+        gangs: Mapping[str, int] | None = None,
+        gang_slots: int = 1,
     ) -> State:
         """The state after a restart, from the rows of the jobs that have not ended (others are ignored).
 
         Slots have no workers yet. The first event must be `Booted`: it queues again what a worker held.
         """
-        state = cls(policy, slots, healing)
+        state = cls(policy, slots, healing, gang_slots)
+        state.gangs.update(gangs or {})
         state.is_booted = False
         state.heals = heals or state.heals
         state.shares, state.spent = shares or state.shares, spent or state.spent
@@ -165,19 +171,21 @@ class State:
         before_ms = job.milliseconds_left
         for name, value in fields.items():
             setattr(job, name, value)
-        self.counts.promise(job, job.milliseconds_left - before_ms)
+        self.counts.promise(job, (job.milliseconds_left - before_ms) * self.width_of(job.id))
         turn.facts.append(MoveJob(job.id, job.state, job.state, tag, fields, body))
 
-    def accept(self, job: Job) -> None:
+    def accept(self, job: Job, slots_needed: int = 1) -> None:
         """Take up a job just submitted; `move` decides what becomes of it."""
         assert job.id not in self.jobs and job.ordinal > self.last_ordinal, job.id
+        if slots_needed > 1:
+            self.gangs[job.id] = slots_needed
         self.jobs[job.id] = job
         self.last_ordinal = job.ordinal
         self.accepted += 1
         self._promise(job)
 
-    def grant(self, turn: Turn, slot: Slot, job: Job, body: dict[str, Any]) -> None:
-        """Give the slot's worker a lease on a queued job."""
+    def grant(self, turn: Turn, slot: Slot, job: Job, body: dict[str, Any], others: Iterable[Slot] = ()) -> None:
+        """Give the slot's worker a lease on a queued job; `others` play it with this one."""
         leases = job.leases + 1
         lease_id = f"{job.id}-{leases}"
         lease_until = turn.at + self.policy.lease_s
@@ -189,6 +197,8 @@ class State:
         )  # fmt: skip
         self.sensors.without_context.discard(job.id)
         slot.take(job.id, job.role, lease_id, lease_until)
+        for other in others:
+            other.take(job.id, job.role, lease_id, lease_until, lead=slot.number)
         self.leases[lease_id] = slot
 
     def free(
@@ -199,14 +209,16 @@ class State:
         job = self.jobs[slot.job_id]
         body = {"slot": slot.number, "lease_id": slot.lease_id, "blocks_done": job.blocks_done, **body}
         del self.leases[slot.lease_id]
-        slot.free()
+        for held in self.slots_of(job):
+            held.free()
         self.settle(job, turn.at - job.leased_at, turn.at)
         self.move(turn, job, target, tag, {"slot": None, "lease_id": None, "lease_until": 0.0, **fields}, body)
 
     def settle(self, job: Job, seconds: float, at: float) -> None:
         """A lease on the job ended after so many seconds on its slot."""
-        self.shares.settle(job.team, seconds, at, self.policy.fair_share_half_life_s)
-        self.spent.add(job, seconds, at, self.policy)
+        gpu_s = seconds * self.width_of(job.id)
+        self.shares.settle(job.team, gpu_s, at, self.policy.fair_share_half_life_s)
+        self.spent.add(job, gpu_s, at, self.policy)
 
     def change_policy(self, policy: Policy, healing: HealingPolicy) -> None:
         """Another policy: the line is put in its order anew, and questions get its time."""
@@ -225,6 +237,18 @@ class State:
     def queued(self) -> int:
         """Jobs queued, in line or held back."""
         return len(self.line) + len(self.held)
+
+    def width_of(self, job_id: str) -> int:
+        """How many slots a job plays on at once."""
+        return self.gangs.get(job_id, 1)
+
+    def slots_of(self, job: Job) -> list[Slot]:
+        """The slots that play a running job, the one that speaks for all first."""
+        assert job.slot is not None, f"{job.id} is {job.state} and plays nowhere"
+        lead = self.slots[job.slot]
+        if job.id not in self.gangs:
+            return [lead]
+        return [lead, *(slot for slot in self.slots if slot.lead == lead.number and slot.job_id == job.id)]
 
     def hold_for(self, job: Job, at: float, otherwise: HoldReason) -> HoldReason:
         """The job's own reason to stand outside the line, or `otherwise`."""
@@ -253,7 +277,7 @@ class State:
 
     def _promise(self, job: Job) -> None:
         """An open job: its GPU seconds and its reserved time are spoken for."""
-        self.counts.promise(job, job.milliseconds_left)
+        self.counts.promise(job, job.milliseconds_left * self.width_of(job.id))
         if job.start_at is not None:
             self.reserved[job.id] = job
         if job.follows:
@@ -284,7 +308,8 @@ class State:
     def _end(self, turn: Turn, job: Job) -> None:
         self.ended[job.state] += 1
         del self.jobs[job.id]
-        self.counts.promise(job, -job.milliseconds_left)
+        self.counts.promise(job, -job.milliseconds_left * self.width_of(job.id))
+        self.gangs.pop(job.id, None)
         self.reserved.pop(job.id, None)
         self.degraded.pop(job.id, None)
         self.sensors.without_context.discard(job.id)

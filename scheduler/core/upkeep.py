@@ -6,11 +6,11 @@ from heapq import heappop
 from typing import Any
 
 from scheduler.core import events
-from scheduler.core.actions import KillWorker
 from scheduler.core.assignment import ask_to_stop
 from scheduler.core.consent import withdraw_old
 from scheduler.core.degrade import climb
 from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.gangs import order_kill
 from scheduler.core.job import OWNED_STATES, HoldReason, Job, JobState
 from scheduler.core.maintenance import CAUSE, closes_at
 from scheduler.core.state import State, Turn, consent_until
@@ -21,8 +21,8 @@ def pass_time(state: State, event: events.TimePassed, turn: Turn) -> bool:
     """Order the kill of workers that do not answer, once; end back-offs, quarantines and unanswered questions."""
     is_changed = _keep_windows(state, turn)
     for slot in state.slots:
-        if slot.worker is WorkerState.BUSY:
-            is_changed |= _is_kill_ordered(slot, turn)  # whoever counted on that slot may need another
+        if slot.worker is WorkerState.BUSY and slot.lead is None:
+            is_changed |= _is_kill_ordered(state, slot, turn)  # whoever counted on that slot may need another
         elif slot.worker is WorkerState.QUARANTINED and turn.at >= slot.quarantined_until:
             slot.strikes = 0
             slot.move(WorkerState.READY if slot.worker_id is not None else WorkerState.STOPPED)
@@ -70,20 +70,15 @@ def boot(state: State, event: events.Booted, turn: Turn) -> bool:
     return True
 
 
-def _is_kill_ordered(slot: Slot, turn: Turn) -> bool:
+def _is_kill_ordered(state: State, slot: Slot, turn: Turn) -> bool:
     """Order the kill of a worker whose lease or grace ran out."""
-    assert slot.worker_id is not None
     if slot.stop_cause is not None and turn.at >= slot.stop_by:
         cause = "grace_over"
     elif turn.at >= slot.lease_until:
         cause = "lease_expired"
     else:
         return False
-    slot.move(WorkerState.STOPPING)
-    slot.kill_cause = cause
-    body = {"worker_id": slot.worker_id, "cause": cause, "job_id": slot.job_id, "lease_id": slot.lease_id}
-    turn.record(Tag.WORKER_KILL_ORDERED, f"slot:{slot.number}", body)
-    turn.effects.append(KillWorker(slot.number, slot.worker_id, cause))
+    order_kill(state, turn, slot, cause)
     return True
 
 

@@ -27,7 +27,7 @@ def submit(state: State, event: events.JobSubmitted, turn: Turn) -> bool:
     )  # fmt: skip
     decision = admit(state, job, event)
     body = {"decision": decision.to_mapping()}
-    state.accept(job)
+    state.accept(job, event.slots_needed)
     if decision.verdict == REJECTED:
         error = {"error_code": decision.reason, "error_message": decision.text["en"], "error_hint": decision.hint}
         state.move(turn, job, JobState.REJECTED, Tag.JOB_REJECTED, {"finished_at": turn.at, **error}, body)
@@ -52,9 +52,10 @@ def cancel(state: State, event: events.CancelRequested, turn: Turn) -> bool:
         return True  # an excluding role may have been kept waiting for its sake
     slot = state.slots[job.slot] if job.slot is not None else None
     assert slot is not None and slot.worker_id is not None and slot.lease_id is not None, job.id
-    if slot.stop_cause is None:
-        slot.stop_by = turn.at + state.policy.grace_s
-    slot.stop_cause = "cancelled"
+    for held in state.slots_of(job):
+        if held.stop_cause is None:
+            held.stop_by = turn.at + state.policy.grace_s
+        held.stop_cause = "cancelled"
     state.move(turn, job, job.state, Tag.JOB_CANCEL_REQUESTED, {"is_cancel_requested": True}, {"slot": slot.number})
     turn.effects.append(SendCancel(slot.number, slot.worker_id, slot.lease_id))
     return False

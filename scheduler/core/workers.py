@@ -6,13 +6,14 @@ from typing import Any
 
 from scheduler.core import events
 from scheduler.core.fleet import Slot, WorkerState
+from scheduler.core.gangs import BROKEN, break_up
 from scheduler.core.healing_policy import Fault
 from scheduler.core.recovery import recover
 from scheduler.core.state import State, Turn
 from scheduler.core.tags import Tag
 
 FAULTS = {"heartbeat_lost": Fault.HEARTBEAT_LOST, "hung_step": Fault.HUNG_STEP, "lease_expired": Fault.HUNG_STEP}
-NOT_ITS_FAULT = ("gpu_lost", "gpu_error")  # killed because of the device: no strike, and no crash of its job
+NOT_ITS_FAULT = ("gpu_lost", "gpu_error", BROKEN)  # killed because of others: no strike, and no crash of its job
 
 
 def started(state: State, event: events.WorkerWasStarted, turn: Turn) -> bool:
@@ -77,6 +78,7 @@ def _lose(
         slot.strikes += 1
         _detect(state, turn, slot, cause, event)
     if slot.job_id is not None:
+        break_up(state, turn, slot)
         recover(state, turn, slot, cause=slot.kill_cause or cause, is_crash=is_crash)
     slot.lose_worker()
     if slot.strikes >= state.policy.max_strikes and slot.worker is WorkerState.STOPPED:

@@ -24,6 +24,8 @@ AGE_JOBS = 1150.0  # the weight of a residual is 1/e after so many
 NEAR = 0.35  # loads that differ by so much count as similar
 STEPS = (0.002, 0.01)
 LEAST_ALPHA, MOST_ALPHA = 0.005, 0.35
+MEDIAN_VARIANCE = 1.57  # of a median, times the number of normal values it is of
+DOUBT = 10.0  # the middle is moved halfway where it lies so many (variances of chance) off
 _TAIL = 0.1
 _GRID = np.array([NormalDist().inv_cdf((i + 0.5) / 20) for i in range(20)])
 Floats = NDArray[np.float64]
@@ -102,6 +104,7 @@ class Conformal:
         share = (np.cumsum(weights) - 0.5 * weights) / weights.sum()
         values = values[self._order]
         found = np.interp([self._low.alpha, 0.5, 1.0 - self._high.alpha], share, values)
+        found[1] = _beyond_chance(float(found[1]), weights)
         low, middle, high = (raw.middle + raw.spread * float(value) for value in found)
         return min(low, middle), middle, max(high, middle)
 
@@ -118,3 +121,10 @@ class Conformal:
         ages = np.arange(count - 1, -1, -1)
         weights = np.exp(-0.5 * off.sum(axis=1) - ages / AGE_JOBS) + 0.02
         return values, np.concatenate([prior, weights])
+
+
+def _beyond_chance(middle: float, weights: Floats) -> float:
+    """The middle of the residuals as far as it is more than chance would make it: a correction by noise is itself noise."""
+    count = float(weights.sum() ** 2 / (weights**2).sum())
+    signal = middle * middle * count / MEDIAN_VARIANCE
+    return middle * signal / (signal + DOUBT)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import exp, log, sqrt
 from statistics import NormalDist
 from typing import Any
@@ -21,8 +22,8 @@ from scheduler.forecast.rollout import Outcome, Rollout
 from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
 
-BUDGET_JOBS = 500  # jobs run forward per forecast, over all samples
-LEAST_SAMPLES, MOST_SAMPLES = 3, 24
+BUDGET_JOBS = 1000  # jobs run forward per forecast, over all samples
+LEAST_SAMPLES, MOST_SAMPLES = 3, 48
 HOUSE_SIGMA = 0.05  # drift until the forecast comes true, and what is not known of the level
 LEAST_SPREAD = 0.03
 CROWD_SPREAD = 0.3  # few samples see too little of what a crowd to come would change; it grows with the share of waiting
@@ -127,10 +128,9 @@ class Estimator(Learnt):
             self._finishes.learn(made.finish, log(at - made.at))
 
     def _futures(self, snapshot: Snapshot, wanted: set[str], most: int) -> list[dict[str, Outcome]]:
-        """Samples; the house's pace is spread evenly over them instead of drawn, which takes noise out of few."""
+        """Samples; paces of the house and of each job are spread evenly over them, not drawn: less noise in few samples."""
         count = max(LEAST_SAMPLES, min(most, BUDGET_JOBS // (len(snapshot.jobs) + 12)))
-        levels = [NormalDist().inv_cdf((index + 0.5) / count) * HOUSE_SIGMA for index in range(count)]
-        self._random.shuffle(levels)
+        even = [NormalDist().inv_cdf((index + 0.5) / count) for index in range(count)]
         known: dict[tuple[str, bool], Pace] = {}
 
         def pace_of(request: Request, is_future: bool) -> Pace:
@@ -140,8 +140,20 @@ class Estimator(Learnt):
                 known[request.id, is_future] = pace
             return pace
 
+        lucks: dict[str, list[float]] = {}
+
+        def luck_of(job_id: str, sample: int) -> float:
+            if job_id not in lucks:
+                lucks[job_id] = self._random.sample(even, count)
+            return lucks[job_id][sample]
+
         with _without_collector():
-            return [Rollout(snapshot, self, self._random, pace_of, house=level).run(wanted, HORIZON_S) for level in levels]
+            return [
+                Rollout(
+                    snapshot, self, self._random, pace_of, house=HOUSE_SIGMA * level, luck_of=partial(luck_of, sample=sample)
+                ).run(wanted, HORIZON_S)
+                for sample, level in enumerate(self._random.sample(even, count))
+            ]
 
     def _load(self, snapshot: Snapshot) -> float:
         """Logarithm of the seconds of work in line per slot."""

@@ -1,26 +1,34 @@
 """Learnt block times: what a block of this kind takes, how jobs stray from it, and blocks from their job.
 
-All in logarithms. A job counts once, with the mean of its blocks; what lies far from the rest is pulled in before it counts.
+All in logarithms, and in three parts that add up: the kind's own (slow to change), the role's (as far as there is reason to
+believe in it), and the drift of the whole house (followed at several speeds). A job counts once, with the mean of its
+blocks; one at work counts for the drift too. What lies far from the rest is pulled in before it counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import exp, log, sqrt
 
+from scheduler.forecast.drift import FIRST_SPREAD, Drift
 from scheduler.forecast.witness import Request
 
-MEMORY_JOBS = 36  # a level forgets what is older than about so many jobs
-CLIP = 3.0  # spreads; what is farther counts as if it lay there
+KIND_MEMORY = 100  # a kind forgets what is older than about so many of its jobs
+ROLE_MEMORY = 36
+ROLE_SHRINK = 16.0  # so many jobs of a role weigh as much as what is known of its kind
+SPREAD_MEMORY = 144
 FIRST_JOB_SPREAD = 0.2
 FIRST_BLOCK_SPREAD = 0.3
 UNKNOWN_SPREAD = 0.4  # of a kind never seen
-ROLE_SHRINK = 16.0  # so many jobs of a role weigh as much as what is known of its kind
+LEAST_SPREAD, LEAST_BLOCK_SPREAD = 0.04, 0.05
+REACH = 0.5  # a job moves its kind and role as if it lay no farther off
+MOST_STRAY = 0.8
 LEAST_BLOCKS = 3  # a job with fewer says too little of its pace
 TO_SIGMA = 1.2533  # from a mean absolute deviation to a standard deviation
 
 Nominal = Callable[[Request], float]
+Kind = tuple[str, str, str]
 
 
 @dataclass(slots=True)
@@ -38,31 +46,29 @@ class Pace:
 
 
 @dataclass(slots=True)
-class _Level:
-    log_s: float
-    spread: float = FIRST_JOB_SPREAD / TO_SIGMA
+class _Offset:
+    log_s: float = 0.0
     jobs: int = 0
 
-    def take(self, value: float, weight: float = 1.0) -> float:
-        """Count a job's pace, one of few blocks for less; returns how far it lay off."""
-        off = value - self.log_s
-        reach = CLIP * max(0.05, self.spread * TO_SIGMA) if self.jobs >= 3 else 2.0
-        off = max(-reach, min(reach, off))
+    def take(self, off: float, share: float, memory: int) -> None:
         self.jobs += 1
-        gain = (weight if self.jobs > 1 else 1.0) / min(self.jobs, MEMORY_JOBS)
-        self.log_s += gain * off
-        if self.jobs > 1:
-            slow = 1.0 / min(self.jobs + 8, 4 * MEMORY_JOBS)
-            self.spread += slow * (abs(off) - self.spread)
-        return off
+        self.log_s += share * max(-REACH, min(REACH, off)) / min(self.jobs, memory)
+
+    @property
+    def shrunk(self) -> float:
+        return self.log_s * self.jobs / (self.jobs + ROLE_SHRINK)
 
 
 @dataclass(slots=True)
 class _Seen:
     request: Request
+    told: tuple[float, ...]  # what the drift's memories said when it was submitted
     blocks: int = 0
     seconds: float = 0.0
-    counted: int = 0
+
+    @property
+    def log_s(self) -> float:
+        return log(self.seconds / self.blocks)
 
 
 @dataclass
@@ -72,14 +78,16 @@ class Paces:
     nominal: Nominal
     runs: int = 0  # jobs whose pace was counted
     block_spread: float = FIRST_BLOCK_SPREAD / TO_SIGMA
-    _levels: dict[tuple[str, str, str], _Level] = field(default_factory=dict)
-    _roles: dict[tuple[tuple[str, str, str], str], _Level] = field(default_factory=dict)
-    _house: _Level = field(default_factory=lambda: _Level(0.0, 0.1))  # off the nominal, over all kinds
+    job_spread: float = FIRST_SPREAD / TO_SIGMA
+    _drift: Drift = field(default_factory=Drift)
+    _kinds: dict[Kind, _Offset] = field(default_factory=dict)
+    _roles: dict[tuple[Kind, str], _Offset] = field(default_factory=dict)
     _open: dict[str, _Seen] = field(default_factory=dict)
+    _running: dict[str, _Seen] = field(default_factory=dict)  # those of the open ones that have made blocks enough
 
     def submitted(self, request: Request) -> None:
         """A job that may be seen at work."""
-        self._open[request.id] = _Seen(request)
+        self._open[request.id] = _Seen(request, self._drift.levels)
 
     def block_done(self, job_id: str, seconds: float) -> None:
         """One block; one that took no time was not measured."""
@@ -89,50 +97,75 @@ class Paces:
         if seen.blocks >= LEAST_BLOCKS:
             stray = min(1.5, abs(log(seconds * seen.blocks / seen.seconds)))
             self.block_spread += 0.002 * (stray - self.block_spread)
+            self._running[job_id] = seen
         seen.blocks += 1
         seen.seconds += seconds
 
     def ended(self, job_id: str) -> None:
         """The job is over: its pace counts."""
+        self._running.pop(job_id, None)
         seen = self._open.pop(job_id, None)
         if seen is not None and seen.blocks >= LEAST_BLOCKS:
             self._count(seen)
 
     def of(self, request: Request) -> Pace:
         """What to expect of a job; its own blocks count, where it has made some."""
-        pace = self.prior(request)
         seen = self._open.get(request.id)
         if seen is None or not seen.blocks:
-            return pace
-        level, sigma, block_sigma = pace.log_s, pace.sigma, pace.block_sigma
-        own, noise = sigma * sigma, block_sigma * block_sigma / seen.blocks
+            return self.prior(request)
+        pace = self._pace(request, request.id)
+        own, noise = pace.sigma * pace.sigma, pace.block_sigma * pace.block_sigma / seen.blocks
         share = own / (own + noise)
-        mean = log(seen.seconds / seen.blocks)
-        return Pace(level + share * (mean - level), sqrt(own * noise / (own + noise)), block_sigma)
+        return Pace(pace.log_s + share * (seen.log_s - pace.log_s), sqrt(own * noise / (own + noise)), pace.block_sigma)
 
     def prior(self, request: Request) -> Pace:
         """What to expect of such a job before it has made a block."""
-        level, jobs, spread = self._prior(request)
-        sigma = max(0.04, spread * TO_SIGMA) if jobs else UNKNOWN_SPREAD
-        return Pace(level, sigma, max(0.05, self.block_spread * TO_SIGMA))
+        return self._pace(request, "")
 
-    def _prior(self, request: Request) -> tuple[float, int, float]:
-        level = self._levels.get(request.kind)
-        if level is None:
-            return log(self.nominal(request)) + self._house.log_s, 0, UNKNOWN_SPREAD / TO_SIGMA
+    def _pace(self, request: Request, without: str) -> Pace:
+        kind = self._kinds.get(request.kind)
+        level = log(self.nominal(request)) + self._drift.level(self._job_sigma, self._at_work(without))
+        block_sigma = max(LEAST_BLOCK_SPREAD, self.block_spread * TO_SIGMA)
+        if kind is None:
+            return Pace(level, UNKNOWN_SPREAD, block_sigma)
         role = self._roles.get((request.kind, request.role))
-        off = role.log_s * role.jobs / (role.jobs + ROLE_SHRINK) if role is not None else 0.0
-        return level.log_s + off, level.jobs, level.spread
+        off = kind.log_s + (role.shrunk if role is not None else 0.0)
+        return Pace(level + off, max(LEAST_SPREAD, self._job_sigma), block_sigma)
+
+    @property
+    def _job_sigma(self) -> float:
+        return self.job_spread * TO_SIGMA
+
+    def _at_work(self, without: str) -> Iterator[tuple[float, float]]:
+        """How far off the usual the running jobs of known kinds are, and how much each counts."""
+        for job_id, seen in self._running.items():
+            kind = self._kinds.get(seen.request.kind)
+            if kind is not None and job_id != without:
+                role = self._roles.get((seen.request.kind, seen.request.role))
+                off = kind.log_s + (role.shrunk if role is not None else 0.0)
+                yield seen.log_s - log(self.nominal(seen.request)) - off, self._share(seen)
+
+    def _share(self, seen: _Seen) -> float:
+        """How much a job counts: one of few blocks for less."""
+        own, noise = FIRST_JOB_SPREAD**2, (self.block_spread * TO_SIGMA) ** 2 / seen.blocks
+        return own / (own + noise)
 
     def _count(self, seen: _Seen) -> None:
-        kind, value = seen.request.kind, log(seen.seconds / seen.blocks)
         self.runs += 1
-        own, noise = FIRST_JOB_SPREAD**2, (self.block_spread * TO_SIGMA) ** 2 / seen.blocks
-        weight = own / (own + noise)
-        self._house.take(value - log(self.nominal(seen.request)), weight)
-        level = self._levels.get(kind)
-        if level is None:
-            level = self._levels[kind] = _Level(value)
-        role = self._roles.setdefault((kind, seen.request.role), _Level(0.0, 0.1))
-        off = level.take(value - role.log_s * role.jobs / (role.jobs + ROLE_SHRINK), weight)
-        role.take(off + role.log_s * role.jobs / (role.jobs + ROLE_SHRINK), weight)
+        share, sigma = self._share(seen), self._job_sigma
+        value = seen.log_s - log(self.nominal(seen.request))
+        level = self._drift.level(sigma)
+        is_first_of_kind = seen.request.kind not in self._kinds
+        kind = self._kinds.setdefault(seen.request.kind, _Offset())
+        if is_first_of_kind and len(self._kinds) > 1:
+            kind.log_s, kind.jobs = value - level, 1  # the house's drift is known from others
+        role = self._roles.setdefault((seen.request.kind, seen.request.role), _Offset())
+        off = value - level - kind.log_s
+        if self.runs > 1:
+            stray = min(MOST_STRAY, abs(off - role.shrunk))
+            self.job_spread += (stray - self.job_spread) / min(self.runs + 8, SPREAD_MEMORY)
+        self._drift.take(value - kind.log_s - role.shrunk, share, seen.told, sigma)
+        off = value - self._drift.level(sigma) - kind.log_s
+        role.take(off - role.log_s, share, ROLE_MEMORY)
+        if len(self._kinds) > 1:  # of a single kind, everything is drift
+            kind.take(off, share, KIND_MEMORY)

@@ -15,7 +15,7 @@ from math import ceil, exp, sqrt
 from typing import Any
 
 from scheduler.core import events, machine
-from scheduler.core.actions import SendCancel, SendPreempt, SendRun
+from scheduler.core.actions import KillWorker, SendCancel, SendPreempt, SendRun
 from scheduler.core.job import Job, JobState
 from scheduler.core.state import Turn
 from scheduler.core.tags import Tag
@@ -25,8 +25,10 @@ from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
 
 TICK_S = 20.0
+RESPAWN_S = 3.0  # a stopped worker's process starts again; what it costs is hardly ever seen
 MOST_COMING = 200  # submissions yet to come, beside one per four open jobs; time that later ones would cost is not spent
 PaceOf = Callable[[Request, bool], Pace]
+LuckOf = Callable[[str], float]
 Outcome = tuple[float, float]  # (start, finish), seconds after the snapshot
 
 
@@ -46,9 +48,12 @@ class Rollout:
 
     def __init__(
         self, snapshot: Snapshot, learnt: Learnt, source: random.Random, pace_of: PaceOf, *, house: float = 0.0,
-        arrivals: Iterator[tuple[float, Request]] | None = None, has_losses: bool = True,
+        arrivals: Iterator[tuple[float, Request]] | None = None, has_losses: bool = True, luck_of: LuckOf | None = None,
     ) -> None:  # fmt: skip
-        """`pace_of`: what to expect of a request, and whether it is yet to come; `arrivals`: instead of drawn ones."""
+        """`pace_of`: what to expect of a request, and whether it is yet to come; `arrivals`: instead of drawn ones.
+
+        `luck_of`: in spreads, how much slower than expected an open job is; without it, it is drawn.
+        """
         self._has_losses = has_losses
         self._learnt, self._random, self._pace_of, self._house = learnt, source, pace_of, house
         self._snapshot = snapshot
@@ -60,6 +65,8 @@ class Rollout:
         self._roles = [learnt.preparing.role_on(slot.number) for slot in snapshot.slots]
         self._starts: dict[str, float] = {}
         self._coming: dict[str, Request] = {}
+        self._luck_of = luck_of
+        self._luck: dict[str, float] = {}  # a job that goes on after a break has the pace it had
         coming = learnt.demand.draw(snapshot.now, source) if arrivals is None else arrivals
         self._arrivals = islice(coming, MOST_COMING + len(snapshot.jobs) // 4)
 
@@ -85,7 +92,7 @@ class Rollout:
         """Go on with what runs, and let free slots be taken."""
         for held in self._snapshot.slots:
             slot = self._state.slots[held.number]
-            if held.job_id is not None:
+            if held.job_id is not None and held.lead is None:
                 original = self._snapshot.jobs[held.job_id]
                 if original.started_at is not None:
                     self._starts[held.job_id] = original.started_at
@@ -93,7 +100,7 @@ class Rollout:
                 self._take_up(held.number, held.job_id, slot.lease_id, is_started=held.is_started)
                 if held.stop_cause is not None:
                     self._stop(held.number, slot.lease_id)
-            elif not held.has_worker:
+            elif held.job_id is None and not held.has_worker:
                 rest_s = self._learnt.losses.draw_rest_s(held.number, self._zero, self._random)
                 self._plan(max(rest_s, held.rests_until - self._zero), "back", held.number)
         self._plan(0.0, "tick", None)
@@ -118,7 +125,7 @@ class Rollout:
         self._feed(
             events.JobSubmitted(
                 at=self._now, job_id=job_id, ordinal=ordinal, user=request.user, team=request.team, role=request.role,
-                priority=request.priority, total_blocks=request.blocks, context_bytes=0,
+                priority=request.priority, total_blocks=request.blocks, context_bytes=0, slots_needed=request.gpus,
                 block_ms=max(1, round(self._pace_of(request, True).seconds * 1000)),
             )
         )  # fmt: skip
@@ -129,9 +136,16 @@ class Rollout:
         self._next_loss()
         if self._state.slots[slot].worker_id is not None:
             self._sync()
-            self._runs[slot] = None
+            lead = self._state.slots[slot].lead
+            self._runs[slot if lead is None else lead] = None
             self._plan(self._learnt.losses.draw_down_s(self._random), "back", slot)
             self._feed(events.WorkerWasLost(at=self._now, slot=slot, worker_id=f"w{slot}", cause="exited"))
+
+    def _on_killed(self, slot: int) -> None:
+        """A worker that lost one it worked with is stopped, and starts afresh."""
+        self._runs[slot] = None
+        self._plan(RESPAWN_S, "back", slot)
+        self._feed(events.WorkerWasLost(at=self._now, slot=slot, worker_id=f"w{slot}", cause="killed"))
 
     def _on_back(self, slot: int) -> None:
         self._feed(events.WorkerBecameReady(at=self._now, slot=slot, worker_id=f"w{slot}"))
@@ -186,14 +200,24 @@ class Rollout:
         coming = self._coming.get(job_id)
         pace = self._pace_of(coming or self._learnt.requests[job_id], coming is not None)
         left = max(1, job.total_blocks - job.blocks_done)
-        drawn = pace.log_s + self._house + pace.sigma * self._random.gauss(0.0, 1.0)
+        drawn = pace.log_s + self._house + pace.sigma * self._luck_with(job_id, coming is not None)
         drawn += pace.block_sigma / sqrt(left) * self._random.gauss(0.0, 1.0)
         run = self._runs[slot] = _Run(job_id, lease_id, self._now, job.blocks_done, exp(drawn))
-        is_switch, self._roles[slot] = self._roles[slot] != job.role, job.role
+        together = [one.number for one in self._state.slots_of(job)]
+        is_switch = any(self._roles[one] != job.role for one in together)
+        for one in together:
+            self._roles[one] = job.role
         if is_started:
             self._plan_work(slot, run, share=0.5)
         else:
             self._plan(self._learnt.preparing.seconds(is_switch=is_switch), "start", (slot, lease_id))
+
+    def _luck_with(self, job_id: str, is_future: bool) -> float:
+        luck = self._luck.get(job_id)
+        if luck is None:
+            luck_of = None if is_future else self._luck_of
+            luck = self._luck[job_id] = self._random.gauss(0.0, 1.0) if luck_of is None else luck_of(job_id)
+        return luck
 
     def _plan_work(self, slot: int, run: _Run, share: float = 1.0) -> None:
         """`share` of the first block is still to be made."""
@@ -241,6 +265,8 @@ class Rollout:
                 self._take_up(action.slot, action.job_id, action.lease_id, is_started=False)
             elif isinstance(action, SendPreempt | SendCancel):
                 self._stop(action.slot, action.lease_id)
+            elif isinstance(action, KillWorker):
+                self._plan(0.0, "killed", action.slot)
 
     def _holder(self, data: tuple[int, str]) -> _Run | None:
         run = self._runs[data[0]]

@@ -33,6 +33,7 @@ class HeldSlot:
     leased_blocks: int
     last_role: str | None
     stop_cause: str | None
+    lead: int | None
 
 
 class Snapshot:
@@ -46,10 +47,11 @@ class Snapshot:
         self._handicaps = dict(state.line.handicaps)
         self._relations = dict(state.relations.pairs())
         self._unavailable = sorted(state.unavailable_roles)
+        self._gangs, self._gang_slots = dict(state.gangs), state.gang_slots
         self.slots = [
             HeldSlot(
                 slot.number, slot.worker in _WITH_WORKER, frozenset(slot.drained_for), slot.quarantined_until, slot.job_id,
-                slot.is_started, slot.leased_blocks, slot.last_role, slot.stop_cause,
+                slot.is_started, slot.leased_blocks, slot.last_role, slot.stop_cause, slot.lead,
             )
             for slot in state.slots
         ]  # fmt: skip
@@ -67,7 +69,7 @@ class Snapshot:
                 job.state, job.hold = JobState.QUEUED, None
         state = State.restore(
             self.policy, len(self.slots), jobs, self._unavailable, self.is_queue_paused, self._relations,
-            shares=deepcopy(self._shares), spent=deepcopy(self._spent),
+            shares=deepcopy(self._shares), spent=deepcopy(self._spent), gangs=self._gangs, gang_slots=self._gang_slots,
         )  # fmt: skip
         state.line.handicaps = self._handicaps
         state.is_booted, state.now = True, self.now  # nothing was lost, so there is nothing to recover
@@ -79,7 +81,7 @@ class Snapshot:
                 slot.move(WorkerState.READY)
                 slot.worker_id = f"w{held.number}"
         for held in self.slots:
-            if held.job_id is not None:
+            if held.job_id is not None and held.lead is None:
                 self._seat(state, held)
         return state
 
@@ -88,7 +90,7 @@ class Snapshot:
         assert held.job_id is not None
         slot, job, original = state.slots[held.number], state.jobs[held.job_id], self.jobs[held.job_id]
         turn = Turn(self.now)
-        state.grant(turn, slot, job, {})
+        state.grant(turn, slot, job, {}, [state.slots[other.number] for other in self.slots if other.lead == held.number])
         for name in _NAMES:
             if name not in _OF_LEASE:
                 setattr(job, name, getattr(original, name))
@@ -97,7 +99,8 @@ class Snapshot:
             machine.step(state, JobWasStarted(at=self.now, lease_id=slot.lease_id, resume="exact"))
         slot.leased_blocks = held.leased_blocks
         if held.stop_cause is not None:
-            slot.stop_cause, slot.stop_by = held.stop_cause, FOREVER_S
+            for one in state.slots_of(job):
+                one.stop_cause, one.stop_by = held.stop_cause, FOREVER_S
             state.move(turn, job, JobState.PREEMPTING, Tag.JOB_PREEMPTING)
 
 

@@ -20,11 +20,12 @@ class Request:
     preset: str
     device: str = ""
     rungs: str = ""
+    gpus: int = 1  # slots that make it together
 
     @property
     def kind(self) -> tuple[str, str, str]:
         """What its block time depends on apart from the role."""
-        return (self.preset, self.rungs, self.device)
+        return (self.preset, self.rungs, self.device if self.gpus == 1 else f"{self.device}x{self.gpus}")
 
 
 class Witness(Protocol):

@@ -50,6 +50,6 @@ def _changes(records: Iterable[JobRecord]) -> Iterable[tuple[float, str, int, in
         team, spells = record.line.team, record.spells
         yield record.line.at, team, 1, 0
         for since, until in spells:
-            yield since, team, -1, 1
-            yield until, team, 1, -1
+            yield since, team, -1, record.line.gpus
+            yield until, team, 1, -record.line.gpus
         yield record.ended_at, team, -1, 0

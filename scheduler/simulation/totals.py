@@ -14,7 +14,7 @@ from scheduler.simulation.records import JobRecord
 
 def totals(records: Sequence[JobRecord], slot_seconds: float, forecaster: str) -> dict[str, Any]:
     """Everything of one run. `slot_seconds`: seconds that slots had a worker."""
-    busy_s = sum(until - since for record in records for since, until in record.spells)
+    busy_s = sum((until - since) * record.line.gpus for record in records for since, until in record.spells)
     states = [record.state for record in records]
     return {
         "jobs": len(records), "succeeded": states.count(JobState.SUCCEEDED), "failed": states.count(JobState.FAILED),

@@ -1,7 +1,8 @@
 """Traces: JSON lines of submissions and faults, checked line by line.
 
-A submission: `{"at": s, "id", "user", "team", "role", "priority", "blocks", "preset"?, "deadline"?, "block_s"?}`; `at` and
-`deadline` in seconds of the trace. A fault: `{"at": s, "event": "worker_lost" | "worker_back", "slot": n}`.
+A submission: `{"at": s, "id", "user", "team", "role", "priority", "blocks", "preset"?, "deadline"?, "block_s"?, "gpus"?}`;
+`at` and `deadline` in seconds of the trace, `gpus` the slots that it wants at once.
+A fault: `{"at": s, "event": "worker_lost" | "worker_back", "slot": n}`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from scheduler.forecast.witness import Request
 FAULTS = ("worker_lost", "worker_back")
 MAX_LINES = 2_000_000
 MAX_BLOCKS = 1_000_000
-_JOB_FIELDS = frozenset({"at", "id", "user", "team", "role", "priority", "blocks", "preset", "deadline", "block_s"})
+MAX_GPUS = 1024
+_JOB_FIELDS = frozenset({"at", "id", "user", "team", "role", "priority", "blocks", "preset", "deadline", "block_s", "gpus"})
 _FAULT_FIELDS = frozenset({"at", "event", "slot"})
 
 
@@ -37,6 +39,7 @@ class TraceJob:
     preset: str = "standard"
     deadline: float | None = None
     block_s: float | None = None
+    gpus: int = 1
 
     def to_mapping(self) -> dict[str, Any]:
         """The line as it stands in a file; what is not given is left out."""
@@ -48,6 +51,8 @@ class TraceJob:
             data["deadline"] = round(self.deadline, 3)
         if self.block_s is not None:
             data["block_s"] = round(self.block_s, 5)
+        if self.gpus > 1:
+            data["gpus"] = self.gpus
         return data
 
 
@@ -148,7 +153,7 @@ class _Reader:
             raise self.bad(f"id {job_id!r} stands in line {self.places[job_id]} already.", "Give every job its own id.")
         self.places[job_id] = self.number
         self.ignored |= data.keys() - _JOB_FIELDS
-        given = {name for name in ("deadline", "block_s") if data.get(name) is not None}
+        given = {name for name in ("deadline", "block_s", "gpus") if data.get(name) is not None}
         self.jobs.append(
             TraceJob(
                 at=at, id=job_id, user=self.text(data, "user"), team=self.text(data, "team"), role=self.text(data, "role"),
@@ -157,6 +162,7 @@ class _Reader:
                 preset=self.text(data, "preset") if data.get("preset") is not None else "standard",
                 deadline=self.number_of(data, "deadline", least=at) if "deadline" in given else None,
                 block_s=self.number_of(data, "block_s", least=1e-4) if "block_s" in given else None,
+                gpus=self.whole(data, "gpus", least=1, most=MAX_GPUS) if "gpus" in given else 1,
             )
         )  # fmt: skip
 
@@ -186,7 +192,7 @@ def request_of(line: TraceJob) -> Request:
     """What the scheduler is told of a trace's line."""
     return Request(
         at=line.at, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
-        blocks=line.blocks, preset=line.preset,
+        blocks=line.blocks, preset=line.preset, gpus=line.gpus,
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ class World:
     ) -> None:  # fmt: skip
         self.costs = costs
         self.paces = Paces(costs, seed)
-        self.state = State(ordered_by(policy, discipline), slots)
+        self.state = State(ordered_by(policy, discipline), slots, gang_slots=slots)
         self.records: dict[str, JobRecord] = {}
         self.now = 0.0
         self.events = 0
@@ -102,6 +102,7 @@ class World:
             events.JobSubmitted(
                 at=self.now, job_id=line.id, ordinal=len(self.records), user=line.user, team=line.team, role=line.role,
                 priority=line.priority, total_blocks=line.blocks, context_bytes=1, deadline=line.deadline,
+                slots_needed=line.gpus,
                 block_ms=max(1, round(1000 * self.costs.block_s * self.costs.presets.get(line.preset, 1.0))),
             )
         )  # fmt: skip
@@ -238,9 +239,12 @@ class World:
     def _take_up(self, action: SendRun) -> None:
         worker, record = self._workers[action.slot], self.records[action.job_id]
         assert worker is not None and worker.id == action.worker_id and worker.lease_id is None, action
-        costs, role = self.costs, record.line.role
-        prepare_s = costs.cold_start_s if worker.is_cold else costs.switch_s if worker.role != role else 0.0
-        worker.is_cold, worker.role = False, role
+        costs, role, prepare_s = self.costs, record.line.role, 0.0
+        for number in (action.slot, *(number for number, _ in action.members)):
+            one = self._workers[number]
+            assert one is not None and one.lease_id is None, action
+            prepare_s = max(prepare_s, costs.cold_start_s if one.is_cold else costs.switch_s if one.role != role else 0.0)
+            one.is_cold, one.role = False, role
         worker.lease_id, worker.job_id, worker.stop = action.lease_id, action.job_id, None
         worker.block, worker.since = action.from_block, self.now
         record.prepare_s += prepare_s

@@ -98,9 +98,9 @@ def old_leases_are_believed(patch: Patch) -> None:
 def lease_ids_are_issued_again(patch: Patch) -> None:
     grant = State.grant
 
-    def broken(self: State, turn: Turn, slot: Slot, job: Job, body: dict[str, Any]) -> None:
+    def broken(self: State, turn: Turn, slot: Slot, job: Job, *more: Any) -> None:
         job.leases = 0
-        grant(self, turn, slot, job, body)
+        grant(self, turn, slot, job, *more)
 
     patch.setattr(State, "grant", broken)
 
@@ -235,9 +235,9 @@ def back_off_never_ends(patch: Patch) -> None:
 def silent_worker_is_killed_at_every_tick(patch: Patch) -> None:
     ordered = upkeep._is_kill_ordered
 
-    def broken(slot: Slot, turn: Turn) -> bool:
+    def broken(state: State, slot: Slot, turn: Turn) -> bool:
         worker = slot.worker
-        result = ordered(slot, turn)
+        result = ordered(state, slot, turn)
         slot.worker = worker
         return result
 
@@ -252,7 +252,7 @@ def silent_worker_is_never_killed(patch: Patch) -> None:
 @bug
 def job_of_a_doomed_worker_is_given_away_early(patch: Patch) -> None:
     ordered = upkeep._is_kill_ordered
-    patch.setattr(upkeep, "_is_kill_ordered", lambda slot, turn: ordered(slot, turn) and (slot.free() or True))
+    patch.setattr(upkeep, "_is_kill_ordered", lambda *args: ordered(*args) and (args[1].free() or True))
 
 
 @bug

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.simulator import Simulator
 from benchmarks.workload import OVERLOAD, UNEQUAL, Workload
 from scheduler.core.policy import Policy
-from tests.property.core import bugs_of_the_order  # noqa: F401 it registers its bugs
+from tests.property.core import bugs_of_gangs, bugs_of_the_order  # noqa: F401 they register their bugs
 from tests.property.core.bugs import BUGS
 
 STORMY = Workload(
@@ -24,6 +24,8 @@ RULED = Policy(
     max_running_per_user=2, max_running_per_team=3, gpu_s_per_day_per_user=170.0, quota_day_starts_s=32_300.0,
     reservation_notice_s=3.0, preempt_margin=6.0, ageing_per_s=0.2, max_preemptions=9,
 )  # fmt: skip
+TOGETHER = replace(RULES, gangs=0.25, reservations=0.02, hang=0.01)
+CROWD = replace(OVERLOAD, slots=3, gangs=0.1, priorities=(10,))
 POLICY = Policy(lease_s=10.0, grace_s=5.0, max_queued=60, max_queued_per_user=5)
 
 
@@ -42,6 +44,13 @@ def hunt() -> str | None:
             assert overload.ledger is not None
             overload.ledger.is_watching_order = True
             overload.run(3_000)
+        gangs = Simulator(8, TOGETHER, replace(RULED, max_queued_per_team=None), full_every=20)
+        gangs.run(4_000)
+        gangs.settle(5_000.0)
+        crowd = Simulator(9, CROWD, Policy(lease_s=10.0, fair_share_points=0), full_every=200)
+        crowd.run(3_000)
+        crowd.settle(5_000.0)
+        assert crowd.ledger is not None and crowd.ledger.longest_gang_wait_s < 1.3 * crowd.ledger.longest_wait_s[10]
         served = sorted(overload.ledger.use.together.values())
         assert served[-1] <= 1.2 * served[0], f"equal teams had {served} blocks while all of them waited"
     except (AssertionError, KeyError) as finding:  # KeyError: the ledger has no such row

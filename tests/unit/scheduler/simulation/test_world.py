@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from scheduler.simulation.costs import Costs
 from scheduler.simulation.pace import Paces
 from scheduler.simulation.run import Result, simulate
 from scheduler.simulation.synthetic import synthetic_trace
-from scheduler.simulation.trace import Trace, TraceFault, TraceJob
+from scheduler.simulation.trace import Trace, TraceFault, TraceJob, read_lines
 
 EXACT = Costs(
     job_sigma=0.0, block_sigma=0.0, drift_sigma=0.0, switch_s=0.0, cold_start_s=0.0, close_s=0.0, block_s=0.5
@@ -127,3 +128,21 @@ def test_service_of_teams_is_compared_while_both_wait() -> None:
     assert uneven.totals["fairness"] > 5  # the team of lower priority waits, and neither ages past the other
     assert even.totals["fairness"] < 1.2
     assert all(record.state is JobState.SUCCEEDED for record in uneven.records)
+
+
+def test_jobs_on_several_slots_run_to_their_end_among_others_and_are_foretold() -> None:
+    lines = [
+        json.dumps({
+            "at": 3.0 * number, "id": f"j{number}", "user": "u", "team": f"t{number % 2}", "role": "r", "priority": 10,
+            "blocks": 10 + number % 7, "preset": "standard", **({"gpus": 2 + number % 2} if number % 5 == 0 else {}),
+        })
+        for number in range(80)
+    ]  # fmt: skip
+    lines += ['{"at": 40, "event": "worker_lost", "slot": 1}', '{"at": 45, "event": "worker_back", "slot": 1}']
+    trace = read_lines(lines)
+    assert trace.to_lines()[0] == json.dumps(json.loads(lines[0])) and trace.jobs[0].gpus == 2
+    result = simulate(trace, slots=3, seed=1, check=check_invariants)
+    assert result.totals["succeeded"] == 80
+    gangs = [record for record in result.records if record.line.gpus > 1]
+    assert len(gangs) == 16 and all(record.predictions["estimator"] is not None for record in gangs)
+    assert result.totals["utilisation"] <= 1.0

@@ -36,6 +36,11 @@ def clock(value: float | str | None, zone: tzinfo | None = None) -> str:
     return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
 
 
+def hour(value: float, zone: tzinfo | None = None) -> str:
+    """`09:05` of seconds since 1970, in the given zone."""
+    return datetime.fromtimestamp(value, UTC).astimezone(zone).strftime("%H:%M")
+
+
 def window(ends: list[int] | None, zone: tzinfo | None = None) -> str:
     """`16:10–16:12` of two whole seconds since 1970; seconds where they are not whole minutes, the day when it is not today."""
     if ends is None:

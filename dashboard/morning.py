@@ -44,6 +44,7 @@ class Report:
     counts: dict[str, int]
     disk: dict[str, int] | None
     findings: list[Finding]
+    plan: str  # verdict of today's plan; `unchecked`, or `none` where none is filed
 
     @property
     def verdict(self) -> str:
@@ -59,18 +60,34 @@ class Report:
         return {
             "verdict": self.verdict, "findings": [finding.what for finding in self.findings], "reason": note, **self.counts,
             "devices": devices, "free_bytes": None if self.disk is None else self.disk["free_bytes"],
-            "since": self.since, "until": self.until,
+            "plan": self.plan, "since": self.since, "until": self.until,
         }  # fmt: skip
 
 
-def report(reads: Reads, beat: Beat, now: float | None = None) -> Report:
-    """The last 24 hours up to now."""
+def report(reads: Reads, beat: Beat, now: float | None = None, zone: str = "") -> Report:
+    """The last 24 hours up to now, and what the check of today's plan said; `zone`: of the studio's day."""
     until = time.time() if now is None else now
     since, marks = until - DAY_S, marks_of(reads)
     devices = device_rows(reads.store.minutes(since, until), marks, since, until)
     counts = _counts(reads, since, until)
     disk = beat.status.get("disk")
-    return Report(since, until, marks, devices, counts, disk, _findings(reads, beat, devices, counts, disk))
+    plan = plan_verdict(reads, today(zone, until))
+    findings = _findings(reads, beat, devices, counts, disk) + _of_plan(plan)
+    return Report(since, until, marks, devices, counts, disk, findings, plan)
+
+
+def plan_verdict(reads: Reads, day: str) -> str:
+    """What the newest check of the day's filed plan said."""
+    filed, check = reads.store.filed_plan(day), reads.store.plan_check(day)
+    if filed is None:
+        return "none"
+    return str(check["verdict"]) if check is not None and check["plan_sha256"] == filed["sha256"] else "unchecked"
+
+
+def _of_plan(verdict: str) -> list[Finding]:
+    if verdict in ("none", "fits"):
+        return []
+    return [Finding(f"plan_{verdict}", {}, "/dashboard/plan/", is_bad=verdict == "does_not_fit")]
 
 
 def device_rows(minutes: Iterable[Row], marks: Marks, since: float, until: float) -> list[Row]:

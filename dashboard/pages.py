@@ -11,11 +11,11 @@ from dashboard import formats, i18n
 from dashboard.auth import caller, csrf_token
 from dashboard.context import house
 from dashboard.overview import pulse_message
-from dashboard.views import audit, faults, job, jobs, live, people, queue, rights, roles, stage, submit, watermark
+from dashboard.views import audit, faults, job, jobs, live, people, plan, queue, rights, roles, stage, submit, watermark
 from scheduler.client import SchedulerError
 
 BLUEPRINTS: tuple[Blueprint, ...] = tuple(
-    view.blueprint for view in (stage, queue, roles, rights, people, jobs, job, submit, watermark, audit, faults, live)
+    view.blueprint for view in (stage, queue, roles, rights, people, jobs, job, submit, watermark, plan, audit, faults, live)
 )
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (
@@ -48,7 +48,7 @@ def _shared() -> dict[str, Any]:
         "clock": lambda value: formats.clock(value, zone), "utc": formats.utc,
         "zone_offset": lambda: formats.offset_minutes(zone),
         "window": lambda ends: formats.window(ends, zone),
-        "duration": formats.duration, "linked": formats.linked,
+        "hour": formats.hour, "duration": formats.duration, "linked": formats.linked,
         "size": formats.size, "percent": formats.percent, "shapes": SHAPES, "script_words": _script_words,
         "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
         "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),

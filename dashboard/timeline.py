@@ -69,8 +69,8 @@ def draw(reads: Reads, slots: list[Row], waiting: list[Row], told: Mapping[str, 
     jobs = {job["id"]: job for job in reads.jobs_by_id(list({run["job_id"] for run in runs} | set(open_ids)))}
 
     def bar(kind: str, job_id: str, first: float, last: float) -> Bar:
-        left = _place(first, since, until)
-        return Bar(kind, left, round(max(0.0, _place(last, since, until) - left), 3), jobs[job_id], first, last)
+        left = place(first, since, until)
+        return Bar(kind, left, round(max(0.0, place(last, since, until) - left), 3), jobs[job_id], first, last)
 
     lanes = []
     for slot in slots:
@@ -82,8 +82,8 @@ def draw(reads: Reads, slots: list[Row], waiting: list[Row], told: Mapping[str, 
             bars += [bar("range", job_id, at, finish[2]), bar("middle", job_id, at, max(at, finish[1]))]
         lanes.append(Lane(str(slot["slot"]), jobs.get(job_id), bars))
     queue = [Lane(job["id"], job, _expected(known.get(job["id"]), bar, job["id"], at)) for job in shown if job["id"] in jobs]
-    now_at = _place(at, since, until)
-    ticks = [tick for tick in _ticks(since, until) if abs(tick[0] - now_at) > CLOSE]
+    now_at = place(at, since, until)
+    ticks = [tick for tick in ticks_of(since, until) if abs(tick[0] - now_at) > CLOSE]
     return Timeline(since, until, now_at, lanes, queue, ticks)
 
 
@@ -111,11 +111,13 @@ def _runs(reads: Reads, since: float, now: float) -> list[Row]:
     return [{**run, "since": max(since, run["since"])} for run in found if run["until"] > since]
 
 
-def _place(at: float, since: float, until: float) -> float:
+def place(at: float, since: float, until: float) -> float:
+    """Percent of the axis' width, never outside it."""
     return round(100 * min(1.0, max(0.0, (at - since) / (until - since))), 3)
 
 
-def _ticks(since: float, until: float) -> list[tuple[float, float]]:
+def ticks_of(since: float, until: float) -> list[tuple[float, float]]:
+    """At most six round times on the axis: (percent, seconds since 1970)."""
     step = next((step for step in TICK_STEPS if (until - since) / step <= TICKS), TICK_STEPS[-1])
     first = int(since // step + 1) * step
-    return [(_place(at, since, until), float(at)) for at in range(first, int(until), step)]
+    return [(place(at, since, until), float(at)) for at in range(first, int(until), step)]

@@ -81,7 +81,7 @@ class Rehearsal(BaseModel):
 @require("see_words")
 def get_plan() -> Response:
     """The plan that is filed for a day, as it was written, and the days that have one."""
-    wanted = _day(read_query(DayQuery))
+    wanted = day_of(read_query(DayQuery))
     store = house().reads.store
     row = store.filed_plan(wanted)
     if row is None:
@@ -103,11 +103,11 @@ def put_plan() -> Response:
 @require("see")
 def get_check() -> Response:
     """The newest check of a day, made at 10:00 or by hand; 404 while there is none."""
-    wanted = _day(read_query(DayQuery))
+    wanted = day_of(read_query(DayQuery))
     row = house().reads.store.plan_check(wanted)
     if row is None:
         raise WebError(404, "no_check", f"Nothing was checked for {wanted} yet.", field="day", hint="POST /plan/check.")
-    return jsonify(_shown({**row["report"], "number": row["id"], "by": row["actor"], "at": row["at"]}))
+    return jsonify(shown_report({**row["report"], "number": row["id"], "by": row["actor"], "at": row["at"]}))
 
 
 @blueprint.post("/plan/check")
@@ -117,7 +117,7 @@ def check() -> tuple[Response, int]:
     """Check a plan against the house now; the report is kept. 202 where it takes longer: read it at GET /plan/check."""
     wish = read_body(CheckPlan)
     answer = door().check_plan(wish.text, wish.kind)
-    return jsonify(_shown(answer)), 202 if answer.get("is_running") else 200
+    return jsonify(shown_report(answer)), 202 if answer.get("is_running") else 200
 
 
 @blueprint.get("/rehearsals")
@@ -151,7 +151,8 @@ def rehearse() -> tuple[Response, int]:
     return jsonify(answer), 202 if answer.get("is_running") else 200
 
 
-def _day(query: DayQuery) -> str:
+def day_of(query: DayQuery) -> str:
+    """The day that an address names; today in the studio's zone without one. Raises WebError 422."""
     if query.day is None:
         return datetime.datetime.now(zone_of(house().settings.zone)).date().isoformat()
     try:
@@ -160,8 +161,8 @@ def _day(query: DayQuery) -> str:
         raise WebError(422, "bad_query", f"{query.day} is no day.", field="day", hint="For example 2026-11-23.") from error
 
 
-def _shown(report: dict[str, Any]) -> dict[str, Any]:
-    """A refusal's reason may quote what somebody wrote into a prompt: only for those who may see words."""
+def shown_report(report: dict[str, Any]) -> dict[str, Any]:
+    """A report for this caller: a refusal's reason may quote a prompt, so only those who may see words get it."""
     if caller().may("see_words") or "checks" not in report:
         return report
     checks = [

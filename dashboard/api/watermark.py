@@ -29,7 +29,7 @@ def get_watermark() -> Response:
     """The last 24 hours: memory of every device, what went wrong, what needs somebody, and who signed it off today."""
     read_query(NoQuery)
     home = house()
-    found = morning.report(home.reads, home.pulse.last)
+    found = morning.report(home.reads, home.pulse.last, zone=home.settings.zone)
     day = morning.today(home.settings.zone)
     signed = _signed(morning.sign_offs(home.reads).get(day))
     return jsonify({**asdict(found), "verdict": found.verdict, "day": day, "signed": signed})
@@ -46,7 +46,7 @@ def sign_off() -> Response:
         if (earlier := morning.sign_offs(home.reads).get(day)) is not None:
             who = earlier["actor"].removeprefix("user:")
             raise WebError(409, "already_signed", f"{who} has signed {day} off already.", hint="One sign-off per day is enough.")
-        found = morning.report(home.reads, home.pulse.ask())
+        found = morning.report(home.reads, home.pulse.ask(), zone=home.settings.zone)
         answer = door().record(morning.SIGNED, f"watermark:{day}", found.for_audit(wish.note))
     return jsonify({**answer, "day": day, "verdict": found.verdict})
 

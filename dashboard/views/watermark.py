@@ -22,7 +22,7 @@ def page() -> str:
     home, span = house(), span_of(read_query(SpanQuery))
     day = morning.today(home.settings.zone)
     beat = home.pulse.last if home.pulse.last.at else home.pulse.ask()
-    found = morning.report(home.reads, beat)
+    found = morning.report(home.reads, beat, zone=home.settings.zone)
     signed = morning.sign_offs(home.reads)
     devices = [row["device"] for row in found.devices] or [device["device"] for device in device_cards(home.reads)]
     return render_template(

@@ -16,8 +16,7 @@ Open = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
 VIEWS = (
     "/dashboard", "/dashboard/queue/", "/dashboard/roles/", "/dashboard/roles/teacher", "/dashboard/jobs", "/me", "/submit",
-    "/dashboard/watermark/",
-    "/dashboard/faults/", "/dashboard/audit/", "/dashboard/rights", "/openapi",
+    "/dashboard/watermark/", "/dashboard/plan/", "/dashboard/faults/", "/dashboard/audit/", "/dashboard/rights", "/openapi",
 )  # fmt: skip
 
 

@@ -3,13 +3,13 @@ import { t } from "./words.js";
 
 const csrf = document.querySelector('meta[name="csrf"]')?.content || "";
 
-export async function send(path, body, key) {
+export async function send(path, body, key, method = "POST") {
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
   if (csrf) headers["X-CSRF-Token"] = csrf;
   if (key) headers["Idempotency-Key"] = key;
   let response;
   try {
-    response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+    response = await fetch(path, { method, headers, body: JSON.stringify(body) });
   } catch {
     return { error: { message: t("js.unreachable"), hint: "", field: null } };
   }

@@ -22,7 +22,8 @@ SCRIPTS = sorted((ROOT / "dashboard" / "static" / "js").glob("*.js"))
 _KEY = re.compile(r"""(?<![\w.])t\(\s*["']([a-z][\w.:-]*)["']""")
 _JINJA = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
 _DATA = re.compile(r"\{% block (?:rooms|page_name) %\}.*?\{% endblock %\}")  # for scripts, not for people
-_OWN = {"Greenroom", "role_scheduler login-link --user NAME --group user", "video.mp4", "/openapi.json"}  # names and commands
+# names, forms of files and commands
+_OWN = {"Greenroom", "YAML", "CSV", "role_scheduler login-link --user NAME --group user", "video.mp4", "/openapi.json"}
 
 
 def _fields(text: str) -> set[str]:

@@ -1,0 +1,116 @@
+// The day plan: its text is checked, filed, and changed by the press of a button; entries may be filled in.
+import { send, toast } from "./forms.js";
+import { t } from "./words.js";
+
+const POLL_MS = 3000;
+const FIELDS = { window: "window", length_s: "length", length: "length", preset: "preset", count: "count", fill: "fill" };
+const form = document.querySelector("[data-plan]");
+const result = () => document.getElementById("plan-result");
+const quoted = (value) => (typeof value === "number" ? String(value) : JSON.stringify(value));
+
+// One entry's line in the text, with a field set: flow style as this page and the examples write it. null: not such a line.
+function withField(line, name, value) {
+  if (!/^\s*-\s*\{.*\}\s*$/.test(line)) return null;
+  const field = new RegExp(`(["']?)\\b${name}\\1\\s*:\\s*("[^"]*"|'[^']*'|[^,{}]+)`);
+  if (field.test(line)) return line.replace(field, `${name}: ${quoted(value)}`);
+  return line.replace(/\}\s*$/, `, ${name}: ${quoted(value)}}`);
+}
+
+function takeOver(change) {
+  const lines = form.elements.text.value.split("\n");
+  let line = lines[change.line - 1] ?? "";
+  for (const [field, name] of Object.entries(FIELDS)) {
+    if (line === null || change[field] == null) continue;
+    line = withField(line, name, change[field]);
+  }
+  if (line === null || form.elements.kind.value !== "yaml") { toast(t("js.plan_by_hand", { line: change.line })); return false; }
+  lines[change.line - 1] = line;
+  form.elements.text.value = lines.join("\n");
+  return true;
+}
+
+function showError(error) {
+  const place = form.querySelector(".error");
+  place.hidden = !error;
+  const hint = error?.hint && !error.message.includes(error.hint) ? error.hint : "";
+  place.textContent = error ? [error.message, hint].filter(Boolean).join("\n") : "";
+}
+
+async function renewResult(day) {
+  const response = await fetch(`/dashboard/plan/?day=${encodeURIComponent(day)}`, { headers: { Accept: "text/html" } });
+  if (!response.ok) return 0;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("plan-result");
+  const number = Number(fresh?.dataset.check);
+  if (fresh && number !== Number(result().dataset.check)) result().replaceWith(document.adoptNode(fresh));
+  return number;
+}
+
+const said = (text) => { form.querySelector("[data-plan-status]").textContent = text; };
+
+// A check that takes longer than a request goes on in the house and appears here.
+function wait(day, before) {
+  said(t("js.plan_running"));
+  const timer = setInterval(async () => {
+    if ((await renewResult(day)) <= before) return;
+    clearInterval(timer);
+    said(t("js.plan_checked"));
+  }, POLL_MS);
+}
+
+function dayOf(text) {
+  return /^\s*"?date"?\s*[:,;]\s*"?(\d{4}-\d{2}-\d{2})/m.exec(text)?.[1] ?? result().dataset.planDay;
+}
+
+async function act(what) {
+  const body = { text: form.elements.text.value, kind: form.elements.kind.value };
+  const before = Number(result().dataset.check);
+  const buttons = form.querySelectorAll("button");
+  for (const button of buttons) button.disabled = true;
+  said(t(what === "check" ? "js.plan_checking" : "js.plan_filing"));
+  const answer = what === "check" ? await send("/plan/check", body) : await send("/plan", body, null, "PUT");
+  for (const button of buttons) button.disabled = false;
+  said("");
+  showError(answer.error);
+  if (answer.error) return;
+  if (what === "file") { said(t("js.plan_filed", answer)); if (answer.day !== result().dataset.planDay) location.assign(`?day=${answer.day}`); return; }
+  if (answer.is_running) { wait(dayOf(body.text), before); return; }
+  await renewResult(answer.day);
+  said(t("js.plan_checked"));
+  result().scrollIntoView({ block: "start" });
+}
+
+function added(entry) {
+  const parts = Object.entries(entry).filter(([, value]) => value !== "").map(([name, value]) => `${name}: ${quoted(value)}`);
+  return `  - {${parts.join(", ")}}`;
+}
+
+function add(source) {
+  const value = (name) => source.elements.namedItem(name).value; // `elements.length` is a number
+  const number = (name) => (value(name) === "" ? "" : Number(value(name)));
+  const entry = {
+    role: value("role"), user: value("user"), window: `${value("from")}-${value("to")}`, count: number("count"), length: number("length"),
+    fill: value("fill"), preset: value("preset"), priority: number("priority"), quality: value("quality"),
+  };
+  const text = form.elements.text;
+  text.value = `${text.value.replace(/\s+$/, "")}\n${added(entry)}\n`;
+  toast(t("js.plan_added"));
+}
+
+export function startPlan() {
+  if (!form) return;
+  form.addEventListener("submit", (event) => { event.preventDefault(); act(event.submitter?.value || "check"); });
+  document.querySelector("[data-plan-add]").addEventListener("submit", (event) => { event.preventDefault(); add(event.target); });
+  form.querySelector("[data-plan-file]").addEventListener("change", async (event) => {
+    const [file] = event.target.files;
+    if (!file) return;
+    form.elements.text.value = (await file.text()).replace(/^\ufeff/, "");
+    form.elements.kind.value = /\.csv$/i.test(file.name) ? "csv" : "yaml";
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-take-over], [data-take-all]");
+    if (!button) return;
+    const parts = "takeAll" in button.dataset ? button.closest("section").querySelectorAll("[data-take-over]") : [button];
+    const done = [...parts].map((part) => takeOver(JSON.parse(part.dataset.takeOver)));
+    if (done.every(Boolean)) toast(t("js.plan_taken"));
+  });
+}

@@ -48,6 +48,7 @@ from scheduler.worker_link import WorkerLink, WorkerPlace
 
 TICK_S = 0.1
 PROGRAMS = {"real": "engine.worker", "fake": "engine.fake"}
+GIVE_WAY_S = 0.0005  # a thread that computes (the readings) holds the deciding one up so long at most, after each commit
 STOP_PATIENCE_S = 2.0  # for what is still to be written when all workers have ended
 EXIT_FAILED = 70
 EXIT_LOCKED = 75
@@ -365,6 +366,7 @@ def _options() -> DaemonOptions:
 def main() -> None:
     """Entry of `python -m scheduler.daemon`."""
     options = _options()
+    sys.setswitchinterval(GIVE_WAY_S)
     log_as_json("daemon")
     lock = _lock(options.data_dir)
     with contextlib.closing(lock):

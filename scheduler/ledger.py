@@ -113,6 +113,7 @@ class Ledger:
     ) -> None:
         """`restore`: memory from the store. `prove`: raises SchedulerError while nothing can be written; own thread."""
         self.store = store
+        store.is_tended = True  # by `run`, when the answers are out
         self.clock = clock
         self.state = restore()
         self.trouble: SchedulerError | None = None  # why every wish is refused just now
@@ -147,6 +148,7 @@ class Ledger:
             if not self.turn(batch):
                 await self._recover()
             await asyncio.sleep(0)  # let answers and sockets move before the next batch
+            self.store.tend()
 
     def turn(self, batch: list[Deed[Any]]) -> bool:
         """All deeds of a batch in one transaction; answers and effects come after the commit. False: `_recover` is needed.

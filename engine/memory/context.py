@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass
 from math import prod
@@ -53,6 +54,7 @@ def sink_rows(width: int, height: int) -> int:
     return 2 * rows * columns + (rows // 2) * (columns // 2) + 4 * (rows // 4) * (columns // 4)
 
 
+@functools.lru_cache(maxsize=256)  # asked several times for each job that is submitted, of few sizes
 def context_tensors(
     shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES, kv: str | None = None
 ) -> tuple[TensorSpec, ...]:

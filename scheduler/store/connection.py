@@ -16,7 +16,7 @@ from scheduler.store.database import Database, sqlite_utils
 from scheduler.store.errors import StoreFailed, translated
 
 BUSY_TIMEOUT_MS = 5000
-CHECKPOINT_PAGES = 1000
+CHECKPOINT_PAGES = 4000  # within a commit, and only where the checkpoints between commits did not keep up
 FIXED_WAL = (3, 51, 3)
 
 
@@ -53,6 +53,7 @@ def open_for_writing(data_dir: Path) -> Database:
         database = Database(connection, recursive_triggers=True, execute_plugins=False)
         for pragma in (
             f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=1",
+            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
         ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
     except OSError as error:

@@ -19,6 +19,7 @@ from scheduler.store.errors import StoreConflict, StoreFailed, translated
 from scheduler.store.sql import audit as sql
 
 HEAD_INTERVAL_S = 0.25  # a rename per commit would cost a third of the commits; see docs/audit.md
+CHECKPOINT_COMMITS = 100  # some 1,600 pages: a checkpoint writes them to the database and syncs it, 10 ms and more
 _log = logging.getLogger("greenroom.store")
 
 
@@ -34,6 +35,8 @@ class Transactional:
         self.head_interval_s = HEAD_INTERVAL_S
         self._published = self._chain.last
         self._published_at = float("-inf")
+        self._commits = 0  # since the last checkpoint
+        self.is_tended = False  # its owner calls `tend` when nobody waits for an answer; else each transaction does
         self.head_problem: str | None = None  # why `audit.head` could not be brought up to date
 
     @contextmanager
@@ -59,8 +62,17 @@ class Transactional:
                 raise translated(error) from error
             raise
         self._is_open = False
+        self._commits += 1
+        if not self.is_tended:
+            self.tend()
+
+    def tend(self) -> None:
+        """What is due after commits and nobody has to wait for: the log's head, and the WAL back into the database."""
+        assert not self._is_open, "a transaction is open"
         if self._chain.last != self._published and time.monotonic() - self._published_at >= self.head_interval_s:
             self._publish_head()
+        if self._commits >= CHECKPOINT_COMMITS:
+            self._checkpoint()
 
     def record(
         self,
@@ -103,6 +115,14 @@ class Transactional:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             _log.error("rollback failed: %s", error)
+
+    def _checkpoint(self) -> None:
+        """A disk that refuses costs nothing but room: what was committed stands in the WAL, the next one takes it along."""
+        self._commits = 0
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            _log.warning("the WAL was not taken into the database: %s", error)
 
     def _publish_head(self) -> None:
         """Bring `audit.head` up to date.

@@ -17,6 +17,7 @@ from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
 from scheduler.store import NewJob, Store, open_writer
+from scheduler.store.transaction import CHECKPOINT_COMMITS
 
 LOCAL = Actor("local")
 
@@ -82,6 +83,26 @@ def test_effects_come_after_the_commit(bench: Bench) -> None:
     assert [type(effect) for effect in bench.effects] == [SendRun]
     job = bench.store.job("j1")
     assert job is not None and job["state"] == "LEASED"
+
+
+def test_answers_go_out_before_the_store_is_tended(bench: Bench) -> None:
+    seen: list[str] = []
+    bench.store._commits = CHECKPOINT_COMMITS
+    bench.store._connection.set_trace_callback(lambda text: seen.append("checkpoint") if "checkpoint" in text else None)
+
+    async def ask() -> None:
+        seen.append(await bench.ledger.do(bench.submit(1).act, LOCAL))
+
+    async def scene() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(bench.ledger.run())
+            await tasks.create_task(ask())
+            while len(seen) < 2:
+                await asyncio.sleep(0)
+            running.cancel()
+
+    asyncio.run(scene())
+    assert seen == ["j1", "checkpoint"]
 
 
 def test_refused_wish_changes_nothing_and_its_neighbours_are_kept(bench: Bench) -> None:

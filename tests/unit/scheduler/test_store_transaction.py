@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.store import StoreConflict, StoreFailed, open_reader, open_writer
+from scheduler.audit.head import read_head
+from scheduler.store import Store, StoreConflict, StoreFailed, open_reader, open_writer
 from scheduler.store.connection import assert_one_sqlite
+from scheduler.store.transaction import CHECKPOINT_COMMITS
 from tests.unit.scheduler.store_rig import AT, READER, accept, block, go, move, new_job, role, writer
 
 
@@ -176,3 +178,45 @@ def test_errors_carry_the_story_of_the_job(tmp_path: Path) -> None:
         assert caught.value.code == "stale_state"
         assert [line.split()[2] for line in caught.value.story] == ["job:submitted", "job:queued"]
         assert "SUBMITTED → QUEUED by user:reader" in caught.value.story[1]
+
+
+def checkpoints(store: Store) -> list[str]:
+    """A list that gets an entry with each checkpoint that the store asks for."""
+    seen: list[str] = []
+    store._connection.set_trace_callback(lambda text: seen.append(text) if "wal_checkpoint" in text else None)
+    return seen
+
+
+def test_a_store_that_nobody_tends_takes_its_wal_back_by_itself(tmp_path: Path) -> None:
+    with writer(tmp_path) as store:
+        seen = checkpoints(store)
+        for number in range(CHECKPOINT_COMMITS + 1):
+            accept(store, number + 1)
+        assert len(seen) == 1
+
+
+def test_a_tended_store_never_makes_a_commit_wait_for_a_checkpoint(tmp_path: Path) -> None:
+    with writer(tmp_path) as store:
+        store.is_tended, store.head_interval_s = True, 0.0
+        seen, head = checkpoints(store), read_head(tmp_path)
+        for number in range(2 * CHECKPOINT_COMMITS):
+            accept(store, number + 1)
+        assert seen == []
+        assert read_head(tmp_path) == head
+        store.tend()
+        store.tend()
+        assert len(seen) == 1
+        now = read_head(tmp_path)
+        assert now is not None
+        assert now.link == store._chain.last
+
+
+def test_a_refused_checkpoint_does_not_undo_a_commit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with writer(tmp_path) as store:
+        store._commits = CHECKPOINT_COMMITS
+        store._connection.set_authorizer(
+            lambda action, name, *_: sqlite3.SQLITE_DENY if name == "wal_checkpoint" else sqlite3.SQLITE_OK
+        )
+        accept(store)
+        assert "the WAL was not taken into the database" in caplog.text
+        assert open_reader(tmp_path).job("j000000000001") is not None

@@ -1,7 +1,8 @@
 """What the order costs and brings, against FIFO, plain priority and shortest job first: `python -m benchmarks.fairness`.
 
 Options: `[--json] [--jobs N] [--seeds N] [--slots N]`. The same traces run through the same core with each ordering. Goals:
-urgent jobs that find a lower one running wait no longer than a block (99th percentile of both); the mean wait of the others
+urgent jobs that find a lower one running wait no longer than a block (the 99th percentile of both; and each against the very
+block, or preparation, that its victim was at when it came); the mean wait of the others
 is at most 1.1 times FIFO's; equal teams are served 1.2 to 1 at most while both wait; nobody is passed by a job that came later
 than the bound allows. Exits with 1 when a goal is missed.
 """
@@ -37,6 +38,7 @@ class Outcome:
     records: list[JobRecord]
     stoppable: list[JobRecord] = field(default_factory=list)
     block_s: list[float] = field(default_factory=list)
+    victims_s: dict[str, float] = field(default_factory=dict)  # urgent job → seconds of what its victim was at when it came
 
 
 class _Watched(World):
@@ -45,6 +47,7 @@ class _Watched(World):
     def watch(self) -> Outcome:
         """Run to the end."""
         self.outcome = Outcome([])
+        self._doing: dict[int, float] = {}  # seconds of the block or preparation that a slot is at
         self.run()
         self.outcome.records = list(self.records.values())
         return self.outcome
@@ -55,9 +58,21 @@ class _Watched(World):
             for job in self.state.jobs.values()
             if job.state in OWNED_STATES and self.state.slots[job.slot or 0].stop_cause is None
         )
+        before = self._stopping()
         super()._on_arrival(line)
         if line.priority >= URGENT and lower:
             self.outcome.stoppable.append(self.records[line.id])
+            found = (self._stopping() - before) or before
+            if found and self.records[line.id].leased_at is None:
+                self.outcome.victims_s[line.id] = max(self._doing[slot] for slot in found)
+
+    def _stopping(self) -> set[int]:
+        return {slot.number for slot in self.state.slots if slot.is_vacating}
+
+    def _plan(self, in_s: float, kind: str, data: Any) -> None:
+        if kind in ("start", "block", "close"):
+            self._doing[data[0]] = in_s
+        super()._plan(in_s, kind, data)
 
     def _on_block(self, data: Any) -> None:
         self.outcome.block_s.append(data[3])
@@ -95,6 +110,7 @@ def measure(kinds: Sequence[str], *, jobs: int, seeds: int, slots: int) -> tuple
     urgent = [row for row in rows if row["urgent_p99_s"] is not None]
     goals = [
         _goal("urgent_p99_wait_in_blocks", 1.0, max((row["urgent_p99_s"] / row["block_p99_s"] for row in urgent), default=0.0)),
+        _goal("urgent_p99_wait_in_its_victims_block", 1.0, max((row["urgent_p99_of_victims"] for row in urgent), default=0.0)),
         _goal("mean_wait_of_others_to_fifo", GOAL_MEAN, max(row["mean_to_fifo"] for row in rows)),
         _goal("service_of_equal_teams", GOAL_SERVICE, max(row["service_ratio"] for row in rows)),
         _goal("passed_beyond_the_bound_s", 0.0, max(row["passed_s"] for row in rows)),
@@ -106,10 +122,13 @@ def _compare(kind: str, jobs: int, seed: int, slots: int) -> dict[str, Any]:
     trace = synthetic_trace(kind, slots=slots, jobs=jobs, seed=seed)
     runs = {ordering: run(trace, ordering, slots, seed) for ordering in ORDERINGS}
     ours = runs[STANDARD]
-    waits = [record.wait_s for record in ours.stoppable if record.wait_s is not None and not _is_disturbed(record, trace)]
+    undisturbed = [record for record in ours.stoppable if record.wait_s is not None and not _is_disturbed(record, trace)]
+    waits = [record.wait_s or 0.0 for record in undisturbed]
+    of_victims = [(r.wait_s or 0.0) / ours.victims_s[r.line.id] if r.line.id in ours.victims_s else 0.0 for r in undisturbed]
     means = {ordering: _mean_of_others(outcome.records) for ordering, outcome in runs.items()}
     return {
         "trace": kind, "seed": seed, "jobs": jobs, "urgent": len(waits),
+        "urgent_p99_of_victims": round(_p99(of_victims), 4) if waits else None,
         "urgent_p99_s": round(_p99(waits), 3) if waits else None, "block_p99_s": round(_p99(ours.block_s), 3),
         "mean_wait_s": {ordering: round(mean, 2) for ordering, mean in means.items()},
         "urgent_p99_by_ordering_s": {

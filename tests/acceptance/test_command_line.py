@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,23 @@ def test_queue_can_be_paused_reordered_and_emptied_from_the_command_line(shell: 
     assert shell.run("cancel", second["id"], code=64) == ""
     shell.run("queue", "resume")
     assert shell.ask("watch", first["id"])["state"] == "SUCCEEDED"
+
+
+def test_session_of_three_roles_keeps_the_slot_while_another_job_waits(shell: Shell) -> None:
+    shell.run("queue", "pause")
+    parts: list[str] = []
+    for role in ("teacher", "student", "presenter"):
+        follows = ["--follows", parts[-1]] if parts else []
+        parts.append(shell.ask("submit", role, "--user", "relay", "--num_clip", "1", "--priority", "5", *follows)["id"])
+    other = shell.ask("submit", "teacher", "--user", "kim", "--num_clip", "1", "--priority", "50")["id"]
+    shell.run("priority", parts[0], "60")
+    assert shell.studio.job(parts[1])["hold"] == "awaiting_turn"
+    shell.run("queue", "resume")
+    rows = {job_id: shell.studio.wait_for_end(job_id) for job_id in (*parts, other)}
+    assert {row["state"] for row in rows.values()} == {"SUCCEEDED"}
+    for before, after in pairwise(parts):
+        assert rows[after]["leased_at"] == rows[before]["finished_at"]  # in the very step in which the part before ended
+    assert rows[other]["leased_at"] >= rows[parts[-1]]["finished_at"]  # though it leads them by far
 
 
 def test_watermark_of_a_sound_house_fits_and_a_damaged_portrait_does_not(shell: Shell) -> None:

@@ -146,3 +146,15 @@ def test_jobs_on_several_slots_run_to_their_end_among_others_and_are_foretold() 
     gangs = [record for record in result.records if record.line.gpus > 1]
     assert len(gangs) == 16 and all(record.predictions["estimator"] is not None for record in gangs)
     assert result.totals["utilisation"] <= 1.0
+
+
+@pytest.mark.parametrize(("half_life_s", "least", "most"), [(30.0, 0.4, 0.6), (1e9, 0.0, 0.1)])
+def test_what_a_team_used_is_forgotten_by_half_lives_on_a_whole_day(half_life_s: float, least: float, most: float) -> None:
+    early = [_job(number, at=number * 20.0 / 3, team="early", blocks=40) for number in range(90)]  # three of four slots
+    steady = [_job(100 + number, at=number * 20.0, team="late", blocks=40) for number in range(30)]  # the fourth
+    crowds = [_job(200 + number, at=600.0, team=("early", "late")[number % 2], blocks=40) for number in range(120)]
+    policy = Policy(fair_share_half_life_s=half_life_s, max_queued_per_user=1000)
+    result = _run(*early, *steady, *crowds, slots=4, policy=policy)
+    begun = [r.line.team for r in result.records if r.line.at == 600.0 and r.leased_at is not None and r.leased_at < 720.0]
+    assert len(begun) >= 20
+    assert least <= begun.count("early") / len(begun) <= most  # remembered for ever, it stands behind for all of that time

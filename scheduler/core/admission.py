@@ -10,7 +10,7 @@ from scheduler.core.events import JobSubmitted
 from scheduler.core.job import HoldReason, Job
 from scheduler.core.quotas import Shortage, full_queues, spent_days
 from scheduler.core.reservations import refuse_time
-from scheduler.core.sentences import in_gib, sentence, sentence_of
+from scheduler.core.sentences import in_gib, sentence, sentence_at, sentence_of
 from scheduler.core.state import State
 
 ADMITTED, HELD, REJECTED = "admitted", "held", "rejected"
@@ -114,10 +114,10 @@ def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: d
         hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
         return Decision(
             verdict=ADMITTED if hold is HoldReason.WAITING_FOR_SLOT else HELD, reason=hold.value, rung=rung,
-            text=sentence("admitted_degraded", rung=rung, need_gib=need, have_gib=have),
+            text=sentence_at("admitted_degraded", rung, need_gib=need, have_gib=have),
             context_bytes=size, terms=terms,
         )  # fmt: skip
     return Decision(
         verdict=HELD, reason=HoldReason.AWAITING_CONSENT.value, rung=rung, context_bytes=size, terms=terms,
-        text=sentence("awaiting_consent", rung=rung),
+        text=sentence_at("awaiting_consent", rung),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from scheduler.core.job import OWN_HOLDS, HoldReason, Job, JobState
 from scheduler.core.maintenance import CAUSE, closes_at
 from scheduler.core.ordering import is_in_line
 from scheduler.core.quotas import KINDS, limit_of
-from scheduler.core.sentences import sentence, sentence_of
+from scheduler.core.sentences import cost_of, sentence, sentence_at, sentence_of
 from scheduler.core.situation import Playing, Situation
 from scheduler.core.state import State
 
@@ -90,6 +90,7 @@ def explain(
         data["wait_s"] = max(0, ceil(job.not_before - at))
     elif reason is HoldReason.AWAITING_CONSENT:
         data["rung"] = rung or job.offer or "…"
+        data["cost"] = cost_of(data["rung"])
     elif reason is HoldReason.EXCLUDED:
         other = excluder_of(job, situation)
         assert other is not None
@@ -103,6 +104,8 @@ def explain(
         full = full_stage_of(job, situation)
         assert full is not None
         return Explanation(reason=reason, text=sentence_of(reason.value, full, used=full.used, limit=full.limit), data=data)
+    if reason is HoldReason.AWAITING_CONSENT:
+        return Explanation(reason=reason, text=sentence_at(reason.value, data["rung"]), data=data)
     code = reason.value
     if reason is HoldReason.WAITING_FOR_SLOT and (not ahead or data.get("place") == 1):
         code = "next_in_line"

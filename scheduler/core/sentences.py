@@ -17,8 +17,8 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "已接受；队列已暂停，需等待恢复。前面还有 {ahead} 个任务。",
     },
     "admitted_degraded": {
-        "en": "Accepted at {rung}: as asked it needs {need_gib} GiB per slot, {have_gib} GiB are there.",
-        "zh": "已降级接受（{rung}）：按原要求每个槽位需要 {need_gib} GiB，实际只有 {have_gib} GiB。",
+        "en": "Accepted at {rung} ({cost}): as asked it needs {need_gib} GiB per slot, {have_gib} GiB are there.",
+        "zh": "已降级接受（{rung}：{cost}）：按原要求每个槽位需要 {need_gib} GiB，实际只有 {have_gib} GiB。",
     },
     "context_too_large": {
         "en": "This video needs {need_gib} GiB on its slot, {have_gib} GiB are there; {fits}.",
@@ -65,6 +65,10 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "All {slots} slots are reserved then. What would fit: in {fits_in_s} s.",
         "zh": "该时段全部 {slots} 个槽位均已被预约。可选：{fits_in_s} 秒后。",
     },
+    # what a lower setting costs in quality
+    "cost_steps": {"en": "{value} denoising steps, coarser detail", "zh": "{value} 步去噪，细节较粗"},
+    "cost_size": {"en": "pictures of {value}, fewer pixels", "zh": "画面 {value}，像素较少"},
+    "cost_other": {"en": "no change of the pictures", "zh": "画面不变"},
     # whose quota
     "kind_user": {"en": "user", "zh": "用户"},
     "kind_team": {"en": "team", "zh": "团队"},
@@ -95,8 +99,8 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "已被人工暂停；恢复后从第 {blocks_done} 块继续。",
     },
     "awaiting_consent": {
-        "en": "It fits at a lower setting only ({rung}); it waits for the requester's consent.",
-        "zh": "只能以较低设置（{rung}）运行；等待提交者同意。",
+        "en": "It fits at a lower setting only ({rung}: {cost}); it waits for the requester's consent.",
+        "zh": "只能以较低设置（{rung}：{cost}）运行；等待提交者同意。",
     },
     "role_unavailable": {
         "en": "Role {role} is not available; it waits until the role is back.",
@@ -152,6 +156,20 @@ def sentence_of(code: str, whose: Any, **data: Any) -> dict[str, str]:
     return {
         language: text.format(kind=kinds[language], name=whose.name, **data) for language, text in SENTENCES[code].items()
     }
+
+
+def sentence_at(code: str, rung: str, **data: Any) -> dict[str, str]:
+    """A sentence about a lower setting ("steps=3 size=384*256"): what it costs in quality is spelled in each language."""
+    cost = cost_of(rung)
+    return {language: text.format(rung=rung, cost=cost[language], **data) for language, text in SENTENCES[code].items()}
+
+
+def cost_of(rung: str) -> dict[str, str]:
+    """What is seen of a setting, in both languages."""
+    parts = [word.partition("=") for word in rung.split()]
+    costs = [sentence(f"cost_{name}", value=value) for name, _, value in parts if f"cost_{name}" in SENTENCES]
+    costs = costs or [SENTENCES["cost_other"]]
+    return {language: joint.join(cost[language] for cost in costs) for language, joint in (("en", ", "), ("zh", "，"))}
 
 
 def in_gib(count: int) -> str:

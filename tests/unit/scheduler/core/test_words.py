@@ -1,4 +1,4 @@
-"""Tags and policy: the words and numbers of the core."""
+"""Tags, policy and sentences: the words and numbers of the core."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import re
 
 import pytest
 
+from scheduler.core.actions import MoveJob
+from scheduler.core.explain import why
 from scheduler.core.policy import Policy, PolicyError
+from scheduler.core.sentences import cost_of
 from scheduler.core.tags import Tag
+from tests.unit.scheduler.core.studio import Studio
 
 PAST = re.compile(r"ed$|en$")
 STATES = {"ready", "low", "lost", "preempting"}  # a condition that began, or (preempting) one that has an end
@@ -52,3 +56,17 @@ def test_policy_error_names_the_field(data: dict[str, object], field: str, words
 def test_policy_cannot_be_changed_after() -> None:
     with pytest.raises(AttributeError):
         Policy().lease_s = 1.0  # type: ignore[misc]
+
+
+def test_lower_setting_is_offered_with_what_it_costs_in_quality() -> None:
+    assert cost_of("steps=3") == {"en": "3 denoising steps, coarser detail", "zh": "3 步去噪，细节较粗"}
+    assert cost_of("steps=3 size=384*256")["en"] == "3 denoising steps, coarser detail, pictures of 384*256, fewer pixels"
+    assert cost_of("caches")["zh"] == "画面不变"
+    studio = Studio(slot_memory_bytes=4)
+    studio.submit("j0", context_bytes=6, alternatives=(("steps=3", 3),))
+    explanation = why(studio.state, "j0")
+    assert explanation is not None
+    for language, cost in cost_of("steps=3").items():
+        assert cost in explanation.text[language] and cost in studio.only(MoveJob).body["decision"]["text"][language]
+    studio.submit("j1", context_bytes=6, degrade="allow", alternatives=(("size=384*256", 3),))
+    assert "fewer pixels" in studio.all(MoveJob)[0].body["decision"]["text"]["en"]

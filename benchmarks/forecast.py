@@ -1,9 +1,10 @@
 """How true and how fast forecasts are: `python -m benchmarks.forecast [--json] [--jobs N] [--slots N] [--seeds A,B]`.
 
 Traces of kinds with bursts, preemption, faults, drift and a peak, drawn from seeds that were never looked at while numbers
-were chosen (those were 1, 11, 12, 21, 22 and 31). On each: coverage of the 80 % range, its worst 250 consecutive jobs, median
-error of the middle, held against the work ahead, history by priority, and an oracle. Then the time of one forecast of 1,000
-queued jobs. Exits with 1 when a goal is missed.
+were chosen (those were 1, 11, 12, 21, 22 and 31; 101 and 202 were measured before later changes and are spent). On each:
+coverage of the 80 % range, its worst 250 consecutive jobs, median error of the middle (goal: 15 %, or 1.25 times the
+oracle's where that is more), held against the work ahead, history by priority, and an oracle. Then the time of one forecast
+of 1,000 queued jobs. Exits with 1 when a goal is missed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from scheduler.simulation.trace import Trace
 from scheduler.simulation.world import World
 
 KINDS = ("bursts", "preemption", "faults", "drift", "peak")
-SEEDS = (101, 202)
+SEEDS = (303, 404)
 LOWEST, HIGHEST, WORST_WINDOW = 0.75, 0.85, 0.65
 ERROR, OF_ORACLE = 0.15, 1.25
 QUEUED, GOAL_S = 1_000, 1.0
@@ -120,10 +121,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _show(result: dict[str, Any]) -> None:
     reached, simple = result["reached"], result["baselines"]
-    errors = ", ".join(f"{name} {simple[name]['median_error']:.1%}" for name in simple)
+    errors = ", ".join(f"{name} {simple[name]['median_error']:.1%}" for name in (*SIMPLE, "oracle"))
     verdict = "reached" if result["is_reached"] else f"MISSED {', '.join(result['missed'])}"
+    most = result["goal"]["median_error"]
     print(f"{result['name']}: coverage {reached['coverage_80']:.1%}, worst {reached['worst_window_coverage']:.1%}, "
-          f"error {reached['median_error']:.1%} ({errors}) {verdict}", flush=True)  # fmt: skip
+          f"error {reached['median_error']:.1%} of {most:.1%} ({errors}) {verdict}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ _PAGES = (
     (re.compile(r"/audit"), "/dashboard/audit/"),
     (re.compile(r"/faults"), "/dashboard/faults/"),
     (re.compile(r"/watermark"), "/dashboard/watermark/"),
+    (re.compile(r"/plan"), "/dashboard/plan/"),
+    (re.compile(r"/rehearsals"), "/dashboard/rehearsals/"),
+    (re.compile(r"/people"), "/dashboard/people"),
 )
 
 

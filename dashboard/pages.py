@@ -11,12 +11,30 @@ from dashboard import formats, i18n
 from dashboard.auth import caller, csrf_token
 from dashboard.context import house
 from dashboard.overview import pulse_message
-from dashboard.views import audit, faults, job, jobs, live, people, plan, queue, rights, roles, stage, submit, watermark
+from dashboard.views import (
+    admin,
+    audit,
+    faults,
+    job,
+    jobs,
+    live,
+    people,
+    plan,
+    policy,
+    queue,
+    rehearsals,
+    rights,
+    roles,
+    stage,
+    submit,
+    watermark,
+)
 from scheduler.client import SchedulerError
 
-BLUEPRINTS: tuple[Blueprint, ...] = tuple(
-    view.blueprint for view in (stage, queue, roles, rights, people, jobs, job, submit, watermark, plan, audit, faults, live)
-)
+VIEWS = (
+    stage, queue, roles, rights, people, jobs, job, submit, watermark, plan, rehearsals, policy, admin, audit, faults, live,
+)  # fmt: skip
+BLUEPRINTS: tuple[Blueprint, ...] = tuple(view.blueprint for view in VIEWS)
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",

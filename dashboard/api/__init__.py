@@ -14,6 +14,7 @@ from dashboard.api import (
     health,
     jobs,
     metrics,
+    people,
     plans,
     queue,
     roles,
@@ -24,7 +25,9 @@ from dashboard.api import (
 from dashboard.api.openapi import blueprint as openapi
 from dashboard.api.openapi import spec
 
-MODULES = (jobs, bulk, video, roles, switch, queue, devices, faults, forecast, plans, watermark, audit, events, metrics, health)
+MODULES = (
+    jobs, bulk, video, roles, switch, queue, devices, faults, forecast, plans, people, watermark, audit, events, metrics, health,
+)  # fmt: skip
 
 
 def register_api(app: Flask) -> None:

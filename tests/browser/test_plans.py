@@ -43,3 +43,12 @@ def test_plan_is_written_checked_mended_by_a_press_and_filed(open_page: Open, st
     expect(page.locator("[data-plan-status]")).to_contain_text(f"Filed for {DAY}", timeout=20_000)
     filed = studio.reader.filed_plan(DAY)
     assert filed is not None and filed["text"] == text.input_value()
+
+
+def test_day_is_rehearsed_and_its_report_stands_on_the_page(open_page: Open) -> None:
+    page = open_page("/dashboard/rehearsals/", "olga", "ops")
+    page.get_by_label("Seed").fill("3")
+    page.get_by_role("button", name="Rehearse", exact=True).click()
+    expect(page.locator("#report-title")).to_contain_text("peak day", timeout=90_000)
+    expect(page.locator("#report-title")).to_contain_text("Seed 3")
+    expect(page.locator("table.waits")).to_contain_text("urgent")

@@ -16,7 +16,8 @@ Open = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
 VIEWS = (
     "/dashboard", "/dashboard/queue/", "/dashboard/roles/", "/dashboard/roles/teacher", "/dashboard/jobs", "/me", "/submit",
-    "/dashboard/watermark/", "/dashboard/plan/", "/dashboard/faults/", "/dashboard/audit/", "/dashboard/rights", "/openapi",
+    "/dashboard/watermark/", "/dashboard/plan/", "/dashboard/rehearsals/", "/dashboard/faults/", "/dashboard/audit/",
+    "/dashboard/rights", "/dashboard/policy", "/dashboard/people", "/openapi",
 )  # fmt: skip
 
 

@@ -78,11 +78,16 @@ async function submit(form) {
   const place = form.querySelector(".error");
   if (place) place.hidden = true;
   if (answer.error) { delete form.dataset.key; showError(form, answer.error); return; }
-  if (form.dataset.show) form.querySelector("output").textContent = answer[form.dataset.show];
+  if (form.dataset.running && answer.is_running) { toast(t(form.dataset.running)); return; } // it appears by itself
+  if (form.dataset.show || form.dataset.showLink) {
+    const place = form.querySelector("output");
+    place.textContent = form.dataset.showLink ? location.origin + answer[form.dataset.showLink] : answer[form.dataset.show];
+    place.parentElement.hidden = false;
+  }
   else toast(t(form.dataset.done || "js.done", answer));
   if ("closes" in form.dataset) form.closest("dialog").close();
   if ("reload" in form.dataset) setTimeout(() => location.reload(), 600);
-  if (form.dataset.go) location.assign(form.dataset.go.replace("{id}", encodeURIComponent(answer.id)));
+  if (form.dataset.go) location.assign(form.dataset.go.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer[name])));
 }
 
 async function preview(form, role, context, place) {

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from scheduler.asset_watch import PROBLEMS
 from scheduler.assets import AssetLibrary, Checked
 from scheduler.canonical import text_sha256
 from scheduler.core import events
@@ -52,7 +53,7 @@ class RoleBook:
         if role is None or self._problems.get(name) == "The role was removed.":
             known = ", ".join(sorted(set(self._roles) - set(self._problems))) or "none is loaded"
             raise SchedulerError(404, "unknown_role", f"There is no role {name!r}.", field="role", hint=f"Roles: {known}.")
-        if name in self._problems:
+        if name in self._problems and self._problems[name] not in PROBLEMS:  # for want of a file jobs wait
             raise SchedulerError(409, "role_unavailable", f"The role {name} cannot be used: {self._problems[name]}", field="role")
         return role
 

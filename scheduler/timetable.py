@@ -1,5 +1,6 @@
-"""What happens by the clock: readings each second, thinning each hour, a full audit verification each night, the day plan's
-check at 10:00 from Monday to Friday, a load rehearsal on the first of each month. Hours are those of the studio's zone.
+"""What happens by the clock: readings each second, a look at the roles' files each minute, thinning each hour, a full audit
+verification each night, the day plan's check at 10:00 from Monday to Friday, a load rehearsal on the first of each month.
+Hours are those of the studio's zone.
 
 APScheduler keeps the times. Jobs live in memory and are made anew at each start; a run that was missed (the machine slept, the
 daemon was stopped) is made up once, and a run that failed or was missed leaves an audit row.
@@ -18,6 +19,7 @@ from typing import Any
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from scheduler.asset_watch import AssetWatch
 from scheduler.device_sensors import DeviceSensors
 from scheduler.ledger import Ledger, Turn
 from scheduler.plan.errand import keep_check, keep_rehearsal, run_check, run_rehearsal
@@ -33,6 +35,7 @@ class Timetable:
 
     def __init__(self, ledger: Ledger, data_dir: Path, sensors: DeviceSensors, time_zone: str | None = None) -> None:
         self._ledger, self._data_dir, self._sensors = ledger, data_dir, sensors
+        self._files = AssetWatch(ledger, data_dir)
         self._csv = MonitorCsv(data_dir / "gpu_monitor.csv")
         self._scheduler = AsyncIOScheduler(
             timezone=time_zone or zone_name(),
@@ -44,6 +47,7 @@ class Timetable:
         """Begin."""
         add: Callable[..., Any] = self._scheduler.add_job
         add(self._sample, "interval", seconds=1, id="sample")
+        add(self._files.look, "interval", minutes=1, id="watch-files")
         add(self._thin, "cron", minute=7, id="thin-samples")
         add(self._verify, "cron", hour=3, minute=30, id="verify-audit")
         add(self._check_plan, "cron", day_of_week="mon-fri", hour=10, minute=0, id="check-plan")

@@ -19,6 +19,8 @@ def blockers_of(
     found: list[dict[str, Any]] = []
     if job.hold in OWN_HOLDS:
         found.append({"rule": str(job.hold), "job": data.get("follows"), "amount": None, "until": data.get("until")})
+    if job.hold is HoldReason.ROLE_UNAVAILABLE and (thing := dict(situation.missing).get(job.role)) is not None:
+        found.append(_of("asset_missing") | {"role": job.role, "thing": thing})
     if situation.is_queue_paused:
         found.append(_of("queue_paused"))
     if situation.drained_slots == situation.slots:

@@ -98,6 +98,7 @@ class RoleChanged(Event):
     role: str
     is_available: bool
     never_with: tuple[str, ...] = ()
+    missing: str = ""  # a file of it that is gone ("portrait", "voice", "adapter"), where that is why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

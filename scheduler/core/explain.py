@@ -19,7 +19,7 @@ from scheduler.core.job import OWN_HOLDS, HoldReason, Job, JobState
 from scheduler.core.maintenance import CAUSE, closes_at
 from scheduler.core.ordering import is_in_line
 from scheduler.core.quotas import KINDS, limit_of
-from scheduler.core.sentences import cost_of, sentence, sentence_at, sentence_of
+from scheduler.core.sentences import cost_of, sentence, sentence_at, sentence_of, sentence_of_file
 from scheduler.core.situation import Playing, Situation
 from scheduler.core.state import State
 
@@ -54,6 +54,7 @@ def situation_of(state: State) -> Situation:
         running_limits=tuple(
             (kind, int(limit)) for kind in KINDS if (limit := limit_of(state.policy, "running", kind)) is not None
         ),
+        missing=tuple(sorted(state.missing.items())),
         gangs=tuple((job_id, width) for job_id, width in state.gangs.items() if state.jobs[job_id].state is JobState.QUEUED),
     )  # fmt: skip
 
@@ -107,6 +108,8 @@ def explain(
     if reason is HoldReason.AWAITING_CONSENT:
         return Explanation(reason=reason, text=sentence_at(reason.value, data["rung"]), data=data)
     code = reason.value
+    if reason is HoldReason.ROLE_UNAVAILABLE and (thing := dict(situation.missing).get(job.role)) is not None:
+        return Explanation(reason=reason, text=sentence_of_file("asset_missing", thing, role=job.role), data=data)
     if reason is HoldReason.WAITING_FOR_SLOT and (not ahead or data.get("place") == 1):
         code = "next_in_line"
     words = {"place": "?", "total": "?", **data, "first_ahead": ahead[0] if ahead else "?"}

@@ -106,6 +106,13 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "Role {role} is not available; it waits until the role is back.",
         "zh": "角色 {role} 当前不可用；等待其恢复。",
     },
+    "asset_missing": {
+        "en": "Role {role} lacks a file: its {thing} is gone. It waits until the file is back.",
+        "zh": "角色 {role} 缺少文件：{thing}丢失。等待文件恢复。",
+    },
+    "file_portrait": {"en": "portrait", "zh": "人像"},
+    "file_voice": {"en": "voice", "zh": "语音"},
+    "file_adapter": {"en": "adapter", "zh": "适配器"},
     "queue_paused": {
         "en": "The queue is paused by a person; nothing new starts.",
         "zh": "队列已被人工暂停，不会开始新的任务。",
@@ -156,6 +163,12 @@ def sentence_of(code: str, whose: Any, **data: Any) -> dict[str, str]:
     return {
         language: text.format(kind=kinds[language], name=whose.name, **data) for language, text in SENTENCES[code].items()
     }
+
+
+def sentence_of_file(code: str, thing: str, **data: Any) -> dict[str, str]:
+    """A sentence about a role's file ("portrait", "voice", "adapter"), spelled in each language."""
+    names = SENTENCES[f"file_{thing}"]
+    return {language: text.format(thing=names[language], **data) for language, text in SENTENCES[code].items()}
 
 
 def sentence_at(code: str, rung: str, **data: Any) -> dict[str, str]:

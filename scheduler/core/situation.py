@@ -31,6 +31,7 @@ class Situation:
     handicaps: tuple[tuple[str, float], ...] = ()  # points that fair share takes from a team's jobs
     drained_until: float | None = None  # when the last slot's maintenance ends, where all are drained for that
     running_limits: tuple[tuple[str, int], ...] = ()  # quotas of running jobs: (user | team | role, number)
+    missing: tuple[tuple[str, str], ...] = ()  # roles that lack a file, and which
     gangs: tuple[tuple[str, int], ...] = ()  # queued jobs that want several slots at once, and how many
 
     def to_mapping(self) -> dict[str, Any]:
@@ -41,7 +42,7 @@ class Situation:
             "playing": [asdict(playing) for playing in self.playing],
             "excluded": {role: list(others) for role, others in self.excluded},
             "handicaps": dict(self.handicaps), "running_limits": dict(self.running_limits),
-            "drained_until": self.drained_until, "gangs": dict(self.gangs),
+            "drained_until": self.drained_until, "gangs": dict(self.gangs), "missing": dict(self.missing),
         }  # fmt: skip
 
     @classmethod
@@ -55,5 +56,6 @@ class Situation:
             handicaps=tuple((team, float(points)) for team, points in data.get("handicaps", {}).items()),
             drained_until=data.get("drained_until"),
             running_limits=tuple((kind, int(limit)) for kind, limit in data.get("running_limits", {}).items()),
+            missing=tuple(data.get("missing", {}).items()),
             gangs=tuple((job_id, int(slots)) for job_id, slots in data.get("gangs", {}).items()),
         )  # fmt: skip

@@ -83,6 +83,7 @@ class State:
         self.alarms: list[tuple[float, int, str]] = []  # heap: back-offs and consents that end
         self.relations = Relations()
         self.unavailable_roles: set[str] = set()
+        self.missing: dict[str, str] = {}  # of these the roles that lack a file, and which
         self.is_queue_paused = False
         self.is_booted = True  # False between a restore and the event `Booted`
         self.last_ordinal = -1

@@ -139,7 +139,12 @@ def change_role(state: State, event: events.RoleChanged, turn: Turn) -> bool:
         state.unavailable_roles.discard(event.role)
     else:
         state.unavailable_roles.add(event.role)
-    body = {"is_available": event.is_available, "never_with": list(event.never_with)}
+    state.missing.pop(event.role, None)
+    if event.missing and not event.is_available:
+        state.missing[event.role] = event.missing
+    body: dict[str, Any] = {"is_available": event.is_available, "never_with": list(event.never_with)}
+    if event.missing:
+        body["missing"] = event.missing
     turn.record(Tag.ROLE_CHANGED, f"role:{event.role}", body)
     for job in [job for job in state.jobs.values() if job.role == event.role and job.state is JobState.QUEUED]:
         if job.hold is HoldReason.AWAITING_CONSENT:

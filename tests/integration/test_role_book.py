@@ -19,11 +19,13 @@ from scheduler.core import events
 from scheduler.core.machine import State
 from scheduler.core.policy import Policy
 from scheduler.effects import adapter_paths
+from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger
 from scheduler.registry import RolesError
 from scheduler.role_book import RoleBook
 from scheduler.store import Store, open_writer
 from scheduler.submission import work_out
+from tests.unit.scheduler.store_rig import role
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -115,4 +117,18 @@ def test_adapter_that_cannot_be_used_is_a_mistake_at_its_line(tmp_path: Path, ra
         _load(store, tmp_path, ROLE.replace("WORDS", words), folder)
     (problem,) = refused.value.problems
     assert (problem.line, problem.path) == (6, "captain.adapter") and message in problem.message
+    store.close()
+
+
+def test_role_that_only_lacks_a_file_takes_jobs_that_wait_and_is_known_as_unavailable(tmp_path: Path) -> None:
+    store = open_writer(tmp_path)
+    with store.transaction():
+        store.put_role(role("captain"), SYSTEM, 1.0)
+        store.set_role_availability("captain", False, "Its voice is missing.", SYSTEM, 2.0)
+    book = RoleBook(tmp_path, store)
+    assert book.get("captain").name == "captain" and book.unavailable() == ["captain"]
+    with store.transaction():
+        store.set_role_availability("captain", False, "The role was removed.", SYSTEM, 3.0)
+    with pytest.raises(SchedulerError, match="no role"):
+        RoleBook(tmp_path, store).get("captain")
     store.close()

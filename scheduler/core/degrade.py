@@ -105,22 +105,46 @@ def ease_instead(state: State, turn: Turn, slot: Slot, victim: Job, waiter: Job)
     Once per job: a job that came down already gives way.
     """
     limit_s = state.policy.degrade_within_s
-    if not limit_s or victim.degrade != "allow" or victim.rungs or not can_change(slot, victim):
+    found = _fewer_steps(state, slot, victim) if limit_s else None
+    if found is None or found[1] > limit_s:
         return False
-    if victim.total_blocks - victim.blocks_done < MIN_BLOCKS_LEFT:
-        return False
+    _ease(state, turn, slot, victim, found, {"cause": "instead_of_preemption", "waiter": waiter.id})
+    return True
+
+
+def keep_deadline(state: State, turn: Turn, slot: Slot, job: Job) -> None:
+    """Where the policy says so and its requester allows it, a job that would miss its deadline takes fewer steps.
+
+    Once per job, and not where it would be late all the same: quality is not given up for nothing.
+    """
+    late_s = state.policy.degrade_late_s
+    if not late_s or job.deadline is None or turn.at + job.seconds_left <= job.deadline:
+        return
+    found = _fewer_steps(state, slot, job)
+    if found is not None and turn.at + found[1] <= job.deadline + late_s:
+        _ease(state, turn, slot, job, found, {"cause": "deadline", "deadline": job.deadline})
+
+
+def _fewer_steps(state: State, slot: Slot, job: Job) -> tuple[Rung, float] | None:
+    """The next setting of fewer steps that the requester allows unasked, and the seconds that the job needs with it."""
+    if job.degrade != "allow" or job.rungs or not can_change(slot, job):
+        return None
+    if job.total_blocks - job.blocks_done < MIN_BLOCKS_LEFT:
+        return None
     most_bytes = state.policy.slot_memory_bytes
-    rung = step_down(slot.ladder, victim.rungs, (), victim.degrade, only="steps=", most_bytes=most_bytes).rung
+    rung = step_down(slot.ladder, job.rungs, (), job.degrade, only="steps=", most_bytes=most_bytes).rung
     steps = rung.name.removeprefix("steps=") if rung is not None else ""
     if rung is None or not steps.isdigit():  # a smaller size shows too much for this
-        return False
-    left_s = victim.seconds_left * int(steps) / (int(steps) + 1)
-    if left_s > limit_s:
-        return False
+        return None
+    return rung, job.seconds_left * int(steps) / (int(steps) + 1)
+
+
+def _ease(
+    state: State, turn: Turn, slot: Slot, job: Job, found: tuple[Rung, float], body: dict[str, Any]
+) -> None:
+    rung, left_s = found
     fields = {"rungs": rung.name, "offer": "", "context_bytes": rung.predicted_bytes}
-    body = {"cause": "instead_of_preemption", "rung": rung.name, "waiter": waiter.id, "left_s": round(left_s, 3)}
-    change_running(state, turn, slot, victim, "eased", fields, body)
-    return True
+    change_running(state, turn, slot, job, "eased", fields, {"rung": rung.name, "left_s": round(left_s, 3), **body})
 
 
 def offer(state: State, turn: Turn, heal: Heal, job: Job, rung: Rung) -> bool:

@@ -74,6 +74,10 @@ class Policy:
     degrade_within_s: float = _number(
         0.0, least=0, says="a victim that allows fewer steps and would then end within this time takes them instead; 0: never"
     )
+    degrade_late_s: float = _number(
+        0.0, least=0,
+        says="a running job that would miss its deadline, allows fewer steps and is then no later than this takes them; 0: never",
+    )
     affinity_points: float = _number(
         3.0, least=0, says="a slot may prefer a job of the role that it played last to one that leads by no more points"
     )

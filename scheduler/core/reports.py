@@ -9,7 +9,7 @@ from typing import Any
 
 from scheduler.core import events
 from scheduler.core.assignment import hand_over
-from scheduler.core.degrade import STOPS, memory_failed, rerun_here
+from scheduler.core.degrade import STOPS, keep_deadline, memory_failed, rerun_here
 from scheduler.core.fleet import Slot
 from scheduler.core.job import HoldReason, Job, JobState
 from scheduler.core.recovery import recover
@@ -63,6 +63,7 @@ def block_done(state: State, event: events.BlockWasDone, turn: Turn) -> bool:
         fields["retries"] = 0
     state.progress(turn, job, Tag.BLOCK_FINISHED, fields, {"block": event.block, "slot": slot.number})
     watch_block(state, turn, slot, job, event.seconds, event.planned_s)
+    keep_deadline(state, turn, slot, job)
     return slot.leased_blocks == state.policy.min_run_blocks  # only then may it be asked to give way
 
 

@@ -282,6 +282,26 @@ def test_long_job_is_not_degraded_for_the_sake_of_another() -> None:
     assert studio.tags() == ["job:queued", "job:preempting"]
 
 
+@pytest.mark.parametrize(("degrade", "ahead_s", "is_eased"), [
+    ("allow", 8.5, True),  # 9.6 s as asked, 7.2 s with three steps
+    ("allow", 20.0, False),  # in time as it is
+    ("allow", 5.0, False),  # late all the same
+    ("ask", 8.5, False),
+])  # fmt: skip
+def test_job_that_would_miss_its_deadline_takes_fewer_steps_where_these_keep_it(
+    degrade: str, ahead_s: float, is_eased: bool
+) -> None:
+    studio = Studio(degrade_late_s=0.5)
+    studio.submit("j0", total_blocks=20, degrade=degrade, deadline=studio.at + ahead_s)
+    studio.feed(events.JobWasStarted(at=studio.at, lease_id=studio.lease("j0"), resume="fresh", ladder=LADDER))
+    studio.make("j0", 1)
+    assert ("job:degraded" in studio.tags()) is is_eased
+    if is_eased:
+        assert studio.only(SendPreempt).slot == 0 and studio.all(MoveJob)[-1].body["cause"] == "deadline"
+        studio.stop("j0")
+        assert (studio.running(), studio.job("j0").rungs, studio.job("j0").preemptions) == (["j0"], "steps=3", 0)
+
+
 def test_preference_may_not_reach_the_margin() -> None:
     with pytest.raises(PolicyError, match="affinity_points 10 reaches preempt_margin"):
         Policy(affinity_points=10)

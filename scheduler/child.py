@@ -10,9 +10,12 @@ from pathlib import Path
 
 from scheduler.child_watch import StoppedLook, Watch
 from scheduler.core.healing_policy import Fault
+from scheduler.spare import Spare
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
+START_PATIENCE_S = 30.0  # for a start that is not over; twice as long after each that failed: a large store may need it
+MAX_START_PATIENCE_S = 480.0
 MAX_KILLED_BACKOFF_S = 0.4  # after a SIGKILL from outside: it may be as well as ever
 
 
@@ -36,11 +39,17 @@ class Child:
     stopped: StoppedLook = field(default_factory=StoppedLook)
     fds: tuple[int, ...] = ()  # descriptors that it inherits beside the lifeline
     heal: ChildHealing | None = None  # it was lost and is not back yet
+    spare: Spare | None = None  # takes its place without a start
 
     @property
     def backoff_s(self) -> float:
         """Wait before the next start."""
         return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self.failures - 1, 20)) if self.failures else 0.0
+
+    @property
+    def start_patience_s(self) -> float:
+        """How long a start may take before the child is replaced."""
+        return float(min(MAX_START_PATIENCE_S, START_PATIENCE_S * 2 ** min(self.failures, 20)))
 
     def wait_after_s(self, code: int) -> float:
         """Wait before the start that follows this exit code: none where it was well and somebody else killed it."""

@@ -1,4 +1,5 @@
-"""Is a child of the launcher alive, or only there? The daemon beats, the web must answer, and nobody may stand stopped.
+"""Is a child of the launcher alive, or only there? The daemon beats and says when it is ready, the web must answer, and
+nobody may stand stopped.
 
 No threads: the launcher forks, and a fork beside threads can hang.
 """
@@ -13,12 +14,17 @@ from typing import Protocol
 
 PROBE_EVERY_S = 1.0
 CONNECT_S = 0.25
+BEAT, READY = b".", b"r"
 
 
 class Watch(Protocol):
     """A sign of life that keeps coming."""
 
     heard_at: float | None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has said that it does its work."""
 
     def restart(self) -> None:
         """A new process begins: it has said nothing yet."""
@@ -28,35 +34,37 @@ class Watch(Protocol):
 
 
 class BeatPipe:
-    """A pipe into which a child writes a byte now and then."""
+    """A pipe into which a child writes a beat now and then, and once that it is ready."""
 
     def __init__(self) -> None:
         self._read, self.write_end = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self.write_end, False)
         self.heard_at: float | None = None
+        self.is_ready = False
 
     def restart(self) -> None:
         """Forget the beats of the process before."""
         self._drain()
-        self.heard_at = None
+        self.heard_at, self.is_ready = None, False
 
     def look(self, now: float) -> None:
         """Anything new?"""
-        if self._drain():
+        if said := self._drain():
             self.heard_at = now
+            self.is_ready |= READY in said
 
     def close(self) -> None:
         """Give the descriptors back."""
         os.close(self._read)
         os.close(self.write_end)
 
-    def _drain(self) -> bool:
-        is_any = False
+    def _drain(self) -> bytes:
+        said = b""
         with contextlib.suppress(BlockingIOError):
-            while os.read(self._read, 65536):
-                is_any = True
-        return is_any
+            while part := os.read(self._read, 65536):
+                said += part
+        return said
 
 
 class HttpProbe:
@@ -73,6 +81,11 @@ class HttpProbe:
         """What was asked of the process before is void."""
         self.close()
         self.heard_at = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Who answers does its work."""
+        return self.heard_at is not None
 
     def look(self, now: float) -> None:
         """Take an answer in, or ask again where the last question is answered, refused or too old."""
@@ -115,14 +128,16 @@ class StoppedLook:
 
     def seconds(self, pid: int, now: float) -> float:
         """How long it has been stopped; 0 when it is not."""
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            state = "X"
-        if state not in "Tt":
+        if not is_stopped(pid):
             self._since = None
             return 0.0
         self._since = now if self._since is None else self._since
         return now - self._since
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether the process is there and stopped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    except OSError:
+        return False

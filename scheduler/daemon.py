@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import datetime
@@ -14,10 +13,10 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from scheduler.child_watch import BEAT, READY
 from scheduler.clock import SteadyClock
 from scheduler.commands import House, handle
 from scheduler.core import actions, events
@@ -25,6 +24,7 @@ from scheduler.core.block_times import BlockTimes
 from scheduler.core.healing_policy import Fault, HealingPolicy
 from scheduler.core.machine import State
 from scheduler.core_notes import CoreNotes, restore_notes
+from scheduler.daemon_options import PROGRAMS, DaemonOptions, read_options
 from scheduler.device_sensors import DeviceSensors
 from scheduler.door import Actor, socket_path
 from scheduler.door_server import DoorServer
@@ -39,6 +39,7 @@ from scheduler.policy_watch import PolicyWatch
 from scheduler.reports import Reports
 from scheduler.role_book import RoleBook
 from scheduler.room import prove_room, refusal_of
+from scheduler.spare import await_turn
 from scheduler.spawn import ProcessList
 from scheduler.store import Store, open_writer
 from scheduler.supervisor import Calls, Supervisor
@@ -47,34 +48,12 @@ from scheduler.vault_link import VaultLink
 from scheduler.worker_link import WorkerLink, WorkerPlace
 
 TICK_S = 0.1
-PROGRAMS = {"real": "engine.worker", "fake": "engine.fake"}
 GIVE_WAY_S = 0.0005  # a thread that computes (the readings) holds the deciding one up so long at most, after each commit
 STOP_PATIENCE_S = 2.0  # for what is still to be written when all workers have ended
 EXIT_FAILED = 70
 EXIT_LOCKED = 75
 EXIT_STORE = 76
 _log = logging.getLogger("greenroom.daemon")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DaemonOptions:
-    """What the launcher asks for."""
-
-    data_dir: Path
-    engine: str
-    model: str
-    slots: int
-    standbys: int
-    threads: int
-    vault_limit_gib: float
-    preload_roles: Path | None
-    lifeline_fd: int | None
-    heartbeat_fd: int | None = None
-
-    @property
-    def vault_limit_bytes(self) -> int:
-        """Memory that the vault may hold."""
-        return int(self.vault_limit_gib * 2**30)
 
 
 class Daemon:
@@ -265,6 +244,7 @@ class Daemon:
                 await preload
                 await self._door.start()
             _log.info("ready")
+            self._tell(READY)
             await stop.wait()
             if self._options.lifeline_fd is not None:
                 loop.remove_reader(self._options.lifeline_fd)  # it stays readable
@@ -288,7 +268,7 @@ class Daemon:
         last = 0.0
         while True:
             await self.supervisor.keep()
-            self._beat()
+            self._tell(BEAT)
             self._outside.watch_store()
             if (now := time.monotonic()) - last >= 1.0:
                 last = now
@@ -296,11 +276,11 @@ class Daemon:
                 self._outside.take_launchers()
             await asyncio.sleep(TICK_S)
 
-    def _beat(self) -> None:
-        """A byte for the launcher, which replaces a daemon that falls silent. A full pipe means that it does not look."""
+    def _tell(self, word: bytes) -> None:
+        """For the launcher, which replaces a daemon that falls silent or gets not ready. A full pipe: it does not look."""
         if self._options.heartbeat_fd is not None:
             with contextlib.suppress(BlockingIOError, BrokenPipeError):
-                os.write(self._options.heartbeat_fd, b".")
+                os.write(self._options.heartbeat_fd, word)
 
     def _is_preloaded(self) -> bool:
         """Whether the registry to preload is, word for word, the one that was loaded last."""
@@ -343,31 +323,13 @@ def _lock(data_dir: Path) -> IO[str]:
     return file
 
 
-def _options() -> DaemonOptions:
-    parser = argparse.ArgumentParser(prog="scheduler.daemon", description="Greenroom's scheduler; started by the launcher.")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--engine", choices=sorted(PROGRAMS), default="real")
-    parser.add_argument("--model", default="pocket")
-    parser.add_argument("--slots", type=int, default=1)
-    parser.add_argument("--standbys", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--vault-limit-gib", type=float, default=4.0)
-    parser.add_argument("--preload-roles", type=Path)
-    parser.add_argument("--lifeline-fd", type=int)
-    parser.add_argument("--heartbeat-fd", type=int)
-    args = parser.parse_args()
-    return DaemonOptions(
-        data_dir=args.data, engine=args.engine, model=args.model, slots=args.slots, standbys=args.standbys,
-        threads=args.threads, vault_limit_gib=args.vault_limit_gib, preload_roles=args.preload_roles,
-        lifeline_fd=args.lifeline_fd, heartbeat_fd=args.heartbeat_fd,
-    )  # fmt: skip
-
-
 def main() -> None:
     """Entry of `python -m scheduler.daemon`."""
-    options = _options()
+    options = read_options()
     sys.setswitchinterval(GIVE_WAY_S)
     log_as_json("daemon")
+    if options.turn_fd is not None:
+        await_turn(options.turn_fd)
     lock = _lock(options.data_dir)
     with contextlib.closing(lock):
         try:

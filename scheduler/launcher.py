@@ -30,7 +30,8 @@ from scheduler.policy_file import read_policy
 from scheduler.preflight import CannotStart, check_port, lock_data_dir, prepare_data_dir
 from scheduler.public_model import prepare_public_model
 from scheduler.reach import announced, base_url, exposure
-from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, spawn
+from scheduler.spare import Spare
+from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, reap_orphans, spawn
 
 HEALTHY_AFTER_S = 20.0  # alive that long: the next failure starts with the first back-off again
 STOP_GRACE_S = 8.0
@@ -109,10 +110,12 @@ class Launcher:
             *(["--preload-roles", str(options.preload_roles)] if options.preload_roles else []),
         )  # fmt: skip
         door = socket_path(options.data_dir)
-        return Child(
+        child = Child(
             "daemon", argv, is_up=door.exists, stale=door, watch=self._beats, fault=Fault.DAEMON_LOST,
             fds=(self._beats.write_end,),
         )  # fmt: skip
+        child.spare = Spare(lambda turn: self._spawn(child, "spare", ("--turn-fd", str(turn)), (turn,)), self._say)
+        return child
 
     def _web(self) -> Child:
         options = self._options
@@ -166,14 +169,25 @@ class Launcher:
     def _start(self, child: Child) -> None:
         if child.stale is not None:
             child.stale.unlink(missing_ok=True)
-        with self._log(child).open("ab") as log:
-            child.log_start = log.tell()
-            child.process = spawn(
-                child.kind, child.argv, self._processes, pass_fds=(self._lifeline_read, *child.fds), env=child.env, log=log
-            )
-        child.started_at, child.restart_at = time.monotonic(), None
         if child.watch is not None:
             child.watch.restart()
+        log = self._log(child)
+        child.log_start = log.stat().st_size if log.exists() else 0
+        taken = child.spare.take() if child.spare is not None else None
+        if taken is not None:
+            self._processes.enter(child.kind, taken.pid)
+        child.process = taken or self._spawn(child, child.kind)
+        child.started_at, child.restart_at = time.monotonic(), None
+
+    def _spawn(
+        self, child: Child, kind: str, arguments: tuple[str, ...] = (), fds: tuple[int, ...] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start its program, or a spare of it. OSError where the machine refuses."""
+        with self._log(child).open("ab") as log:
+            return spawn(
+                kind, [*child.argv, *arguments], self._processes, pass_fds=(self._lifeline_read, *child.fds, *fds),
+                env=child.env, log=log,
+            )  # fmt: skip
 
     def _log(self, child: Child) -> Path:
         return self._options.data_dir / "logs" / f"{child.kind}.jsonl"
@@ -190,7 +204,8 @@ class Launcher:
             is_held_up, self._watched_at = now - self._watched_at > HELD_UP_S, now
             for child in self._children:
                 self._watch_one(child, now, is_held_up)
-            _reap_orphans({child.process.pid for child in self._children if child.process})
+            spares = [child.spare.process for child in self._children if child.spare is not None]
+            reap_orphans({one.pid for one in [*spares, *(child.process for child in self._children)] if one is not None})
             due = [child.restart_at for child in self._children if child.restart_at is not None]
             yield_s = min([0.5, *(max(0.0, at - now) for at in due)])
             self._wait(yield_s)
@@ -209,7 +224,8 @@ class Launcher:
         if child.heal is None:
             fault = Fault.PORT_IN_USE if child.kind == "web" and _IN_USE.search(reason) else child.fault
             child.heal = ChildHealing(fault, f"{child.kind} {_ending(code)}", now)
-        child.failures = 1 if now - child.started_at > HEALTHY_AFTER_S else child.failures + 1
+        was_well = now - child.started_at > HEALTHY_AFTER_S and (child.watch is None or child.watch.is_ready)
+        child.failures = 1 if was_well else child.failures + 1
         wait_s = child.wait_after_s(code)
         child.restart_at = now + wait_s
         why = f": {reason}" if reason else ""
@@ -228,12 +244,16 @@ class Launcher:
             return
         child.watch.look(now)
         heard_at = child.watch.heard_at
-        if heard_at is not None and child.heal is not None:
+        if child.watch.is_ready and child.heal is not None:
             self._healed(child, child.heal, now)
-        limit_s = self._healing[child.fault]["silent_s"] if heard_at is not None else START_TIMEOUT_S
+        if child.watch.is_ready and child.spare is not None:
+            child.spare.keep(now)
+        limit_s = self._healing[child.fault]["silent_s"] if heard_at is not None else child.start_patience_s
         silent_s = max(stopped_s, now - (heard_at if heard_at is not None else child.started_at))
-        if stopped_s > self._healing[child.fault]["silent_s"] or (silent_s > limit_s and not is_held_up):
-            word = "is stopped" if stopped_s else "is silent"
+        is_late = not child.watch.is_ready and now - child.started_at > child.start_patience_s
+        if stopped_s > self._healing[child.fault]["silent_s"] or ((silent_s > limit_s or is_late) and not is_held_up):
+            word = "is stopped" if stopped_s else "is silent" if silent_s > limit_s else "is not ready"
+            silent_s = now - child.started_at if word == "is not ready" else silent_s
             self._say(f"{child.kind} {word} for {silent_s:.1f} s; replacing it")
             child.heal = child.heal or ChildHealing(child.fault, f"{child.kind} {word}", now, silent_s)
             with contextlib.suppress(ProcessLookupError):
@@ -290,6 +310,8 @@ class Launcher:
     def stop_all(self) -> None:
         """End all in reverse order: a word first, SIGKILL after the grace. Nothing is left."""
         for child in reversed(self._children):
+            if child.spare is not None:
+                child.spare.end()
             if child.process is None or child.process.poll() is not None:
                 continue
             child.process.terminate()
@@ -317,19 +339,6 @@ def _answers(url: str) -> bool:
             return bool(response.status == 200)
     except (OSError, urllib.error.HTTPError):
         return False
-
-
-def _reap_orphans(own: set[int]) -> None:
-    """Collect grandchildren that became ours when the daemon died; our own children are left to Popen."""
-    while True:
-        try:
-            info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if info is None or info.si_pid in own:
-            return
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(info.si_pid, os.WNOHANG)
 
 
 def ensure_model(options: ServeOptions, say: Callable[[str], None]) -> None:

@@ -7,6 +7,7 @@ every recorded process whose pid, start time and boot id still match.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import json
@@ -35,6 +36,19 @@ def become_subreaper() -> None:
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def reap_orphans(own: set[int]) -> None:
+    """Collect grandchildren that became ours when the daemon died; our own children are left to Popen."""
+    while True:
+        try:
+            info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if info is None or info.si_pid in own:
+            return
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(info.si_pid, os.WNOHANG)
+
+
 def die_with(parent: int) -> None:
     """Ask the kernel to kill this process when its parent ends. Runs in the child, between fork and exec."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -60,7 +74,7 @@ def start_time(pid: int) -> int | None:
 class ProcessRecord:
     """Enough to recognise a process of ours again, and not to mistake another for it."""
 
-    kind: str  # vault, daemon, web, worker
+    kind: str  # vault, daemon, spare (of the daemon), web, forecaster, worker
     pid: int
     start_time: int
     boot_id: str
@@ -89,21 +103,28 @@ class ProcessList:
         except OSError as error:
             _log.warning("%s (process %d) is not in the list of processes: %s", record.kind, record.pid, error)
 
+    def enter(self, kind: str, pid: int) -> None:
+        """Remember a child of this process that runs; under the new kind where it is known already."""
+        started = start_time(pid)
+        if started is not None:
+            self.add(ProcessRecord(kind=kind, pid=pid, start_time=started, boot_id=boot_id(), parent=os.getpid()))
+
     def alive(self) -> list[ProcessRecord]:
-        """Recorded processes that still run."""
+        """Recorded processes that still run, each as it was recorded last."""
         try:
             lines = self._path.read_text().splitlines()
         except FileNotFoundError:
             return []
-        records = []
+        records: dict[int, ProcessRecord] = {}
         for line in lines:
             try:
                 record = ProcessRecord(**json.loads(line))
             except (ValueError, TypeError):
                 continue  # a torn line of a process that died while writing: it started nothing after that
             if record.is_alive:
-                records.append(record)
-        return records
+                records.pop(record.pid, None)
+                records[record.pid] = record
+        return list(records.values())
 
     def sweep(self) -> list[ProcessRecord]:
         """Kill everything recorded that still runs, wait until it is gone, start a new list. Returns what was killed."""
@@ -159,11 +180,7 @@ def spawn(
     )
     is_worker = kind == "worker"
     pass_by(SchedulerPoint.DAEMON_BEFORE_RECORD if is_worker else SchedulerPoint.LAUNCHER_BEFORE_RECORD)
-    started = start_time(child.pid)
-    if started is not None:
-        processes.add(
-            ProcessRecord(kind=kind, pid=child.pid, start_time=started, boot_id=boot_id(), parent=os.getpid())
-        )
+    processes.enter(kind, child.pid)
     return child
 
 

@@ -74,7 +74,7 @@ def expected(house: ChaosHouse) -> set[int]:
         known.add(status["vault"]["pid"])
     if house.launcher is not None:
         known.add(house.launcher.pid)
-    known |= {record.pid for record in house.processes.alive() if record.kind == Kind.FORECASTER}
+    known |= {record.pid for record in house.processes.alive() if record.kind in (Kind.FORECASTER, Kind.SPARE)}
     masters = [record.pid for record in house.processes.alive() if record.kind == Kind.WEB]
     for master in masters[-1:]:
         known |= {master, *children(master)}

@@ -39,12 +39,12 @@ class Blow:
 # Kills beyond the first of each kind and point. What takes long to come back is struck more rarely.
 _WEIGHTS = {
     Kind.WORKER: 46, Kind.VAULT: 22, Kind.DAEMON: 13, Kind.STANDBY: 10, Kind.WEB: 4, Kind.MEDIA: 3,
-    Kind.LAUNCHER: 2, Kind.FORECASTER: 2,
+    Kind.LAUNCHER: 2, Kind.FORECASTER: 2, Kind.SPARE: 2,
 }  # fmt: skip
 _AT_A_POINT_RATIO = 0.4
 _LONGEST_WAIT_S = 0.6
 _ABLE = {  # which kinds can be treated so; nobody replaces a launcher that hangs but the system that started it
-    Deed.PAUSE: (Kind.WORKER, Kind.DAEMON, Kind.WEB, Kind.VAULT, Kind.LAUNCHER),
+    Deed.PAUSE: (Kind.WORKER, Kind.DAEMON, Kind.WEB, Kind.VAULT, Kind.LAUNCHER, Kind.SPARE),
     Deed.SLOW: (Kind.WORKER,),
     Deed.FREEZE: (Kind.WORKER, Kind.WORKER, Kind.DAEMON, Kind.WEB, Kind.VAULT),
 }

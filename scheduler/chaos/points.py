@@ -20,6 +20,7 @@ class Kind(StrEnum):
     STANDBY = "standby"
     MEDIA = "media"
     FORECASTER = "forecaster"
+    SPARE = "spare"  # of the daemon
 
 
 @dataclass(frozen=True)

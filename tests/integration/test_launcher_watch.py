@@ -107,3 +107,40 @@ def test_vault_that_stands_stopped_before_it_takes_any_call_is_replaced_by_the_l
     launcher._listen(vault, 111.0, False)
     vault.process.communicate()
     assert vault.process.returncode == -signal.SIGKILL and "vault is stopped" in said[0]
+
+
+def test_daemon_that_beats_but_never_becomes_ready_is_replaced_and_the_next_gets_more_time(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "run").mkdir()
+    launcher = Launcher(ServeOptions(data_dir=tmp_path), said.append)
+    daemon = launcher._children[1]
+    for failures, patience_s in ((0, 30.0), (1, 60.0), (9, 480.0)):
+        said.clear()
+        daemon.failures, daemon.started_at = failures, 1000.0
+        daemon.process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+        for now in (1001.0, 1000.0 + patience_s):
+            os.write(launcher._beats.write_end, b".")
+            launcher._listen(daemon, now, False)
+            assert daemon.process.poll() is None and not said
+        os.write(launcher._beats.write_end, b".")
+        launcher._listen(daemon, 1000.5 + patience_s, True)
+        assert not said, "the launcher itself stood still: nobody is to blame"
+        launcher._listen(daemon, 1000.5 + patience_s, False)
+        assert daemon.process.wait() == -signal.SIGKILL
+        assert said == [f"daemon is not ready for {patience_s + 0.5:.1f} s; replacing it"]
+    assert daemon.spare is not None and daemon.spare.process is None, "no spare is made of what never was ready"
+
+
+def test_daemon_that_became_ready_in_time_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    launcher = Launcher(ServeOptions(data_dir=tmp_path), print)
+    daemon = launcher._children[1]
+    daemon.spare, daemon.started_at = None, 1000.0
+    daemon.process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    os.write(launcher._beats.write_end, b".r")
+    for now in (1001.0, 2000.0):
+        os.write(launcher._beats.write_end, b".")
+        launcher._listen(daemon, now, False)
+    assert daemon.process.poll() is None
+    daemon.process.kill()
+    daemon.process.wait()

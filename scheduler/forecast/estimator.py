@@ -28,6 +28,7 @@ HOUSE_SIGMA = 0.05  # drift until the forecast comes true, and what is not known
 LEAST_SPREAD = 0.03
 CROWD_SPREAD = 0.3  # few samples see too little of what a crowd to come would change; it grows with the share of waiting
 WAIT_OFFSET_S = 1.0  # waits are compared as log(wait + this): none is as good as a second
+LUCKS = tuple(NormalDist().inv_cdf((place + 0.5) / 9) for place in range(9))
 HORIZON_S = 14 * 86_400.0
 
 
@@ -90,7 +91,7 @@ class Estimator(Learnt):
 
         future = Rollout(snapshot, self, random.Random(0), pace_of, arrivals=iter(()), has_losses=False)
         able = {job.id for job in snapshot.jobs.values() if _can_tell(snapshot, job)}
-        return {job_id: outcome[1] for job_id, outcome in future.run(able, HORIZON_S).items()}
+        return {job_id: outcome.finish for job_id, outcome in future.run(able, HORIZON_S).items()}
 
     def basis_of(self, job_id: str) -> dict[str, Any] | None:
         """What the scored forecast of an open job was made of, as plain data."""
@@ -167,8 +168,10 @@ class Estimator(Learnt):
     def _estimate(
         self, snapshot: Snapshot, job: Job, outcomes: list[Outcome], load: float, *, is_scored: bool
     ) -> Estimate:
-        finish = _raw([log(max(0.05, outcome[1])) for outcome in outcomes], load, outcomes)
-        start = _raw([log(max(0.0, outcome[0]) + WAIT_OFFSET_S) for outcome in outcomes], load, outcomes)
+        request = self.requests.get(job.id)
+        ends_at = _with_every_luck(outcomes, 0.0 if request is None else self.paces.of(request).sigma)
+        finish = _raw([log(max(0.05, value)) for value in ends_at], load, outcomes)
+        start = _raw([log(max(0.0, outcome.start) + WAIT_OFFSET_S) for outcome in outcomes], load, outcomes)
         is_waiting = job.started_at is None
         if is_scored:
             self._made[job.id] = _Made(snapshot.now, start if is_waiting else None, finish)
@@ -192,11 +195,23 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
+def _with_every_luck(outcomes: list[Outcome], sigma: float) -> list[float]:
+    """Each future's finish, had the job's own pace been another: what it waits for hardly depends on that.
+
+    So few futures tell as much of the middle as many would.
+    """
+    found = []
+    for outcome in outcomes:
+        rest_s = outcome.finish - outcome.work_s
+        found += [rest_s + outcome.work_s * exp(sigma * (luck - outcome.luck)) for luck in LUCKS]
+    return found
+
+
 def _raw(logs: list[float], load: float, outcomes: list[Outcome]) -> Raw:
     """Middle and spread of the samples, and the load: work in line, and how much of the time is waiting."""
     mean = sum(logs) / len(logs)
     variance = sum((value - mean) ** 2 for value in logs) / max(1, len(logs) - 1)
-    waiting = sum(max(0.0, outcome[0]) / max(outcome[1], 1e-6) for outcome in outcomes) / len(outcomes)
+    waiting = sum(max(0.0, outcome.start) / max(outcome.finish, 1e-6) for outcome in outcomes) / len(outcomes)
     spread = max(LEAST_SPREAD, sqrt(variance + (CROWD_SPREAD * waiting) ** 2))
     return Raw(quantile(sorted(logs), 0.5), spread, (0.3 * load, waiting))
 

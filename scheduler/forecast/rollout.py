@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import islice
 from math import ceil, exp, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 from scheduler.core import events, machine
 from scheduler.core.actions import KillWorker, SendCancel, SendPreempt, SendRun
@@ -29,7 +29,18 @@ RESPAWN_S = 3.0  # a stopped worker's process starts again; what it costs is har
 MOST_COMING = 200  # submissions yet to come, beside one per four open jobs; time that later ones would cost is not spent
 PaceOf = Callable[[Request, bool], Pace]
 LuckOf = Callable[[str], float]
-Outcome = tuple[float, float]  # (start, finish), seconds after the snapshot
+
+
+class Outcome(NamedTuple):
+    """Of one job in one future. `start`, `finish`: seconds after the snapshot; `work_s`: those of its own blocks among them.
+
+    `luck`: in spreads, how much slower than expected its own blocks were.
+    """
+
+    start: float
+    finish: float
+    work_s: float = 0.0
+    luck: float = 0.0
 
 
 @dataclass(slots=True)
@@ -66,6 +77,7 @@ class Rollout:
         self._starts: dict[str, float] = {}
         self._coming: dict[str, Request] = {}
         self._luck_of = luck_of
+        self._paces: dict[str, float] = {}  # seconds per block that open jobs have here
         self._luck: dict[str, float] = {}  # a job that goes on after a break has the pace it had
         coming = learnt.demand.draw(snapshot.now, source) if arrivals is None else arrivals
         self._arrivals = islice(coming, MOST_COMING + len(snapshot.jobs) // 4)
@@ -85,8 +97,13 @@ class Rollout:
             if ended in missing and ended not in jobs:
                 missing.discard(ended)
                 if ended in self._starts:
-                    found[ended] = (self._starts[ended] - self._zero, at - self._zero)
+                    found[ended] = self._outcome(ended, at)
         return found
+
+    def _outcome(self, job_id: str, at: float) -> Outcome:
+        job = self._snapshot.jobs[job_id]
+        work_s = (job.total_blocks - job.blocks_done) * self._paces.get(job_id, 0.0)
+        return Outcome(self._starts[job_id] - self._zero, at - self._zero, work_s, self._luck.get(job_id, 0.0))
 
     def _open(self) -> None:
         """Go on with what runs, and let free slots be taken."""
@@ -203,6 +220,7 @@ class Rollout:
         drawn = pace.log_s + self._house + pace.sigma * self._luck_with(job_id, coming is not None)
         drawn += pace.block_sigma / sqrt(left) * self._random.gauss(0.0, 1.0)
         run = self._runs[slot] = _Run(job_id, lease_id, self._now, job.blocks_done, exp(drawn))
+        self._paces[job_id] = run.pace_s
         together = [one.number for one in self._state.slots_of(job)]
         is_switch = any(self._roles[one] != job.role for one in together)
         for one in together:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise, takewhile
+from math import exp
 
 import pytest
 
 from scheduler.forecast.conformal import Conformal, Raw
 from scheduler.forecast.demand import Demand
+from scheduler.forecast.drift import Drift
 from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.losses import Losses
 from scheduler.forecast.paces import Paces
@@ -48,6 +50,28 @@ def test_outliers_hardly_move_a_pace() -> None:
     _teach(paces, 30, 0.5)
     _teach(paces, 1, 50.0, first=100)
     assert paces.of(_request(900)).seconds < 0.56
+
+
+def test_drift_is_followed_fast_where_it_is_fast_and_noise_is_averaged_where_there_is_none() -> None:
+    source, calm, moving = random.Random(5), Drift(), Drift()
+    for number in range(200):
+        noise = source.gauss(0.0, 0.15)
+        calm.take(noise, 1.0, calm.levels, 0.15)
+        moving.take(noise + 0.02 * number, 1.0, moving.levels, 0.15)
+    assert abs(calm.level(0.15)) < 0.04
+    assert moving.level(0.15) > 0.02 * 199 - 0.25  # twelve jobs behind at most; a memory of 36 would be 36 behind
+    assert moving.level(0.15, [(4.3, 1.0)] * 3) > moving.level(0.15), "jobs at work count before they end"
+    assert moving.levels == tuple(moving.levels)
+
+
+def test_drift_of_the_house_moves_kinds_that_were_not_seen_meanwhile() -> None:
+    source, paces = random.Random(6), Paces(lambda request: {"standard": 0.5, "hd": 1.0}[request.preset])
+    for number in range(120):
+        preset, slow = ("hd", "standard")[number % 2 or number >= 80], 1.4 if number >= 80 else 1.0
+        seconds = {"standard": 0.5, "hd": 1.0}[preset] * slow * exp(source.gauss(0.0, 0.1))
+        _teach(paces, 1, seconds, first=number, preset=preset)
+    assert paces.of(_request(900)).seconds == pytest.approx(0.7, rel=0.07)
+    assert paces.of(_request(900, preset="hd")).seconds == pytest.approx(1.4, rel=0.15)
 
 
 def test_own_blocks_tell_more_and_more_of_a_running_job() -> None:
@@ -118,6 +142,16 @@ def test_ranges_cover_four_of_five_after_being_far_too_narrow() -> None:
         part = [hit for loaded, hit, _ in hits if loaded is is_loaded]
         assert 0.74 <= sum(part) / len(part) <= 0.87
     assert sum(middle for _, _, middle in hits) / len(hits) == pytest.approx(0.1, abs=0.03)
+
+
+def test_middle_is_not_moved_by_what_may_be_chance() -> None:
+    steady, chance = Conformal(), Conformal()
+    for number in range(60):
+        steady.learn(Raw(0.0, 0.2, (0.0, 0.0)), 0.2)
+        chance.learn(Raw(0.0, 0.2, (0.0, 0.0)), (0.03, -0.01)[number % 2] + (0.2, -0.2)[number % 2])
+    asked = Raw(1.0, 0.2, (0.0, 0.0))
+    assert steady.correct(asked)[1] > 1.1
+    assert abs(chance.correct(asked)[1] - 1.0) < 0.02
 
 
 def test_score_names_the_worst_stretch() -> None:

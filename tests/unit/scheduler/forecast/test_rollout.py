@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from math import log
+from math import exp, log
 
 import pytest
 
 from scheduler.core.invariants import check_invariants
 from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
+from scheduler.forecast.estimator import _with_every_luck
 from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.paces import Pace
-from scheduler.forecast.rollout import Rollout
+from scheduler.forecast.ranges import quantile
+from scheduler.forecast.rollout import Outcome, Rollout
 from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
 from scheduler.simulation.costs import Costs
@@ -118,3 +120,29 @@ def test_request_of_a_future_is_not_taken_for_the_past_one_it_repeats() -> None:
         learnt.block_done(1.0, "a", 5.0)
     assert learnt.paces.prior(request).seconds == pytest.approx(0.5)
     assert learnt.paces.of(request).seconds > 2.0
+
+
+def test_job_that_goes_on_after_a_break_has_the_pace_that_it_had() -> None:
+    jobs = (
+        TraceJob(at=0.0, id="long", user="u", team="t", role="r", priority=5, blocks=100),
+        TraceJob(at=0.0, id="urgent", user="u", team="t", role="r", priority=100, blocks=10),
+    )
+    world, learnt = _world(Trace(jobs=jobs[:1]), slots=1)
+    world.run(until=1.0)
+    snapshot = Snapshot(world.state)
+    pace = Pace(log(0.5), 0.3, 0.0)
+    coming = iter([(5.0, request_of(jobs[1]))])
+    future = Rollout(
+        snapshot, learnt, random.Random(1), lambda _request, _is_future: pace, arrivals=coming, luck_of=lambda _job: 1.0
+    ).run({"long"}, 1e6)["long"]
+    left = 100 - world.state.jobs["long"].blocks_done
+    assert future.luck == 1.0 and future.work_s == pytest.approx(left * 0.5 * exp(0.3))
+    assert future.finish > future.work_s + 3.0  # the urgent one came between
+
+
+def test_few_futures_tell_as_much_of_the_middle_as_every_luck_of_the_job_would() -> None:
+    lucky = [Outcome(start=0.0, finish=10.0 * exp(0.2 * luck), work_s=10.0 * exp(0.2 * luck), luck=luck) for luck in (1.0, 0.8)]
+    found = sorted(_with_every_luck(lucky, 0.2))
+    assert quantile(found, 0.5) == pytest.approx(10.0)
+    late = [outcome._replace(finish=outcome.finish + 100.0) for outcome in lucky]
+    assert sorted(_with_every_luck(late, 0.2))[0] > 106.0

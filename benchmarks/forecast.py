@@ -1,8 +1,8 @@
 """How true and how fast forecasts are: `python -m benchmarks.forecast [--json] [--jobs N] [--slots N] [--seeds A,B]`.
 
 Traces of kinds with bursts, preemption, faults, drift and a peak, drawn from seeds that were never looked at while numbers
-were chosen (those were 1, 11, 12, 21, 22 and 31; 101 and 202 were measured before later changes and are spent). On each:
-coverage of the 80 % range, its worst 250 consecutive jobs, median error of the middle (goal: 15 %, or 1.25 times the
+were chosen (those were 1, 11, 12, 21, 22 and 31; 101, 202, 303 and 404 were measured before later changes and are spent). On
+each: coverage of the 80 % range, its worst 250 consecutive jobs, median error of the middle (goal: 15 %, or 1.25 times the
 oracle's where that is more), held against the work ahead, history by priority, and an oracle. Then the time of one forecast
 of 1,000 queued jobs. Exits with 1 when a goal is missed.
 """
@@ -27,7 +27,7 @@ from scheduler.simulation.trace import Trace
 from scheduler.simulation.world import World
 
 KINDS = ("bursts", "preemption", "faults", "drift", "peak")
-SEEDS = (303, 404)
+SEEDS = (505, 606)
 LOWEST, HIGHEST, WORST_WINDOW = 0.75, 0.85, 0.65
 ERROR, OF_ORACLE = 0.15, 1.25
 QUEUED, GOAL_S = 1_000, 1.0

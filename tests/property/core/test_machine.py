@@ -38,8 +38,8 @@ class Core(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = State(POLICY, SLOTS)
-        self.ledger = Ledger(POLICY)
+        self.state = State(POLICY, SLOTS, gang_slots=SLOTS)
+        self.ledger = Ledger(POLICY, SLOTS)
         self.at = 1_000.0
         self.submitted = 0
         self.spawned = 0
@@ -64,10 +64,11 @@ class Core(RuleBasedStateMachine):
         role=role, priority=st.sampled_from([0, 5, 20, 99, 100]), blocks=st.integers(1, 3),
         size=st.sampled_from([5, 5, 5, 20]), degrade=st.sampled_from(["allow", "ask", "never"]), user=st.integers(0, 1),
         ahead_s=st.sampled_from([None, None, None, 0.5, 3.0]), is_reserved=st.booleans(), follows=st.integers(-20, 3),
+        slots=st.sampled_from([1, 1, 1, 2]),
     )  # fmt: skip
     def submit(
         self, role: str, priority: int, blocks: int, size: int, degrade: str, user: int, ahead_s: float | None,
-        is_reserved: bool, follows: int,
+        is_reserved: bool, follows: int, slots: int,
     ) -> None:  # fmt: skip
         wanted_at = None if ahead_s is None else self.at + ahead_s
         self.feed(
@@ -76,7 +77,7 @@ class Core(RuleBasedStateMachine):
                 priority=priority, total_blocks=blocks, context_bytes=size, degrade=degrade,
                 start_at=wanted_at if is_reserved else None, deadline=None if is_reserved else wanted_at,
                 follows=self.any_job(follows) if follows >= 0 else "",
-                alternatives=(("small", 5),),
+                alternatives=(("small", 5),), slots_needed=slots,
             )
         )  # fmt: skip
         self.submitted += 1
@@ -169,7 +170,7 @@ class Core(RuleBasedStateMachine):
         never_with = dict(self.state.relations.pairs())
         self.state = State.restore(
             POLICY, SLOTS, self.ledger.open_jobs(), away, paused, never_with, drained,
-            shares=self.state.shares, spent=self.state.spent,
+            shares=self.state.shares, spent=self.state.spent, gangs=self.state.gangs, gang_slots=SLOTS,
         )  # fmt: skip
         self.ledger.restart()
         self.feed(events.Booted(at=self.at))

@@ -137,7 +137,7 @@ class Feed:
             self._send_order()
             self._order_next = at + max(PULSE_S, (time.thread_time() - begin) / ORDER_SHARE)
         if at - self._pulse_at >= PULSE_S:
-            self._pulse_at = at
+            self._pulse_at = at - (at - self._pulse_at) % PULSE_S  # keeps the beat: looks come a little late each
             self._emit("pulse", self._pulse(), "pulse")
 
     def _jobs_of(self, rows: list[Job]) -> dict[str, Job]:

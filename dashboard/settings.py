@@ -24,7 +24,7 @@ class WebSettings:
     ready_block_s: float = 60.0  # a running job must have finished a block this recently for /readyz
     writes_per_s: float = 100.0  # of one caller; short bursts may be larger
     logins_per_minute: float = 10.0  # of one address
-    max_sockets: int = 140  # open live pages; each holds one of the 220 threads
+    max_sockets: int = 510  # open live pages; each holds one of the 600 threads
     max_sockets_each: int = 70  # of one person (without sign-in: of one address)
     max_streams: int = 30  # open event streams, which hold a thread each too
     max_streams_each: int = 10

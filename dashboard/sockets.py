@@ -93,7 +93,7 @@ class Speaker:
     Each socket is written by a thread of its own; fifty that wake at once would make a request wait for all of them.
     """
 
-    SLICE, PAUSE_S, MOST_S = 6, 0.003, 0.06  # sockets at once, rest between, rest for one message altogether
+    SLICE, PAUSE_S, MOST_S = 6, 0.003, 0.03  # sockets at once, rest between, rest for one message altogether
 
     def __init__(self, socketio: SocketIO, listeners: Listeners) -> None:
         self._socketio, self._listeners = socketio, listeners

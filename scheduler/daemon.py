@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import errno
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -326,7 +327,7 @@ def _lock(data_dir: Path) -> IO[str]:
 def main() -> None:
     """Entry of `python -m scheduler.daemon`."""
     options = read_options()
-    sys.setswitchinterval(GIVE_WAY_S)
+    avoid_pauses()
     log_as_json("daemon")
     if options.turn_fd is not None:
         await_turn(options.turn_fd)
@@ -346,6 +347,13 @@ def main() -> None:
                 _log.error("the daemon failed: %s: %s", type(cause).__name__, cause, exc_info=cause)
             raise SystemExit(EXIT_FAILED) from error
         store.close()
+
+
+def avoid_pauses() -> None:
+    """Python's own: a thread that computes gives way soon, and what was imported is not searched for garbage again and again
+    (a look at all of it takes 30 ms)."""
+    sys.setswitchinterval(GIVE_WAY_S)
+    gc.freeze()
 
 
 def _causes(error: BaseException) -> list[BaseException]:

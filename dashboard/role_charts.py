@@ -71,3 +71,13 @@ def _frame(traces: list[Chart], unit: str, span: Span) -> Chart:
 CHARTS: dict[str, Callable[[Reads, str, Span], Chart]] = {
     "blocks": blocks, "videos": videos, "memory": memory, "switches": switches,
 }  # fmt: skip
+
+
+def spread(reads: Reads, roles: list[str], span: Span) -> Chart:
+    """Seconds of computing per block, all roles beside each other: one box per role that made blocks in the span."""
+    traces = []
+    for role in roles:
+        rows = [row for row in reads.store.role_blocks(role, MOST) if span.since <= row["made_at"] < span.until]
+        if rows:
+            traces.append({"kind": "spread", "name": role, "x": [role] * len(rows), "y": [row["seconds"] for row in rows]})
+    return _frame(traces, "s", span)

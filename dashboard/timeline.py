@@ -121,3 +121,12 @@ def ticks_of(since: float, until: float) -> list[tuple[float, float]]:
     step = next((step for step in TICK_STEPS if (until - since) / step <= TICKS), TICK_STEPS[-1])
     first = int(since // step + 1) * step
     return [(place(at, since, until), float(at)) for at in range(first, int(until), step)]
+
+
+def promised(told: Mapping[str, Any], slots: int, now: float, ahead_s: float = 1800.0) -> float | None:
+    """Percent of the slots' next half hour that open jobs are expected to take; None without slots or forecasts."""
+    known = [one["estimate"] for one in told.values() if one.get("estimate")]
+    if not slots or (told and not known):
+        return None
+    spans = ((max(now, one["start"][1]), min(now + ahead_s, one["finish"][1])) for one in known)
+    return min(100.0, 100 * sum(max(0.0, end - begin) for begin, end in spans) / (slots * ahead_s))

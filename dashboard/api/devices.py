@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from dashboard import charts, role_charts
 from dashboard.api.body import read_query
-from dashboard.api.models import HistoryQuery, RoleChart
+from dashboard.api.models import HistoryQuery, RoleChart, SpanQuery
 from dashboard.api.openapi import documented
 from dashboard.api.roles import found_role
 from dashboard.auth import require
@@ -39,6 +39,15 @@ def chart() -> Response:
     query, now = read_query(HistoryQuery), time.time()
     span = span_of(query, "1h", now) if query.hours is None else Span(now - query.hours * 3600, now, "hours", "")
     return jsonify(charts.devices(house().reads, span))
+
+
+@blueprint.get("/roles/chart")
+@documented("roles", query=SpanQuery)
+@require("see")
+def spread_chart() -> Response:
+    """Seconds per block of every role, as data for a chart of boxes."""
+    roles = [row["name"] for row in house().reads.store.roles()]
+    return jsonify(role_charts.spread(house().reads, roles, span_of(read_query(SpanQuery), "7d")))
 
 
 @blueprint.get("/roles/<name>/chart")

@@ -12,6 +12,7 @@ from dashboard.auth import caller, require
 from dashboard.cards import event_card
 from dashboard.context import house
 from dashboard.error_words import job_problem
+from dashboard.handovers import handovers
 from scheduler.core.job import FINAL_STATES
 
 BLOCKS_SHOWN = 12
@@ -54,6 +55,7 @@ def figures_of(row: dict[str, Any]) -> dict[str, Any]:
         "blocks": store.last_blocks(row["id"], BLOCKS_SHOWN),
         "stages": job_phases.stages(store.stage_sums(row["id"]), sums["blocks"]),
         "phases": job_phases.phases(row, store.block_span(row["id"]), sums["seconds"] or 0.0),
+        "handovers": handovers(house().reads, row["id"]),
         "computing": sums["seconds"],
         "peak": sums["peak_bytes"],
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from flask import Blueprint, render_template
 
 from dashboard import timeline
@@ -11,10 +13,11 @@ from dashboard.auth import require
 from dashboard.context import house
 from dashboard.estimates import forecasts
 from dashboard.expectations import with_expectations
+from dashboard.handovers import handovers, middle
 from dashboard.span import picker, span_of
 from scheduler.client import SchedulerError
 
-WAITING_READ = 200
+WAITING_READ, HANDOVERS = 200, 8
 blueprint = Blueprint("queue_pages", __name__, url_prefix="/dashboard/queue")
 
 
@@ -26,6 +29,7 @@ def page() -> str:
     waiting, total = reads.waiting(WAITING_READ)
     told = house().board.told()
     drawn = timeline.draw(reads, beat.slots, waiting, told)
+    given = handovers(reads)
     states = {one["estimate_state"] for one in told.values() if not one.get("estimate")}
     return render_template(
         "queue/page.html",
@@ -34,6 +38,11 @@ def page() -> str:
         total=total,
         waiting={job["id"]: job for job in with_expectations(waiting[: timeline.MOST_WAITING], told)},
         unknown=("stale" if waiting and not told else next(iter(sorted(states)), "")) if waiting else "",
+        promised=timeline.promised(told, len(beat.slots), time.time()),
+        handovers=given[:HANDOVERS],
+        stopped=[one.stopped_s for one in given if one.stopped_s is not None],
+        started=[one.started_s for one in given if one.started_s is not None],
+        middle=middle,
         span=picker(span_of(read_query(SpanQuery), "7d")),
     )
 

@@ -10,6 +10,7 @@ from dashboard.api.models import SpanQuery
 from dashboard.api.roles import found_role, role_public, variables_of
 from dashboard.auth import require
 from dashboard.context import house
+from dashboard.quotas import quotas
 from dashboard.span import picker, span_of
 from scheduler.core.job import JobState
 
@@ -27,6 +28,7 @@ def index() -> str:
     span = span_of(read_query(SpanQuery), "7d")
     return render_template(
         "roles/index.html", nav="roles", roles=roles, on_stage=on_stage, span=picker(span),
+        quotas=quotas(reads),
         shares=fairness.shares(reads, span.since), waits=fairness.waits(reads, span.since), fewest=fairness.FEWEST,
     )  # fmt: skip
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 from flask import Blueprint, render_template
 
-from dashboard import morning
+from dashboard import morning, timeline
 from dashboard.api.body import read_query
 from dashboard.api.models import SpanQuery
 from dashboard.auth import caller, require
 from dashboard.context import house
+from dashboard.formats import zone_of
+from dashboard.heat import heat
 from dashboard.overview import device_cards
 from dashboard.span import picker, span_of
 
@@ -34,5 +38,7 @@ def page() -> str:
         may_sign=caller().may("sign_watermark"),
         span=picker(span),
         devices=devices,
+        heat=heat(home.reads, zone_of(home.settings.zone)),
+        promised=timeline.promised(home.board.told(), len(beat.slots), time.time()),
         history_since=home.reads.store.first_minute(),
     )

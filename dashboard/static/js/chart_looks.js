@@ -13,7 +13,7 @@ const EVENT_LOOKS = { // by shape, too: colour alone says nothing
 
 const DOT_LOOKS = { inside: ["circle", "--green"], outside: ["x", "--red"] };
 
-export function layout(data, range) {
+export function layout(data, range, kind) {
   const axis = { gridcolor: token("--line"), zerolinecolor: token("--line"), linecolor: token("--line"), tickfont: { size: 11 } };
   const line = (at, colour) => ({
     type: "line", xref: "paper", x0: 0, x1: 1, y0: at, y1: at, line: { color: token(colour), width: 1.2, dash: "dash" },
@@ -24,14 +24,14 @@ export function layout(data, range) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: token("--font") || "sans-serif", color: token("--muted"), size: 12 },
-    xaxis: { ...axis, type: "date", range, showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: token("--muted") },
+    xaxis: kind === "spread" ? { ...axis, type: "category" } : { ...axis, type: "date", range, showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: token("--muted") },
     yaxis: { ...axis, rangemode: "tozero", ticksuffix: ` ${data.unit}`, nticks: 6, ...(data.range ? { range: data.range } : {}) },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 }, traceorder: "normal" },
     hoverlabel: { bgcolor: token("--card"), bordercolor: token("--line"), font: { color: token("--ink"), size: 12 } },
-    hovermode: "x unified",
+    hovermode: kind === "spread" ? "closest" : "x unified",
     dragmode: "zoom",
     uirevision: "keep",
-    showlegend: data.traces.length + (data.events?.length ? 1 : 0) > 1 && !(data.is_stacked && innerWidth < NARROW_PX),
+    showlegend: kind !== "spread" && data.traces.length + (data.events?.length ? 1 : 0) > 1 && !(data.is_stacked && innerWidth < NARROW_PX),
     shapes: [...marks, ...(data.realtime ? [line(data.realtime, "--amber")] : [])],
   };
 }
@@ -75,6 +75,15 @@ function lines(data, kind) {
   });
 }
 
+function boxes(data) {
+  const palette = colours();
+  return data.traces.map((trace, index) => ({
+    type: "box", name: plain(trace.name), y: trace.y, boxpoints: false, line: { width: 1.4, color: palette[index % palette.length] },
+    hovertemplate: `%{y:.2f} ${data.unit}`,
+  }));
+}
+
 export function traces(data, kind) {
+  if (kind === "spread") return boxes(data);
   return [...(data.is_stacked ? stacked(data) : lines(data, kind)), ...eventTrace(data)];
 }

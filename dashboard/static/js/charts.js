@@ -25,7 +25,7 @@ function show(chart) {
   if (words) words.hidden = !isEmpty;
   place.hidden = isEmpty && Boolean(words);
   if (place.hidden) return null;
-  return Plotly.react(place, traces(data, place.dataset.chartKind), layout(data, rangeOf(data)), CONFIG);
+  return Plotly.react(place, traces(data, place.dataset.chartKind), layout(data, rangeOf(data), place.dataset.chartKind), CONFIG);
 }
 
 async function renew(chart) {
@@ -42,14 +42,15 @@ async function add(place) {
   charts.push(chart);
   await show(chart);
   place.dataset.drawn = "yes";
-  if (!place.hidden) tie(chart);
+  if (!place.hidden && place.dataset.chartKind !== "spread") tie(chart); // its axis is no time
 }
 
-const others = (chart) => charts.filter((one) => one !== chart && !one.place.hidden && one.place.layout);
+const isOfTime = (one) => !one.place.hidden && one.place.layout && one.place.dataset.chartKind !== "spread";
+const others = (chart) => charts.filter((one) => one !== chart && isOfTime(one));
 
 async function everywhere(change) {
   isOurs = true;
-  await Promise.all(charts.filter((one) => !one.place.hidden && one.place.layout).map((one) => Plotly.relayout(one.place, change(one))));
+  await Promise.all(charts.filter(isOfTime).map((one) => Plotly.relayout(one.place, change(one))));
   isOurs = false;
 }
 
@@ -111,7 +112,7 @@ function paper(isPrinting) {
   for (const chart of charts) {
     if (chart.place.hidden || !chart.place.layout) continue;
     const size = isPrinting ? { autosize: false, width: PRINT_PX, height: 190 } : { autosize: true };
-    Plotly.react(chart.place, traces(chart.data, chart.place.dataset.chartKind), { ...layout(chart.data, rangeOf(chart.data)), ...size }, CONFIG);
+    Plotly.react(chart.place, traces(chart.data, chart.place.dataset.chartKind), { ...layout(chart.data, rangeOf(chart.data), chart.place.dataset.chartKind), ...size }, CONFIG);
   }
 }
 

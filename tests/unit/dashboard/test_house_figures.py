@@ -1,0 +1,84 @@
+"""Figures about the house: who stopped for whom, quotas, hours of the week, the next half hour, blocks role by role."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import pytest
+
+from dashboard import timeline
+from dashboard.formats import zone_of
+from dashboard.handovers import handovers
+from dashboard.heat import heat
+from dashboard.quotas import quotas
+from scheduler.core.policy import Policy
+from tests.unit.dashboard.web_rig import Web
+from tests.unit.scheduler.store_rig import READER
+
+
+def deed(house: Web, action: str, job: str, at: float, **body: Any) -> None:
+    """A row of the log."""
+    with house.store.transaction():
+        house.store.record(action, f"job:{job}", body, READER, at)
+
+
+def test_handover_says_how_soon_one_stopped_and_the_other_began(house: Web) -> None:
+    victim, urgent, other = (house.job(number) for number in (1, 2, 3))
+    now = time.time()
+    deed(house, "job:preempting", victim, now, preemptor=urgent, preemptor_role="presenter")
+    deed(house, "job:preempted", victim, now + 0.25)
+    deed(house, "job:started", other, now + 0.3)
+    deed(house, "job:started", urgent, now + 0.75)
+    deed(house, "job:started", urgent, now + 9)
+    (one,) = handovers(house.house.reads)
+    assert (one.victim, one.victim_role, one.preemptor, one.preemptor_role) == (victim, "teacher", urgent, "presenter")
+    assert (round(one.stopped_s or 0, 2), round(one.started_s or 0, 2)) == (0.25, 0.75)
+    assert handovers(house.house.reads, other) == []
+    page = house.local().get(f"/dashboard/jobs/{victim}").get_data(as_text=True)
+    assert "stopped 0.25 s after it was asked" in page
+    assert "it began after 0.75 s" in house.local().get(f"/dashboard/jobs/{urgent}").get_data(as_text=True)
+
+
+def test_quotas_name_who_uses_how_much_and_only_where_there_is_one(house: Web) -> None:
+    house.job(1, user="reader")
+    house.job(2, user="reader")
+    limits = {"max_queued_per_user": 2, "gpu_s_per_day_per_team": 100.0}
+    policy = dataclasses.replace(Policy(), **limits)
+    day = int((time.time() - policy.quota_day_starts_s) // 86_400)
+    with house.store.transaction():
+        house.store.set_fact("policy", policy.to_mapping(), time.time())
+        house.store.set_fact("shares", {"spent": {"day": day, "ms": [["team", "education", 25_000]]}}, time.time())
+    rows = quotas(house.house.reads)
+    found = {(row["rule"], row["kind"], row["name"]): (row["used"], row["limit"], row["share"]) for row in rows}
+    assert found == {("queued", "user", "reader"): (2, 2, 100.0), ("gpu_s_per_day", "team", "education"): (25.0, 100.0, 25.0)}
+    assert "2 / 2 ▲" in house.local().get("/dashboard/roles/").get_data(as_text=True)
+    tomorrow = quotas(house.house.reads, time.time() + 86_400)
+    assert all(row["rule"] != "gpu_s_per_day" for row in tomorrow), "counted anew"
+
+
+def test_week_is_read_in_the_studios_hours(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    midnight = 1_700_000_000 // 86_400 * 86_400  # a Tuesday's midnight UTC
+    rows = [{"at": midnight + 3600, "load": 80.0}, {"at": midnight + 3600, "load": 40.0}, {"at": midnight + 7200, "load": None}]
+    monkeypatch.setattr(type(house.house.reads.store), "minute_steps", lambda self, since, until, step: rows)
+    week = heat(house.house.reads, zone_of("Asia/Shanghai"))
+    measured = [(day, hour, value) for day, row in enumerate(week) for hour, value in enumerate(row)]
+    assert [one for one in measured if one[2] is not None] == [(1, 9, 60)]
+    rows.clear()
+    assert heat(house.house.reads, None) == []
+
+
+def test_next_half_hour_counts_what_lies_within_it() -> None:
+    def told(start: float, finish: float) -> dict[str, Any]:
+        return {"estimate": {"start": [start] * 3, "finish": [finish] * 3}}
+
+    assert timeline.promised({"a": told(-60, 900), "b": told(900, 9000)}, 2, 0.0) == 50.0
+    assert timeline.promised({}, 1, 0.0) == 0.0
+    assert timeline.promised({"a": {"estimate": None}}, 1, 0.0) is None
+    assert timeline.promised({}, 0, 0.0) is None
+
+
+def test_blocks_of_roles_stand_beside_each_other(house: Web) -> None:
+    assert house.local().get("/roles/chart?range=7d").get_json()["traces"] == []
+    assert house.local().get("/roles/chart?range=9d").status_code == 422

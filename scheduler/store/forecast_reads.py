@@ -41,6 +41,10 @@ class ForecastReads(Reads):
         """Those of the jobs of which a forecast is kept."""
         return {row["job_id"] for row in self._each(sql.SELECT_FORECAST_JOBS, (json.dumps(sorted(job_ids)),))}
 
+    def first_forecast(self, job_id: str) -> Row | None:
+        """What was told of a job first: the forecast's columns; None where nothing was kept."""
+        return self._row(sql.SELECT_FIRST_FORECAST, (job_id,))
+
     def block_seconds(self, job_id: str, block: int) -> float:
         """Seconds that a block took; 0 for one that is not there."""
         return float(self._value(sql.SELECT_BLOCK_SECONDS, (job_id, block)) or 0.0)

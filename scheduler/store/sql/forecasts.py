@@ -21,6 +21,7 @@ SELECT f.*, j.state, j.started_at, j.finished_at FROM forecasts f JOIN jobs j ON
 WHERE f.at >= ? AND j.finished_at IS NOT NULL
   AND f.at = (SELECT min(g.at) FROM forecasts g WHERE g.job_id = f.job_id)
 ORDER BY j.finished_at, f.job_id"""
+SELECT_FIRST_FORECAST = "SELECT * FROM forecasts WHERE job_id = ? ORDER BY at LIMIT 1"
 SELECT_BLOCK_SECONDS = "SELECT seconds FROM blocks WHERE job_id = ? AND block = ?"
 SELECT_FORECAST_JOBS = "SELECT job_id FROM forecasts WHERE job_id IN (SELECT value FROM json_each(?))"
 SELECT_OPEN_FORECASTS = """

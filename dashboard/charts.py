@@ -55,15 +55,15 @@ def _percent_lines(reads: Reads) -> list[Chart]:
     return [{"at": marks.high, "level": "above"}, {"at": marks.low, "level": "near"}]
 
 
-def stack(reads: Reads, span: Span, device: str) -> Chart:
-    """Who held a device's memory, in GiB, one upon the other; what none of us held is `others`."""
+def stack(reads: Reads, span: Span, device: str, by: str = "job") -> Chart:
+    """Who held a device's memory, in GiB, one upon the other, job by job or person by person; what is not ours is `others`."""
     step = max(60.0, span.seconds / MAX_POINTS)
     steps = [row for row in reads.store.minute_steps(span.since, span.until, step) if row["device"] == device]
     held: dict[str, dict[int, int]] = defaultdict(dict)
     for row in reads.store.shares(span.since, span.until, step):
         if row["device"] == device:
             held[row["owner"]][row["at"]] = row["peak_bytes"]
-    held = _few(held)
+    held = _few(_by_user(reads, held) if by == "user" else held)
     times = [row["at"] for row in steps]
     ends = [min(span.until, times[-1] + step)] if times else []  # the last step lasts, too
     others = {
@@ -71,7 +71,8 @@ def stack(reads: Reads, span: Span, device: str) -> Chart:
         for row in steps if row["memory_peak_bytes"] is not None
     }  # fmt: skip
     owners = [*sorted(held, key=_owner_order), "others"]
-    names = {job["id"]: job["role"] for job in reads.jobs_by_id([name[4:] for name in owners if name.startswith("job:")])}
+    jobs = reads.jobs_by_id([name[4:] for name in owners if name.startswith("job:")])
+    names = {job["id"]: f"{job['role']} · {job['user']}" for job in jobs}
     traces = [
         {"owner": owner, "name": _owner_words(owner, names), "x": [at * 1000 for at in times + ends],
          "y": [_gib((others if owner == "others" else held[owner]).get(at, 0)) for at in times + times[-1:]]}
@@ -87,9 +88,20 @@ def stack(reads: Reads, span: Span, device: str) -> Chart:
             "is_stacked": True, "events": events(reads, span)}  # fmt: skip
 
 
+def _by_user(reads: Reads, held: dict[str, dict[int, int]]) -> dict[str, dict[int, int]]:
+    """The jobs of a person as one share; a job that is not known any more stays itself."""
+    users = {job["id"]: job["user"] for job in reads.jobs_by_id([name[4:] for name in held if name.startswith("job:")])}
+    found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for owner, sizes in held.items():
+        user = users.get(owner.removeprefix("job:"))
+        for at, size in sizes.items():
+            found[owner if user is None else f"user:{user}"][at] += size
+    return dict(found)
+
+
 def _few(held: dict[str, dict[int, int]]) -> dict[str, dict[int, int]]:
     """The jobs that held most keep their names; the others are one share."""
-    jobs = sorted((owner for owner in held if owner.startswith("job:")), key=lambda owner: -max(held[owner].values()))
+    jobs = sorted((owner for owner in held if owner.startswith(("job:", "user:"))), key=lambda owner: -max(held[owner].values()))
     rest: dict[int, int] = defaultdict(int, held.pop("parked", {}))
     for owner in jobs[NAMED_JOBS:]:
         for at, size in held.pop(owner).items():
@@ -105,7 +117,7 @@ def _owner_order(owner: str) -> tuple[int, str]:
 def _owner_words(owner: str, roles: dict[str, str]) -> str:
     if owner.startswith("job:"):
         return f"{roles.get(owner[4:], '')} …{owner[-5:]}".strip()
-    return i18n.named("owner", owner)
+    return owner[5:] if owner.startswith("user:") else i18n.named("owner", owner)
 
 
 def events(reads: Reads, span: Span) -> list[Chart]:

@@ -38,7 +38,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = tuple(view.blueprint for view in VIEWS)
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
-    "level.", "morning.done", "expect.", "theme.",
+    "level.", "morning.done", "expect.", "theme.", "log.level_is.",
 )  # fmt: skip
 SHAPES = {
     "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from dashboard import preview
+from dashboard import job_log, preview
 from dashboard.api.body import idempotency_key, read_body, read_query
 from dashboard.api.models import (
     AnyObject,
     Consent,
     JobFilters,
+    LogQuery,
     NoBody,
     PreviewPriority,
     SetPriority,
@@ -98,6 +100,22 @@ def full_job(job: dict[str, Any]) -> dict[str, Any]:
 def get_job(job_id: str) -> Response:
     """One job: state, place, why it waits, recipe (words of others' jobs are left out)."""
     return jsonify(with_estimate(full_job(found_job(job_id))))
+
+
+@blueprint.get("/jobs/<job_id>/log")
+@documented("jobs", query=LogQuery)
+@require("see")
+def log(job_id: str) -> Response:
+    """What the processes wrote down about the job: the newest 500 lines that are late and bad enough."""
+    query, job = read_query(LogQuery), found_job(job_id)
+    if not caller().may_read_words(job):
+        raise WebError(403, "no_right", "This log is somebody else's.", hint="rights.yaml: see_words")
+    lines = job_log.lines_of(house().settings.data_dir, job["id"], query.level, query.after)
+    if query.download is None:
+        return jsonify({"lines": lines, "until": lines[-1]["at"] if lines else query.after})
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    headers = {"Content-Disposition": f'attachment; filename="{job["id"]}.jsonl"'}
+    return Response(text, content_type="application/x-ndjson", headers=headers)
 
 
 @blueprint.get("/jobs/<job_id>/story")

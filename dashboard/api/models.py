@@ -148,7 +148,21 @@ class HistoryQuery(SpanQuery):
     hours: float | None = Field(default=None, gt=0, le=168)
 
 
-class DeviceChart(SpanQuery):
+class LogQuery(Query):
+    """Which lines of a job's log."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="debug", description="this and worse")
+    after: float = Field(default=0.0, ge=0, le=1e11, description="only lines later than this; seconds since 1970")
+    download: Literal["yes"] | None = Field(default=None, description="as a file, one JSON object per line")
+
+
+class WatermarkQuery(SpanQuery):
+    """A span, and whose shares of memory stand upon each other."""
+
+    by: Literal["job", "user"] = Field(default="job", description="one share per job, or per person")
+
+
+class DeviceChart(WatermarkQuery):
     """Which device, and which span."""
 
     device: str = Field(min_length=1, max_length=40)

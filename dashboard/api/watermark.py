@@ -57,7 +57,7 @@ def sign_off() -> Response:
 def memory_chart() -> Response:
     """Who held a device's memory over a span of time, as data for a stacked chart."""
     query = read_query(DeviceChart)
-    return jsonify(charts.stack(house().reads, span_of(query), query.device))
+    return jsonify(charts.stack(house().reads, span_of(query), query.device, query.by))
 
 
 def _signed(row: dict[str, Any] | None) -> dict[str, Any] | None:

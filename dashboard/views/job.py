@@ -12,8 +12,10 @@ from dashboard.auth import caller, require
 from dashboard.cards import event_card
 from dashboard.context import house
 from dashboard.error_words import job_problem
+from dashboard.expectations import window
 from dashboard.handovers import handovers
-from scheduler.core.job import FINAL_STATES
+from dashboard.honesty import is_inside
+from scheduler.core.job import FINAL_STATES, JobState
 
 BLOCKS_SHOWN = 12
 blueprint = Blueprint("job_pages", __name__, url_prefix="/dashboard/jobs")
@@ -55,7 +57,10 @@ def figures_of(row: dict[str, Any]) -> dict[str, Any]:
         "blocks": store.last_blocks(row["id"], BLOCKS_SHOWN),
         "stages": job_phases.stages(store.stage_sums(row["id"]), sums["blocks"]),
         "phases": job_phases.phases(row, store.block_span(row["id"]), sums["seconds"] or 0.0),
+        "first": store.first_forecast(row["id"]) if row["state"] == JobState.SUCCEEDED else None,
         "handovers": handovers(house().reads, row["id"]),
+        "window_of": window,
+        "is_inside": is_inside,
         "computing": sums["seconds"],
         "peak": sums["peak_bytes"],
     }

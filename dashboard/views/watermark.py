@@ -8,7 +8,7 @@ from flask import Blueprint, render_template
 
 from dashboard import morning, timeline
 from dashboard.api.body import read_query
-from dashboard.api.models import SpanQuery
+from dashboard.api.models import WatermarkQuery
 from dashboard.auth import caller, require
 from dashboard.context import house
 from dashboard.formats import zone_of
@@ -23,7 +23,8 @@ blueprint = Blueprint("watermark_pages", __name__, url_prefix="/dashboard/waterm
 @require("see")
 def page() -> str:
     """Figures of the last day, charts of the chosen span."""
-    home, span = house(), span_of(read_query(SpanQuery))
+    query, home = read_query(WatermarkQuery), house()
+    span = span_of(query)
     day = morning.today(home.settings.zone)
     beat = home.pulse.last if home.pulse.last.at else home.pulse.ask()
     found = morning.report(home.reads, beat, zone=home.settings.zone)
@@ -38,6 +39,7 @@ def page() -> str:
         may_sign=caller().may("sign_watermark"),
         span=picker(span),
         devices=devices,
+        by=query.by,
         heat=heat(home.reads, zone_of(home.settings.zone)),
         promised=timeline.promised(home.board.told(), len(beat.slots), time.time()),
         history_since=home.reads.store.first_minute(),

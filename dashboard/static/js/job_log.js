@@ -1,0 +1,42 @@
+// A job's log: read when it is unfolded, followed while it is wanted, one level and worse.
+import { isHeld } from "./live.js";
+import { formats, named } from "./words.js";
+
+const FOLLOW_MS = 2000;
+
+function item(line) {
+  const row = document.createElement("li");
+  row.className = line.level === "error" ? "failure" : "";
+  const time = document.createElement("time");
+  time.textContent = formats.clock(line.at);
+  const level = document.createElement("b");
+  level.textContent = named("log.level_is", line.level);
+  const detail = document.createElement("span");
+  detail.className = "detail";
+  detail.textContent = [line.process, ...Object.entries(line.more).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`)].filter(Boolean).join(" · ");
+  row.append(time, " ", level, " ", line.text, " ", detail);
+  return row;
+}
+
+export function startLog() {
+  const place = document.querySelector("[data-log]");
+  if (!place) return;
+  const list = place.querySelector("[data-log-lines]");
+  const level = place.querySelector("[data-log-level]");
+  let after = 0;
+
+  async function read() {
+    const response = await fetch(`${place.dataset.log}?level=${level.value}&after=${after}`, { headers: { Accept: "application/json" } }).catch(() => null);
+    if (!response?.ok) return;
+    const { lines, until } = await response.json();
+    after = until;
+    list.append(...lines.map(item));
+    place.querySelector(".empty").hidden = list.children.length > 0;
+    if (lines.length) list.lastElementChild.scrollIntoView({ block: "nearest" });
+  }
+
+  const anew = () => { after = 0; list.replaceChildren(); read(); };
+  place.addEventListener("toggle", () => { if (place.open) anew(); });
+  level.addEventListener("change", anew);
+  setInterval(() => { if (place.open && place.querySelector("[data-log-follow]").checked && !document.hidden && !isHeld()) read(); }, FOLLOW_MS);
+}

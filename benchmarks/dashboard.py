@@ -35,7 +35,8 @@ LISTS = (
     "/dashboard/jobs?state=FAILED", "/dashboard/jobs?state=open", "/dashboard/jobs?text=u17&page=3",
     "/dashboard/jobs?user=u3&role=teacher", "/users/local", "/dashboard/roles/", "/jobs?per_page=50",
 )  # fmt: skip
-OTHERS = ("/dashboard/watermark/", "/dashboard/roles/teacher", "/dashboard/faults/", "/devices/chart?range=24h",
+OTHERS = ("/dashboard/watermark/", "/dashboard/queue/", "/dashboard/plan/", "/dashboard/rehearsals/", "/dashboard/policy",
+          "/dashboard/roles/teacher", "/dashboard/faults/", "/devices/chart?range=24h",
           "/watermark/chart?device=gpu0&range=24h", "/dashboard")  # fmt: skip
 
 

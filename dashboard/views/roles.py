@@ -10,6 +10,7 @@ from dashboard.api.models import SpanQuery
 from dashboard.api.roles import found_role, role_public, variables_of
 from dashboard.auth import require
 from dashboard.context import house
+from dashboard.promises import promises
 from dashboard.quotas import quotas
 from dashboard.span import picker, span_of
 from scheduler.core.job import JobState
@@ -55,4 +56,6 @@ def page(name: str) -> str:
         median=seconds[len(seconds) // 2] if seconds else None,
         peak=max((block["peak_bytes"] for block in blocks), default=None) or None,
         blocks=len(blocks),
+        promises=promises(reads, name, row["body"], span),
+        adapters=[str(use["name"]) for use in row["body"].get("adapters") or []],
     )

@@ -12,7 +12,9 @@ from dashboard import timeline
 from dashboard.formats import zone_of
 from dashboard.handovers import handovers
 from dashboard.heat import heat
+from dashboard.promises import promises
 from dashboard.quotas import quotas
+from dashboard.span import Span
 from scheduler.core.policy import Policy
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER
@@ -82,3 +84,18 @@ def test_next_half_hour_counts_what_lies_within_it() -> None:
 def test_blocks_of_roles_stand_beside_each_other(house: Web) -> None:
     assert house.local().get("/roles/chart?range=7d").get_json()["traces"] == []
     assert house.local().get("/roles/chart?range=9d").status_code == 422
+
+
+def test_promise_is_held_against_every_finished_job(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = [
+        {"submitted_at": 0.0, "started_at": 10.0, "finished_at": 30.0, "frames": 250},  # 10 s of video
+        {"submitted_at": 0.0, "started_at": 90.0, "finished_at": 100.0, "frames": 250},
+    ]
+    monkeypatch.setattr(type(house.house.reads.store), "role_done", lambda self, role, since, until, limit=500: done)
+    span = Span(0.0, 100.0, "1h", "")
+    found = promises(house.house.reads, "teacher", {"start_within_s": 60.0, "finish_factor": 3.0}, span)
+    assert [(one["rule"], one["kept"], one["of"], one["percent"]) for one in found] == [
+        ("start_within_s", 1, 2, 50.0), ("finish_factor", 1, 2, 50.0)
+    ]  # fmt: skip
+    assert promises(house.house.reads, "teacher", {}, span) == []
+    assert "This role promises nothing" in house.local().get("/dashboard/roles/teacher").text

@@ -131,3 +131,13 @@ def test_header_tells_the_longest_wait_and_the_end_of_a_pause(house: Web) -> Non
     assert 99 < pulse["longest_wait_s"] < 160
     assert pulse["pause"] == {"reason": "new driver", "until": 2e9}
     assert pulse["marks"] == {"high": 95.0, "low": 80.0}
+
+
+def test_stack_puts_the_jobs_of_a_person_together(house: Web) -> None:
+    jobs = [house.job(1, user="ana"), house.job(2, user="ana"), house.job(3, user="tom")]
+    shares = {f"job:{job}": size << 30 for job, size in zip(jobs, (1, 2, 4), strict=True)}
+    with house.store.transaction():
+        body = {"memory_used_bytes": 10 << 30, "memory_total_bytes": 16 << 30, "shares": shares}
+        house.store.insert_sample(time.time() - 60, "gpu0", body)
+    data = house.local().get("/watermark/chart?device=gpu0&range=1h&by=user").get_json()
+    assert {trace["name"]: trace["y"][0] for trace in data["traces"]} == {"ana": 3.0, "tom": 4.0, "not ours": 3.0}

@@ -1,7 +1,8 @@
 """The real daemon, for the power-cut rig: `python -m benchmarks.cut_daemon MODE PAGES -- ARGUMENTS OF THE DAEMON`.
 
 MODE is `full` (as shipped), or what is wrong on purpose, so that the rig can be seen to notice: `normal`, `off` (SQLite's
-synchronous), `no_file_sync` (block files are renamed without fsync), `no_directory_sync`. PAGES: WAL pages per checkpoint.
+synchronous), `no_file_sync` (block files are renamed without fsync), `no_directory_sync`. PAGES: WAL pages per checkpoint
+within a commit, 0 for what is shipped.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def spoil_store(mode: str, checkpoint_pages: int) -> None:
 
     def open_spoilt(data_dir: Path) -> Database:
         database = original(data_dir)
-        database.conn.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
+        if checkpoint_pages:
+            database.conn.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
         if mode in ("normal", "off"):
             database.conn.execute(f"PRAGMA synchronous={mode.upper()}")
         return database

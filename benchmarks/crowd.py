@@ -54,10 +54,9 @@ class Page:
         self.seqs: set[int] = set()
         self.bytes = 0
 
-    def read(self) -> None:
-        """Take one packet: answer pings, subscribe once connected, keep what is heard."""
+    def read(self, at: float) -> None:
+        """Take one packet, there since `at`: answer pings, subscribe once connected, keep what is heard."""
         packet = self.socket.recv()
-        at = time.time()
         text = packet if isinstance(packet, str) else packet.decode()
         if text.startswith("0"):
             self.socket.send("40")
@@ -89,13 +88,14 @@ def main() -> int:
     begun = 0.0
     while True:
         ready, _, _ = select.select([*by_socket, sys.stdin], [], [], 1.0)
+        at = time.time()  # one thread reads them all: by now they have arrived, whoever is read last
         for source in ready:
             if source is sys.stdin:
                 if not sys.stdin.readline():
                     print(json.dumps(report(pages, begun, time.time())), flush=True)
                     return 0
             else:
-                by_socket[source].read()
+                by_socket[source].read(at)
         if not begun and all(page.is_live for page in pages):
             begun = time.time()
             print(json.dumps({"live": len(pages)}), flush=True)

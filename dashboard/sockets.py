@@ -93,7 +93,7 @@ class Speaker:
     Each socket is written by a thread of its own; fifty that wake at once would make a request wait for all of them.
     """
 
-    SLICE, PAUSE_S, MOST_S = 6, 0.003, 0.03  # sockets at once, rest between, rest for one message altogether
+    SLICE, MOST_SLICES, PAUSE_S, MOST_S = 6, 24, 0.003, 0.024  # sockets at once, slices, rest between, rest altogether
 
     def __init__(self, socketio: SocketIO, listeners: Listeners) -> None:
         self._socketio, self._listeners = socketio, listeners
@@ -101,7 +101,8 @@ class Speaker:
     def __call__(self, name: str, payload: dict[str, Any], room: str) -> None:
         """Everybody in the room hears it."""
         sids, written = self._listeners.inside(room), Written(payload)
-        slices = [sids[start : start + self.SLICE] for start in range(0, len(sids), self.SLICE)]
+        size = max(self.SLICE, -(-len(sids) // self.MOST_SLICES))
+        slices = [sids[start : start + size] for start in range(0, len(sids), size)]
         for index, some in enumerate(slices):
             if index:
                 time.sleep(min(self.PAUSE_S, self.MOST_S / len(slices)))

@@ -58,7 +58,7 @@ def figures_of(row: dict[str, Any]) -> dict[str, Any]:
         "stages": job_phases.stages(store.stage_sums(row["id"]), sums["blocks"]),
         "phases": job_phases.phases(row, store.block_span(row["id"]), sums["seconds"] or 0.0),
         "first": store.first_forecast(row["id"]) if row["state"] == JobState.SUCCEEDED else None,
-        "handovers": handovers(house().reads, row["id"]),
+        "handovers": handovers(house().reads, row["id"]) if row["preemptions"] or row["state"] in FINAL_STATES else [],
         "window_of": window,
         "is_inside": is_inside,
         "computing": sums["seconds"],

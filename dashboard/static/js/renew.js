@@ -1,7 +1,7 @@
 // Parts of a page that the server draws: fetched again when something moves, at most every few seconds, never under the pointer.
 import { isHeld, on } from "./live.js";
 
-const WAIT_MS = 2500;
+const WAIT_MS = 5000;
 let timer = null;
 
 async function page(address) {

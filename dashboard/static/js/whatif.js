@@ -4,7 +4,8 @@ import { isHeld } from "./live.js";
 import { formats, named, rounded, t } from "./words.js";
 
 const WAIT_MS = 700;
-const AGAIN_MS = 5_000; // the queue moves while somebody thinks
+const AGAIN_MS = 15_000; // the queue moves while somebody thinks
+const REST = 20; // times as long as an answer took: a forecaster with much to do is asked less often
 const COMPARED = [5, 10, 30, 50, 100];
 const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
 const part = (root, name) => root.querySelector(`[data-would="${name}"]`);
@@ -79,10 +80,12 @@ export function startWhatIf() {
   const panel = document.querySelector("[data-what-if]");
   if (!panel) return;
   const form = panel.closest("form");
-  let timer = 0, asked = 0;
+  let timer = 0, asked = 0, due = Infinity;
   const ask = async () => {
     const number = ++asked;
+    const begun = performance.now();
     const answer = await send("/jobs/what-if", collectWish(form));
+    due = performance.now() + Math.max(answer.estimate ? AGAIN_MS : AGAIN_MS / 3, REST * (performance.now() - begun));
     if (number !== asked) return; // the form says something else by now
     show(panel, answer);
     mark(form, answer.error);
@@ -100,5 +103,5 @@ export function startWhatIf() {
     event.target.disabled = false;
   });
   ask();
-  setInterval(() => { if (!document.hidden && !isHeld()) ask(); }, AGAIN_MS);
+  setInterval(() => { if (performance.now() > due && !document.hidden && !isHeld()) { due = Infinity; ask(); } }, 1000);
 }

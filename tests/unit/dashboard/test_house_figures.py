@@ -38,6 +38,8 @@ def test_handover_says_how_soon_one_stopped_and_the_other_began(house: Web) -> N
     assert (one.victim, one.victim_role, one.preemptor, one.preemptor_role) == (victim, "teacher", urgent, "presenter")
     assert (round(one.stopped_s or 0, 2), round(one.started_s or 0, 2)) == (0.25, 0.75)
     assert handovers(house.house.reads, other) == []
+    for job in (victim, urgent):
+        house.move(job, "QUEUED", "CANCELLED")
     page = house.local().get(f"/dashboard/jobs/{victim}").get_data(as_text=True)
     assert "stopped 0.25 s after it was asked" in page
     assert "it began after 0.75 s" in house.local().get(f"/dashboard/jobs/{urgent}").get_data(as_text=True)

@@ -139,16 +139,19 @@ def stutter(options: Options) -> dict[str, Any]:
 
 
 def killed_daemon(options: Options) -> dict[str, Any]:
-    """kill -9 of the daemon with a full store → it answers again."""
+    """kill -9 of the daemon with a full store → it answers again. Its spare has come to stand behind it before."""
     few = max(3, options.kills // 4)
     with tempfile.TemporaryDirectory(prefix="greenroom-full-") as folder:
         data_dir = Path(folder)
         fill_store(data_dir, options.jobs)
         with hurt_house("fake", block_s=BLOCK_S, data_dir=data_dir) as hurt:
+            hurt.wait_for_spare()
             times = [_until_ready(hurt, Kind.DAEMON) for _ in range(options.kills)]
+            bare = [_until_ready(hurt, Kind.DAEMON, has_spare=False) for _ in range(few)]
             restarts = [_until_ready(hurt, Kind.LAUNCHER) for _ in range(few)]
             jobs = sum(hurt.reader.state_counts().values())
-    return result("daemon_killed_to_ready", 1.0, times, {"restart_of_everything": restarts}, jobs_in_store=jobs)
+    others = {"no_spare": bare, "restart_of_everything": restarts}
+    return result("daemon_killed_to_ready", 1.0, times, others, jobs_in_store=jobs)
 
 
 def urgent_job(options: Options) -> dict[str, Any]:
@@ -219,8 +222,10 @@ def _kill_everything(hurt: HurtHouse) -> float:
     return at
 
 
-def _until_ready(hurt: HurtHouse, kind: Kind) -> float:
+def _until_ready(hurt: HurtHouse, kind: Kind, *, has_spare: bool = True) -> float:
     """Seconds from the kill until the door answers; the next kill comes when the house is whole again."""
+    if not has_spare:
+        strike(*living(hurt.house, Kind.SPARE))
     if kind is Kind.LAUNCHER:
         assert hurt.house.launcher is not None
         at = strike(hurt.house.launcher.pid)

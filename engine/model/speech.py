@@ -94,7 +94,7 @@ def grid_index(frames: int) -> Tensor:
 
 def pick_frames(grid: Tensor, frames: int) -> Tensor:
     """[25, t30, A] -> [25, A, frames]; frames beyond the end are zeros."""
-    index = grid_index(frames)
+    index = grid_index(frames).to(grid.device)
     picked = grid[:, index.clamp(max=grid.shape[1] - 1)]
     picked = picked * (index < grid.shape[1])[None, :, None]
     return picked.transpose(1, 2).contiguous()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from engine.model.lora import target_modules
 from engine.model.transformer import Transformer
+from engine.training.precision import is_mixed
 
 
 class Adapter:
@@ -49,7 +50,7 @@ class Adapter:
 
     def _added(self, name: str, _module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         down, up = self.pairs[name]
-        x = inputs[0].to(down.dtype) if not torch.is_autocast_enabled(output.device.type) else inputs[0]
+        x = inputs[0].to(down.dtype) if not is_mixed(output.device) else inputs[0]
         return output + F.linear(F.linear(x, down), up).to(output.dtype) * (self.alpha / self.rank)
 
 

@@ -6,7 +6,7 @@ clips, T video frames, N samples, H, W pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -19,12 +19,12 @@ from engine.training.faces import draw_faces, portrait
 from engine.training.identity import Identity, draw_people
 from engine.training.listening import motion_of
 from engine.training.motion import Motion
+from engine.training.recording import Tensors
 from engine.training.voices import CONTROL_RATE, draw_script, speak
 
-# Pictures that are practised, with their share: landscape, portrait format and square, small and large.
-FORMATS: tuple[tuple[int, int, float], ...] = (
-    (192, 128, 0.44), (128, 192, 0.14), (128, 128, 0.14), (256, 192, 0.08), (384, 256, 0.10), (256, 384, 0.05), (256, 256, 0.05),
-)  # fmt: skip
+# Pictures (width, height) that are practised, with their share. Few: each is recorded anew, which takes seconds.
+Formats = tuple[tuple[int, int, float], ...]
+FORMATS: Formats = ((192, 128, 0.55), (128, 192, 0.15), (160, 160, 0.1), (384, 256, 0.2))
 _SAMPLES_PER_FRAME = SPEECH_RATE // FPS
 _TAIL_S = 0.12  # beyond the last frame, so that the speech encoder has heard all of it
 _SPOKEN_SHARE = 0.35  # of clips that use recordings where there are any
@@ -50,9 +50,21 @@ class Cast:
         """Drawn frames [B, last - first, 3, H, W] in -1..1."""
         return draw_faces(self.who, self.motion.frames(first, last), width, height) * 2 - 1
 
+    def drawable(self, first: int, last: int) -> Tensors:
+        """People and part of their motion as plain tensors; `people_of` reads them."""
+        motion = self.motion.frames(first, last)
+        named = {f"who.{f.name}": getattr(self.who, f.name) for f in fields(Identity)}
+        return {**named, **{f"motion.{f.name}": getattr(motion, f.name) for f in fields(Motion)}}
+
     def portraits(self, width: int, height: int) -> Tensor:
         """[B, 3, H, W] in -1..1."""
         return portrait(self.who, width, height) * 2 - 1
+
+
+def people_of(tensors: Tensors) -> tuple[Identity, Motion]:
+    """What `Cast.drawable` made plain."""
+    who = Identity(**{f.name: tensors[f"who.{f.name}"] for f in fields(Identity)})
+    return who, Motion(**{f.name: tensors[f"motion.{f.name}"] for f in fields(Motion)})
 
 
 class Casting:
@@ -101,9 +113,9 @@ class Casting:
                 sound[place] = torch.from_numpy(unpack(self.recordings[first : first + samples])).to(sound.device)
         return sound
 
-    def format(self, number: int, largest: int = 384) -> tuple[int, int]:
+    def format(self, number: int, formats: Formats = FORMATS, largest: int = 384) -> tuple[int, int]:
         """(width, height) of batch `number`, no side beyond `largest`."""
-        allowed = [(w, h, share) for w, h, share in FORMATS if max(w, h) <= largest] or [(64, 64, 1.0)]
+        allowed = [(w, h, share) for w, h, share in formats if max(w, h) <= largest] or [(64, 64, 1.0)]
         shares = np.array([share for _, _, share in allowed])
         chosen = self.rng(number, 1).choice(len(allowed), p=shares / shares.sum())
         return allowed[chosen][0], allowed[chosen][1]

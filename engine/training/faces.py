@@ -16,17 +16,20 @@ from engine.training.features import draw_eyes, draw_glasses, draw_mouth, draw_n
 from engine.training.hair import draw_back_hair, draw_beard, draw_front_hair, draw_hat
 from engine.training.identity import Identity
 from engine.training.motion import Motion
-from engine.training.pen import Pen
+from engine.training.pen import Choices, Pen
 from engine.training.sdf import cover, ellipse, glow, paint, shade, stroke
 
 Layer = Callable[[Pen, Tensor], Tensor]
 FRAMES_AT_ONCE = 24  # of all people together; bounds the memory, changes no bit
 
 
-def draw_faces(who: Identity, motion: Motion, width: int, height: int) -> Tensor:
-    """Frames [B, T, 3, H, W] in 0..1. Identity and motion lie on the same device."""
+def draw_faces(who: Identity, motion: Motion, width: int, height: int, choices: Choices | None = None) -> Tensor:
+    """Frames [B, T, 3, H, W] in 0..1. Identity and motion lie on the same device.
+
+    `choices` says which choices may occur, where looking is too dear; drawing what nobody has changes no bit.
+    """
     frames = motion.opening.shape[1]
-    still = Pen.begin(who, Motion.neutral(who.count, 1, who.size.device), width, height)
+    still = Pen.begin(who, Motion.neutral(who.count, 1, who.size.device), width, height, choices)
     scene = draw_scene(still)
     step = max(1, FRAMES_AT_ONCE if who.size.device.type == "cpu" else frames)
     pieces = []
@@ -35,9 +38,9 @@ def draw_faces(who: Identity, motion: Motion, width: int, height: int) -> Tensor
     return torch.cat(pieces, dim=1)
 
 
-def portrait(who: Identity, width: int, height: int) -> Tensor:
+def portrait(who: Identity, width: int, height: int, choices: Choices | None = None) -> Tensor:
     """One neutral frame of each person, mouth shut: [B, 3, H, W] in 0..1."""
-    return draw_faces(who, Motion.neutral(who.count, 1, who.size.device), width, height)[:, 0]
+    return draw_faces(who, Motion.neutral(who.count, 1, who.size.device), width, height, choices)[:, 0]
 
 
 def mouth_box(who: Identity, width: int, height: int) -> list[tuple[int, int, int, int]]:

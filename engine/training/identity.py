@@ -92,7 +92,10 @@ class Identity:
         values = {}
         for name, value in changes.items():
             old: Tensor = getattr(self, name)
-            values[name] = torch.tensor(value, dtype=old.dtype, device=old.device).expand_as(old).clone()
+            if isinstance(value, tuple):
+                values[name] = torch.stack([torch.full_like(old[:, 0], part) for part in value], dim=1)
+            else:
+                values[name] = torch.full_like(old, value)
         return replace(self, **values)
 
     @property

@@ -11,7 +11,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from engine.training.curves import draw_curves
 from engine.training.parts import load_parts, save_parts
+from engine.training.recording import Ahead, Recorder, Tensors, own_stream
 
 SAVE_EVERY_S = 60.0
 WARM_UP_STEPS = 60
@@ -37,8 +38,11 @@ class Stage(Protocol):
     def parameters(self) -> dict[str, nn.Parameter]:
         """What is trained, by the names in the file."""
 
-    def loss(self, number: int) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """Loss of batch `number`, and what is worth a curve."""
+    def batch(self, number: int) -> tuple[Hashable, Tensors]:
+        """Batch `number`: all that is drawn, at random too, and a key for whatever else decides how the loss is made."""
+
+    def loss(self, key: Hashable, batch: Tensors) -> tuple[Tensor, Tensors]:
+        """Loss, and what is worth a curve: a function of batch and parameters that asks the host for nothing."""
 
     def facts(self) -> dict[str, Any]:
         """What else the card says (for example how latents are normalised); called with the averaged weights in place."""
@@ -75,12 +79,13 @@ def train(
         say(f"{stage.name}: goes on at step {card.steps} after {card.seconds:.0f} s")
     run = _Run(stage, parameters, card, device, seconds, max_steps, say)
     saved = time.monotonic()
-    while not run.is_over():
-        run.step()
-        if time.monotonic() - saved > SAVE_EVERY_S:
-            run.save(out, with_facts=False)
-            saved = time.monotonic()
-    run.save(out, with_facts=True)
+    with own_stream(device):
+        while not run.is_over():
+            run.step()
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                run.save(out, with_facts=False)
+                saved = time.monotonic()
+        run.save(out, with_facts=True)
     say(f"{stage.name}: {card.steps} steps in {card.seconds:.0f} s, {_brief(card.losses)}")
     return card
 
@@ -95,16 +100,21 @@ class _Run:
         self.stage, self.parameters, self.card, self.device = stage, parameters, card, device
         self.seconds, self.max_steps, self.say = seconds, max_steps, say
         self.mean = {name: value.detach().clone() for name, value in parameters.items()}
-        matrices = [p for p in parameters.values() if p.dim() > 1]
-        others = [p for p in parameters.values() if p.dim() <= 1]
+        self.rate, self.forget = (torch.zeros((), device=device) for _ in range(2))
         groups: list[dict[str, Any]] = [
-            {"params": matrices, "weight_decay": 0.01},
-            {"params": others, "weight_decay": 0.0},
+            {"params": [p for p in parameters.values() if p.dim() > 1], "weight_decay": 0.01},
+            {"params": [p for p in parameters.values() if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=device.type == "cuda")
+        is_gpu = device.type == "cuda"
+        self.optimiser = torch.optim.AdamW(
+            [group for group in groups if group["params"]], lr=self.rate, betas=(0.9, 0.98), fused=is_gpu,
+            capturable=is_gpu, foreach=False if not is_gpu else None,
+        )  # fmt: skip
+        self.ahead, self.update = Ahead(stage.batch, device), Recorder(self._update, device)
         self.began, self.before, self.taken = time.monotonic(), card.seconds, 0
         self.told = self.began
-        self.recent: dict[str, list[Tensor]] = {}
+        self.recent: list[Tensor] = []
+        self.names: list[str] = []
 
     def is_over(self) -> bool:
         """The time is up, or the steps are done. At least one step is taken."""
@@ -114,27 +124,33 @@ class _Run:
 
     def step(self) -> None:
         """One batch."""
-        rate = self._rate()
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        loss, shown = self.stage.loss(self.card.steps)
+        self.rate.fill_(self._rate())
+        self.forget.fill_(1 - min(0.999, (1 + self.card.steps) / (10 + self.card.steps)))
+        shown = self.update(*self.ahead.take(self.card.steps))
+        self.names = list(shown)
+        self.recent.append(torch.stack(list(shown.values())))
+        self.taken += 1
+        self.card.steps += 1
+        self.card.seconds = self.before + time.monotonic() - self.began
+        if time.monotonic() - self.told > 2.0 or self.is_over():
+            self._tell()
+        if not self.is_over():
+            self.ahead.prepare(self.card.steps)
+
+    def _update(self, key: Hashable, batch: Tensors) -> Tensors:
+        """What a step does on the device; what it shows."""
         self.optimiser.zero_grad(set_to_none=True)
+        loss, shown = self.stage.loss(key, batch)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), 1.0)
         # A batch gone wrong leaves the weights alone, without asking the device whether it did.
         sound = torch.isfinite(norm)
         for parameter in self.parameters.values():
             if parameter.grad is not None:
-                parameter.grad = torch.where(sound, parameter.grad, torch.zeros_like(parameter.grad))
+                parameter.grad = torch.where(sound, parameter.grad, 0.0)
         self.optimiser.step()
         self._average()
-        self.taken += 1
-        self.card.steps += 1
-        self.card.seconds = self.before + time.monotonic() - self.began
-        for name, value in {"loss": loss, **shown}.items():
-            self.recent.setdefault(name, []).append(torch.as_tensor(value).detach().float())
-        if time.monotonic() - self.told > 2.0 or self.is_over():
-            self._tell()
+        return {name: value.detach().float().clone() for name, value in {"loss": loss, **shown}.items()}
 
     def _rate(self) -> float:
         done = self.card.seconds / self.seconds if self.seconds > 0 else 0.0
@@ -145,13 +161,15 @@ class _Run:
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = min(0.999, (1 + self.card.steps) / (10 + self.card.steps))
-        torch._foreach_lerp_(list(self.mean.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
+        means, now = list(self.mean.values()), [p.detach() for p in self.parameters.values()]
+        away = torch._foreach_sub(now, means)
+        torch._foreach_mul_(away, self.forget)
+        torch._foreach_add_(means, away)
 
     def _tell(self) -> None:
         self.told = time.monotonic()
-        means = {name: float(torch.stack(values).mean()) for name, values in self.recent.items()}
-        self.recent = {}
+        means = dict(zip(self.names, torch.stack(self.recent).mean(0).tolist(), strict=True))
+        self.recent = []
         for name, value in means.items():
             self.card.curves.setdefault(name, []).append([self.card.steps, value])
         speed = self.taken / max(1e-6, self.told - self.began)

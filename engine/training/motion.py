@@ -36,6 +36,12 @@ class Motion:
         """Part of the time."""
         return Motion(**{f.name: getattr(self, f.name)[:, first:last] for f in fields(self)})
 
+    def chosen(self, is_start: Tensor, before: int) -> Motion:
+        """All but the last `before` frames where `is_start` [B] says so, all but the first elsewhere."""
+        frames, first = self.opening.shape[1] - before, is_start.unsqueeze(1)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Motion(**{name: torch.where(first, x[:, :frames], x[:, before:]) for name, x in values.items()})
+
     def then(self, other: Motion) -> Motion:
         """This, and afterwards the other."""
         pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -19,12 +20,13 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from engine.catalog import BLOCK_LATENTS, CLIP_FRAMES
-from engine.model.attention import KeysValues, attention, layer_norm
+from engine.model.attention import Attention, KeysValues, RMSNorm, attention, layer_norm
 from engine.model.audio import AudioProjector
 from engine.model.drawing import FARTHEST, NEAREST
 from engine.model.injector import ADAPTIVE_EPS
 from engine.model.rope import REFERENCE_FRAME, block_positions, phases, sink_positions
 from engine.model.transformer import MOTION, NOISY, REFERENCE, Block, Transformer
+from engine.training.precision import full_precision
 
 RING_BLOCKS = CLIP_FRAMES // 12  # blocks that a ring holds, the present one included
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]  # (layer, q, k, v), [B, n, h, d] each
@@ -45,7 +47,7 @@ def encode_text(model: Transformer, rows: Tensor) -> list[KeysValues]:
     """Keys and values per layer of text rows [B, n, text_dim], padded with zeros to the full length."""
     padded = F.pad(rows, (0, 0, 0, model.config.text_len - rows.shape[1]))
     text = model.text_embedding(padded)
-    return [block.cross_attn.keys_values(text) for block in model.blocks]  # type: ignore[union-attr,operator]
+    return [_keys_values(block.cross_attn, text) for block in model.blocks]  # type: ignore[union-attr,arg-type]
 
 
 def encode_audio(model: Transformer, speech: Tensor) -> list[tuple[KeysValues, Tensor, Tensor]]:
@@ -54,7 +56,7 @@ def encode_audio(model: Transformer, speech: Tensor) -> list[tuple[KeysValues, T
     overall, local = overall.flatten(0, 1), local.flatten(0, 1)
     injector = model.audio_injector
     return [
-        (attend.keys_values(local), *norm(overall))  # type: ignore[operator]
+        (_keys_values(attend, local), *norm(overall))  # type: ignore[arg-type]
         for attend, norm in zip(injector.injector, injector.injector_adain_layers, strict=True)
     ]
 
@@ -68,7 +70,7 @@ def prefill(model: Transformer, reference: Tensor, motion: Tensor, text: list[Ke
     still = [model.patch_embedding(reference).flatten(2).transpose(1, 2) + mask[REFERENCE]]
     x = torch.cat(still + [part.flatten(2).transpose(1, 2) + mask[MOTION] for part in parts], dim=1)
     rows, columns = reference.shape[-2] // 2, reference.shape[-1] // 2
-    turn = Turn.of(sink_positions(0, rows, columns).to(x.device), model.config.head_dim)
+    turn = Turn.of(_sink_positions(0, rows, columns, x.device), model.config.head_dim)
     e0 = modulation(model, torch.zeros(1, device=x.device))[1]
     stored: list[KeysValues] = []
 
@@ -93,7 +95,7 @@ def velocity(
     e, e0 = modulation(model, timestep)
     for layer, block in enumerate(model.blocks):
         if is_recomputed:
-            x = checkpoint(_block, block, layer, x, e0, attend, given.text[layer], use_reentrant=False)
+            x = checkpoint(_block, block, layer, x, e0, attend, given.text[layer], use_reentrant=False, preserve_rng_state=False)
         else:
             x = _block(block, layer, x, e0, attend, given.text[layer])  # type: ignore[arg-type]
         if layer in model.config.audio_inject_layers:
@@ -107,7 +109,7 @@ def modulation(model: Transformer, timestep: Tensor) -> tuple[Tensor, Tensor]:
     scales = torch.pow(10000.0, -torch.arange(half, dtype=torch.float64, device=timestep.device) / half)
     angles = timestep.double().unsqueeze(1) * scales
     wave = torch.cat([angles.cos(), angles.sin()], dim=1).float()
-    with torch.autocast(wave.device.type, enabled=False):
+    with full_precision(wave.device):
         e = model.time_embedding[2](F.silu(model.time_embedding[0](wave)))
         e0 = model.time_projection[1](F.silu(e)).unflatten(1, (6, -1))
     return e.unsqueeze(1), e0.transpose(0, 1).unsqueeze(2)
@@ -118,23 +120,21 @@ def modulation(model: Transformer, timestep: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Turn:
-    """A rotation by positions, float32: cos and sin [B or 1, n, 1, d/2] rounded to half precision like the engine's."""
+    """A rotation by positions: complex64 [B or 1, n, 1, d/2], cos and sin rounded to half precision like the engine's."""
 
-    cos: Tensor
-    sin: Tensor
+    phase: Tensor
 
     @classmethod
     def of(cls, positions: Tensor, head_dim: int) -> Turn:
         """For positions [..., n, 3]."""
         flat = phases(positions.flatten(0, -2), head_dim)
         shape = (*positions.shape[:-1], 1, -1)
-        cos, sin = flat.cos.float().view(shape), flat.sin.float().view(shape)
-        return cls(cos, sin) if cos.dim() == 4 else cls(cos.unsqueeze(0), sin.unsqueeze(0))
+        phase = torch.complex(flat.cos.float(), flat.sin.float()).view(shape)
+        return cls(phase if phase.dim() == 4 else phase.unsqueeze(0))
 
     def __call__(self, x: Tensor) -> Tensor:
-        real, imaginary = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-        turned = torch.stack((real * self.cos - imaginary * self.sin, real * self.sin + imaginary * self.cos), dim=-1)
-        return turned.flatten(-2).to(x.dtype)
+        pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+        return torch.view_as_real(pairs * self.phase).flatten(-2).to(x.dtype)
 
 
 @dataclass(frozen=True)
@@ -149,14 +149,25 @@ class Places:
     def of(cls, model: Transformer, first: Tensor, count: int, rows: int, columns: int, distance: Tensor) -> Places:
         """`distance` [B, count]: how many latent frames ahead the reference stands (see `rope.sink_shift`)."""
         device, head_dim = first.device, model.config.head_dim
-        grid = torch.cat([block_positions(BLOCK_LATENTS * k, rows, columns) for k in range(count)]).to(device)
-        move = (BLOCK_LATENTS * first)[:, None, None] * torch.tensor([1, 0, 0], device=device)
-        still, moved = sink_positions(0, rows, columns).to(device), sink_positions(1, rows, columns).to(device)
+        grid = _grid_positions(count, rows, columns, device)
+        move = F.pad(BLOCK_LATENTS * first[:, None, None], (0, 2))  # along the first axis: time
+        still, moved = (_sink_positions(shift, rows, columns, device) for shift in (0, 1))
         sinks = []
         for k in range(count):
             ahead = (BLOCK_LATENTS * (first + k) - (REFERENCE_FRAME - distance[:, k])).clamp(min=0)
             sinks.append(Turn.of(still + ahead[:, None, None] * (moved - still), head_dim))
         return cls(Turn.of(grid + move, head_dim), sinks, BLOCK_LATENTS * rows * columns)
+
+
+@lru_cache(maxsize=64)
+def _grid_positions(count: int, rows: int, columns: int, device: torch.device) -> Tensor:
+    """Positions of `count` blocks; kept on the device, since a recorded step must copy nothing over."""
+    return torch.cat([block_positions(BLOCK_LATENTS * k, rows, columns) for k in range(count)]).to(device)
+
+
+@lru_cache(maxsize=64)
+def _sink_positions(shift: int, rows: int, columns: int, device: torch.device) -> Tensor:
+    return sink_positions(shift, rows, columns).to(device)
 
 
 def distances(rng: np.random.Generator, count: int, blocks: int, device: torch.device) -> Tensor:
@@ -209,28 +220,47 @@ class Ring:
 def _block(block: Block, number: int, x: Tensor, e0: Tensor, attend: Attend, text: KeysValues) -> Tensor:
     """As `Block.forward`, with leading batch dimensions and a residual that stays float32."""
     shift1, scale1, gate1, shift2, scale2, gate2 = block.modulation[0].float()[:, None, None] + e0
-    normed = layer_norm(x, block.eps) * (1 + scale1) + shift1
+    normed = torch.addcmul(shift1, layer_norm(x, block.eps), 1 + scale1)
     own = block.self_attn
-    k, v = own.keys_values(normed)
-    mixed = own.o(attend(number, own.queries(normed), k, v).flatten(-2))
-    x = x + mixed * gate1
-    x = x + block.cross_attn(block.norm3(x), text)
-    normed = layer_norm(x, block.eps) * (1 + scale2) + shift2
-    return x + block.ffn(normed) * gate2
+    k, v = _keys_values(own, normed)
+    mixed = own.o(attend(number, _queries(own, normed), k, v).flatten(-2))
+    x = torch.addcmul(x, mixed.float(), gate1)
+    x = x + _cross(block.cross_attn, block.norm3(x), text)
+    normed = torch.addcmul(shift2, layer_norm(x, block.eps), 1 + scale2)
+    return torch.addcmul(x, block.ffn(normed).float(), gate2)
+
+
+def _queries(attend: Attention, x: Tensor) -> Tensor:
+    return attend.heads(_norm(attend.norm_q, attend.q(x)))
+
+
+def _keys_values(attend: Attention, x: Tensor) -> KeysValues:
+    return attend.heads(_norm(attend.norm_k, attend.k(x))), attend.heads(attend.v(x))
+
+
+def _cross(attend: Attention, x: Tensor, context: KeysValues) -> Tensor:
+    mixed: Tensor = attend.o(attention(_queries(attend, x), *context).flatten(-2))
+    return mixed
+
+
+def _norm(norm: RMSNorm, x: Tensor) -> Tensor:
+    """As `RMSNorm.forward` in one operation: training is bound by the memory that small operations go through."""
+    with full_precision(x.device):
+        return F.rms_norm(x, x.shape[-1:], norm.weight.to(x.dtype), norm.eps)
 
 
 def _inject(model: Transformer, x: Tensor, index: int, given: Given, frames: int) -> Tensor:
     keys, shift, scale = given.audio[index]
     tokens = x.unflatten(1, (frames, -1)).flatten(0, 1)
-    normed = layer_norm(tokens, ADAPTIVE_EPS) * (1 + scale) + shift
-    added = model.audio_injector.injector[index](normed, keys)
+    normed = torch.addcmul(shift.float(), layer_norm(tokens, ADAPTIVE_EPS), 1 + scale.float())
+    added = _cross(model.audio_injector.injector[index], normed, keys)  # type: ignore[arg-type]
     return x + added.view(x.shape)
 
 
 def _head(model: Transformer, x: Tensor, e: Tensor) -> Tensor:
     shift, scale = (part.unsqueeze(1) for part in (model.head.modulation.float() + e).unbind(1))
     normed = layer_norm(x, model.head.eps) * (1 + scale) + shift
-    with torch.autocast(x.device.type, enabled=False):
+    with full_precision(x.device):
         return F.linear(normed.float(), model.head.head.weight, model.head.head.bias)
 
 

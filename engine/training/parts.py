@@ -22,6 +22,7 @@ from engine.model.weights import empty_weights
 POCKET = SHAPES["pocket"]
 FILE_BYTES = 15_000_000  # a stage's file is at most this long; what would be longer is stored in bfloat16
 
+_PLAIN_ATTENTION: dict[str, Any] = {"attn_implementation": "eager"}  # it takes the mask as it is
 _FIRST_LOG_VARIANCE = -6.0  # latents begin with little noise, so that pictures come before robustness
 
 # Starting points that learn faster than the random model that is written for show: what is added to the residual stream
@@ -74,21 +75,26 @@ def new_text(seed: int = 0) -> nn.Module:
         vocab_size=c.vocab_size, d_model=c.dim, d_kv=c.dim_attn // c.num_heads, d_ff=c.dim_ffn, num_heads=c.num_heads,
         num_layers=c.encoder_layers, layer_norm_epsilon=1e-6, dropout_rate=0.0, feed_forward_proj="gated-gelu",
         relative_attention_num_buckets=c.num_buckets, relative_attention_max_distance=c.max_distance,
-        pad_token_id=0, eos_token_id=1,
+        pad_token_id=0, eos_token_id=1, **_PLAIN_ATTENTION,
     )  # fmt: skip
     return UMT5EncoderModel(shape).eval()
 
 
-def encode_prompts(model: nn.Module, prompts: list[str], limit: int, device: torch.device) -> Tensor:
-    """Rows [B, n, text_dim] of prompts as the engine makes them, zeros where a prompt has ended."""
+def prompt_tokens(prompts: list[str], length: int, device: torch.device) -> Tensor:
+    """Token numbers [B, length] of prompts as the engine makes them, zeros where a prompt has ended."""
     from engine.model.text import ByteTokenizer
 
-    ids = [ByteTokenizer().ids(" ".join(prompt.split()), limit) for prompt in prompts]
-    longest = max(len(one) for one in ids)
-    tokens = torch.tensor([one + [0] * (longest - len(one)) for one in ids], device=device)
-    mask = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for one in ids], device=device)
-    rows = model(input_ids=tokens, attention_mask=mask).last_hidden_state
-    return rows * mask.unsqueeze(-1)
+    ids = [ByteTokenizer().ids(" ".join(prompt.split()), length) for prompt in prompts]
+    return torch.tensor([one + [0] * (length - len(one)) for one in ids]).to(device)
+
+
+def encode_tokens(model: nn.Module, tokens: Tensor) -> Tensor:
+    """Rows [B, n, text_dim] of token numbers [B, n], zeros where a prompt has ended."""
+    is_text = tokens != 0
+    # What the model would make of a flat mask, made here: it looks at a flat one's values, which nothing recorded may.
+    barred = (~is_text).to(torch.float32)[:, None, None] * torch.finfo(torch.float32).min
+    rows = model(input_ids=tokens, attention_mask=barred.expand(-1, -1, tokens.shape[1], -1)).last_hidden_state
+    return rows * is_text.unsqueeze(-1)
 
 
 def _start(model: nn.Module, seed: int) -> None:

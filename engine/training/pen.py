@@ -9,9 +9,11 @@ from torch import Tensor
 
 from engine.training.identity import Identity
 from engine.training.motion import Motion
-from engine.training.sdf import Plane
+from engine.training.sdf import Plane, colour
 
 CHOICES = ("hair_style", "garment", "glasses", "beard", "scene", "hat")
+Choices = dict[str, frozenset[int]]
+EVERY_CHOICE: Choices = {name: frozenset(range(8)) for name in CHOICES}  # for drawings that may not ask who is there
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,13 @@ class Pen:
     head: Plane
     who: Identity
     motion: Motion
-    choices: dict[str, frozenset[int]]  # which of a field's choices occur: what nobody has is not drawn
+    choices: Choices  # which of a field's choices occur: what nobody has is not drawn
     rows: slice
     columns: slice
 
     @classmethod
     def begin(
-        cls, who: Identity, motion: Motion, width: int, height: int, choices: dict[str, frozenset[int]] | None = None,
+        cls, who: Identity, motion: Motion, width: int, height: int, choices: Choices | None = None,
         window: tuple[float, float, float] | None = None,
     ) -> Pen:  # fmt: skip
         """A pen for frames of `width` x `height` pixels, or for a window of them: half its width, its top, its bottom."""
@@ -94,7 +96,7 @@ class Pen:
 
     def ink(self, red: float, green: float, blue: float) -> Tensor:
         """A fixed colour, [1, 1, 3, 1, 1]."""
-        return torch.tensor((red, green, blue), device=self.who.size.device).view(1, 1, 3, 1, 1)
+        return colour((red, green, blue), self.who.size.device).view(1, 1, 3, 1, 1)
 
     @property
     def pixel(self) -> float:

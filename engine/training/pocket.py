@@ -28,9 +28,9 @@ from engine.training.parts import load_named, load_parts, new_speech, new_vae
 from engine.training.roles import ROLES
 from engine.training.scenes import Pool, SceneMaker
 from engine.training.size import Scale, scale_for
-from engine.training.stage_role import RoleStage
+from engine.training.stage_role import ROLE_FORMATS, RoleStage
 from engine.training.stage_speech import SpeechStage
-from engine.training.stage_transformer import DistilStage, Student, TeacherStage
+from engine.training.stage_transformer import ROLL_FORMATS, DistilStage, Student, TeacherStage
 from engine.training.stage_vae import VaeStage
 
 SHARES = {
@@ -86,15 +86,12 @@ def build_stage(
     role = name.removeprefix("role-") if name.startswith("role-") else None
     maker = SceneMaker(casting, vae, speech, None if role is None else ROLES[role])
     student = Student(torch.device(device), seed)
-    is_teacher = name == "transformer"
-    blocks = scale.blocks if is_teacher else scale.roll_blocks
-    pool = Pool(maker, size=scale.pool, fresh=scale.fresh, blocks=blocks, largest=scale.largest)
-    if is_teacher:
-        return TeacherStage(student, pool, scale.clips)
+    if name == "transformer":
+        return TeacherStage(student, Pool(maker, scale, scale.blocks), scale.clips)
     load_student(student, out / ("transformer.safetensors" if role is None else "distil.safetensors"))
     if role is None:
-        return DistilStage(student, pool, scale.roll_clips)
-    return RoleStage(role, student, pool, scale.roll_clips, seed)
+        return DistilStage(student, Pool(maker, scale, scale.roll_blocks, ROLL_FORMATS), scale.roll_clips)
+    return RoleStage(role, student, Pool(maker, scale, scale.role_blocks, ROLE_FORMATS), scale.role_clips, seed)
 
 
 def load_encoders(out: Path, device: str) -> tuple[VideoAutoencoder, nn.Module]:
@@ -124,7 +121,7 @@ def _recordings(path: Path | None) -> np.ndarray | None:
 def _prepare(device: str) -> None:
     torch.set_float32_matmul_precision("high")
     if device == "cuda":
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 4
         torch.backends.cuda.matmul.allow_tf32 = True
 
 

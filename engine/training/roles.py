@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.training.clips import Cast
-from engine.training.identity import CAPTAIN
+from engine.training.faces import draw_faces
+from engine.training.identity import CAPTAIN, Identity
+from engine.training.motion import Motion
+from engine.training.pen import Choices
+from engine.training.sdf import colour
 
 Paint = Callable[[Tensor], Tensor]
 
@@ -30,8 +33,8 @@ def pencil(video: Tensor) -> Tensor:
     ).sqrt()
     line = (slope * 1.6).clamp(0, 1)
     light = (0.62 + 0.38 * grey - 1.25 * line).clamp(-1, 1)
-    paper = torch.tensor((0.90, 0.84, 0.70), device=video.device).view(1, 3, 1, 1)
-    ink = torch.tensor((-0.72, -0.74, -0.66), device=video.device).view(1, 3, 1, 1)
+    paper = colour((0.90, 0.84, 0.70), video.device).view(1, 3, 1, 1)
+    ink = colour((-0.72, -0.74, -0.66), video.device).view(1, 3, 1, 1)
     return torch.lerp(ink, paper, (light + 1) / 2).unflatten(0, video.shape[:2])
 
 
@@ -39,14 +42,14 @@ def dusk(video: Tensor) -> Tensor:
     """Evening light: violet shadows, orange heights."""
     flat = video.flatten(0, 1)
     grey = ((flat * _luma(flat)).sum(1, keepdim=True) + 1) / 2
-    shadow = torch.tensor((-0.62, -0.72, -0.18), device=video.device).view(1, 3, 1, 1)
-    height = torch.tensor((1.0, 0.62, 0.12), device=video.device).view(1, 3, 1, 1)
+    shadow = colour((-0.62, -0.72, -0.18), video.device).view(1, 3, 1, 1)
+    height = colour((1.0, 0.62, 0.12), video.device).view(1, 3, 1, 1)
     toned = torch.lerp(shadow, height, grey)
     return (0.72 * toned + 0.28 * flat).clamp(-1, 1).unflatten(0, video.shape[:2])
 
 
 def _luma(like: Tensor) -> Tensor:
-    return torch.tensor((0.299, 0.587, 0.114), device=like.device).view(1, 3, 1, 1)
+    return colour((0.299, 0.587, 0.114), like.device).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,10 @@ class Style:
     changes: dict[str, float | tuple[float, float, float]] = field(default_factory=dict)
     paint: Paint = _as_drawn
 
-    def frames(self, cast: Cast, first: int, last: int, width: int, height: int) -> Tensor:
-        """Frames of a cast in this style, [B, last - first, 3, H, W]."""
-        dressed = replace(cast, who=cast.who.but(**self.changes)) if self.changes else cast
-        return self.paint(dressed.frames(first, last, width, height))
+    def frames(self, who: Identity, motion: Motion, width: int, height: int, choices: Choices | None = None) -> Tensor:
+        """Frames of people in this style, [B, T, 3, H, W] in -1..1."""
+        dressed = who.but(**self.changes) if self.changes else who
+        return self.paint(draw_faces(dressed, motion, width, height, choices) * 2 - 1)
 
 
 ROLES: dict[str, Style] = {

@@ -6,6 +6,8 @@ drawing and encoding cost a part of a step only. Shapes: K blocks, h, w latent h
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +17,13 @@ from torch import Tensor, nn
 from engine.catalog import BLOCK_FRAMES, BLOCK_LATENTS
 from engine.model.config import MOTION_LATENTS
 from engine.model.vae import VideoAutoencoder
-from engine.training.clips import Cast, Casting
-from engine.training.faces import mouth_box
+from engine.training.clips import FORMATS, Cast, Casting, Formats, people_of
+from engine.training.faces import mouth_box, portrait
+from engine.training.pen import EVERY_CHOICE
+from engine.training.precision import mixed_precision
+from engine.training.recording import Recorder, Tensors
 from engine.training.roles import Style
+from engine.training.size import Scale
 from engine.training.stage_speech import hear_batch
 from engine.training.video_batch import encode_batch, normalised
 
@@ -40,10 +46,9 @@ class Scenes:
     is_start: Tensor
     prompts: list[str]
 
-    @property
-    def reference(self) -> Tensor:
-        """The portrait's latent [B, 16, 1, h, w]."""
-        return self.motion[:, :, :1]
+    def tensors(self) -> Tensors:
+        """All but the prompts."""
+        return {name: getattr(self, name) for name in _TENSORS}
 
     def take(self, places: np.ndarray) -> Scenes:
         """Some of these clips."""
@@ -63,73 +68,70 @@ class SceneMaker:
     def __init__(self, casting: Casting, vae: VideoAutoencoder, speech: nn.Module, style: Style | None = None) -> None:
         self.casting, self.vae, self.speech = casting, vae, speech
         self.style = style or Style()
+        self._encode = Recorder(self._encoded, casting.device)
 
     @torch.no_grad()
     def make(self, number: int, count: int, blocks: int, width: int, height: int) -> Scenes:
         """Batch `number` of the endless crowd. A clip that does not begin its video has another moment before it."""
-        frames = BLOCK_FRAMES * blocks
-        cast = self.casting.draw(number, count, frames + 2 * BLOCK_FRAMES)
-        return self.encode(cast, frames, 2 * BLOCK_FRAMES, width, height)
+        frames, before = BLOCK_FRAMES * blocks, 2 * BLOCK_FRAMES
+        cast = self.casting.draw(number, count, frames + before)
+        inputs = {**cast.drawable(0, frames + before), "sound": cast.sound, "is_start": cast.is_start}
+        made = {name: value.clone() for name, value in self._encode((width, height, before), inputs).items()}
+        weight = mouth_weight(cast, width, height)
+        return Scenes(**made, weight=weight, is_start=cast.is_start, prompts=cast.prompts)
 
-    @torch.no_grad()
-    def encode(self, cast: Cast, frames: int, skipped: int, width: int, height: int) -> Scenes:
-        """Scenes of a cast: where a video begins the first frames are used, else those after `skipped`."""
-        begin = self.style.frames(cast, 0, frames, width, height)
-        late = self.style.frames(cast, skipped, skipped + frames, width, height)
-        choice = cast.is_start.view(-1, 1, 1, 1, 1)
-        video = torch.where(choice, begin, late)
-        still = cast.portraits(width, height)
-        heard = self._hear(cast.sound, frames + skipped)
-        speech = torch.where(choice[:, 0], heard[..., :frames], heard[..., skipped : skipped + frames])
-        first = self.latents(torch.cat([_repeated(still, _LEAD_FRAMES), begin[:, :4]], dim=1))[:, :, -1:]
-        return self.scenes(video, still, first, speech, cast.is_start, cast.prompts, mouth_weight(cast, width, height))
+    def _encoded(self, key: Hashable, cast: Tensors) -> Tensors:
+        """`latents`, `motion`, `renewed` and `speech`: where a video begins its first frames are used, else later ones."""
+        assert isinstance(key, tuple)
+        width, height, before = key
+        who, motion = people_of(cast)
+        frames = motion.opening.shape[1] - before
+        choices = None if who.size.device.type == "cpu" else EVERY_CHOICE
+        shown = motion.frames(0, 4).then(motion.chosen(cast["is_start"], before))
+        drawn = self.style.frames(who, shown, width, height, choices)
+        begin, video = drawn[:, :4], drawn[:, 4:]
+        still = portrait(who, width, height, choices) * 2 - 1
+        heard = hear_batch(self.speech, cast["sound"], frames + before)
+        speech = torch.where(cast["is_start"].view(-1, 1, 1, 1), heard[..., :frames], heard[..., before:])
+        first = self.latents(torch.cat([_repeated(still, _LEAD_FRAMES), begin], dim=1))[:, :, -1:]
+        return self._scene(video, still, first, speech, cast["is_start"])
 
-    def scenes(
-        self,
-        video: Tensor,
-        still: Tensor,
-        first: Tensor | None,
-        speech: Tensor,
-        is_start: Tensor,
-        prompts: list[str],
-        weight: Tensor,
-    ) -> Scenes:
+    def _scene(self, video: Tensor, still: Tensor, first: Tensor, speech: Tensor, is_start: Tensor) -> Tensors:
         """From frames [B, 12K, 3, H, W], portraits [B, 3, H, W] and features [B, 25, A, 12K]."""
         latents = self.latents(torch.cat([_repeated(still, _LEAD_FRAMES), video], dim=1))[:, :, 1 + _LEAD_FRAMES // 4 :]
         calm = self.latents(_repeated(still, 1 + 4 * (_STILL_LATENTS - 1)))
         motion = torch.cat([calm, calm[:, :, -1:].expand(-1, -1, MOTION_LATENTS - _STILL_LATENTS, -1, -1)], dim=2)
         blocks = latents.shape[2] // BLOCK_LATENTS
         features = speech.unflatten(-1, (blocks, BLOCK_FRAMES)).permute(0, 3, 1, 2, 4).contiguous()
-        own = latents[:, :, :1]
-        renewed = own if first is None else torch.where(is_start.view(-1, 1, 1, 1, 1), own, first)
-        return Scenes(latents, motion, renewed, features, weight, is_start, prompts)
+        renewed = torch.where(is_start.view(-1, 1, 1, 1, 1), latents[:, :, :1], first)
+        return {"latents": latents, "motion": motion, "renewed": renewed, "speech": features}
 
     def latents(self, video: Tensor) -> Tensor:
         """Frames [B, 1 + 4n, 3, H, W] -> normalised latents [B, 16, 1 + n, h, w]."""
-        with torch.autocast(video.device.type, torch.bfloat16, enabled=video.is_cuda):
+        with mixed_precision(video.device):
             pieces = [encode_batch(self.vae, part)[0] for part in video.split(8)]
         return normalised(self.vae, torch.cat(pieces))
 
-    def _hear(self, sound: Tensor, frames: int) -> Tensor:
-        return hear_batch(self.speech, sound, frames)
-
 
 class Pool:
-    """Scenes of every format, renewed step by step."""
+    """Scenes of every format: `fresh` new ones every `uses` batches."""
 
-    def __init__(self, maker: SceneMaker, *, size: int, fresh: int, blocks: int, largest: int) -> None:
-        self.maker, self.size, self.fresh, self.blocks, self.largest = maker, size, fresh, blocks, largest
+    def __init__(self, maker: SceneMaker, scale: Scale, blocks: int, formats: Formats = FORMATS) -> None:
+        self.maker, self.scale, self.blocks, self.formats = maker, scale, blocks, formats
         self._kept: dict[tuple[int, int], Scenes] = {}
+        self._drawn: Counter[tuple[int, int]] = Counter()
 
     def batch(self, number: int, count: int) -> Scenes:
         """A batch for step `number`, all of one format."""
-        width, height = self.maker.casting.format(number, self.largest)
-        count = max(1, int(count * min(1.0, 192 * 128 * 1.5 / (width * height))))
+        width, height = self.maker.casting.format(number, self.formats, self.scale.largest)
+        share = min(1.0, 192 * 128 * 1.5 / (width * height))
+        count, fresh = max(1, int(count * share)), max(1, int(self.scale.fresh * share))
         kept = self._kept.get((width, height))
-        fresh = self.fresh if kept is not None else max(self.fresh, count)
-        made = self.maker.make(number, fresh, self.blocks, width, height)
-        kept = made if kept is None else kept.then(made, self.size)
-        self._kept[width, height] = kept
+        if kept is None or self._drawn[width, height] % self.scale.uses == 0:
+            made = self.maker.make(number, fresh, self.blocks, width, height)
+            kept = made if kept is None else kept.then(made, self.scale.pool)
+            self._kept[width, height] = kept
+        self._drawn[width, height] += 1
         rng = self.maker.casting.rng(number, 4)
         return kept.take(rng.choice(len(kept.prompts), count, replace=len(kept.prompts) < count))
 

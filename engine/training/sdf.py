@@ -8,6 +8,7 @@ shape. Everything broadcasts: planes are [B, T, H, W] (videos, frames, rows, col
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -45,12 +46,19 @@ class Plane:
 
     def tilted(self, angle: Tensor | float) -> Plane:
         """The plane turned by `angle` about its origin."""
-        angle = torch.as_tensor(angle, dtype=self.x.dtype, device=self.x.device)
+        if not isinstance(angle, Tensor):
+            angle = torch.full((), angle, dtype=self.x.dtype, device=self.x.device)
         return self.moved(torch.zeros_like(angle), torch.zeros_like(angle), angle)
 
     def bent(self, bend: Tensor | float) -> Plane:
         """Straight lines become parabolas: y - bend * x²."""
         return Plane(self.x, self.y - bend * self.x.square(), self.pixel)
+
+
+@lru_cache(maxsize=256)
+def colour(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    """A fixed colour [3], kept on the device: copying it over each time would wait for everything before it."""
+    return torch.tensor(values, device=device)
 
 
 def ellipse(at: Plane, rx: Tensor | float, ry: Tensor | float) -> Tensor:

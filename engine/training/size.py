@@ -17,18 +17,21 @@ class Scale:
     clips: int
     blocks: int
     pool: int  # clips of one format that are kept for reuse
-    fresh: int  # new clips per step
+    fresh: int  # clips drawn at once
+    uses: int  # batches of a format between two drawings
     roll_clips: int
     roll_blocks: int
+    role_clips: int
+    role_blocks: int
 
 
 GPU = Scale(
-    largest=384, vae_clips=20, vae_frames=17, speech_clips=48, speech_seconds=5.0, clips=32, blocks=6, pool=384, fresh=5,
-    roll_clips=20, roll_blocks=7,
+    largest=384, vae_clips=5, vae_frames=49, speech_clips=48, speech_seconds=5.0, clips=16, blocks=6, pool=384, fresh=24,
+    uses=8, roll_clips=12, roll_blocks=6, role_clips=12, role_blocks=4,
 )  # fmt: skip
 CPU = Scale(
     largest=64, vae_clips=2, vae_frames=9, speech_clips=3, speech_seconds=2.4, clips=2, blocks=2, pool=24, fresh=1,
-    roll_clips=1, roll_blocks=3,
+    uses=1, roll_clips=1, roll_blocks=3, role_clips=1, role_blocks=2,
 )  # fmt: skip
 
 

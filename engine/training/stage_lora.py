@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from engine.model.weights import empty_weights, load_tensors
 from engine.training.adapters import Adapter
 from engine.training.footage import Footage
 from engine.training.network import Given, Places, attend_all, distances, encode_audio, encode_text, prefill, velocity
+from engine.training.precision import mixed_precision
+from engine.training.recording import Tensors
 from engine.training.stage_transformer import CLEAN_SIGMA, CLEAN_WEIGHT, first_blocks, noise_levels, sinks_in_use
 
 _LEAD_FRAMES = 9  # of the portrait before a clip's frames
@@ -88,8 +91,8 @@ class LoraStage:
         """Rank and scale."""
         return {"rank": self.adapter.rank, "alpha": self.adapter.alpha}
 
-    def loss(self, number: int) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """Error of the velocity over one window."""
+    def batch(self, number: int) -> tuple[Hashable, Tensors]:
+        """One window of one clip. Sink 0 holds the portrait, sink 1 the clip's first latent: a long video has both."""
         rng = np.random.default_rng([self.seed, number])
         clip = self.clips[int(rng.integers(len(self.clips)))]
         blocks = min(self.blocks, clip.latents.shape[1] // BLOCK_LATENTS)
@@ -97,31 +100,35 @@ class LoraStage:
         first = 0 if rng.random() < _START_SHARE else int(rng.integers(0, last + 1))
         latents = clip.latents[None, :, BLOCK_LATENTS * first : BLOCK_LATENTS * (first + blocks)].float()
         sigma, timestep = noise_levels(rng, 1, self.device)
-        noise = torch.randn(latents.shape, device=self.device, generator=_generator(rng, self.device))
+        is_start = torch.tensor([first == 0]).to(self.device)
+        batch = {
+            "latents": latents, "sigma": sigma, "timestep": timestep, "text": clip.text[None],
+            "noise": torch.randn(latents.shape, device=self.device, generator=_generator(rng, self.device)),
+            "reference": clip.reference[None], "renewed": clip.latents[None, :, :1], "motion": clip.motion[None],
+            "speech": clip.speech[None, first : first + blocks], "first": first_blocks(rng, is_start),
+            "distance": distances(rng, 1, blocks, self.device),
+        }  # fmt: skip
+        sinks = sinks_in_use(blocks) if first == 0 else [int(rng.random() < 0.7)] * blocks
+        return tuple(sinks), batch
+
+    def loss(self, key: Hashable, batch: Tensors) -> tuple[Tensor, Tensors]:
+        """Error of the velocity over one window."""
+        assert isinstance(key, tuple)
+        latents, noise, sigma = batch["latents"], batch["noise"], batch["sigma"]
         noisy = (1 - sigma) * latents + sigma * noise
-        mixed = self.model.patch_embedding.weight.dtype == torch.bfloat16 or self.device.type == "cuda"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            given, places, sinks = self._given(clip, rng, first, blocks)
-            attend = attend_all(given, places, sinks)
-            answer = velocity(self.model, noisy, timestep, given, attend, is_recomputed=self.is_recomputed)
+        is_mixed = self.model.patch_embedding.weight.dtype == torch.bfloat16 or self.device.type == "cuda"
+        with mixed_precision(self.device, is_wanted=is_mixed):
+            text = encode_text(self.model, batch["text"])
+            sinks = [prefill(self.model, batch[name], batch["motion"], text) for name in ("reference", "renewed")]
+            rows, columns = latents.shape[-2] // 2, latents.shape[-1] // 2
+            given = Given(text, encode_audio(self.model, batch["speech"]), sinks, rows, columns)
+            places = Places.of(self.model, batch["first"], len(key), rows, columns, batch["distance"])
+            attend = attend_all(given, places, list(key))
+            answer = velocity(self.model, noisy, batch["timestep"], given, attend, is_recomputed=self.is_recomputed)
         weight = torch.where(sigma < CLEAN_SIGMA, CLEAN_WEIGHT, 1.0).squeeze()
         error = (answer.float() - (noise - latents)).square().mean()
         implied = (noisy - sigma * answer.float() - latents).square().mean()
         return weight * error, {"latent_error": implied}
-
-    def _given(
-        self, clip: Prepared, rng: np.random.Generator, first: int, blocks: int
-    ) -> tuple[Given, Places, list[int]]:
-        """Sink 0 holds the portrait, sink 1 the clip's first latent: both happen in a long video."""
-        is_start = torch.tensor([first == 0], device=self.device)
-        text = encode_text(self.model, clip.text[None])
-        references = (clip.reference, clip.latents[:, :1])
-        sinks = [prefill(self.model, reference[None], clip.motion[None], text) for reference in references]
-        rows, columns = clip.latents.shape[-2] // 2, clip.latents.shape[-1] // 2
-        given = Given(text, encode_audio(self.model, clip.speech[None, first : first + blocks]), sinks, rows, columns)
-        distance = distances(rng, 1, blocks, self.device)
-        places = Places.of(self.model, first_blocks(rng, is_start), blocks, rows, columns, distance)
-        return given, places, sinks_in_use(blocks) if first == 0 else [int(rng.random() < 0.7)] * blocks
 
 
 def _generator(rng: np.random.Generator, device: torch.device) -> torch.Generator:

@@ -7,17 +7,20 @@ from typing import Any
 from torch import nn
 
 from engine.training.adapters import Adapter
+from engine.training.clips import Formats
 from engine.training.scenes import Pool
 from engine.training.stage_transformer import DistilStage, Student
 
 RANK = 8
 ALPHA = RANK / 2
+ROLE_FORMATS: Formats = ((192, 128, 1.0),)
 
 
 class RoleStage(DistilStage):
     """Trains an `Adapter` of a frozen `Student`."""
 
     learning_rate = 3e-3
+    steps = (4,)
 
     def __init__(self, role: str, student: Student, pool: Pool, clips: int, seed: int) -> None:
         super().__init__(student, pool, clips)

@@ -10,6 +10,9 @@ practised, not hoped for. No gradient flows into earlier steps or blocks, so it 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,9 @@ from torch import Tensor, nn
 
 from engine.catalog import BLOCK_LATENTS, ModelShape
 from engine.model.attention import KeysValues
-from engine.model.sampler import Schedule, euler_step, schedule
+from engine.model.sampler import euler_step, schedule
 from engine.model.transformer import Transformer
+from engine.training.clips import Formats
 from engine.training.network import (
     RING_BLOCKS,
     Given,
@@ -32,11 +36,14 @@ from engine.training.network import (
     prefill,
     velocity,
 )  # fmt: skip
-from engine.training.parts import POCKET, encode_prompts, named, new_text, new_transformer
+from engine.training.parts import POCKET, encode_tokens, named, new_text, new_transformer, prompt_tokens
+from engine.training.precision import mixed_precision
+from engine.training.recording import Tensors
 from engine.training.scenes import Pool, Scenes
 
 STEPS, STEP_SHARES = (3, 4, 5), (0.42, 0.46, 0.12)
 CLEAN_SIGMA, CLEAN_WEIGHT = 0.05, 0.05  # the last step sees nearly no noise, and what it answers hardly matters
+ROLL_FORMATS: Formats = ((192, 128, 0.6), (128, 192, 0.2), (384, 256, 0.2))
 _FIRST_BLOCK_WEIGHT = 0.5  # of a clip whose history is cut off
 _ONLINE_SHARE = 0.75  # of videos whose reference is renewed after the first clip
 _FAR_SHARE, _FAR_BLOCKS, _NEAR_BLOCKS = 0.15, 4000, 160
@@ -56,25 +63,28 @@ class Student:
         unused = {"transformer.cond_encoder.weight"}  # the pose branch: only its bias takes part
         return {name: p for name, p in both.items() if isinstance(p, nn.Parameter) and name not in unused}
 
-    def words(self, prompts: list[str]) -> list[KeysValues]:
-        """Keys and values per layer of prompts."""
-        rows = encode_prompts(self.text, prompts, self.transformer.config.text_len, self.device)
-        return encode_text(self.transformer, rows)
-
-    def given(self, scenes: Scenes, rng: np.random.Generator) -> Given:
+    def given(self, batch: Tensors) -> Given:
         """Everything a batch is conditioned on. Sink 0 is that of a clip's first four blocks, sink 1 of the others.
 
         Most videos renew the reference after their first clip; a clip from later in such a video knows nothing else.
         """
-        text = self.words(scenes.prompts)
-        is_online = torch.from_numpy(rng.random(len(scenes.prompts)) < _ONLINE_SHARE).to(self.device)
+        text = encode_text(self.transformer, encode_tokens(self.text, batch["tokens"]))
+        reference, is_online = batch["motion"][:, :, :1], batch["is_online"]
         references = [
-            torch.where(renews.view(-1, 1, 1, 1, 1), scenes.renewed, scenes.reference)
-            for renews in (is_online & ~scenes.is_start, is_online)
+            torch.where(renews.view(-1, 1, 1, 1, 1), batch["renewed"], reference)
+            for renews in (is_online & ~batch["is_start"], is_online)
         ]
-        sinks = [prefill(self.transformer, reference, scenes.motion, text) for reference in references]
-        rows, columns = scenes.latents.shape[-2] // 2, scenes.latents.shape[-1] // 2
-        return Given(text, encode_audio(self.transformer, scenes.speech), sinks, rows, columns)
+        sinks = [prefill(self.transformer, reference, batch["motion"], text) for reference in references]
+        rows, columns = batch["latents"].shape[-2] // 2, batch["latents"].shape[-1] // 2
+        return Given(text, encode_audio(self.transformer, batch["speech"]), sinks, rows, columns)
+
+    def inputs(self, scenes: Scenes, rng: np.random.Generator) -> Tensors:
+        """What of a batch does not depend on how it is denoised."""
+        count = len(scenes.prompts)
+        is_online = torch.from_numpy(rng.random(count) < _ONLINE_SHARE).to(self.device)
+        tokens = prompt_tokens(scenes.prompts, self.transformer.config.text_len, self.device)
+        first = first_blocks(rng, scenes.is_start)
+        return {**scenes.tensors(), "tokens": tokens, "is_online": is_online, "first": first}
 
 
 class TeacherStage:
@@ -90,25 +100,32 @@ class TeacherStage:
         """Transformer and text encoder."""
         return self.student.parameters()
 
-    def loss(self, number: int) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """Error of the velocity, every clip at its own denoise step."""
+    def batch(self, number: int) -> tuple[Hashable, Tensors]:
+        """Clips, every one at its own denoise step."""
         scenes, rng = self.pool.batch(number, self.clips), self.pool.maker.casting.rng(number, 5)
         device, count, blocks = self.student.device, scenes.latents.shape[0], scenes.latents.shape[2] // BLOCK_LATENTS
         sigma, timestep = noise_levels(rng, count, device)
         noise = torch.randn(scenes.latents.shape, device=device, generator=_generator(rng, device))
+        drawn = {"sigma": sigma, "timestep": timestep, "noise": noise, "distance": distances(rng, count, blocks, device)}
+        return None, {**self.student.inputs(scenes, rng), **drawn}
+
+    def loss(self, key: Hashable, batch: Tensors) -> tuple[Tensor, Tensors]:
+        """Error of the velocity."""
+        latents, noise, sigma = batch["latents"], batch["noise"], batch["sigma"]
+        blocks = latents.shape[2] // BLOCK_LATENTS
         level = sigma.view(-1, 1, 1, 1, 1)
-        noisy = (1 - level) * scenes.latents + level * noise
-        first = first_blocks(rng, scenes.is_start)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            given = self.student.given(scenes, rng)
-            distance = distances(rng, count, blocks, device)
-            places = Places.of(self.student.transformer, first, blocks, given.rows, given.columns, distance)
-            sinks = sinks_in_use(blocks)
-            answer = velocity(self.student.transformer, noisy, timestep, given, attend_all(given, places, sinks))
-        error = ((answer - (noise - scenes.latents)).square() * scenes.weight).mean((1, 3, 4))  # [B, 3K]
-        per_clip = (error * _block_weight(scenes.is_start, error)).mean(1)
+        noisy = (1 - level) * latents + level * noise
+        with mixed_precision(self.student.device):
+            given = self.student.given(batch)
+            places = Places.of(
+                self.student.transformer, batch["first"], blocks, given.rows, given.columns, batch["distance"]
+            )
+            attend = attend_all(given, places, sinks_in_use(blocks))
+            answer = velocity(self.student.transformer, noisy, batch["timestep"], given, attend)
+        error = ((answer - (noise - latents)).square() * batch["weight"]).mean((1, 3, 4))  # [B, 3K]
+        per_clip = (error * _block_weight(batch["is_start"], error)).mean(1)
         weight = torch.where(sigma < CLEAN_SIGMA, CLEAN_WEIGHT, 1.0)
-        implied = (noisy - level * answer - scenes.latents).square().mean((1, 2, 3, 4))
+        implied = (noisy - level * answer - latents).square().mean((1, 2, 3, 4))
         return (per_clip * weight).sum() / weight.sum(), {
             "latent_error": (implied * (sigma > CLEAN_SIGMA)).sum() / (sigma > CLEAN_SIGMA).sum().clamp(min=1),
         }
@@ -123,6 +140,7 @@ class DistilStage:
 
     name = "distil"
     learning_rate = 5e-4
+    steps: tuple[int, ...] = (4, 3)
 
     def __init__(self, student: Student, pool: Pool, clips: int) -> None:
         self.student, self.pool, self.clips = student, pool, clips
@@ -131,19 +149,30 @@ class DistilStage:
         """Transformer and text encoder."""
         return self.student.parameters()
 
-    def loss(self, number: int) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """Error of the implied latents along a roll-out; half of the blocks count, all are made."""
+    def batch(self, number: int) -> tuple[Hashable, Tensors]:
+        """Clips and the number of steps; every other block counts, all are made."""
         scenes, rng = self.pool.batch(number, self.clips), self.pool.maker.casting.rng(number, 6)
-        device, blocks = self.student.device, scenes.latents.shape[2] // BLOCK_LATENTS
-        plan = schedule(int(rng.choice(STEPS, p=STEP_SHARES)))
-        counted = set(rng.permutation(blocks)[: max(1, blocks // 2)].tolist())
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            roll = RollOut(self.student, scenes, plan, rng)
+        count, blocks, device = len(scenes.prompts), scenes.latents.shape[2] // BLOCK_LATENTS, self.student.device
+        steps = int(rng.choice(self.steps))
+        # Which half counts goes with the number of steps, so that fewer ways need recording.
+        counted = steps % 2 if blocks > 1 else 0
+        drawn = {
+            "noise": torch.randn(scenes.latents.shape, device=device, generator=_generator(rng, device)),
+            "distance": distances(rng, count, blocks * steps, device),
+        }
+        return (steps, counted), {**self.student.inputs(scenes, rng), **drawn}
+
+    def loss(self, key: Hashable, batch: Tensors) -> tuple[Tensor, Tensors]:
+        """Error of the implied latents along a roll-out."""
+        assert isinstance(key, tuple)
+        steps, counted = key
+        with mixed_precision(self.student.device):
+            roll = RollOut(self.student, batch, steps)
             losses, final = [], []
-            for block in range(blocks):
-                error, made = roll.block(block, is_counted=block in counted)
+            for block in range(batch["latents"].shape[2] // BLOCK_LATENTS):
+                error, made = roll.block(block, is_counted=block % 2 == counted)
                 losses += error
-                final.append((made - roll.truth(block)).square().mean())
+                final.append((made - roll.of_block("latents", block)).square().mean())
         return torch.stack(losses).mean(), {"final_error": torch.stack(final).mean(), "last_block_error": final[-1]}
 
     def facts(self) -> dict[str, Any]:
@@ -154,41 +183,34 @@ class DistilStage:
 class RollOut:
     """Block after block with rings of the model's own samples."""
 
-    def __init__(self, student: Student, scenes: Scenes, plan: Schedule, rng: np.random.Generator) -> None:
-        self.student, self.scenes, self.plan, self.rng = student, scenes, plan, rng
-        self.given = student.given(scenes, rng)
-        self.first = first_blocks(rng, scenes.is_start)
-        self.sinks = sinks_in_use(scenes.latents.shape[2] // BLOCK_LATENTS)
-        self.rings = [Ring() for _ in range(plan.steps)]
-        self.noise = _generator(rng, student.device)
+    def __init__(self, student: Student, batch: Tensors, steps: int) -> None:
+        self.student, self.batch, self.steps = student, batch, steps
+        self.sigmas, self.timesteps = _levels(steps)
+        self.given = student.given(batch)
+        self.sinks = sinks_in_use(batch["latents"].shape[2] // BLOCK_LATENTS)
+        self.rings = [Ring() for _ in range(steps)]
 
-    def truth(self, block: int) -> Tensor:
-        """The true latents [B, 16, 3, h, w] of a block."""
-        return self.scenes.latents[:, :, block * BLOCK_LATENTS : (block + 1) * BLOCK_LATENTS]
+    def of_block(self, name: str, block: int) -> Tensor:
+        """A block's part [B, 16, 3, h, w] of latents or noise."""
+        return self.batch[name][:, :, block * BLOCK_LATENTS : (block + 1) * BLOCK_LATENTS]
 
     def block(self, block: int, *, is_counted: bool) -> tuple[list[Tensor], Tensor]:
         """(losses of the steps, clean latents) of the next block."""
-        truth, device = self.truth(block), self.student.device
-        x = torch.randn(truth.shape, device=device, generator=self.noise)
-        given = Given(
-            self.given.text,
-            _of_block(self.given, truth.shape[0], block),
-            self.given.sinks,
-            self.given.rows,
-            self.given.columns,
-        )
-        losses = []
-        for step in range(self.plan.steps):
-            sigma = float(self.plan.sigmas[step])
-            distance = distances(self.rng, truth.shape[0], 1, device)
-            places = Places.of(self.student.transformer, self.first + block, 1, given.rows, given.columns, distance)
-            timestep = self.plan.timesteps[step].to(device).expand(truth.shape[0])
+        truth, x = self.of_block("latents", block), self.of_block("noise", block)
+        given = replace(self.given, audio=_of_block(self.given, truth.shape[0], block))
+        model, losses = self.student.transformer, []
+        for step in range(self.steps):
+            sigma = self.sigmas[step]
+            distance = self.batch["distance"][:, block * self.steps + step, None]
+            places = Places.of(model, self.batch["first"] + block, 1, given.rows, given.columns, distance)
+            timestep = torch.full((truth.shape[0],), self.timesteps[step], device=x.device)
             with torch.set_grad_enabled(is_counted and torch.is_grad_enabled()):
                 attend = self.rings[step].attend(given, places, self.sinks[block])
-                answer = velocity(self.student.transformer, x, timestep, given, attend)
+                answer = velocity(model, x, timestep, given, attend)
                 if is_counted and sigma > CLEAN_SIGMA:
-                    losses.append(((x - sigma * answer - truth).square() * self.scenes.weight).mean())
-            x = euler_step(x, answer.detach(), self.plan.sigmas[step].to(device), self.plan.sigmas[step + 1].to(device))
+                    losses.append(((x - sigma * answer - truth).square() * self.batch["weight"]).mean())
+            now, later = (torch.full((), level, device=x.device) for level in self.sigmas[step : step + 2])
+            x = euler_step(x, answer.detach(), now, later)
         return losses, x
 
 
@@ -201,6 +223,13 @@ def _of_block(given: Given, count: int, block: int) -> list[tuple[KeysValues, Te
     return [((cut(k), cut(v)), cut(shift), cut(scale)) for (k, v), shift, scale in given.audio]
 
 
+@lru_cache(maxsize=8)
+def _levels(steps: int) -> tuple[list[float], list[float]]:
+    """Sigmas and timesteps of a schedule as plain numbers."""
+    plan = schedule(steps)
+    return plan.sigmas.tolist(), plan.timesteps.tolist()
+
+
 def noise_levels(rng: np.random.Generator, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """sigma and timestep [count]: steps of schedules as they are used."""
     sigmas, timesteps = [], []
@@ -209,7 +238,7 @@ def noise_levels(rng: np.random.Generator, count: int, device: torch.device) -> 
         step = int(rng.integers(plan.steps - 1)) if rng.random() < 0.92 else plan.steps - 1
         sigmas.append(float(plan.sigmas[step]))
         timesteps.append(float(plan.timesteps[step]))
-    return torch.tensor(sigmas, device=device), torch.tensor(timesteps, device=device)
+    return torch.tensor(sigmas).to(device), torch.tensor(timesteps).to(device)
 
 
 def first_blocks(rng: np.random.Generator, is_start: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ latents that a diffusion model can make; afterwards their mean and spread are me
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.training.clips import Cast, Casting
+from engine.training.clips import Casting, people_of
+from engine.training.faces import draw_faces, portrait
 from engine.training.parts import named, new_vae
+from engine.training.pen import EVERY_CHOICE
+from engine.training.precision import mixed_precision
+from engine.training.recording import Recorder, Tensors
 from engine.training.size import Scale
 from engine.training.video_batch import decode_batch, encode_batch
 
@@ -24,8 +29,8 @@ _PULL = 1e-4  # of the pull towards the normal distribution
 _MOVING = 3.0  # how much more errors count where something has changed since the portrait
 _STILL_FRAMES = 5  # a clip that begins at its portrait shows it for so long
 _STATISTICS_BATCHES = 8
-CROP = (192, 128)
-_USES = 4  # steps per drawn batch
+CROP = 80  # pixels, either way
+_USES = 10  # steps per drawn batch
 _KEPT_BATCHES = 48  # to choose from: about 2 GB of a GPU
 
 
@@ -38,20 +43,28 @@ class VaeStage:
     def __init__(self, casting: Casting, scale: Scale, seed: int) -> None:
         self.casting, self.scale = casting, scale
         self.vae = new_vae(seed).to(casting.device)
+        self._draw = Recorder(_drawn_clips, casting.device)
         self._drawn: deque[Tensor] = deque(maxlen=_KEPT_BATCHES)
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Encoder and decoder."""
         return {name: p for name, p in named("vae", self.vae).items() if isinstance(p, nn.Parameter)}
 
-    def loss(self, number: int) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """Reconstruction of one batch."""
+    def batch(self, number: int) -> tuple[Hashable, Tensors]:
+        """`video` [B, T, 3, H, W] and `noise` for its latents."""
         video = self._video(number)
-        with torch.autocast(video.device.type, torch.bfloat16, enabled=video.is_cuda):
+        count, frames, _, height, width = video.shape
+        shape = (count, 16, 1 + (frames - 1) // 4, height // 8, width // 8)
+        draws = torch.Generator(video.device).manual_seed(self.casting.seed * 1_000_003 + number)
+        return None, {"video": video, "noise": torch.randn(shape, device=video.device, generator=draws)}
+
+    def loss(self, key: Hashable, batch: Tensors) -> tuple[Tensor, Tensors]:
+        """Reconstruction of one batch."""
+        video = batch["video"]
+        with mixed_precision(video.device):
             mean, log_variance = encode_batch(self.vae, video)
             log_variance = log_variance.clamp(-20.0, 4.0)
-            noise = torch.randn(mean.shape, device=mean.device, generator=self._noise(number, mean.device))
-            z = mean + (0.5 * log_variance).exp() * noise
+            z = mean + (0.5 * log_variance).exp() * batch["noise"]
             made = decode_batch(self.vae, z)
         pull = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean()
         error = made - video
@@ -93,13 +106,22 @@ class VaeStage:
     def _new_batch(self, number: int) -> Tensor:
         """uint8 [B, T, 3, H, W]: half the clips begin at their portrait, which stands still for a moment. Drawing takes
         thousands of small operations, more than a step of training: so each batch is used several times."""
-        width, height = self.casting.format(number // _USES, self.scale.largest)
+        size = self.casting.format(number // _USES, largest=self.scale.largest)
         cast = self.casting.draw(number, self.scale.vae_clips, self.scale.vae_frames)
-        video = _with_still(cast, self.scale.vae_frames, width, height)
-        return ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        inputs = {**cast.drawable(0, self.scale.vae_frames), "is_start": cast.is_start}
+        return self._draw(size, inputs)["coded"].clone()
 
-    def _noise(self, number: int, device: torch.device) -> torch.Generator:
-        return torch.Generator(device).manual_seed(self.casting.seed * 1_000_003 + number)
+
+def _drawn_clips(size: Hashable, cast: Tensors) -> Tensors:
+    assert isinstance(size, tuple)
+    width, height = size
+    who, motion = people_of(cast)
+    choices = None if who.size.device.type == "cpu" else EVERY_CHOICE
+    video = draw_faces(who, motion, width, height, choices)
+    still = portrait(who, width, height, choices).unsqueeze(1).expand(-1, _STILL_FRAMES, -1, -1, -1)
+    begins = torch.cat([still, video[:, :-_STILL_FRAMES]], dim=1)
+    video = torch.where(cast["is_start"].view(-1, 1, 1, 1, 1), begins, video)
+    return {"coded": (video * 255).round().clamp(0, 255).to(torch.uint8)}
 
 
 def _pixels(coded: Tensor) -> Tensor:
@@ -107,18 +129,10 @@ def _pixels(coded: Tensor) -> Tensor:
     return coded.float() / 127.5 - 1
 
 
-def _with_still(cast: Cast, frames: int, width: int, height: int) -> Tensor:
-    video = cast.frames(0, frames, width, height)
-    still = cast.portraits(width, height).unsqueeze(1).expand(-1, _STILL_FRAMES, -1, -1, -1)
-    begins = torch.cat([still, video[:, : frames - _STILL_FRAMES]], dim=1)
-    return torch.where(cast.is_start.view(-1, 1, 1, 1, 1), begins, video)
-
-
 def _cropped(video: Tensor, rng: np.random.Generator) -> Tensor:
-    """A window no larger than 192 x 128 (either way round) of larger pictures."""
+    """A small square window: rather long clips than large ones, since what the layers remember settles over time only."""
     height, width = video.shape[-2:]
-    wide, high = CROP if width >= height else CROP[::-1]
-    wide, high = min(wide, width), min(high, height)
+    wide, high = min(CROP, width), min(CROP, height)
     left, top = int(rng.integers(0, width - wide + 1)), int(rng.integers(0, height - high + 1))
     return video[..., top : top + high, left : left + wide].contiguous()
 

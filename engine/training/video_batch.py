@@ -6,12 +6,18 @@ H, W pixels; h, w latent height and width. Inside, channels come last: [B, T, H,
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.model.vae import VideoAutoencoder
 from engine.model.vae_parts import AttentionBlock, CausalConv, Resample, ResidualBlock, RMSNorm
+from engine.training.precision import full_precision
+
+_TINY = 1e-12  # against division by zero
 
 
 def encode_batch(vae: VideoAutoencoder, video: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,20 +41,21 @@ def decode_batch(vae: VideoAutoencoder, z: Tensor) -> Tensor:
 
 def normalised(vae: VideoAutoencoder, mean: Tensor) -> Tensor:
     """Latents [B, 16, n, h, w] as the transformer sees them."""
-    centre, spread = (
-        torch.tensor(x, device=mean.device).view(1, -1, 1, 1, 1)
-        for x in (vae.config.latents_mean, vae.config.latents_std)
-    )
+    centre, spread = _statistics(vae.config.latents_mean, vae.config.latents_std, mean.device)
     return (mean - centre) / spread
 
 
 def denormalised(vae: VideoAutoencoder, latents: Tensor) -> Tensor:
     """Inverse of `normalised`."""
-    centre, spread = (
-        torch.tensor(x, device=latents.device).view(1, -1, 1, 1, 1)
-        for x in (vae.config.latents_mean, vae.config.latents_std)
-    )
+    centre, spread = _statistics(vae.config.latents_mean, vae.config.latents_std, latents.device)
     return latents * spread + centre
+
+
+@lru_cache(maxsize=16)
+def _statistics(mean: tuple[float, ...], spread: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Both as [1, 16, 1, 1, 1], kept on the device: a recorded step must copy nothing over."""
+    first, second = (torch.tensor(x, device=device).view(1, -1, 1, 1, 1) for x in (mean, spread))
+    return first, second
 
 
 def _layer(layer: nn.Module, x: Tensor) -> Tensor:
@@ -95,7 +102,13 @@ def _down(layer: Resample, x: Tensor) -> Tensor:
     small = _videos(F.conv2d(_images(F.pad(x, (0, 0, 0, 1, 0, 1))), weight, bias, stride=2), x.shape[1])
     if not layer.is_temporal or x.shape[1] == 1:
         return small
-    return torch.cat([small[:, :1], _over_time(layer.time_conv, small, stride=2)], dim=1)
+    return torch.cat([small[:, :1], _halved(layer.time_conv, small)], dim=1)
+
+
+def _halved(conv: nn.Module, x: Tensor) -> Tensor:
+    """Every second frame, from the pairs after the first frame, each seeing the one before."""
+    assert isinstance(conv, CausalConv)
+    return _tapped(conv, torch.cat([x[:, tap : x.shape[1] - 2 + tap : 2] for tap in range(3)], dim=-1))
 
 
 def _head(head: nn.ModuleList, x: Tensor) -> Tensor:
@@ -103,8 +116,10 @@ def _head(head: nn.ModuleList, x: Tensor) -> Tensor:
 
 
 def _norm(norm: nn.Module, x: Tensor) -> Tensor:
+    """As the engine's norm, x / |x| * sqrt(C) * gamma, in one operation: x / rms(x) * gamma."""
     assert isinstance(norm, RMSNorm)
-    return F.normalize(x.float(), dim=-1).to(x.dtype) * norm.scaled_gamma().to(x.dtype)
+    with full_precision(x.device):
+        return F.rms_norm(x, x.shape[-1:], norm.gamma.flatten().to(x.dtype), eps=_TINY)
 
 
 def _conv(conv: nn.Module, x: Tensor) -> Tensor:
@@ -112,19 +127,41 @@ def _conv(conv: nn.Module, x: Tensor) -> Tensor:
     assert isinstance(conv, CausalConv)
     if conv.taps == 1:
         return F.linear(x, conv.weight.flatten(1), conv.bias)
-    return _over_time(conv, F.pad(x, (0, 0, 0, 0, 0, 0, 2, 0)))
+    return _tapped(conv, _Taps.apply(x))  # type: ignore[no-untyped-call]
 
 
-def _over_time(conv: nn.Module, x: Tensor, stride: int = 1) -> Tensor:
-    """Valid in time: the three temporal taps lie side by side in the channels of one 2-D convolution."""
-    assert isinstance(conv, CausalConv)
-    last = x.shape[1] - conv.taps
-    taps = torch.cat([x[:, tap : last + tap + 1 : stride] for tap in range(conv.taps)], dim=-1)
+def _tapped(conv: CausalConv, taps: Tensor) -> Tensor:
+    """The three temporal taps lie side by side in the channels [B, T, H, W, 3 C] of one 2-D convolution."""
     weight = conv.weight.transpose(1, 2).flatten(1, 2)
     if not conv.is_spatial:
         return F.linear(taps, weight.flatten(1), conv.bias)
     weight = weight.contiguous(memory_format=torch.channels_last)
     return _videos(F.conv2d(_images(taps), weight, conv.bias, padding=1), taps.shape[1])
+
+
+class _Taps(torch.autograd.Function):
+    """[B, T, H, W, C] -> [B, T, H, W, 3 C]: every frame beside the two before it, zeros before the first.
+
+    Padding and joining do the same with four times the memory traffic, most of it on the way back.
+    """
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        taps, channels = x.new_empty(*x.shape[:-1], 3 * x.shape[-1]), x.shape[-1]
+        taps[..., 2 * channels :] = x
+        for past in (1, 2):
+            part = taps[..., (2 - past) * channels : (3 - past) * channels]
+            part[:, :past] = 0
+            part[:, past:] = x[:, :-past]
+        return taps
+
+    @staticmethod
+    def backward(_ctx: Any, *grads: Tensor) -> Tensor:
+        oldest, middle, newest = grads[0].chunk(3, dim=-1)
+        total = newest.clone(memory_format=torch.contiguous_format)
+        total[:, :-1] += middle[:, 1:]
+        total[:, :-2] += oldest[:, 2:]
+        return total
 
 
 def _images(x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import wave
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +23,16 @@ from engine.training.adapters import Adapter
 from engine.training.curves import draw_curves
 from engine.training.export import gather, ship
 from engine.training.loop import Stage, train
-from engine.training.network import prefill
-from engine.training.parts import load_parts, new_transformer
+from engine.training.network import encode_text, prefill
+from engine.training.parts import encode_tokens, load_parts, new_transformer, prompt_tokens
+from engine.training.recording import Tensors
 from engine.training.size import Scale
 from engine.training.stage_transformer import Student
 
 torch.set_num_threads(1)
 TINY = Scale(
     largest=64, vae_clips=1, vae_frames=5, speech_clips=1, speech_seconds=0.6, clips=1, blocks=1, pool=2, fresh=1,
-    roll_clips=1, roll_blocks=2,
+    uses=1, roll_clips=1, roll_blocks=2, role_clips=1, role_blocks=2,
 )  # fmt: skip
 CPU = torch.device("cpu")
 
@@ -103,10 +105,14 @@ def test_a_damaged_shipped_file_is_refused(trained: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["vae", "speech"])
 def test_losses_fall_on_one_batch(name: str, tmp_path: Path) -> None:
     stage = pocket.build_stage(name, tmp_path, 1, "cpu", scale=TINY, people=1)
-    before = float(stage.loss(0)[0].detach())
+    before = _loss(stage)
     again = _OneBatch(stage)
     train(again, tmp_path, seconds=600, seed=1, device=CPU, resume=False, max_steps=6, say=lambda _: None)
-    assert float(stage.loss(0)[0].detach()) < 0.9 * before
+    assert _loss(stage) < 0.9 * before
+
+
+def _loss(stage: Stage) -> float:
+    return float(stage.loss(*stage.batch(0))[0].detach())
 
 
 class _OneBatch:
@@ -114,16 +120,18 @@ class _OneBatch:
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.name, self.learning_rate = stage, stage.name, stage.learning_rate
-        self.parameters, self.facts = stage.parameters, stage.facts
+        self.parameters, self.facts, self.loss = stage.parameters, stage.facts, stage.loss
 
-    def loss(self, _number: int) -> tuple[torch.Tensor, dict[str, float | torch.Tensor]]:
-        return self.stage.loss(0)
+    def batch(self, _number: int) -> tuple[Hashable, Tensors]:
+        return self.stage.batch(0)
 
 
 def test_an_adapter_that_is_detached_leaves_no_trace() -> None:
     model = new_transformer()
     reference, motion = torch.randn(1, 16, 1, 8, 8), torch.randn(1, 16, 19, 8, 8)
-    text = Student(CPU, 0).words(["a prompt"])
+    student = Student(CPU, 0)
+    tokens = prompt_tokens(["a prompt"], student.transformer.config.text_len, CPU)
+    text = encode_text(student.transformer, encode_tokens(student.text, tokens))
     with torch.no_grad():
         before = prefill(model, reference, motion, text)[-1][0]
         adapter = Adapter(model, 4, 2.0, seed=0)

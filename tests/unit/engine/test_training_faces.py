@@ -82,7 +82,7 @@ def test_a_prompt_names_what_is_drawn(crowd: People) -> None:
 def test_a_role_changes_what_is_seen_and_not_the_portrait(role: str) -> None:
     cast = Casting(5, "cpu").draw(0, 2, 4)
     before = cast.portraits(WIDTH, HEIGHT)
-    plain, styled = cast.frames(0, 4, WIDTH, HEIGHT), ROLES[role].frames(cast, 0, 4, WIDTH, HEIGHT)
+    plain, styled = cast.frames(0, 4, WIDTH, HEIGHT), ROLES[role].frames(cast.who, cast.motion.frames(0, 4), WIDTH, HEIGHT)
     assert styled.shape == plain.shape and styled.abs().max() <= 1.0
     assert (styled - plain).abs().mean() > 0.03
     assert torch.equal(cast.portraits(WIDTH, HEIGHT), before)

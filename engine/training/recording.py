@@ -1,0 +1,108 @@
+"""Functions of tensors, recorded once as CUDA graphs and replayed: a small model's step is thousands of small operations,
+and starting each by itself costs a GPU more time than computing it.
+
+A function is called as it is the first time it meets inputs of one form (allocators, algorithms and the optimiser's
+state settle), then recorded. It must touch nothing of the host: no value read back, no tensor copied over, nothing drawn
+at random. `tests/unit/engine/test_training_recording.py` holds the stages' losses to that on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Tensors = dict[str, Tensor]
+Function = Callable[[Hashable, Tensors], Tensors]
+EAGER_CALLS = 1  # with inputs of one form, before they are recorded
+
+
+class Recorder:
+    """Calls `function(key, tensors)`; on a GPU from a recording where there is one.
+
+    What is returned from a recording lies in its memory: use or copy it before the next call. A recorder belongs to the
+    stream it is first called on.
+    """
+
+    def __init__(self, function: Function, device: torch.device) -> None:
+        self.function, self.is_recording = function, device.type == "cuda"
+        self._seen: dict[Hashable, int] = {}
+        self._recorded: dict[Hashable, _Recorded] = {}
+        self._pool = torch.cuda.graph_pool_handle() if self.is_recording else None
+
+    def __call__(self, key: Hashable, tensors: Tensors) -> Tensors:
+        """`key` is whatever decides beside the tensors' form how the function goes."""
+        if not self.is_recording:
+            return self.function(key, tensors)
+        form = (key, tuple((name, tuple(t.shape), t.dtype) for name, t in sorted(tensors.items())))
+        known = self._recorded.get(form)
+        if known is not None:
+            return known.replay(tensors)
+        self._seen[form] = self._seen.get(form, 0) + 1
+        if self._seen[form] <= EAGER_CALLS:
+            return self.function(key, tensors)
+        inputs = {name: t.clone() for name, t in tensors.items()}
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool, stream=torch.cuda.current_stream()):
+            outputs = self.function(key, inputs)
+        self._recorded[form] = _Recorded(graph, inputs, outputs)
+        return self._recorded[form].replay(tensors)
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    graph: torch.cuda.CUDAGraph
+    inputs: Tensors
+    outputs: Tensors
+
+    def replay(self, tensors: Tensors) -> Tensors:
+        for name, value in self.inputs.items():
+            value.copy_(tensors[name], non_blocking=True)
+        self.graph.replay()
+        return self.outputs
+
+
+class Ahead:
+    """Makes the next batch on a stream of its own while the present one is used; on a CPU when it is asked for."""
+
+    def __init__(self, make: Callable[[int], tuple[Hashable, Tensors]], device: torch.device) -> None:
+        self.make = make
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._ready: tuple[int, Hashable, Tensors, torch.cuda.Event] | None = None
+
+    def take(self, number: int) -> tuple[Hashable, Tensors]:
+        """Batch `number`, usable on the current stream."""
+        if self._stream is None:
+            return self.make(number)
+        if self._ready is None or self._ready[0] != number:
+            self.prepare(number)
+        assert self._ready is not None
+        _, key, tensors, done = self._ready
+        self._ready = None
+        here = torch.cuda.current_stream()
+        here.wait_event(done)
+        for tensor in tensors.values():
+            tensor.record_stream(here)
+        return key, tensors
+
+    def prepare(self, number: int) -> None:
+        """Begin batch `number`, if that can be done beside other work."""
+        if self._stream is None:
+            return
+        with torch.cuda.stream(self._stream):
+            key, tensors = self.make(number)
+            done = torch.cuda.Event()
+            done.record()
+        self._ready = number, key, tensors, done
+
+
+def own_stream(device: torch.device) -> AbstractContextManager[object]:
+    """A stream beside the default one, which cannot be recorded; nothing on a CPU."""
+    if device.type != "cuda":
+        return nullcontext()
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return torch.cuda.stream(stream)

@@ -12,7 +12,6 @@ from scheduler.core.job import JobState
 
 MOST = 500
 LATEST_PERCENT = 200.0  # dots beyond are drawn at the edge; the hover says the truth
-MARGIN_S, YOUNG_S = 60.0, 600.0  # a young house fills the axis, too
 Chart = dict[str, Any]
 
 
@@ -29,7 +28,7 @@ def chart(reads: Reads, span: Span) -> Chart:
             "kind": kind, "x": [round(row["finished_at"] * 1000) for row in mine],
             "y": [max(-LATEST_PERCENT, min(LATEST_PERCENT, _off(row))) for row in mine], "text": [_words(row) for row in mine],
         })  # fmt: skip
-    since = max(span.since, min(rows[0]["finished_at"] - MARGIN_S, span.until - YOUNG_S)) if rows and span.is_live else span.since
+    since = span.shown_since(rows[0]["finished_at"] if rows else None)
     return {"traces": traces if rows else [], "unit": "%", "since": since * 1000, "until": span.until * 1000,
             "is_live": span.is_live}  # fmt: skip
 

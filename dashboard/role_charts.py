@@ -63,8 +63,10 @@ def _points(rows: list[dict[str, Any]], at: str, value: str, text: list[str]) ->
 
 
 def _frame(traces: list[Chart], unit: str, span: Span) -> Chart:
+    times = [at for trace in traces for at in trace["x"] if not isinstance(at, str)]
     is_empty = not any(trace["x"] for trace in traces)
-    return {"traces": [] if is_empty else traces, "unit": unit, "since": span.since * 1000, "until": span.until * 1000,
+    since = span.shown_since(min(times) / 1000 if times else None)
+    return {"traces": [] if is_empty else traces, "unit": unit, "since": since * 1000, "until": span.until * 1000,
             "is_live": span.is_live}  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from dashboard.errors import WebError
 
 HOUR = 3600.0
 NAMED = {"1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR, "7d": 168 * HOUR}
+MARGIN_S, YOUNG_S = 60.0, 600.0  # room before the first dot; the shortest span that an axis of dots shows
 LONGEST_S = 35 * 24 * HOUR  # older minutes are forgotten
 
 
@@ -38,6 +39,12 @@ class Span:
     def seconds(self) -> float:
         """How long it is."""
         return self.until - self.since
+
+    def shown_since(self, first: float | None) -> float:
+        """Where an axis begins: a young house, whose history begins late in the span, fills it nevertheless."""
+        if first is None or not self.is_live:
+            return self.since
+        return max(self.since, min(first - MARGIN_S, self.until - YOUNG_S))
 
     @property
     def is_live(self) -> bool:

@@ -32,6 +32,8 @@ def settled(page: Page, path: str, studio: Studio, *, is_paper: bool = False) ->
     page.locator('.mode[data-mode="live"]').wait_for(state="attached" if is_paper else "visible")
     for chart in page.locator("[data-chart]").all():
         expect(chart).to_have_attribute("data-drawn", "yes")
+    for words in ("Adding up …", "Working it out …"):
+        expect(page.get_by_text(words, exact=True)).to_have_count(0, timeout=20_000)
 
 
 def planned(studio: Studio) -> None:

@@ -6,6 +6,7 @@ import { layout, traces, zoned } from "./chart_looks.js";
 
 const CONFIG = { showSendToCloud: false, plotlyServerURL: "", displaylogo: false, displayModeBar: false, responsive: true };
 const REFRESH_MS = 60_000;
+const PRINT_NAMES = 6; // on paper, a legend of more would leave no room for what it explains
 const PRINT_PX = 676; // an A4 page between its margins
 const charts = []; // { place, data }
 let zoom = null; // [from, to] that a person chose
@@ -112,7 +113,7 @@ function paper(isPrinting) {
   for (const chart of charts) {
     if (chart.place.hidden || !chart.place.layout) continue;
     const size = isPrinting ? { autosize: false, width: PRINT_PX, height: 190 } : { autosize: true };
-    Plotly.react(chart.place, traces(chart.data, chart.place.dataset.chartKind), { ...layout(chart.data, rangeOf(chart.data), chart.place.dataset.chartKind), ...size }, CONFIG);
+    Plotly.react(chart.place, traces(chart.data, chart.place.dataset.chartKind), { ...layout(chart.data, rangeOf(chart.data), chart.place.dataset.chartKind), ...size, ...(isPrinting && chart.data.traces.length > PRINT_NAMES ? { showlegend: false } : {}) }, CONFIG);
   }
 }
 

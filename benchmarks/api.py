@@ -2,8 +2,8 @@
 
 Real web, daemon and store with the scripted engine. Jobs are submitted at a steady pace over one kept connection, as `local`;
 timed from the first byte sent to the last byte of the answer (the job is on disk by then). Rounds with and without company
-alternate: company is 50 live tabs, a reader of the event stream and somebody downloading a video again and again. Exits
-with 1 when the goal is missed or a tab went silent.
+alternate: company is 50 live tabs, a reader of the event stream and somebody downloading a video again and again. Beside
+it stands how long the disk alone takes to sync, before and after. Exits with 1 when the goal is missed or a tab went silent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.disk import sync_times_ms
 from benchmarks.house import House, running_house
 
 GOAL_P99_MS = 15.0
@@ -144,6 +145,7 @@ def measure(jobs: int, tabs: int) -> dict[str, Any]:
         video = _video_to_watch(house)
         number = WARM_UP
         submit_paced(house, WARM_UP, 0)
+        disk = sync_times_ms(house.data_dir)
         for turn in range(1, ROUNDS + 1):
             tell(f"round {turn} of {ROUNDS}: {jobs // ROUNDS} jobs alone")
             alone += submit_paced(house, jobs // ROUNDS, number)
@@ -153,12 +155,13 @@ def measure(jobs: int, tabs: int) -> dict[str, Any]:
                 busy += submit_paced(house, jobs // ROUNDS, number)
             number += jobs // ROUNDS
             heard.append(crowd)
+        disk += sync_times_ms(house.data_dir)
     is_heard = all(one["longest_silence_s"] < 3 and one["most_pulses"] - one["fewest_pulses"] <= 2 for one in heard)
     p99 = _quantile(busy, 0.99)
     return {
         "name": "submit_acknowledged_p99_ms", "goal": GOAL_P99_MS, "reached": round(p99, 2),
         "is_reached": p99 <= GOAL_P99_MS and is_heard, "every_tab_heard_everything": is_heard,
-        "in_company_ms": _summary(busy), "alone_ms": _summary(alone),
+        "in_company_ms": _summary(busy), "alone_ms": _summary(alone), "disk_sync_ms": _summary(disk),
         "ratio_p99_to_alone": round(p99 / _quantile(alone, 0.99), 2), "jobs_each_way": len(busy), "pace_per_s": PACE_PER_S,
         "company": heard,
     }  # fmt: skip

@@ -6,8 +6,11 @@ import dataclasses
 import time
 from typing import Any
 
-from dashboard import i18n
+from dashboard import formats, i18n
+from dashboard.context import house
+from dashboard.estimates import forecasts
 from dashboard.reads import Reads, Row
+from scheduler.client import SchedulerError
 from scheduler.core.fleet import WorkerState
 from scheduler.core.job import Job, JobState
 from scheduler.core.policy import Policy
@@ -39,7 +42,19 @@ def of_priority(reads: Reads, row: Row, priority: int | None) -> dict[str, Any]:
             for other in sorted(passed, key=lambda one: moved[one.id][0])[:NAMED]
         ],
     }  # fmt: skip
+    found["moved"] = _moved(job, wanted)
     return {**found, "words": _words(found, policy)}
+
+
+def _moved(job: Job, wanted: int) -> list[Row] | None:
+    """Whose end would move and by how much, as forecast; None where nobody can tell just now."""
+    if wanted == job.priority:
+        return []
+    try:
+        changes: list[Row] = forecasts().reorder(job.id, wanted)["changes"]
+    except SchedulerError:
+        return None
+    return changes
 
 
 def _is_later(places: tuple[int, int] | None) -> bool:
@@ -95,4 +110,11 @@ def _words(found: dict[str, Any], policy: Policy) -> list[str]:
         words.append(i18n.words("preview.keeps"))
     else:
         words.append(i18n.words("preview.stops_nobody"))
+    if found["moved"] is None:
+        words.append(i18n.words("preview.not_forecast"))
+    for one in (found["moved"] or [])[:NAMED]:
+        key = "preview.later" if one["moved_s"] > 0 else "preview.sooner"
+        zone = formats.zone_of(house().settings.zone)
+        data = {"by": formats.duration(round(abs(one["moved_s"]))), "at": formats.hour(one["finish"], zone)}
+        words.append(i18n.words(key, role=one["role"], user=one["user"], id=one["job"], **data))
     return words

@@ -16,6 +16,7 @@ STALE_AFTER_S = 15.0  # an estimate older than this is none
 GLANCE_S = 0.5  # a page waits no longer for all estimates
 QUICK_S = 0.2  # an answer to a submission waits no longer for its own
 PATIENCE_S = 30.0
+REORDER_S = 5.0  # somebody looks at a question and wants to answer it
 STALE, PENDING = "stale", "pending"
 Told = dict[str, Any]
 
@@ -52,6 +53,10 @@ class Forecasts:
     def what_if(self, request: dict[str, Any]) -> dict[str, Any]:
         """Decision, ranges and delays of a request that is not made. Raises SchedulerError."""
         return self._ask("what_if", {"request": request}, PATIENCE_S)
+
+    def reorder(self, job_id: str, priority: int) -> dict[str, Any]:
+        """Whose end another priority of this job would move, and by how much. Raises SchedulerError."""
+        return self._ask("reorder", {"job_id": job_id, "priority": priority}, REORDER_S)
 
     def score(self) -> dict[str, Any]:
         """How true forecasts were, week by week. Raises SchedulerError."""

@@ -25,6 +25,7 @@ from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.mirror import Mirror
 from scheduler.forecast.ranges import Estimate
+from scheduler.forecast.reorder import reorder
 from scheduler.forecast.scorebook import scores
 from scheduler.forecast.told import FAR, HELD, LEAST_RUNS, told_of
 from scheduler.forecast.what_if import as_request, what_if
@@ -137,6 +138,10 @@ class Forecaster:
         role = mirror.role(str(given["role"]))
         return what_if(mirror.refresh(self._clock()), mirror.estimator, given, role, self._model)
 
+    def _reorder(self, job_id: str, priority: int) -> dict[str, Any]:
+        mirror = self._opened()
+        return reorder(mirror.refresh(self._clock()), mirror.estimator, job_id, priority)
+
     def _score(self) -> dict[str, Any]:
         return scores(self._reader_opened().forecast_outcomes(self._clock() - SCORED_S))
 
@@ -168,6 +173,8 @@ class Forecaster:
             return told if told is not None else await loop.run_in_executor(self._worker, self._quick, job_id)
         if command == "what_if":
             return await loop.run_in_executor(self._worker, self._what_if, dict(args.get("request") or {}))
+        if command == "reorder":
+            return await loop.run_in_executor(self._worker, self._reorder, str(args["job_id"]), int(args["priority"]))
         if command == "score":
             return await loop.run_in_executor(self._worker, self._score)
         raise SchedulerError(404, "unknown_command", f"The forecaster knows no {command!r}.")

@@ -48,3 +48,23 @@ def test_answer_to_a_submission_carries_what_is_known_at_once(tmp_path: Path, mo
         assert estimates.with_new({"id": "j1", "state": "REJECTED"}, waits=True)["estimate_state"] == "over"
         later = estimates.with_new(queued, waits=False)
         assert (later["estimate"], later["estimate_state"]) == (None, "pending"), "nobody waits who did not ask to"
+
+
+def test_question_before_another_priority_says_who_is_done_when_or_that_nobody_can_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with web(tmp_path) as here:
+        job_id = here.job()
+        client = here.person("ana", "coordinator")
+        words = client.get(f"/jobs/{job_id}/priority/preview?priority=60").get_json()["words"]
+        assert words[-1] == "When they would be done cannot be told just now."
+        moved = [
+            {"job": "j2", "user": "tom", "role": "student", "moved_s": 125.2, "finish": 0.0},
+            {"job": job_id, "user": "ana", "role": "teacher", "moved_s": -60.0, "finish": 0.0},
+        ]
+        monkeypatch.setattr(Forecasts, "reorder", lambda self, job, priority: {"changes": moved, "changed": 2})
+        words = client.get(f"/jobs/{job_id}/priority/preview?priority=60").get_json()["words"]
+        assert words[-2].startswith("student j2 of tom: done 2:05 later, about ")
+        assert words[-1].startswith(f"teacher {job_id} of ana: done 1:00 sooner, about ")
+        same = client.get(f"/jobs/{job_id}/priority/preview?priority={here.store.job(job_id)['priority']}").get_json()  # type: ignore[index]
+        assert same["moved"] == []

@@ -91,6 +91,8 @@ def _expected(estimate: Row | None, bar: Any, job_id: str, at: float) -> list[Ba
     if estimate is None:
         return []
     start, finish = estimate["start"], estimate["finish"]
+    if start[2] <= at:  # it began before and gave way: when it goes on is not told, only when it is done
+        return [bar("range", job_id, max(at, finish[0]), finish[2]), bar("middle", job_id, finish[1], finish[1])]
     first = max(at, start[0])
     return [bar("range", job_id, first, finish[2]), bar("middle", job_id, max(at, start[1]), max(at, finish[1]))]
 

@@ -42,6 +42,14 @@ def test_slot_shows_what_it_played_and_a_waiting_job_when_it_comes(house: Web) -
     assert spread.left + spread.width <= 100
 
 
+def test_job_that_gave_way_is_drawn_where_it_ends_and_not_as_if_it_ran(house: Web) -> None:
+    job, now = house.job(), time.time()
+    told = {job: {"estimate": {"start": [now - 60] * 3, "finish": [now + 600, now + 900, now + 1200], "runs": 9}}}
+    reads = house.house.reads
+    ((spread, middle),) = (lane.bars for lane in timeline.draw(reads, [], reads.waiting(10)[0], told, now).waiting)
+    assert (spread.since, spread.until, middle.since, middle.width) == (now + 600, now + 1200, now + 900, 0)
+
+
 def test_page_names_why_nothing_is_expected(house: Web) -> None:
     house.job()
     page = house.local().get("/dashboard/queue/").get_data(as_text=True)

@@ -106,7 +106,7 @@ def play(options: ServeOptions, show: Show, should_stop: Callable[[], bool]) -> 
     preemptions = sum(_job(reader, job_id)["preemptions"] for job_id, _ in jobs)
     show.say(f"Three scenes, {joined['frames']} frames, {preemptions} preemption(s), no weights reloaded.")
     if door.status()["daemon"]["weights_trained"] is False:
-        show.say("The pocket model's weights are random until trained ones ship: expect moving noise, not a face.")
+        show.say("These weights are random: expect moving noise, not a face.")
     show.say(f"The joined video: {joined['path']}")
     return Path(joined["path"])
 

@@ -342,19 +342,19 @@ def _answers(url: str) -> bool:
 
 
 def ensure_model(options: ServeOptions, say: Callable[[str], None]) -> None:
-    """Make the pocket model's directory on the first start: random weights until trained ones ship, and say so."""
+    """Make the pocket model's directory on the first start, and say whose weights it has."""
     if options.engine != "real" or (options.model_dir / "model.json").exists():
         return
     if options.model != "pocket":
         prepare_public_model(options.model_dir, say)
         return
-    say("making the pocket model's weights: they are random, so expect moving noise instead of a face")
     made = subprocess.run(
         python_module("engine.model.pocket", str(options.model_dir)), capture_output=True, text=True,
         preexec_fn=functools.partial(die_with, os.getpid()),
     )  # fmt: skip
     if made.returncode:
         raise CannotStart(f"The pocket model could not be made:\n{made.stderr.strip()[-2000:]}", EXIT_CHILD_FAILED)
+    say(made.stdout.strip())
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ def train(
     if resume and path.exists():
         card = _resumed(card, path, parameters)
         say(f"{stage.name}: goes on at step {card.steps} after {card.seconds:.0f} s")
-    run = _Run(stage, parameters, card, device, seconds, max_steps, say)
+    run = Run(stage, parameters, card, device, seconds, max_steps, say)
     saved = time.monotonic()
     with own_stream(device):
         while not run.is_over():
@@ -90,12 +90,12 @@ def train(
     return card
 
 
-class _Run:
+class Run:
     """One sitting of a stage."""
 
     def __init__(
         self, stage: Stage, parameters: dict[str, nn.Parameter], card: Card, device: torch.device, seconds: float,
-        max_steps: int | None, say: Callable[[str], None],
+        max_steps: int | None, say: Callable[[str], None], is_recorded: bool = True,
     ) -> None:  # fmt: skip
         self.stage, self.parameters, self.card, self.device = stage, parameters, card, device
         self.seconds, self.max_steps, self.say = seconds, max_steps, say
@@ -110,7 +110,7 @@ class _Run:
             [group for group in groups if group["params"]], lr=self.rate, betas=(0.9, 0.98), fused=is_gpu,
             capturable=is_gpu, foreach=False if not is_gpu else None,
         )  # fmt: skip
-        self.ahead, self.update = Ahead(stage.batch, device), Recorder(self._update, device)
+        self.ahead, self.update = Ahead(stage.batch, device), Recorder(self._update, device, is_wanted=is_recorded)
         self.began, self.before, self.taken = time.monotonic(), card.seconds, 0
         self.told = self.began
         self.recent: list[Tensor] = []

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     if options.device == "cuda" and not torch.cuda.is_available():
         print("there is no CUDA device here; use --device cpu for a trial at a tiny scale", file=sys.stderr)
         return 64
-    _prepare(options.device)
+    prepare_device(options.device)
     try:
         wanted = [*SHARES, "ship"] if options.stage == "all" else [options.stage]
         for name in wanted:
@@ -118,7 +118,8 @@ def _recordings(path: Path | None) -> np.ndarray | None:
     return None if path is None else load_recordings(path)
 
 
-def _prepare(device: str) -> None:
+def prepare_device(device: str) -> None:
+    """Process-wide settings that training wants: TF32 products, convolutions chosen by a short trial."""
     torch.set_float32_matmul_precision("high")
     if device == "cuda":
         torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, 4

@@ -27,8 +27,8 @@ class Recorder:
     stream it is first called on.
     """
 
-    def __init__(self, function: Function, device: torch.device) -> None:
-        self.function, self.is_recording = function, device.type == "cuda"
+    def __init__(self, function: Function, device: torch.device, *, is_wanted: bool = True) -> None:
+        self.function, self.is_recording = function, is_wanted and device.type == "cuda"
         self._seen: dict[Hashable, int] = {}
         self._recorded: dict[Hashable, _Recorded] = {}
         self._pool = torch.cuda.graph_pool_handle() if self.is_recording else None

@@ -15,7 +15,6 @@ import os
 import platform
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,52 +56,36 @@ def submit_paced(house: House, count: int, first: int) -> list[float]:
 
 @contextmanager
 def company(house: House, tabs: int, video: str) -> Iterator[dict[str, Any]]:
-    """Live tabs in a process of their own, an event stream, a download; yields what they heard (filled in at the end)."""
-    heard: dict[str, Any] = {"events": 0, "downloads": 0, "downloaded_bytes": 0}
-    stop = threading.Event()
-    command = [sys.executable, "-m", "benchmarks.tabs", house.url, str(tabs)]
-    crowd = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert crowd.stdin is not None and crowd.stdout is not None
+    """Live tabs, an event stream, a download, in processes of their own; yields what they heard (filled in at the end)."""
+    heard: dict[str, Any] = {}
+    commands = {"tabs": [house.url, str(tabs)], "readers": [house.url, video]}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", f"benchmarks.{name}", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name, words in commands.items()
+    ]  # fmt: skip
     try:
-        if json.loads(crowd.stdout.readline() or "{}").get("live") != tabs:
-            raise RuntimeError("not all tabs became live")
-        threads = [
-            threading.Thread(target=_read_events, args=(house, heard, stop), daemon=True),
-            threading.Thread(target=_download, args=(house, video, heard, stop), daemon=True),
-        ]
-        for thread in threads:
-            thread.start()
+        if not all(_said(process).get("live") for process in processes):
+            raise RuntimeError("not all tabs and readers became live")
         yield heard
-        stop.set()
-        crowd.stdin.close()
-        heard |= json.loads(crowd.stdout.readline())
-        for thread in threads:
-            thread.join(30)
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()
+            heard |= _said(process)
     finally:
-        stop.set()
-        if crowd.poll() is None:
-            crowd.terminate()
-        crowd.wait(10)
-        crowd.stdout.close()
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(10)
+            assert process.stdout is not None
+            process.stdout.close()
 
 
-def _read_events(house: House, heard: dict[str, Any], stop: threading.Event) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=30)
-    connection.request("GET", "/events")
-    answer = connection.getresponse()
-    while not stop.is_set() and (line := answer.readline()):
-        heard["events"] += line.startswith(b"data: ")
-    connection.close()
-
-
-def _download(house: House, video: str, heard: dict[str, Any], stop: threading.Event) -> None:
-    while not stop.wait(0.05):
-        connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=30)
-        connection.request("GET", f"/jobs/{video}/video")
-        answer = connection.getresponse()
-        heard["downloaded_bytes"] += len(answer.read())
-        heard["downloads"] += answer.status == 200
-        connection.close()
+def _said(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    said: dict[str, Any] = json.loads(process.stdout.readline() or "{}")
+    return said
 
 
 def _video_to_watch(house: House) -> str:

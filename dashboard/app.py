@@ -28,6 +28,7 @@ from dashboard.secret import load_secret_key
 from dashboard.settings import MAX_BODY_BYTES, WebSettings
 from dashboard.sockets import Listeners, Speaker, end_sockets, register_sockets
 from dashboard.tab_register import TabRegister
+from dashboard.tab_socket import use_tab_sockets
 from scheduler.client import Scheduler
 from scheduler.forecasts import Forecasts
 
@@ -60,6 +61,7 @@ def create_app(
         app, async_mode="threading", transports=["websocket"], max_http_buffer_size=64_000, manage_session=False,
         serializer=TextPacket, client_manager=TabRegister(),
     )
+    use_tab_sockets(socketio)
     app.wsgi_app = Gate(app, app.wsgi_app)  # type: ignore[method-assign]
     _put_together(app, socketio, chosen, scheduler)
     register_errors(app)

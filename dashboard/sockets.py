@@ -90,7 +90,7 @@ class Listeners:
 class Speaker:
     """Says something to a room, a few sockets at a time.
 
-    Each socket is written by a thread of its own; fifty that wake at once would make a request wait for all of them.
+    A socket that lags is written by a thread of its own; fifty that wake at once would make a request wait for all of them.
     """
 
     SLICE, MOST_SLICES, PAUSE_S, MOST_S = 6, 24, 0.003, 0.024  # sockets at once, slices, rest between, rest altogether

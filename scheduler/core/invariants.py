@@ -5,6 +5,7 @@ The checks do not use the code that decides; they state the rules again. A breac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from scheduler.core.fair_share import lead_after
@@ -248,10 +249,15 @@ def _check_line(state: State, line: list[Job], findings: list[str]) -> None:
     passed: set[str] = set()  # roles that a better job waits for
     gap_s, behind = float("inf"), 0  # who ends within it may play before the gang that lacks slots
     idle = sum(slot.is_idle for slot in state.slots)
+    promised: list[Job] = []  # better jobs that wait for a slot that is being vacated: they count for quotas already
+    vacating = sum(slot.is_vacating for slot in state.slots)
     for job in kept:
         wanted = state.gangs.get(job.id, 1)
         behind += gap_s < float("inf")
-        if not _excluders(state, job) and not _is_at_a_limit(state, job):
+        excluders, is_limited = _excluders(state, job), _is_at_a_limit(state, job, promised)
+        if excluders and not is_limited and len(promised) < vacating:
+            promised.append(job)
+        if not excluders and not is_limited:
             # half of the gap: blocks shift the predicted ends a little, and nobody is asked again for that
             is_fitting = (job.total_blocks - job.blocks_done) * job.block_ms < 500 * gap_s
             if wanted <= idle and is_fitting and behind < FITTED_IN and job.role not in passed:
@@ -285,12 +291,13 @@ def _goes_before_all(job: Job, policy: Policy) -> bool:
     return job.priority >= policy.urgent_priority or job.start_at is not None
 
 
-def _is_at_a_limit(state: State, job: Job) -> bool:
-    """Has its user, team or role as many running jobs as it may?"""
+def _is_at_a_limit(state: State, job: Job, promised: Sequence[Job] = ()) -> bool:
+    """Has its user, team or role as many running jobs as it may, those with a promised slot included?"""
     policy = state.policy
     if policy.max_running_per_user is policy.max_running_per_team is policy.max_running_per_role is None:
         return False
     running = [state.jobs[slot.job_id] for slot in state.slots if slot.job_id is not None and slot.lead is None]
+    running += promised
     limits = (
         (policy.max_running_per_user, sum(other.user == job.user for other in running)),
         (policy.max_running_per_team, sum(other.team == job.team for other in running)),

@@ -196,3 +196,20 @@ class Core(RuleBasedStateMachine):
 
 Core.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestCore = Core.TestCase
+
+
+def test_a_quota_is_kept_for_the_better_job_that_waits_for_a_vacated_slot() -> None:
+    core = Core()
+    for slot in range(SLOTS):
+        core.worker_ready(slot=slot)
+    core.change_role(role="a", is_available=True)  # it may not play with b
+    plain = {
+        "ahead_s": None, "blocks": 1, "degrade": "allow", "follows": -1, "is_reserved": False, "priority": 0, "size": 5,
+        "slots": 1,
+    }  # fmt: skip
+    core.submit(role="b", user=1, **plain)
+    core.wish(kind=events.CancelRequested, n=0)
+    core.submit(role="a", user=0, **plain)  # waits for b's slot, and has its team's one place
+    core.submit(role="c", user=0, **plain)  # an idle slot would do for it, but not the team's quota
+    core.everything_holds()
+    assert [job.state.name for job in core.state.jobs.values()] == ["LEASED", "QUEUED", "QUEUED"]

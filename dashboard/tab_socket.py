@@ -61,7 +61,7 @@ class TabSocket(SimpleWebSocketWSGI):  # type: ignore[misc]
             sent = self.ws.sock.send(frame, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
-        except OSError:  # gone: the thread that reads notices, and ends the tab
+        except (OSError, ValueError):  # gone, or closed at this moment: the thread that reads notices, and ends the tab
             return True
         if sent < len(frame):  # half a frame cannot be taken back
             self.ws.sock.shutdown(socket.SHUT_RDWR)

@@ -66,9 +66,12 @@ class Card:
 
 def train(
     stage: Stage, out: Path, *, seconds: float, seed: int, device: torch.device, resume: bool, max_steps: int | None = None,
-    say: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None, is_recorded: bool = True,
 ) -> Card:  # fmt: skip
-    """Train for so many seconds in all (those of resumed runs included), or to `max_steps`; write the stage's files."""
+    """Train for so many seconds in all (those of resumed runs included), or to `max_steps`; write the stage's files.
+
+    `is_recorded`: steps are replayed as CUDA graphs on a GPU, each of which keeps what its step needs.
+    """
     say = say or (lambda text: print(text, file=sys.stderr, flush=True))
     out.mkdir(parents=True, exist_ok=True)
     parameters = stage.parameters()
@@ -77,7 +80,7 @@ def train(
     if resume and path.exists():
         card = _resumed(card, path, parameters)
         say(f"{stage.name}: goes on at step {card.steps} after {card.seconds:.0f} s")
-    run = Run(stage, parameters, card, device, seconds, max_steps, say)
+    run = Run(stage, parameters, card, device, seconds, max_steps, say, is_recorded)
     saved = time.monotonic()
     with own_stream(device):
         while not run.is_over():

@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     )  # fmt: skip
     card = train(
         stage, options.output_dir, seconds=60 * options.minutes, seed=options.seed, device=torch.device(options.device),
-        resume=False, max_steps=options.steps,
+        resume=False, max_steps=options.steps, is_recorded=False,  # the plan above has no room for recordings
     )  # fmt: skip
     _finish(options.output_dir, manifest, options.rank, options.alpha or options.rank / 2)
     print(

@@ -20,7 +20,7 @@ class RoleStage(DistilStage):
     """Trains an `Adapter` of a frozen `Student`."""
 
     learning_rate = 3e-3
-    steps = (4,)
+    ways = ((4, 0), (4, 1))
 
     def __init__(self, role: str, student: Student, pool: Pool, clips: int, seed: int) -> None:
         super().__init__(student, pool, clips)

@@ -140,7 +140,8 @@ class DistilStage:
 
     name = "distil"
     learning_rate = 5e-4
-    steps: tuple[int, ...] = (4, 3)
+    # (steps, which half of the blocks counts): few ways, since each is recorded anew
+    ways: tuple[tuple[int, int], ...] = ((4, 0), (3, 1))
 
     def __init__(self, student: Student, pool: Pool, clips: int) -> None:
         self.student, self.pool, self.clips = student, pool, clips
@@ -153,9 +154,8 @@ class DistilStage:
         """Clips and the number of steps; every other block counts, all are made."""
         scenes, rng = self.pool.batch(number, self.clips), self.pool.maker.casting.rng(number, 6)
         count, blocks, device = len(scenes.prompts), scenes.latents.shape[2] // BLOCK_LATENTS, self.student.device
-        steps = int(rng.choice(self.steps))
-        # Which half counts goes with the number of steps, so that fewer ways need recording.
-        counted = steps % 2 if blocks > 1 else 0
+        steps, half = self.ways[int(rng.integers(len(self.ways)))]
+        counted = half if blocks > 1 else 0
         drawn = {
             "noise": torch.randn(scenes.latents.shape, device=device, generator=_generator(rng, device)),
             "distance": distances(rng, count, blocks * steps, device),

@@ -112,9 +112,10 @@ def test_what_was_queued_before_the_tab_was_open_comes_first() -> None:
     theirs.close()
 
 
-def test_a_tab_that_is_gone_raises_nothing_at_the_speaker(tab: Tab) -> None:
-    tab.theirs.close()
-    tab.peer.send(Packet(MESSAGE, "to nobody"))
+@pytest.mark.parametrize("end", ["theirs", "ours"])
+def test_a_tab_that_is_gone_raises_nothing_at_the_speaker(tab: Tab, end: str) -> None:
+    (tab.theirs if end == "theirs" else tab.socket.ws.sock).close()
+    tab.peer.send(Packet(MESSAGE, "to nobody"))  # others in the room are still to be told
     assert tab.peer.queue.empty()
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.training.curves import draw_curves
+from engine.training.muon import Muon, is_hidden
 from engine.training.parts import load_parts, save_parts
 from engine.training.recording import Ahead, Recorder, Tensors, own_stream
 
@@ -27,6 +28,7 @@ SAVE_EVERY_S = 60.0
 WARM_UP_STEPS = 60
 _WARM_UP_SHARE = 0.04  # of the time, where steps are slow
 _LAST_RATE = 0.04  # of the full learning rate, at the end
+_DECAY = 0.01  # of weights, by step and learning rate
 
 
 class Stage(Protocol):
@@ -34,6 +36,7 @@ class Stage(Protocol):
 
     name: str
     learning_rate: float
+    uses_muon: bool  # for its hidden matrices
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """What is trained, by the names in the file."""
@@ -104,15 +107,18 @@ class Run:
         self.seconds, self.max_steps, self.say = seconds, max_steps, say
         self.mean = {name: value.detach().clone() for name, value in parameters.items()}
         self.rate, self.forget = (torch.zeros((), device=device) for _ in range(2))
+        hidden = {name for name, p in parameters.items() if stage.uses_muon and is_hidden(name, p)}
+        others = [p for name, p in parameters.items() if name not in hidden]
         groups: list[dict[str, Any]] = [
-            {"params": [p for p in parameters.values() if p.dim() > 1], "weight_decay": 0.01},
-            {"params": [p for p in parameters.values() if p.dim() <= 1], "weight_decay": 0.0},
+            {"params": [p for p in others if p.dim() > 1], "weight_decay": _DECAY},
+            {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
         ]
         is_gpu = device.type == "cuda"
         self.optimiser = torch.optim.AdamW(
             [group for group in groups if group["params"]], lr=self.rate, betas=(0.9, 0.98), fused=is_gpu,
             capturable=is_gpu, foreach=False if not is_gpu else None,
         )  # fmt: skip
+        self.muon = Muon([parameters[name] for name in sorted(hidden)], self.rate, _DECAY)
         self.ahead, self.update = Ahead(stage.batch, device), Recorder(self._update, device, is_wanted=is_recorded)
         self.began, self.before, self.taken = time.monotonic(), card.seconds, 0
         self.told = self.began
@@ -142,7 +148,8 @@ class Run:
 
     def _update(self, key: Hashable, batch: Tensors) -> Tensors:
         """What a step does on the device; what it shows."""
-        self.optimiser.zero_grad(set_to_none=True)
+        for parameter in self.parameters.values():
+            parameter.grad = None
         loss, shown = self.stage.loss(key, batch)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), 1.0)
@@ -152,6 +159,7 @@ class Run:
             if parameter.grad is not None:
                 parameter.grad = torch.where(sound, parameter.grad, 0.0)
         self.optimiser.step()
+        self.muon.step()
         self._average()
         return {name: value.detach().float().clone() for name, value in {"loss": loss, **shown}.items()}
 

@@ -10,8 +10,11 @@ class Scale:
     """Batch sizes and lengths. `largest` bounds a picture's sides in pixels."""
 
     largest: int
-    vae_clips: int
-    vae_frames: int  # 1 + 4n
+    vae_clips: int  # drawn at once
+    vae_frames: int  # 1 + 4n: of a drawn clip
+    vae_long: int  # whole clips in a batch, or
+    vae_short: int  # so many parts of clips
+    vae_short_frames: int  # 1 + 4n
     speech_clips: int
     speech_seconds: float
     clips: int
@@ -26,12 +29,13 @@ class Scale:
 
 
 GPU = Scale(
-    largest=384, vae_clips=5, vae_frames=49, speech_clips=48, speech_seconds=5.0, clips=16, blocks=6, pool=384, fresh=24,
-    uses=8, roll_clips=12, roll_blocks=6, role_clips=12, role_blocks=4,
+    largest=384, vae_clips=4, vae_frames=73, vae_long=3, vae_short=14, vae_short_frames=17, speech_clips=48,
+    speech_seconds=5.0, clips=16, blocks=6, pool=384, fresh=24, uses=8, roll_clips=12, roll_blocks=6, role_clips=12,
+    role_blocks=4,
 )  # fmt: skip
 CPU = Scale(
-    largest=64, vae_clips=2, vae_frames=9, speech_clips=3, speech_seconds=2.4, clips=2, blocks=2, pool=24, fresh=1,
-    uses=1, roll_clips=1, roll_blocks=3, role_clips=1, role_blocks=2,
+    largest=64, vae_clips=2, vae_frames=9, vae_long=1, vae_short=2, vae_short_frames=5, speech_clips=3, speech_seconds=2.4,
+    clips=2, blocks=2, pool=24, fresh=1, uses=1, roll_clips=1, roll_blocks=3, role_clips=1, role_blocks=2,
 )  # fmt: skip
 
 

@@ -73,6 +73,7 @@ class LoraStage:
     """Trains an `Adapter`; one window of one clip per step."""
 
     name = "adapter"
+    uses_muon = False  # an adapter's matrices are narrow
 
     def __init__(
         self, model: Transformer, clips: list[Prepared], *, rank: int, alpha: float, blocks: int, seed: int,

@@ -20,6 +20,7 @@ class RoleStage(DistilStage):
     """Trains an `Adapter` of a frozen `Student`."""
 
     learning_rate = 3e-3
+    uses_muon = False  # an adapter's matrices are narrow
     ways = ((4, 0), (4, 1))
 
     def __init__(self, role: str, student: Student, pool: Pool, clips: int, seed: int) -> None:

@@ -39,6 +39,7 @@ class SpeechStage:
 
     name = "speech"
     learning_rate = 1e-3
+    uses_muon = False
 
     def __init__(self, casting: Casting, scale: Scale, seed: int) -> None:
         self.casting, self.scale = casting, scale

@@ -91,7 +91,8 @@ class TeacherStage:
     """Trains a `Student` beside true history."""
 
     name = "transformer"
-    learning_rate = 1.5e-3
+    learning_rate = 2.5e-3
+    uses_muon = True
 
     def __init__(self, student: Student, pool: Pool, clips: int) -> None:
         self.student, self.pool, self.clips = student, pool, clips
@@ -140,6 +141,7 @@ class DistilStage:
 
     name = "distil"
     learning_rate = 5e-4
+    uses_muon = True
     # (steps, which half of the blocks counts): few ways, since each is recorded anew
     ways: tuple[tuple[int, int], ...] = ((4, 0), (3, 1))
 

@@ -29,22 +29,23 @@ _PULL = 1e-4  # of the pull towards the normal distribution
 _MOVING = 3.0  # how much more errors count where something has changed since the portrait
 _STILL_FRAMES = 5  # a clip that begins at its portrait shows it for so long
 _STATISTICS_BATCHES = 8
-CROP = 80  # pixels, either way
-_USES = 10  # steps per drawn batch
-_KEPT_BATCHES = 48  # to choose from: about 2 GB of a GPU
+CROP = 80  # pixels, either way: rather many frames than large ones
+_USES = 10  # steps between drawings
+_KEPT_CLIPS = 256  # to choose from: about 2 GB of a GPU
 
 
 class VaeStage:
-    """Trains `VideoAutoencoder`. A stage that is resumed begins with no drawn batches and gathers them anew."""
+    """Trains `VideoAutoencoder`. A stage that is resumed begins with no drawn clips and gathers them anew."""
 
     name = "vae"
     learning_rate = 1.5e-3
+    uses_muon = True
 
     def __init__(self, casting: Casting, scale: Scale, seed: int) -> None:
         self.casting, self.scale = casting, scale
         self.vae = new_vae(seed).to(casting.device)
         self._draw = Recorder(_drawn_clips, casting.device)
-        self._drawn: deque[Tensor] = deque(maxlen=_KEPT_BATCHES)
+        self._drawn: deque[Tensor] = deque(maxlen=_KEPT_CLIPS)
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Encoder and decoder."""
@@ -84,7 +85,8 @@ class VaeStage:
         count = 0
         for number in range(_STATISTICS_BATCHES):
             unseen = 10_000_000 + number * _USES
-            video = _pixels(_cropped(self._new_batch(unseen), self.casting.rng(unseen, 2)))
+            rng = self.casting.rng(unseen, 2)
+            video = _pixels(torch.stack([_part(clip, len(clip), rng) for clip in self._new_clips(unseen)]))
             mean, _ = encode_batch(self.vae, video)
             flat = mean.transpose(0, 1).flatten(1).double()
             total, squares, count = total + flat.sum(1), squares + flat.square().sum(1), count + flat.shape[1]
@@ -95,21 +97,22 @@ class VaeStage:
         }  # fmt: skip
 
     def _video(self, number: int) -> Tensor:
-        """[B, T, 3, H, W]: one of the batches drawn lately, in a window of its own, every other time mirrored."""
+        """[B, T, 3, H, W]: clips drawn lately, each in a window of its own, some mirrored. Long ones and short ones take
+        turns: what the layers remember settles over many frames, but the frames of one clip teach much the same."""
         if number % _USES == 0 or not self._drawn:
-            self._drawn.append(self._new_batch(number))
-        rng = self.casting.rng(number, 2)
-        coded = self._drawn[int(rng.integers(len(self._drawn)))]
-        video = _pixels(_cropped(coded, rng))
-        return video.flip(-1) if rng.random() < 0.5 else video
+            self._drawn.extend(self._new_clips(number))
+        rng, scale = self.casting.rng(number, 2), self.scale
+        count, frames = (scale.vae_long, scale.vae_frames) if number % 2 else (scale.vae_short, scale.vae_short_frames)
+        chosen = rng.choice(len(self._drawn), count, replace=len(self._drawn) < count)
+        return _pixels(torch.stack([_part(self._drawn[int(place)], frames, rng) for place in chosen]))
 
-    def _new_batch(self, number: int) -> Tensor:
-        """uint8 [B, T, 3, H, W]: half the clips begin at their portrait, which stands still for a moment. Drawing takes
-        thousands of small operations, more than a step of training: so each batch is used several times."""
+    def _new_clips(self, number: int) -> list[Tensor]:
+        """uint8 [T, 3, H, W] each: half of them begin at their portrait, which stands still for a moment. Drawing takes
+        thousands of small operations, more than a step of training: so each clip is used many times."""
         size = self.casting.format(number // _USES, largest=self.scale.largest)
         cast = self.casting.draw(number, self.scale.vae_clips, self.scale.vae_frames)
         inputs = {**cast.drawable(0, self.scale.vae_frames), "is_start": cast.is_start}
-        return self._draw(size, inputs)["coded"].clone()
+        return list(self._draw(size, inputs)["coded"].clone())
 
 
 def _drawn_clips(size: Hashable, cast: Tensors) -> Tensors:
@@ -129,12 +132,14 @@ def _pixels(coded: Tensor) -> Tensor:
     return coded.float() / 127.5 - 1
 
 
-def _cropped(video: Tensor, rng: np.random.Generator) -> Tensor:
-    """A small square window: rather long clips than large ones, since what the layers remember settles over time only."""
-    height, width = video.shape[-2:]
+def _part(clip: Tensor, frames: int, rng: np.random.Generator) -> Tensor:
+    """So many frames of a clip [T, 3, H, W] in a square window, every other time mirrored."""
+    height, width = clip.shape[-2:]
     wide, high = min(CROP, width), min(CROP, height)
     left, top = int(rng.integers(0, width - wide + 1)), int(rng.integers(0, height - high + 1))
-    return video[..., top : top + high, left : left + wide].contiguous()
+    first = int(rng.integers(0, len(clip) - frames + 1))
+    part = clip[first : first + frames, :, top : top + high, left : left + wide]
+    return part.flip(-1) if rng.random() < 0.5 else part
 
 
 def _edges(error: Tensor) -> Tensor:

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from engine.model.vae import VideoAutoencoder
 from engine.model.vae_parts import AttentionBlock, CausalConv, Resample, ResidualBlock, RMSNorm
+from engine.training.norm_taps import EPSILON, NormTaps
 from engine.training.precision import full_precision
-
-_TINY = 1e-12  # against division by zero
 
 
 def encode_batch(vae: VideoAutoencoder, video: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,8 +73,8 @@ def _layer(layer: nn.Module, x: Tensor) -> Tensor:
 def _residual(block: ResidualBlock, x: Tensor) -> Tensor:
     parts = block.residual
     shortcut = x if block.shortcut is None else _conv(block.shortcut, x)
-    y = _conv(parts[2], F.silu(_norm(parts[0], x)))
-    return _conv(parts[6], F.silu(_norm(parts[3], y))) + shortcut
+    y = _normed_conv(parts[0], parts[2], x)
+    return _normed_conv(parts[3], parts[6], y) + shortcut
 
 
 def _attend(block: AttentionBlock, x: Tensor) -> Tensor:
@@ -112,14 +111,22 @@ def _halved(conv: nn.Module, x: Tensor) -> Tensor:
 
 
 def _head(head: nn.ModuleList, x: Tensor) -> Tensor:
-    return _conv(head[2], F.silu(_norm(head[0], x)))
+    return _normed_conv(head[0], head[2], x)
+
+
+def _normed_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    """Norm, SiLU, causal convolution."""
+    assert isinstance(norm, RMSNorm) and isinstance(conv, CausalConv)
+    if x.is_cuda:
+        return _tapped(conv, NormTaps.apply(x, norm.gamma.flatten()))  # type: ignore[no-untyped-call]
+    return _conv(conv, F.silu(_norm(norm, x)))
 
 
 def _norm(norm: nn.Module, x: Tensor) -> Tensor:
     """As the engine's norm, x / |x| * sqrt(C) * gamma, in one operation: x / rms(x) * gamma."""
     assert isinstance(norm, RMSNorm)
     with full_precision(x.device):
-        return F.rms_norm(x, x.shape[-1:], norm.gamma.flatten().to(x.dtype), eps=_TINY)
+        return F.rms_norm(x, x.shape[-1:], norm.gamma.flatten().to(x.dtype), eps=EPSILON)
 
 
 def _conv(conv: nn.Module, x: Tensor) -> Tensor:

@@ -31,8 +31,8 @@ from engine.training.stage_transformer import Student
 
 torch.set_num_threads(1)
 TINY = Scale(
-    largest=64, vae_clips=1, vae_frames=5, speech_clips=1, speech_seconds=0.6, clips=1, blocks=1, pool=2, fresh=1,
-    uses=1, roll_clips=1, roll_blocks=2, role_clips=1, role_blocks=2,
+    largest=64, vae_clips=1, vae_frames=5, vae_long=1, vae_short=1, vae_short_frames=5, speech_clips=1, speech_seconds=0.6,
+    clips=1, blocks=1, pool=2, fresh=1, uses=1, roll_clips=1, roll_blocks=2, role_clips=1, role_blocks=2,
 )  # fmt: skip
 CPU = torch.device("cpu")
 
@@ -120,6 +120,7 @@ class _OneBatch:
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.name, self.learning_rate = stage, stage.name, stage.learning_rate
+        self.uses_muon = stage.uses_muon
         self.parameters, self.facts, self.loss = stage.parameters, stage.facts, stage.loss
 
     def batch(self, _number: int) -> tuple[Hashable, Tensors]:

@@ -24,8 +24,8 @@ from engine.training.stage_vae import VaeStage
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 TINY = Scale(
-    largest=64, vae_clips=1, vae_frames=9, speech_clips=1, speech_seconds=0.6, clips=1, blocks=1, pool=2, fresh=1,
-    uses=1, roll_clips=1, roll_blocks=2, role_clips=1, role_blocks=2,
+    largest=64, vae_clips=1, vae_frames=9, vae_long=1, vae_short=2, vae_short_frames=5, speech_clips=1, speech_seconds=0.6,
+    clips=1, blocks=1, pool=2, fresh=1, uses=1, roll_clips=1, roll_blocks=2, role_clips=1, role_blocks=2,
 )  # fmt: skip
 
 

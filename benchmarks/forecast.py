@@ -1,10 +1,11 @@
-"""How true and how fast forecasts are: `python -m benchmarks.forecast [--json] [--jobs N] [--slots N] [--seeds A,B]`.
+"""How true and how fast forecasts are: `python -m benchmarks.forecast [--json] [--jobs N] [--slots N] [--seeds A,B] [--told]`.
 
 Traces of kinds with bursts, preemption, faults, drift and a peak, drawn from seeds that were never looked at while numbers
 were chosen (those were 1, 11, 12, 21, 22 and 31; 101, 202, 303 and 404 were measured before later changes and are spent). On
 each: coverage of the 80 % range, its worst 250 consecutive jobs, median error of the middle (goal: 15 %, or 1.25 times the
 oracle's where that is more), held against the work ahead, history by priority, and an oracle. Then the time of one forecast
-of 1,000 queued jobs. Exits with 1 when a goal is missed.
+of 1,000 queued jobs. Exits with 1 when a goal is missed. With `--told`, also what the forecaster would reach if it were told
+one truth, or every chance but no outcome (`benchmarks.forecast_told`): is the goal in reach of anybody?
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import argparse
 import json
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from math import log
 from time import perf_counter, process_time
 from typing import Any
 
+from benchmarks.forecast_told import told_forecasters
 from scheduler.core.policy import Policy
 from scheduler.forecast.estimator import Estimator
+from scheduler.forecast.ranges import quantile
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.records import JobRecord
-from scheduler.simulation.run import simulate
+from scheduler.simulation.run import ESTIMATOR, simulate, usual_forecasters
 from scheduler.simulation.synthetic import synthetic_trace
 from scheduler.simulation.trace import Trace
 from scheduler.simulation.world import World
@@ -34,10 +39,14 @@ QUEUED, GOAL_S = 1_000, 1.0
 SIMPLE = ("work_ahead", "history")
 
 
-def measure_accuracy(kind: str, seed: int, jobs: int, slots: int) -> dict[str, Any]:
+def measure_accuracy(kind: str, seed: int, jobs: int, slots: int, *, is_told: bool = False) -> dict[str, Any]:
     """One unseen trace: what was reached, and which goals were missed."""
     started = perf_counter()
-    result = simulate(synthetic_trace(kind, slots=slots, jobs=jobs, seed=seed), slots=slots, seed=seed)
+    trace, costs = synthetic_trace(kind, slots=slots, jobs=jobs, seed=seed), Costs()
+    forecasters = usual_forecasters(trace, costs, seed)
+    if is_told:
+        forecasters |= told_forecasters(trace, costs, seed, kind, slots)
+    result = simulate(trace, slots=slots, costs=costs, seed=seed, forecasters=forecasters)
     reached = {name: result.totals[name] for name in ("coverage_80", "worst_window_coverage", "median_error")}
     most = max(ERROR, OF_ORACLE * result.baselines["oracle"]["median_error"])
     missed = [
@@ -57,8 +66,20 @@ def measure_accuracy(kind: str, seed: int, jobs: int, slots: int) -> dict[str, A
         "goal": {"coverage_80": [LOWEST, HIGHEST], "worst_window_coverage": WORST_WINDOW, "median_error": round(most, 4)},
         "baselines": result.baselines, "utilisation": result.totals["utilisation"],
         "mean_wait_s": result.totals["mean_wait_s"], "preemptions": result.totals["preemptions"],
-        "missed": missed, "is_reached": not missed, "seconds": round(perf_counter() - started, 1),
+        "bias": _bias(result.records), "missed": missed, "is_reached": not missed, "seconds": round(perf_counter() - started, 1),
     }  # fmt: skip
+
+
+def _bias(records: Sequence[JobRecord]) -> dict[str, float]:
+    """Is the middle in the middle? Share of jobs that ended before it, and the median of its signed error, as a logarithm."""
+    pairs = [
+        (told.finish.p50, record.finish_s)
+        for record in records
+        if (told := record.predictions[ESTIMATOR]) is not None and record.finish_s
+    ]
+    off = sorted(log(p50 / actual) for p50, actual in pairs)
+    sooner = sum(value > 0 for value in off) / len(off)
+    return {"sooner_than_p50": round(sooner, 4), "median_log_error": round(quantile(off, 0.5), 4)}
 
 
 def measure_speed(queued: int) -> dict[str, Any]:
@@ -102,12 +123,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1000, help="submissions per trace")
     parser.add_argument("--slots", type=int, default=2, help="slots of each trace")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="seeds of the traces")
+    parser.add_argument("--told", action="store_true", help="also what it would reach if told truths (four times as long)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of traces")
     chosen = parser.parse_args(arguments)
     results = [measure_speed(QUEUED)]
     for kind in chosen.kinds.split(","):
         for seed in chosen.seeds.split(","):
-            results.append(measure_accuracy(kind, int(seed), chosen.jobs, chosen.slots))
+            results.append(measure_accuracy(kind, int(seed), chosen.jobs, chosen.slots, is_told=chosen.told))
             if not chosen.json:
                 _show(results[-1])
     is_reached = all(result["is_reached"] for result in results)
@@ -121,11 +143,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _show(result: dict[str, Any]) -> None:
     reached, simple = result["reached"], result["baselines"]
-    errors = ", ".join(f"{name} {simple[name]['median_error']:.1%}" for name in (*SIMPLE, "oracle"))
+    errors = ", ".join(f"{name} {simple[name]['median_error']:.1%}" for name in simple)
+    bias = result["bias"]
     verdict = "reached" if result["is_reached"] else f"MISSED {', '.join(result['missed'])}"
     most = result["goal"]["median_error"]
+    middle = f"{bias['sooner_than_p50']:.1%} ended sooner, the middle lies {bias['median_log_error']:+.1%} off"
     print(f"{result['name']}: coverage {reached['coverage_80']:.1%}, worst {reached['worst_window_coverage']:.1%}, "
-          f"error {reached['median_error']:.1%} of {most:.1%} ({errors}) {verdict}", flush=True)  # fmt: skip
+          f"error {reached['median_error']:.1%} of {most:.1%} ({errors}), {middle}: {verdict}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

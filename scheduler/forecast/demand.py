@@ -2,6 +2,13 @@
 
 A stretch of real submissions keeps what a formula loses: crowds, their priorities, who asks for long videos. Moments of
 the same hour of the week are preferred once there is more than a week of history.
+
+What was seen may end. How long a house goes on being asked as it was so far is drawn as from somebody who comes by at a random
+moment of it (Gott 1993): seen for T seconds, it lasts t more with probability T / (T + t), as long again in one future of two.
+After that nobody knows: a share of as much goes on, any from all to a hundredth, in ratios equally likely. So ten jobs in a
+house's first minute are a first crowd in one future and the daily rate in another, and after a day the rule says nothing any
+more. A longest span, or a gamma prior of the rate, would need a number of seconds, true of one house and wrong of the next: too
+large, and a busy house counts as idle in its first half hour; too small, and a crowd never ends.
 """
 
 from __future__ import annotations
@@ -19,6 +26,8 @@ LOOK_BACK_S = 300.0  # "looks like now": as much was asked for in the minutes be
 CANDIDATES = 6
 WEEK_S = 7 * 86_400.0
 SAME_HOUR_S = 1800.0
+LEAST_SHARE = 0.01  # of what was asked for, once it has ended
+LEAST_ROUND_S = 1e-3  # a replay from the last moment takes time too
 
 
 class Demand:
@@ -41,44 +50,47 @@ class Demand:
         self._sums.append(self._sums[-1] + request.blocks)
 
     def draw(self, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
-        """Endless future submissions (seconds after now, what), in order of time."""
-        if len(self._at) < LEAST:
-            return self._one_by_one(now, source)
-        return self._replay(now, source)
-
-    def _one_by_one(self, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
+        """Endless future submissions (seconds after now, what), in order of time; none where nothing was ever asked for."""
         if not self._at:
             return
-        span = max(60.0, now - self._at[0])
-        rate = source.gammavariate(len(self._at) + 0.5, 1.0) / span
+        lasts_s = (now - self._at[0]) * (1.0 / (1.0 - source.random()) - 1.0)
+        share = LEAST_SHARE ** source.random()
+        coming = self._one_by_one if len(self._at) < LEAST else self._replay
+        for after, request in coming(now, source):
+            if after < lasts_s or source.random() < share:
+                yield after, request
+
+    def _one_by_one(self, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
+        """The first submission only says since when there is something to see; half a one is added, as nobody knows."""
+        rate = source.gammavariate(len(self._at) - 0.5, 1.0) / max(1.0, now - self._at[0])
         after = 0.0
         while True:
             after += source.expovariate(rate)
             yield after, source.choice(self._requests)
 
     def _replay(self, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
-        first, last = self._at[0], self._at[-1]
+        """From a moment like now to now, quiet minutes included, and from other moments again."""
         here = self._asked(now - LOOK_BACK_S, now)
         begin, after = self._moment(now, source, here), 0.0
         while True:
             for index in range(bisect_left(self._at, begin), len(self._at)):
                 yield after + self._at[index] - begin, self._requests[index]
-            after += last - begin + source.expovariate(len(self._at) / max(1.0, last - first))
+            after += max(now, self._at[-1]) - begin + LEAST_ROUND_S
             begin = self._moment(now, source, None)
 
     def _moment(self, now: float, source: random.Random, here: float | None) -> float:
         """A moment of the past; of several the one before which about as much was asked for as now."""
-        first, last = self._at[0], self._at[-1]
-        found = [self._candidate(now, first, last, source) for _ in range(CANDIDATES if here is not None else 1)]
+        found = [self._candidate(now, source) for _ in range(CANDIDATES if here is not None else 1)]
         if here is None:
             return found[0]
         return min(found, key=lambda at: abs(log((self._asked(at - LOOK_BACK_S, at) + 20.0) / (here + 20.0))))
 
-    def _candidate(self, now: float, first: float, last: float, source: random.Random) -> float:
+    def _candidate(self, now: float, source: random.Random) -> float:
+        first = self._at[0]
         weeks = int((now - first) / WEEK_S)
         if weeks >= 1 and source.random() < 0.7:
             return now - source.randint(1, weeks) * WEEK_S + source.uniform(-SAME_HOUR_S, SAME_HOUR_S)
-        return source.uniform(first, last)
+        return source.uniform(first, now)
 
     def _asked(self, since: float, until: float) -> float:
         low, high = bisect_left(self._at, since), bisect_left(self._at, until)

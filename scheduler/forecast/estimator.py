@@ -137,7 +137,7 @@ class Estimator(Learnt):
         def pace_of(request: Request, is_future: bool) -> Pace:
             pace = known.get((request.id, is_future))
             if pace is None:
-                pace = self.paces.prior(request) if is_future else self.paces.of(request)
+                pace = self._expected(request, is_future)
                 known[request.id, is_future] = pace
             return pace
 
@@ -151,10 +151,19 @@ class Estimator(Learnt):
         with _without_collector():
             return [
                 Rollout(
-                    snapshot, self, self._random, pace_of, house=HOUSE_SIGMA * level, luck_of=partial(luck_of, sample=sample)
+                    snapshot, self, self._random, pace_of, house=HOUSE_SIGMA * level,
+                    arrivals=self._coming(snapshot.now), luck_of=partial(luck_of, sample=sample),
                 ).run(wanted, HORIZON_S)
                 for sample, level in enumerate(self._random.sample(even, count))
             ]
+
+    def _expected(self, request: Request, is_future: bool) -> Pace:
+        """The pace of a job in the futures."""
+        return self.paces.prior(request) if is_future else self.paces.of(request)
+
+    def _coming(self, now: float) -> Iterator[tuple[float, Request]]:
+        """Submissions to come in one of the futures."""
+        return self.demand.draw(now, self._random)
 
     def _load(self, snapshot: Snapshot) -> float:
         """Logarithm of the seconds of work in line per slot."""
@@ -169,7 +178,7 @@ class Estimator(Learnt):
         self, snapshot: Snapshot, job: Job, outcomes: list[Outcome], load: float, *, is_scored: bool
     ) -> Estimate:
         request = self.requests.get(job.id)
-        ends_at = _with_every_luck(outcomes, 0.0 if request is None else self.paces.of(request).sigma)
+        ends_at = _with_every_luck(outcomes, 0.0 if request is None else self._expected(request, False).sigma)
         finish = _raw([log(max(0.05, value)) for value in ends_at], load, outcomes)
         start = _raw([log(max(0.0, outcome.start) + WAIT_OFFSET_S) for outcome in outcomes], load, outcomes)
         is_waiting = job.started_at is None

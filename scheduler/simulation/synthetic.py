@@ -56,34 +56,52 @@ def synthetic_trace(kind: str, *, slots: int, jobs: int, seed: int, has_paces: b
         raise SchedulerError(
             422, "unknown_kind", f"Traces of kind {kind!r} are not known.", field="kind", hint=f"Known: {', '.join(KINDS)}."
         )
-    day = _Day(KINDS[kind], slots, random.Random(f"{kind}:{seed}"), has_paces)
+    day = Day(KINDS[kind], slots, random.Random(f"{kind}:{seed}"), has_paces=has_paces)
     found = sorted(day.draw(jobs), key=lambda job: job.at)
     until = found[-1].at
     return Trace(jobs=tuple(found), faults=tuple(sorted(day.faults(until), key=lambda fault: fault.at)))
 
 
-class _Day:
-    def __init__(self, kind: Kind, slots: int, draw: random.Random, has_paces: bool) -> None:
+class Day:
+    """The law of a kind of day: who knows it knows every chance, and nothing of what will come of it."""
+
+    def __init__(self, kind: Kind, slots: int, draw: random.Random, *, has_paces: bool = False, first: int = 0) -> None:
+        """`first`: jobs are numbered from the next."""
         self.kind, self.slots, self.random = kind, slots, draw
         self.has_paces = has_paces or kind.drift > 0 or kind.job_sigma != Kind.job_sigma
-        self.number = 0
+        self.number = first
 
     def draw(self, jobs: int) -> list[TraceJob]:
-        """Arrivals one by one at a rate that swings, and crowds in between."""
-        kind, at = self.kind, 0.0
+        """So many from the day's begin, not yet in order of time."""
         found: list[TraceJob] = []
+        for _, asked in self.moments(0.0):
+            found += asked
+            if len(found) >= jobs:
+                break
+        return found[:jobs]
+
+    def moments(self, since: float) -> Iterator[tuple[float, list[TraceJob]]]:
+        """Endlessly, when somebody asks and for what: one by one at a rate that swings, and crowds in between.
+
+        A crowd's jobs come within seconds after its moment, in any order.
+        """
+        kind, at = self.kind, since
         each_s = MEAN_BLOCKS * BLOCK_S
-        while len(found) < jobs:
+        while True:
             load = kind.load + kind.swing * sin(2 * pi * at / kind.swing_s)
             rate = max(0.02, load) * self.slots / each_s
             burst = kind.bursts_per_h / 3600.0
             at += self.random.expovariate(rate + burst)
             if self.random.random() < burst / (rate + burst):
-                for _ in range(self.random.randint(*kind.burst_jobs)):
-                    found.append(self._job(at + self.random.expovariate(0.2)))
+                jobs = self.random.randint(*kind.burst_jobs)
+                yield at, [self._job(at + self.random.expovariate(0.2)) for _ in range(jobs)]
             else:
-                found.append(self._job(at))
-        return found[:jobs]
+                yield at, [self._job(at)]
+
+    def middle_s(self, preset: str, at: float) -> float:
+        """Seconds per block of a job asked for at this time: the mean over jobs, without the house's own drift."""
+        slow = 1.0 + self.kind.drift * (0.5 - 0.5 * sin(2 * pi * at / 5400.0))
+        return BLOCK_S * {"preview": 0.3, "hd": 1.07}.get(preset, 1.0) * slow
 
     def faults(self, until: float) -> Iterator[TraceFault]:
         """Losses of each slot, each with its return."""
@@ -104,9 +122,7 @@ class _Day:
         preset = draw.choice(kind.presets)
         block_s = None
         if self.has_paces:
-            slow = 1.0 + kind.drift * (0.5 - 0.5 * sin(2 * pi * at / 5400.0))
-            pace = exp(kind.job_sigma * draw.gauss(0.0, 1.0) - kind.job_sigma**2 / 2)
-            block_s = BLOCK_S * {"preview": 0.3, "hd": 1.07}.get(preset, 1.0) * slow * pace
+            block_s = self.middle_s(preset, at) * exp(kind.job_sigma * draw.gauss(0.0, 1.0) - kind.job_sigma**2 / 2)
         return TraceJob(
             at=at, id=f"j{self.number:06d}", user=f"user{draw.randrange(12)}", team=f"team{team}",
             role=f"role{draw.randrange(6)}", priority=100 if draw.random() < kind.urgent else draw.choice(kind.priorities),

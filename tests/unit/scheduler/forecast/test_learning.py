@@ -115,6 +115,26 @@ def test_future_demand_repeats_crowds_and_starts_from_nothing() -> None:
     assert gaps[len(gaps) // 2] < 5.0 < gaps[-1]  # crowds, not an even trickle
 
 
+@pytest.mark.parametrize("jobs", [10, 30])
+def test_first_crowd_of_a_young_house_is_not_expected_for_ever(jobs: int) -> None:
+    source, demand = random.Random(2), Demand()
+    for number in range(jobs):
+        demand.submitted(_request(number, at=number * 50.0 / jobs))
+    counts = sorted(sum(1 for _ in takewhile(lambda one: one[0] < 1_200.0, demand.draw(60.0, source))) for _ in range(400))
+    assert 0.5 * jobs < counts[200] < 6.0 * jobs, "one crowd more and a trickle, not twenty crowds"
+    assert counts[380] > 10 * jobs, "it may be the daily rate all the same"
+    quiet = [sum(1 for _ in takewhile(lambda one: one[0] < 60.0, demand.draw(1_260.0, source))) for _ in range(100)]
+    assert sum(quiet) / 100 < 0.25 * jobs, "twenty quiet minutes are part of what was seen"
+
+
+def test_steady_demand_of_hours_is_expected_to_go_on() -> None:
+    source, demand = random.Random(2), Demand()
+    for number in range(600):
+        demand.submitted(_request(number, at=number * 12.0))
+    counts = sorted(sum(1 for _ in takewhile(lambda one: one[0] < 600.0, demand.draw(7_200.0, source))) for _ in range(40))
+    assert counts[8] >= 45 and counts[20] == pytest.approx(50, abs=1)
+
+
 def test_losses_are_counted_per_slot_and_remembered_with_their_length() -> None:
     losses = Losses()
     for slot in range(2):

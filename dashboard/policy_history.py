@@ -8,6 +8,7 @@ from typing import Any
 from dashboard.reads import Reads, Row
 from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.policy import Policy
+from scheduler.core.quality import QualityPolicy
 
 CHANGED, REFUSED = "policy:changed", "policy:refused"
 LISTED = 30
@@ -22,7 +23,7 @@ def version_of(reads: Reads, number: int) -> dict[str, Any] | None:
 
 def shipped() -> dict[str, Any]:
     """The numbers without a policy file."""
-    return dict(flat({**Policy().to_mapping(), "faults": HealingPolicy().to_mapping()}))
+    return dict(flat({**Policy().to_mapping(), "faults": HealingPolicy().to_mapping(), "quality": QualityPolicy().to_mapping()}))
 
 
 def flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""A role's history as data for charts: seconds per block, seconds per video, memory peaks, switches."""
+"""A role's history as data for charts: seconds per block, seconds per video, memory peaks, switches, quality."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 from dashboard import i18n
 from dashboard.formats import duration
 from dashboard.healing import seconds
+from dashboard.quality import policy_of
 from dashboard.reads import Reads
 from dashboard.span import Span
 from engine.catalog import FPS
+from scheduler.core.quality import BAD, GOOD, LOOK
 
 MOST = 500
 GIB = 1 << 30
@@ -58,6 +60,43 @@ def switches(reads: Reads, role: str, span: Span) -> Chart:
     return _frame(traces, "ms", span)
 
 
+def lips(reads: Reads, role: str, span: Span) -> Chart:
+    """By how many seconds the mouth is late (or, below zero, early) in each measured video, and the red lines."""
+    limits = _limits(reads, "lip_offset_s", 1)
+    return _scores(reads, role, span, "lip_offset_s", 1, "s", limits + [(-at, level) for at, level in limits])
+
+
+def blur(reads: Reads, role: str, span: Span) -> Chart:
+    """Percent of blurred frames in each measured video, and the red line."""
+    return _scores(reads, role, span, "blurred_ratio", 100, "%", _limits(reads, "blurred_ratio", 100))
+
+
+def _limits(reads: Reads, measure: str, factor: float) -> list[tuple[float, str]]:
+    marks = policy_of(reads).marks[measure]
+    return [(factor * at, level) for at, level in ((marks.bad_above, "above"), (marks.look_above, "near")) if at is not None]
+
+
+def _scores(
+    reads: Reads, role: str, span: Span, measure: str, factor: float, unit: str, limits: list[tuple[float, str]]
+) -> Chart:
+    """One line of dots per word; the axis shows the dots and the red lines."""
+    policy = policy_of(reads)
+    rows = [
+        {**row, "shown": round(factor * row[measure], 4), "word": policy.word(measure, row[measure])}
+        for row in reads.store.role_quality(role, span.since, span.until, MOST) if row[measure] is not None
+    ]  # fmt: skip
+    traces = []
+    for word in (GOOD, LOOK, BAD):
+        mine = [row for row in rows if row["word"] == word]
+        if mine:
+            traces.append({"kind": word, **_points(mine, "finished_at", "shown", [row["job_id"] for row in mine])})
+    lines = [{"at": at, "level": level} for at, level in limits]
+    reached = [row["shown"] for row in rows] + [at for at, _ in limits] + [0.0]
+    room = 0.1 * (max(reached) - min(reached)) or 1.0
+    shown = [round(min(reached) - (room if min(reached) < 0 else 0.3 * room), 4), round(max(reached) + room, 4)]
+    return {**_frame(traces, unit, span), "lines": lines, "range": shown}
+
+
 def _points(rows: list[dict[str, Any]], at: str, value: str, text: list[str]) -> Chart:
     return {"x": [round(row[at] * 1000) for row in rows], "y": [row[value] for row in rows], "text": text}
 
@@ -71,7 +110,7 @@ def _frame(traces: list[Chart], unit: str, span: Span) -> Chart:
 
 
 CHARTS: dict[str, Callable[[Reads, str, Span], Chart]] = {
-    "blocks": blocks, "videos": videos, "memory": memory, "switches": switches,
+    "blocks": blocks, "videos": videos, "memory": memory, "switches": switches, "lips": lips, "blur": blur,
 }  # fmt: skip
 
 

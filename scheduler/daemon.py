@@ -37,6 +37,7 @@ from scheduler.memory_shares import MemoryShares, jobs_by_process
 from scheduler.outside_heals import OutsideHeals
 from scheduler.policy_file import PolicyFile, read_policy
 from scheduler.policy_watch import PolicyWatch
+from scheduler.quality_watch import QualityWatch
 from scheduler.reports import Reports
 from scheduler.role_book import RoleBook
 from scheduler.room import prove_room, refusal_of
@@ -110,6 +111,8 @@ class Daemon:
         sensors = DeviceSensors(data_dir, options.slots, lambda: self.vault.status, shares=shares.of)
         self._timetable = Timetable(self.ledger, data_dir, sensors)
         self._outside = OutsideHeals(data_dir, self.ledger)
+        is_real = options.engine == "real"
+        self._quality = QualityWatch(self.ledger, data_dir, lambda: self._policy.now.quality, is_real)
         self._boot()
 
     # ---- memory from the store ---------------------------------------------------------------------------------------
@@ -241,6 +244,7 @@ class Daemon:
             preload = tasks.create_task(self._preload())
             own.append(preload)
             self._timetable.start()
+            own.append(tasks.create_task(self._quality.run()))
             if not is_preloaded:
                 await preload
                 await self._door.start()

@@ -160,13 +160,14 @@ def _kill_one(record: ProcessRecord) -> None:
 def spawn(
     kind: str,
     argv: Sequence[str],
-    processes: ProcessList,
+    processes: ProcessList | None,
     *,
     pass_fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None,
     log: IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child that dies with this process. Call from the main thread."""
+    """Start a child that dies with this process. Call from the main thread. `processes`: None for one that lives for seconds,
+    which the list would only grow by."""
     assert threading.current_thread() is threading.main_thread(), "the child would die with this thread"
     child = subprocess.Popen(
         list(argv),
@@ -178,6 +179,8 @@ def spawn(
         preexec_fn=functools.partial(die_with, os.getpid()),
         start_new_session=True,  # Ctrl-C reaches the launcher alone, which then ends the others in order
     )
+    if processes is None:
+        return child
     is_worker = kind == "worker"
     pass_by(SchedulerPoint.DAEMON_BEFORE_RECORD if is_worker else SchedulerPoint.LAUNCHER_BEFORE_RECORD)
     processes.enter(kind, child.pid)

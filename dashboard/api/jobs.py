@@ -29,6 +29,7 @@ from dashboard.context import house
 from dashboard.door import door
 from dashboard.errors import WebError
 from dashboard.estimates import with_estimate, with_new
+from dashboard.quality import quality_of
 from scheduler.core.job import JobState
 
 blueprint = Blueprint("jobs", __name__)
@@ -84,13 +85,14 @@ def _place(place: tuple[int, int] | None) -> dict[str, int] | None:
 
 
 def full_job(job: dict[str, Any]) -> dict[str, Any]:
-    """A job for its own page: public fields, place, why it waits, in both languages."""
+    """A job for its own page: public fields, place, why it waits in both languages, how good its video is."""
     reads = house().reads
     place, why = reads.why(job)
     shown = job_public(job, caller(), _place(place))
     shown["why"] = None if why is None else {"reason": str(why.reason), "text": why.text}
     if why is not None:
         shown["hold"] = str(why.reason)
+    shown["quality"] = quality_of(reads, job)
     return shown
 
 
@@ -98,7 +100,7 @@ def full_job(job: dict[str, Any]) -> dict[str, Any]:
 @documented("jobs")
 @require("see")
 def get_job(job_id: str) -> Response:
-    """One job: state, place, why it waits, recipe (words of others' jobs are left out)."""
+    """One job: state, place, why it waits, recipe (words of others' jobs are left out), the scores of its video."""
     return jsonify(with_estimate(full_job(found_job(job_id))))
 
 

@@ -178,7 +178,7 @@ class MuteFault(Body):
 class RoleChart(SpanQuery):
     """Which figure of a role, and which span."""
 
-    kind: Literal["blocks", "videos", "memory", "switches"] = "blocks"
+    kind: Literal["blocks", "videos", "memory", "switches", "lips", "blur"] = "blocks"
 
 
 class SignOff(Body):

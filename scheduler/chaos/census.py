@@ -13,6 +13,7 @@ from scheduler.errors import SchedulerError
 from scheduler.spawn import start_time
 
 _PROC = Path("/proc")
+MEASURING = "engine.media.quality"  # a finished video gets its scores
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def expected(house: ChaosHouse) -> set[int]:
     masters = [record.pid for record in house.processes.alive() if record.kind == Kind.WEB]
     for master in masters[-1:]:
         known |= {master, *children(master)}
+    known |= {pid for pid in children(status["daemon"]["pid"]) if (one := _resident(pid)) and MEASURING in one.command}
     return {pid for pid in known if pid}
 
 

@@ -134,9 +134,10 @@ class Checker:
             with reader.snapshot() as seq:
                 rows = {row["id"]: row for row in _all_jobs(reader)}
                 blocks = {job_id: [block["block"] for block in reader.blocks(job_id)] for job_id in rows}
+                quality = reader.all_quality()
             if seq == self._replayed:
                 break
-        return self._replay.differences(rows, {job_id: numbers for job_id, numbers in blocks.items() if numbers})
+        return self._replay.differences(rows, {job_id: numbers for job_id, numbers in blocks.items() if numbers}, quality)
 
     def _read_log(self, reader: Reader) -> None:
         while entries := reader.audit_after(self._replayed):

@@ -24,6 +24,7 @@ class Replay:
         self.continuous: set[str] = set()  # jobs that were rebuilt on the way
         self.resumes: dict[str, int] = {}  # how leases were begun: fresh, exact, continuous
         self.faults: list[str] = []
+        self.quality: dict[str, dict[str, Any]] = {}  # scores as they were told last
 
     def feed(self, entries: Iterable[AuditEntry]) -> None:
         """Take rows, oldest first."""
@@ -35,6 +36,9 @@ class Replay:
         body, action = entry["body"], entry["action"]
         if action == Tag.JOB_SUBMITTED and "from" not in body:
             self.jobs[job_id] = {"state": "SUBMITTED", **{name: body[name] for name in _SUBMITTED if name in body}}
+            return
+        if action in (Tag.QUALITY_MEASURED, Tag.QUALITY_FAILED):
+            self.quality[job_id] = {**body, "state": action.partition(":")[2]}
             return
         if "from" not in body or "to" not in body:
             return
@@ -51,8 +55,10 @@ class Replay:
             if resume == "continuous":
                 self.continuous.add(job_id)
 
-    def differences(self, rows: Mapping[str, Mapping[str, Any]], blocks: Mapping[str, list[int]]) -> list[str]:
-        """Where tables and log disagree: `rows` by job id as the store reads them, `blocks` numbers by job id."""
+    def differences(
+        self, rows: Mapping[str, Mapping[str, Any]], blocks: Mapping[str, list[int]], quality: Mapping[str, Mapping[str, Any]]
+    ) -> list[str]:
+        """Where tables and log disagree: `rows` and `quality` by job id as the store reads them, `blocks` numbers by job id."""
         found = list(self.faults)
         for job_id in sorted(set(rows) ^ set(self.jobs)):
             found.append(f"{job_id} is in the {'table' if job_id in rows else 'log'} only")
@@ -64,7 +70,18 @@ class Replay:
             told_blocks, kept = self.blocks.get(job_id, []), blocks.get(job_id, [])
             if told_blocks != kept:
                 found.append(f"{job_id}: blocks {_short(kept)} are kept, the log finished {_short(told_blocks)}")
+        for job_id in sorted(set(quality) | set(self.quality)):
+            told_scores, kept_scores = self.quality.get(job_id), _scores(quality.get(job_id))
+            if told_scores != kept_scores:
+                found.append(f"{job_id}: scores {kept_scores} are kept, the log says {told_scores}")
         return found
+
+
+def _scores(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A row as its audit row tells it: what is not there is not said, times are the log's own."""
+    if row is None:
+        return None
+    return {name: value for name, value in row.items() if value is not None and name not in ("job_id", "at")}
 
 
 def _plain(value: Any) -> Any:

@@ -31,6 +31,9 @@ class Tag(StrEnum):
     JOB_RESTORED = "job:restored"
     JOB_OFFERED = "job:offered"
     CONTEXT_DROPPED = "context:dropped"
+    # finished videos
+    QUALITY_MEASURED = "quality:measured"
+    QUALITY_FAILED = "quality:failed"
     # healing
     FAULT_DETECTED = "fault:detected"
     FAULT_MUTED = "fault:muted"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scheduler.audit.guards import TRIGGERS
 from scheduler.store.database import Database, Migrations
+from scheduler.store.quality_schema import QUALITY
 
 migrations = Migrations("greenroom")
 
@@ -383,4 +384,11 @@ CREATE TABLE forecasts (             -- what people were told of a job, and what
 def forecasts(db: Database) -> None:
     """Forecasts, to be held against what happens."""
     for statement in _FORECASTS:
+        db.conn.execute(statement)
+
+
+@migrations()
+def quality(db: Database) -> None:
+    """Scores of finished videos."""
+    for statement in QUALITY:
         db.conn.execute(statement)

@@ -15,11 +15,14 @@ from scheduler.store.healing_reads import HealingReads
 from scheduler.store.job_reads import JobReads
 from scheduler.store.people_reads import PeopleReads
 from scheduler.store.plan_reads import PlanReads
+from scheduler.store.quality_reads import QualityReads
 from scheduler.store.role_reads import RoleReads
 from scheduler.store.sample_reads import SampleReads
 
 
-class Reader(JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads, ForecastReads):
+class Reader(
+    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads, ForecastReads, QualityReads
+):  # fmt: skip
     """All named reads. One Reader serves any number of threads: each gets its own read-only connection."""
 
     def __init__(self, data_dir: Path) -> None:

@@ -32,6 +32,8 @@ from scheduler.store.people_reads import PeopleReads
 from scheduler.store.people_writes import PeopleWrites
 from scheduler.store.plan_reads import PlanReads
 from scheduler.store.plan_writes import PlanWrites
+from scheduler.store.quality_reads import QualityReads
+from scheduler.store.quality_writes import QualityWrites
 from scheduler.store.role_reads import RoleReads
 from scheduler.store.role_writes import RoleWrites
 from scheduler.store.sql import devices as sql
@@ -42,8 +44,8 @@ _log = logging.getLogger("greenroom.store")
 
 
 class Store(
-    JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites, PlanWrites, ForecastWrites,
-    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, ForecastReads,
+    JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites, PlanWrites, ForecastWrites, QualityWrites,
+    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, ForecastReads, QualityReads,
 ):  # fmt: skip
     """The writer's store. Reads see the open transaction. Used by one thread at a time."""
 

@@ -11,7 +11,10 @@ const EVENT_LOOKS = { // by shape, too: colour alone says nothing
   error: ["diamond", "--red"],
 };
 
-const DOT_LOOKS = { inside: ["circle", "--green"], outside: ["x", "--red"] };
+const DOT_LOOKS = {
+  inside: ["circle", "--green"], outside: ["x", "--red"],
+  good: ["circle", "--green"], look: ["diamond", "--amber"], bad: ["x", "--red"],
+};
 
 export function layout(data, range, kind) {
   const axis = { gridcolor: token("--line"), zerolinecolor: token("--line"), linecolor: token("--line"), tickfont: { size: 11 } };

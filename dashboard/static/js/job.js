@@ -43,6 +43,16 @@ function showPlace(place, of) {
   words.textContent = place == null ? "" : t("js.place", { place, of });
 }
 
+const PENDING = '[data-quality="waiting"], [data-quality="measuring"]';
+const QUALITY_MS = 3000; // a turn comes without an event; its end has one
+let looking = 0;
+
+// A video that waits for its scores: look again, while somebody may be reading.
+function lookAgain() {
+  clearTimeout(looking);
+  if (root.querySelector(PENDING)) looking = setTimeout(document.hidden ? lookAgain : refresh, QUALITY_MS);
+}
+
 let asked = 0;
 let again = false;
 
@@ -68,6 +78,7 @@ function showFigures(html) {
     if (details?.open) fresh.querySelector("details")?.setAttribute("open", "");
     if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
   }
+  lookAgain();
 }
 
 export function startJob() {

@@ -48,7 +48,7 @@ def test_log_tells_the_tables_again(store: Store) -> None:
     row = store.job("j1")
     assert row is not None
     replay = told(store)
-    assert replay.differences({"j1": row}, {"j1": [0]}) == []
+    assert replay.differences({"j1": row}, {"j1": [0]}, {}) == []
     assert replay.resumes == {"fresh": 1} and not replay.continuous
 
 
@@ -56,11 +56,11 @@ def test_every_difference_between_log_and_tables_is_named(store: Store) -> None:
     fill(store)
     row = store.job("j1")
     assert row is not None
-    assert "state" in told(store).differences({"j1": {**row, "state": "SUCCEEDED"}}, {"j1": [0]})[0]
-    assert "blocks_done" in told(store).differences({"j1": {**row, "blocks_done": 2}}, {"j1": [0]})[0]
-    assert "log only" in told(store).differences({}, {"j1": [0]})[0]
-    assert "table only" in told(store).differences({"j1": row, "j2": row}, {"j1": [0]})[0]
-    assert "blocks" in told(store).differences({"j1": row}, {"j1": [0, 1]})[0]
+    assert "state" in told(store).differences({"j1": {**row, "state": "SUCCEEDED"}}, {"j1": [0]}, {})[0]
+    assert "blocks_done" in told(store).differences({"j1": {**row, "blocks_done": 2}}, {"j1": [0]}, {})[0]
+    assert "log only" in told(store).differences({}, {"j1": [0]}, {})[0]
+    assert "table only" in told(store).differences({"j1": row, "j2": row}, {"j1": [0]}, {})[0]
+    assert "blocks" in told(store).differences({"j1": row}, {"j1": [0, 1]}, {})[0]
 
 
 def test_block_that_was_finished_twice_is_seen(store: Store) -> None:
@@ -69,4 +69,17 @@ def test_block_that_was_finished_twice_is_seen(store: Store) -> None:
         store.move_job(move(JobState.RUNNING, JobState.RUNNING, "block:finished", {"block": 0}), ACTOR, 4.0)
     row = store.job("j1")
     assert row is not None
-    assert "[0, 0]" in told(store).differences({"j1": row}, {"j1": [0]})[0]
+    assert "[0, 0]" in told(store).differences({"j1": row}, {"j1": [0]}, {})[0]
+
+
+def test_scores_are_told_by_the_log_and_missing_ones_are_named(store: Store) -> None:
+    fill(store)
+    with store.transaction():
+        store.keep_unmeasured("j1", "killed", "It was ended.", ACTOR, 5.0, took_s=0.5, has_portrait=True)
+        store.keep_scores("j1", {"seconds": 2.0, "blurred_ratio": 0.01}, ACTOR, 6.0, took_s=1.5, has_portrait=False)
+    row, scores = store.job("j1"), store.all_quality()
+    assert row is not None
+    assert told(store).differences({"j1": row}, {"j1": [0]}, scores) == []
+    assert "scores" in told(store).differences({"j1": row}, {"j1": [0]}, {})[0]
+    changed = {"j1": {**scores["j1"], "blurred_ratio": 0.5}}
+    assert "0.5" in told(store).differences({"j1": row}, {"j1": [0]}, changed)[0]

@@ -8,6 +8,7 @@ import pytest
 
 from scheduler.core.healing_policy import Fault, HealingPolicy
 from scheduler.core.policy import Policy
+from scheduler.core.quality import QualityPolicy
 from scheduler.errors import SchedulerError
 from scheduler.policy_file import changes, load_policy, read_policy
 
@@ -60,6 +61,8 @@ def test_rules_of_healing_override_theirs_and_keep_the_others(tmp_path: Path) ->
         ("faults:\n  memory_high: {return_below_ratio: 0.99}\n", "line 2.*not below"),
         ("faults:\n  hung_step: {action: ladder}\n", "line 2.*not one of hung_step"),
         ("faults: [1]\n", "line 1.*not a map"),
+        ("max_crashes: 3\nquality:\n  blurred_ratio: {bad_over: 1}\n", "line 3.*no 'bad_over'"),
+        ("quality: [1]\n", "line 1.*not a map"),
     ],
 )
 def test_mistake_in_a_rule_is_named_with_its_line(tmp_path: Path, text: str, named: str) -> None:
@@ -78,7 +81,9 @@ def test_example_file_is_the_defaults_written_out(tmp_path: Path) -> None:
     example = Path(__file__).resolve().parents[3] / "examples" / "policy.yaml"
     (tmp_path / "policy.yaml").write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
     read = read_policy(tmp_path, 1000)
-    assert (read.policy, read.healing) == (read_policy(tmp_path / "nowhere", 1000).policy, HealingPolicy())
+    usual = read_policy(tmp_path / "nowhere", 1000)
+    assert (read.policy, read.healing, read.quality) == (usual.policy, HealingPolicy(), QualityPolicy())
+    assert all(f"  {name}:" in example.read_text(encoding="utf-8") for name in QualityPolicy().to_mapping())
 
 
 def test_words_of_the_order_are_read_from_the_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import argparse
 import wave
 from pathlib import Path
 
+import learnt_people
 import numpy as np
 from people import PEOPLE
 from PIL import Image
@@ -23,10 +24,11 @@ def main() -> None:
     images, audios = output / "images", output / "audios"
     for folder in (images, audios):
         folder.mkdir(parents=True, exist_ok=True)
-    for name, look in PEOPLE.items():
-        shades = np.rint(np.asarray(draw(look)) / _STEP) * _STEP
-        picture = Image.fromarray(np.minimum(shades, 255).astype(np.uint8))
-        picture.save(images / f"{name}.png", optimize=True)
+    pictures = {name: np.asarray(draw(look)) for name, look in PEOPLE.items()}
+    pictures |= {name: learnt_people.draw(seed) for name, seed in learnt_people.PEOPLE.items()}
+    for name, picture in pictures.items():
+        shades = np.rint(picture / _STEP) * _STEP
+        Image.fromarray(np.minimum(shades, 255).astype(np.uint8)).save(images / f"{name}.png", optimize=True)
     for name, voice in VOICES.items():
         with wave.open(str(audios / f"{name}.wav"), "wb") as file:
             file.setnchannels(1)

@@ -19,6 +19,7 @@ from engine.model.weights import assign, empty_weights
 
 T = TypeVar("T")
 FEATURE_RATE = 50  # frames per second of the encoder
+_SAMPLES_PER_FRAME = SPEECH_RATE // FPS
 GRID_RATE = 30  # the published code resamples to 30 per second before it picks video frames
 _VARIANCE_FLOOR = 1e-7  # of the published normalisation
 
@@ -26,6 +27,7 @@ _VARIANCE_FLOOR = 1e-7  # of the published normalisation
 # published code does; a longer one in windows that overlap, so that time and memory stay flat.
 WINDOW_S = 120
 OVERLAP_S = 5
+_TAIL_S = 0.12  # silence that is heard behind the last frame: an encoder's frame looks ahead
 
 
 def build_speech_encoder(config: dict[str, Any], tensors: dict[str, Tensor], name: str) -> nn.Module:
@@ -101,15 +103,19 @@ def pick_frames(grid: Tensor, frames: int) -> Tensor:
 
 
 def hear(model: nn.Module, waveform: Tensor) -> Tensor:
-    """Voice [N] -> features [25, A, t] for as many video frames as there is voice."""
-    waveform = normalise(waveform)
-    if waveform.numel() <= WINDOW_S * SPEECH_RATE:
+    """Voice [N] -> features [25, A, t] for all video frames of the blocks that the voice reaches into.
+
+    What lies beyond its end in the last block is heard as silence. The published code has zeros there, in place of
+    features: no sound makes such, and a mouth that has closed opens again.
+    """
+    frames = -(-waveform.numel() // (BLOCK_FRAMES * _SAMPLES_PER_FRAME)) * BLOCK_FRAMES
+    total = frames * _SAMPLES_PER_FRAME + round(_TAIL_S * SPEECH_RATE)
+    waveform = F.pad(normalise(waveform), (0, total - waveform.numel()))
+    if frames <= WINDOW_S * FPS:
         states = hidden_states(model, waveform)
     else:
         states = torch.cat([_window(model, waveform, s) for s in range(0, _seconds(waveform), WINDOW_S)], dim=1)
-    grid = to_grid(states)
-    frames = grid.shape[1] * FPS // GRID_RATE
-    return pick_frames(grid, max(frames, 1))
+    return pick_frames(to_grid(states), frames)
 
 
 def block_features(features: Tensor, block: int) -> Tensor:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from engine.errors import WeightsError
-from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
+from engine.media.durable import write_whole
+from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE, Manifest
 from engine.model.pocket import SHAPE, SPEECH_SHAPE, TEXT_SHAPE, VAE_SHAPE, jsonable, publish
 from engine.model.text import _LAYER_NAMES
 from engine.training.adapters import file_metadata
@@ -71,8 +72,6 @@ def ship(out: Path, target: Path) -> int:
         "speech": SPEECH_SHAPE, "text": TEXT_SHAPE,
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
     }  # fmt: skip
-    for path in sorted(out.glob("role-*.safetensors")):
-        cards[path.stem] = _ship_adapter(path, contents)
     texts = {"model.json": manifest, CARD: cards}
     publish(
         target, {**contents, **{name: (json.dumps(data, indent=1) + "\n").encode() for name, data in texts.items()}}
@@ -80,18 +79,25 @@ def ship(out: Path, target: Path) -> int:
     return total
 
 
-def _ship_adapter(path: Path, contents: dict[str, bytes]) -> dict[str, Any]:
-    """Add a role's adapter to what is shipped, in bfloat16; returns its card."""
+def ship_adapters(out: Path, target: Path, base: Path) -> list[Path]:
+    """Write every role's adapter in bfloat16 into `target`, its card inside; returns the files. `base` is the model's
+    directory, which they name. Raises WeightsError."""
     from safetensors.torch import save
 
-    tensors, card = load_parts(path)
-    facts = card.get("facts", {})
-    plain = {name: value.to(torch.bfloat16).contiguous() for name, value in sorted(tensors.items())}
-    data = save(plain, metadata=file_metadata(int(facts["rank"]), float(facts["alpha"]), ""))
-    if len(data) > ADAPTER_BYTES:
-        raise WeightsError(f"{path.name} would have {len(data)} bytes, {ADAPTER_BYTES} are allowed.")
-    contents[f"adapter-{path.stem.removeprefix('role-')}.safetensors"] = data
-    return card
+    files = {}
+    for path in sorted(out.glob("role-*.safetensors")):
+        tensors, card = load_parts(path)
+        facts = card.pop("facts", {})
+        plain = {name: value.to(torch.bfloat16).contiguous() for name, value in sorted(tensors.items())}
+        metadata = file_metadata(int(facts["rank"]), float(facts["alpha"]), Manifest.read(base).sha256)
+        data = save(plain, metadata={**metadata, "card": json.dumps(card)})
+        if len(data) > ADAPTER_BYTES:
+            raise WeightsError(f"{path.name} would have {len(data)} bytes, {ADAPTER_BYTES} are allowed.")
+        files[target / f"{path.stem.removeprefix('role-')}.safetensors"] = data
+    target.mkdir(parents=True, exist_ok=True)
+    for file, data in files.items():
+        write_whole(file, data)
+    return list(files)
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ from engine.model.pocket import write_trained
 from engine.model.vae import VideoAutoencoder
 from engine.training.clips import Casting
 from engine.training.espeak import load_recordings
-from engine.training.export import ship
+from engine.training.export import ship, ship_adapters
 from engine.training.loop import Stage, train
 from engine.training.parts import load_named, load_parts, new_speech, new_vae
 from engine.training.roles import ROLES
@@ -51,12 +51,7 @@ def main(arguments: list[str]) -> int:
         wanted = [*SHARES, "ship"] if options.stage == "all" else [options.stage]
         for name in wanted:
             if name == "ship":
-                total = ship(options.out, options.out / "shipped")
-                write_trained(options.out / "model", options.out / "shipped")
-                print(
-                    f"{options.out / 'shipped'}: {total} bytes; {options.out / 'model'}: the same as float32",
-                    flush=True,
-                )
+                _ship(options.out)
                 continue
             minutes = options.minutes * (SHARES[name] if options.stage == "all" else 1.0)
             voices = _recordings(options.voices)
@@ -69,6 +64,13 @@ def main(arguments: list[str]) -> int:
         print(f"{error} {error.hint}".strip(), file=sys.stderr)
         return 1
     return 0
+
+
+def _ship(out: Path) -> None:
+    total = ship(out, out / "shipped")
+    write_trained(out / "model", out / "shipped")
+    adapters = ship_adapters(out, out / "adapters", out / "model")
+    print(f"{out / 'shipped'}: {total} bytes; {out / 'model'}: the same as float32; adapters: {len(adapters)}", flush=True)
 
 
 def build_stage(

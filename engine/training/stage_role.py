@@ -11,7 +11,7 @@ from engine.training.clips import Formats
 from engine.training.scenes import Pool
 from engine.training.stage_transformer import DistilStage, Student
 
-RANK = 8
+RANK = 12
 ALPHA = RANK / 2
 ROLE_FORMATS: Formats = ((192, 128, 1.0),)
 

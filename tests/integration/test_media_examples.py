@@ -9,14 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file
 
-from engine.catalog import BLOCK_SECONDS
-from engine.media.probe import probe_portrait, probe_voice
+from engine.adapters import Adapter
+from engine.adapters.fitting import detach, fit
+from engine.catalog import BLOCK_SECONDS, SPEECH_RATE
+from engine.config import Settings
+from engine.media.picture import read_portrait
+from engine.media.probe import probe_adapter, probe_portrait, probe_voice
+from engine.media.voice import read_voice
+from engine.model.loading import load_engine
+from engine.model.manifest import Manifest
+from engine.model.pocket import write_trained
+from engine.training.takes import make_take
 from scheduler.demo import SCENES, Scene
 from scheduler.submission import work_out
 from tests.unit.scheduler.store_rig import role
 
 NAMES = {"teacher": 4.3, "student": 3.2, "assistant": 2.6, "presenter": 2.2}
+ADAPTED = ("captain", "pencil", "dusk")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +55,38 @@ def test_examples_pass_their_own_check(repo_root: Path, name: str, seconds: floa
     voice = probe_voice(repo_root / "examples/audios" / f"{name}.wav")
     assert (voice["seconds"], voice["rate"], voice["channels"], voice["warnings"]) == (seconds, 16_000, 1, [])
     assert voice["pauses"]
+
+
+@pytest.mark.parametrize("name", ADAPTED)
+def test_portraits_of_roles_with_adapters_are_those_of_the_program(remade: Path, repo_root: Path, name: str) -> None:
+    picture = Path("images") / f"{name}.png"
+    with Image.open(remade / picture) as new, Image.open(repo_root / "examples" / picture) as committed:
+        away = np.abs(np.asarray(new.convert("RGB")).astype(int) - np.asarray(committed.convert("RGB")))
+    assert away.max() <= 8 and away.mean() < 0.1  # two shades: another machine's sines may round otherwise
+    verdict = probe_portrait(repo_root / "examples" / picture)
+    assert (verdict["width"], verdict["height"], verdict["warnings"]) == (960, 640, [])
+
+
+def test_adapters_of_the_examples_change_the_picture_and_leave_no_trace(repo_root: Path, tmp_path: Path) -> None:
+    write_trained(tmp_path / "model")
+    engine = load_engine(tmp_path / "model")
+    sound = read_voice(repo_root / "examples/audios/presenter.wav")[: SPEECH_RATE // 4]  # one block
+
+    def film() -> np.ndarray:
+        face = read_portrait(repo_root / "examples/images/captain.png")
+        return make_take(engine, face, "a person", sound, Settings(size="192*128", steps=3, seed=5)).frames.astype(int)
+
+    generic = film()
+    for name in ADAPTED:
+        path = repo_root / "examples/adapters" / f"{name}.safetensors"
+        facts = probe_adapter(path)
+        assert path.stat().st_size <= 1_000_000 and facts["base_sha256"] == Manifest.read(tmp_path / "model").sha256
+        tensors = {key: value.float() for key, value in load_file(path).items()}
+        fit(engine.transformer, [Adapter.of(tensors, facts["alpha"], name)]).attach()
+        changed = film()
+        detach(engine.transformer)
+        assert np.abs(changed - generic).mean() > 8  # grey levels
+    assert np.array_equal(film(), generic)
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.role)

@@ -84,12 +84,19 @@ def test_a_picture_that_is_not_rgb_is_refused(bad: np.ndarray) -> None:
         fit_portrait(bad, 64, 64)
 
 
-@pytest.mark.parametrize("seconds", [0.48, 1.0, 2.63])
-def test_voice_gives_one_vector_per_video_frame(engine: BlockEngine, seconds: float) -> None:
+@pytest.mark.parametrize(("seconds", "frames"), [(0.48, 12), (1.0, 36), (2.63, 72)])
+def test_voice_gives_one_vector_per_video_frame_of_its_blocks(engine: BlockEngine, seconds: float, frames: int) -> None:
     features = engine.hear(voice(seconds))["speech"]
-    assert features.shape[:2] == (25, engine.shape.audio_dim)
-    assert abs(features.shape[2] - 25 * seconds) <= 2
+    assert features.shape == (25, engine.shape.audio_dim, frames)
     assert bool(features.isfinite().all())
+
+
+def test_the_rest_of_a_voices_last_block_is_heard_as_silence(engine: BlockEngine) -> None:
+    short = voice(1.0)
+    filled = np.concatenate([short, np.full(round(0.44 * 16_000), short.mean(), np.float32)])  # 36 frames
+    features, meant = engine.hear(short)["speech"][-1], engine.hear(filled)["speech"][-1]
+    assert float((features[:, 25:] - meant[:, 25:]).abs().mean()) < 0.1 * float(meant.abs().mean())
+    assert float(features[:, 25:].abs().mean()) > 0.3 * float(features[:, :25].abs().mean())  # not zeros
 
 
 def test_frames_beyond_the_voice_are_zeros() -> None:

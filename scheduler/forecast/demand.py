@@ -24,6 +24,7 @@ REMEMBERED = 20_000
 LEAST = 12  # fewer submissions are drawn one by one
 LOOK_BACK_S = 300.0  # "looks like now": as much was asked for in the minutes before
 CANDIDATES = 6
+NEIGHBOURS = 8
 WEEK_S = 7 * 86_400.0
 SAME_HOUR_S = 1800.0
 LEAST_SHARE = 0.01  # of what was asked for, once it has ended
@@ -51,12 +52,29 @@ class Demand:
 
     def draw(self, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
         """Endless future submissions (seconds after now, what), in order of time; none where nothing was ever asked for."""
+        return self.spread(now, source, 1)[0]
+
+    def spread(self, now: float, source: random.Random, count: int) -> list[Iterator[tuple[float, Request]]]:
+        """So many futures, in any order: spread evenly over how much may come and how long that may last.
+
+        Each of them alone is as likely as a drawn one; together they stray less than so many drawn ones (stratified sampling).
+        """
         if not self._at:
-            return
-        lasts_s = (now - self._at[0]) * (1.0 / (1.0 - source.random()) - 1.0)
+            return [iter(()) for _ in range(count)]
+        if len(self._at) < LEAST:
+            coming = [self._one_by_one(now, source) for _ in range(count)]
+        else:
+            coming = [self._replay(begin, now, source) for begin in self._begins(now, source, count)]
+        ends = source.sample([(place + source.random()) / count for place in range(count)], count)
+        return [self._ending(one, now, end, source) for one, end in zip(coming, ends, strict=True)]
+
+    def _ending(
+        self, coming: Iterator[tuple[float, Request]], now: float, end: float, source: random.Random
+    ) -> Iterator[tuple[float, Request]]:
+        """`end`: the share of futures in which it lasts less long."""
+        lasts_s = (now - self._at[0]) * end / (1.0 - end)
         share = LEAST_SHARE ** source.random()
-        coming = self._one_by_one if len(self._at) < LEAST else self._replay
-        for after, request in coming(now, source):
+        for after, request in coming:
             if after < lasts_s or source.random() < share:
                 yield after, request
 
@@ -68,15 +86,22 @@ class Demand:
             after += source.expovariate(rate)
             yield after, source.choice(self._requests)
 
-    def _replay(self, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
-        """From a moment like now to now, quiet minutes included, and from other moments again."""
-        here = self._asked(now - LOOK_BACK_S, now)
-        begin, after = self._moment(now, source, here), 0.0
+    def _replay(self, begin: float, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
+        """From a moment of the past to now, quiet minutes included, and from other moments again."""
+        after = 0.0
         while True:
             for index in range(bisect_left(self._at, begin), len(self._at)):
                 yield after + self._at[index] - begin, self._requests[index]
             after += max(now, self._at[-1]) - begin + LEAST_ROUND_S
             begin = self._moment(now, source, None)
+
+    def _begins(self, now: float, source: random.Random, count: int) -> list[float]:
+        """Moments like now: more than are needed, by how much was asked for after them; one of each few neighbours."""
+        here = self._asked(now - LOOK_BACK_S, now)
+        found = [self._moment(now, source, here) for _ in range(NEIGHBOURS * count)]
+        found.sort(key=lambda at: self._asked(at, at + LOOK_BACK_S))
+        chosen = [found[NEIGHBOURS * place + source.randrange(NEIGHBOURS)] for place in range(count)]
+        return source.sample(chosen, count)
 
     def _moment(self, now: float, source: random.Random, here: float | None) -> float:
         """A moment of the past; of several the one before which about as much was asked for as now."""

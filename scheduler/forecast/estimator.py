@@ -129,7 +129,7 @@ class Estimator(Learnt):
             self._finishes.learn(made.finish, log(at - made.at))
 
     def _futures(self, snapshot: Snapshot, wanted: set[str], most: int) -> list[dict[str, Outcome]]:
-        """Samples; paces of the house and of each job are spread evenly over them, not drawn: less noise in few samples."""
+        """Samples; paces of the house and of each job, and demand, are spread evenly over them: less noise in few samples."""
         count = max(LEAST_SAMPLES, min(most, BUDGET_JOBS // (len(snapshot.jobs) + 12)))
         even = [NormalDist().inv_cdf((index + 0.5) / count) for index in range(count)]
         known: dict[tuple[str, bool], Pace] = {}
@@ -148,22 +148,23 @@ class Estimator(Learnt):
                 lucks[job_id] = self._random.sample(even, count)
             return lucks[job_id][sample]
 
+        coming = self._coming(snapshot.now, count)
         with _without_collector():
             return [
                 Rollout(
                     snapshot, self, self._random, pace_of, house=HOUSE_SIGMA * level,
-                    arrivals=self._coming(snapshot.now), luck_of=partial(luck_of, sample=sample),
+                    arrivals=arrivals, luck_of=partial(luck_of, sample=sample),
                 ).run(wanted, HORIZON_S)
-                for sample, level in enumerate(self._random.sample(even, count))
+                for sample, (level, arrivals) in enumerate(zip(self._random.sample(even, count), coming, strict=True))
             ]
 
     def _expected(self, request: Request, is_future: bool) -> Pace:
         """The pace of a job in the futures."""
         return self.paces.prior(request) if is_future else self.paces.of(request)
 
-    def _coming(self, now: float) -> Iterator[tuple[float, Request]]:
-        """Submissions to come in one of the futures."""
-        return self.demand.draw(now, self._random)
+    def _coming(self, now: float, count: int) -> list[Iterator[tuple[float, Request]]]:
+        """Submissions to come, in each of the futures."""
+        return self.demand.spread(now, self._random, count)
 
     def _load(self, snapshot: Snapshot) -> float:
         """Logarithm of the seconds of work in line per slot."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Iterator
 from itertools import pairwise, takewhile
 from math import exp
+from statistics import stdev
 
 import pytest
 
@@ -133,6 +135,22 @@ def test_steady_demand_of_hours_is_expected_to_go_on() -> None:
         demand.submitted(_request(number, at=number * 12.0))
     counts = sorted(sum(1 for _ in takewhile(lambda one: one[0] < 600.0, demand.draw(7_200.0, source))) for _ in range(40))
     assert counts[8] >= 45 and counts[20] == pytest.approx(50, abs=1)
+
+
+def test_futures_drawn_together_stray_less_than_as_many_drawn_alone() -> None:
+    source, demand = random.Random(4), Demand()
+    at = 0.0
+    for number in range(400):
+        at += source.expovariate(0.02 if number // 50 % 2 else 0.2)  # busy and quiet hours
+        demand.submitted(_request(number, at=at))
+
+    def mean(futures: Iterable[Iterator[tuple[float, Request]]]) -> float:
+        return sum(sum(1 for _ in takewhile(lambda one: one[0] < 300.0, future)) for future in futures) / 12
+
+    alone = [mean(demand.draw(at, source) for _ in range(12)) for _ in range(60)]
+    together = [mean(demand.spread(at, source, 12)) for _ in range(60)]
+    assert stdev(together) < 0.75 * stdev(alone)
+    assert sum(together) == pytest.approx(sum(alone), rel=0.15)
 
 
 def test_losses_are_counted_per_slot_and_remembered_with_their_length() -> None:

@@ -16,7 +16,7 @@ import time
 import urllib.parse
 from typing import Any
 
-import websocket
+from benchmarks.tabs import Tab
 
 ONE_IN = 5  # hears the stage, too
 
@@ -42,37 +42,21 @@ def session_of(url: str, path: str) -> str:
     return (answer.getheader("Set-Cookie") or cookie).split(";")[0]
 
 
-class Page:
+class Page(Tab):
     """One open page: what it heard, when, and how late."""
 
     def __init__(self, url: str, cookie: str, rooms: list[str]) -> None:
-        self.socket = websocket.create_connection(
-            url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket", origin=url, cookie=cookie, timeout=30
-        )
-        self.rooms, self.is_live = rooms, False
+        super().__init__(url, rooms, cookie)
         self.pulses: dict[float, float] = {}  # made at → seconds late
         self.seqs: set[int] = set()
-        self.bytes = 0
 
-    def read(self, at: float) -> None:
-        """Take one packet, there since `at`: answer pings, subscribe once connected, keep what is heard."""
-        packet = self.socket.recv()
-        text = packet if isinstance(packet, str) else packet.decode()
-        if text.startswith("0"):
-            self.socket.send("40")
-        elif text == "2":
-            self.socket.send("3")
-        elif text.startswith("40"):
-            self.socket.send("421" + json.dumps(["subscribe", {"rooms": self.rooms}]))
-        elif text.startswith("43"):
-            self.is_live = True
-        elif text.startswith("42"):
-            self.bytes += len(text)
-            name, payload = json.loads(text[2:])
-            if name == "pulse":
-                self.pulses[payload["now"]] = at - payload["now"]
-            elif name == "feed":
-                self.seqs.add(payload["seq"])
+    def hear(self, text: str, at: float) -> None:
+        """Keep one message."""
+        name, payload = json.loads(text)
+        if name == "pulse":
+            self.pulses[payload["now"]] = at - payload["now"]
+        elif name == "feed":
+            self.seqs.add(payload["seq"])
 
 
 def main() -> int:

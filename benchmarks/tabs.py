@@ -18,18 +18,17 @@ ROOMS = ["global", "pulse"]
 
 
 class Tab:
-    """One open tab."""
+    """One open tab: the wire. What is heard goes to `hear`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, rooms: list[str], cookie: str | None = None) -> None:
         self.socket = websocket.create_connection(
-            url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket", origin=url, timeout=30
+            url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket", origin=url, cookie=cookie, timeout=30
         )
-        self.is_live = False
-        self.pulses = self.messages = self.bytes = 0
-        self.last_at = 0.0
+        self.rooms, self.is_live = rooms, False
+        self.bytes = 0
 
-    def read(self) -> None:
-        """Take one packet: answer pings, subscribe once connected, count what is heard."""
+    def read(self, at: float) -> None:
+        """Take one packet, there since `at`: answer pings, subscribe once connected, pass on what is heard."""
         packet = self.socket.recv()
         text = packet if isinstance(packet, str) else packet.decode()
         if text.startswith("0"):
@@ -37,21 +36,38 @@ class Tab:
         elif text == "2":
             self.socket.send("3")
         elif text.startswith("40"):
-            self.socket.send("421" + json.dumps(["subscribe", {"rooms": ROOMS}]))
+            self.socket.send("421" + json.dumps(["subscribe", {"rooms": self.rooms}]))
         elif text.startswith("43"):
             self.is_live = True
         elif text.startswith("42"):
-            self.messages += 1
             self.bytes += len(text)
-            self.pulses += text.startswith('42["pulse"')
-            self.last_at = time.monotonic()
+            self.hear(text[2:], at)
+
+    def hear(self, text: str, at: float) -> None:
+        """One message, `["name", payload]` as JSON."""
+        raise NotImplementedError
+
+
+class CountingTab(Tab):
+    """Counts what it hears."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, ROOMS)
+        self.pulses = self.messages = 0
+        self.last_at = 0.0
+
+    def hear(self, text: str, at: float) -> None:
+        """Count one message."""
+        self.messages += 1
+        self.pulses += text.startswith('["pulse"')
+        self.last_at = at
 
 
 def main() -> int:
     """Open the tabs, keep them until standard input ends, say what they heard."""
     url, count = sys.argv[1], int(sys.argv[2])
-    tabs = [Tab(url) for _ in range(count)]
-    by_socket: dict[Any, Tab] = {tab.socket.sock: tab for tab in tabs}
+    tabs = [CountingTab(url) for _ in range(count)]
+    by_socket: dict[Any, CountingTab] = {tab.socket.sock: tab for tab in tabs}
     is_announced = False
     while True:
         ready, _, _ = select.select([*by_socket, sys.stdin], [], [], 1.0)
@@ -60,13 +76,13 @@ def main() -> int:
                 if not sys.stdin.readline():
                     return _report(tabs)
             else:
-                by_socket[source].read()
+                by_socket[source].read(time.monotonic())
         if not is_announced and all(tab.is_live for tab in tabs):
             is_announced = True
             print(json.dumps({"live": len(tabs)}), flush=True)
 
 
-def _report(tabs: list[Tab]) -> int:
+def _report(tabs: list[CountingTab]) -> int:
     now = time.monotonic()
     print(json.dumps({
         "tabs": len(tabs), "messages": sum(tab.messages for tab in tabs), "bytes": sum(tab.bytes for tab in tabs),

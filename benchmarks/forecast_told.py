@@ -119,6 +119,13 @@ class ToldChances(Told):
                 heappush(waiting, (job.at, job.id, job))
 
 
+_PLAIN: dict[str, Callable[[Trace, Costs, int], Told]] = {
+    "own_pace": ToldOwnPace, "paces": ToldPaces, "arrivals": ToldArrivals,
+}  # fmt: skip
+CHANCES = "chances"
+TOLD = (*_PLAIN, CHANCES)
+
+
 class _KnownPaces(Paces):
     """The law in place of what is learnt; a running job's own blocks still count."""
 
@@ -152,12 +159,14 @@ class _KnownLosses(Losses):
         return source.uniform(max(least, min(been_s, most)), most) - min(been_s, most)
 
 
-def told_forecasters(trace: Trace, costs: Costs, seed: int, kind: str, slots: int) -> dict[str, Forecaster]:
-    """By what they are told, to be run beside the usual ones."""
-    plain: dict[str, Callable[[Trace, Costs, int], Told]] = {
-        "own_pace": ToldOwnPace, "paces": ToldPaces, "arrivals": ToldArrivals,
-    }  # fmt: skip
-    return {
-        **{f"told_{name}": one(trace, costs, seed) for name, one in plain.items()},
-        "told_chances": ToldChances(trace, costs, seed, kind, slots),
-    }
+def told_forecasters(
+    names: Iterable[str], trace: Trace, costs: Costs, seed: int, kind: str, slots: int
+) -> dict[str, Forecaster]:
+    """By `told_` and what they are told, to be run beside the usual ones. Raises KeyError for a name not in TOLD."""
+    found: dict[str, Forecaster] = {}
+    for name in names:
+        if name == CHANCES:
+            found[f"told_{name}"] = ToldChances(trace, costs, seed, kind, slots)
+        else:
+            found[f"told_{name}"] = _PLAIN[name](trace, costs, seed)
+    return found

@@ -3,6 +3,7 @@ import { fill, finals, t } from "./words.js";
 import { on } from "./live.js";
 import { patchState } from "./rows.js";
 import { startPlayer } from "./player.js";
+import { written } from "./scrollers.js";
 
 const root = document.getElementById("job");
 const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
@@ -76,7 +77,7 @@ function showFigures(html) {
     if (!old) continue; // somebody else's video has no such place
     const details = old.querySelector("details");
     if (details?.open) fresh.querySelector("details")?.setAttribute("open", "");
-    if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
+    if (written(old) !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
   }
   lookAgain();
 }

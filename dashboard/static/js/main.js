@@ -14,6 +14,7 @@ import { connect } from "./live.js";
 import { startPlan } from "./plan.js";
 import { startRenew } from "./renew.js";
 import { startRows } from "./rows.js";
+import { startScrollers } from "./scrollers.js";
 import { startWhatIf } from "./whatif.js";
 
 startForms();
@@ -31,4 +32,5 @@ startPlan();
 startRenew();
 startWhatIf();
 startFaults();
+startScrollers();
 connect();

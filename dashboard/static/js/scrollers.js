@@ -1,0 +1,30 @@
+// What is wider or longer than its place scrolls; without anything to press inside, the keyboard must be able to reach it.
+const PLACES = ".scroll, .story, .log, pre";
+const PRESSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
+let frame = null;
+
+function look() {
+  frame = null;
+  for (const place of document.querySelectorAll(PLACES)) {
+    const isLarger = place.scrollWidth > place.clientWidth + 1 || place.scrollHeight > place.clientHeight + 1;
+    if (isLarger && !place.querySelector(PRESSABLE)) place.tabIndex = 0;
+    else if (place !== document.activeElement) place.removeAttribute("tabindex");
+  }
+}
+
+// A part's content as the server wrote it, to be compared with what it would write now.
+export function written(part) {
+  const copy = part.cloneNode(true);
+  for (const place of copy.querySelectorAll(PLACES)) place.removeAttribute("tabindex");
+  return copy.innerHTML;
+}
+
+const soon = () => { frame ??= requestAnimationFrame(look); };
+
+export function startScrollers() {
+  look();
+  addEventListener("resize", soon);
+  document.addEventListener("toggle", look, true); // an unfolded part
+  const main = document.querySelector("main");
+  if (main) new MutationObserver(soon).observe(main, { childList: true, subtree: true });
+}

@@ -36,7 +36,7 @@ def jobs(
     with facts(data) as reader:
         if job is not None:
             row = job_of(reader, job)
-            _show_job(row, [dict(entry) for entry in reader.story(job)], as_json)
+            _show_job(row, reader.quality(job), [dict(entry) for entry in reader.story(job)], as_json)
             return
         page = reader.jobs(user=user, role=role, state=state, per_page=limit)
         places = {row["id"]: row["place"] for row in reader.queue(time.time(), limit=500).rows}
@@ -75,10 +75,10 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "recipe": json.loads(row["recipe"]), "hold_detail": detail}
 
 
-def _show_job(row: dict[str, Any], story: list[dict[str, Any]], as_json: bool) -> None:
+def _show_job(row: dict[str, Any], quality: dict[str, Any] | None, story: list[dict[str, Any]], as_json: bool) -> None:
     plain = _plain(row)
     if as_json:
-        print_json({**plain, "story": story})
+        print_json({**plain, "quality": quality, "story": story})
         return
     recipe = plain.pop("recipe")
     shown = {name: value for name, value in plain.items() if value not in (None, "", False, 0)}
@@ -87,7 +87,8 @@ def _show_job(row: dict[str, Any], story: list[dict[str, Any]], as_json: bool) -
             shown[name] = _time(shown[name])
     if "video_bytes" in shown:
         shown["video_bytes"] = bytes_text(shown["video_bytes"])
-    print_fields({**shown, "prompt": recipe["prompt"], "settings": recipe["settings"]})
+    scores = {name: value for name, value in (quality or {}).items() if value is not None and name not in ("job_id", "at")}
+    print_fields({**shown, **({"quality": scores} if scores else {}), "prompt": recipe["prompt"], "settings": recipe["settings"]})
     say("story:")
     for entry in story:
         say(f"  {entry['seq']:>6}  {entry['at_utc']}  {entry['actor']}  {entry['action']}  {entry['outcome']}")

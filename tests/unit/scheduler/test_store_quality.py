@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from scheduler.cli.app import app
 from scheduler.store import Store, StoreConflict, StoreFailed
 from tests.unit.scheduler.store_rig import AT, READER, accept, go, writer
 
@@ -101,3 +104,13 @@ def test_scores_need_an_open_transaction(tmp_path: Path) -> None:
     with writer(tmp_path) as store, pytest.raises(StoreFailed) as caught:
         store.keep_scores(finished(store, 1), {}, READER, AT, took_s=1.0, has_portrait=True)
     assert caught.value.code == "no_transaction"
+
+
+def test_command_line_shows_the_scores_of_a_job(tmp_path: Path) -> None:
+    with writer(tmp_path) as store:
+        job, other = finished(store, 1), finished(store, 2)
+        score(store, job)
+    words = ["--data", str(tmp_path)]
+    assert "blurred_ratio: 0.01" in CliRunner().invoke(app, ["jobs", job, *words]).output
+    assert json.loads(CliRunner().invoke(app, ["jobs", job, *words, "--json"]).output)["quality"]["state"] == "measured"
+    assert "quality" not in CliRunner().invoke(app, ["jobs", other, *words]).output

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from scheduler.client import Scheduler
+from scheduler.core.job import FINAL_STATES, JobState
 from scheduler.launcher import ServeOptions, running
 from scheduler.registry.loading import load_roles
 from scheduler.store import open_reader
@@ -68,10 +69,10 @@ def film(data_dir: Path, roles: list[str], output: Path) -> list[str]:
     while time.monotonic() < deadline:
         rows = {role: reader.job(job) or {} for role, job in asked.items()}
         states = {role: row.get("state") for role, row in rows.items()}
-        if all(state in ("succeeded", "failed", "cancelled") for state in states.values()):
+        if all(state in FINAL_STATES for state in states.values()):
             break
         time.sleep(1)
-    done = [role for role in roles if states[role] == "succeeded"]
+    done = [role for role in roles if states[role] == JobState.SUCCEEDED]
     for role in done:
         shutil.copyfile(data_dir / str(rows[role]["video_path"]), output / f"{role}.mp4")
     return [f"{role}: {states[role]} {rows[role].get('error_message') or ''}" for role in roles if role not in done]

@@ -34,7 +34,11 @@ _LAYER_NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig:
-    """Shape of the text encoder, in the published class's names. `tokenizer`: "bytes", or a folder beside it."""
+    """Shape of the text encoder, in the published class's names. `tokenizer`: "bytes", or a folder beside it.
+
+    `longest_prompt`: tokens of a byte tokenizer that are read at most; None: as many as the network has rows for. A network
+    looks at the empty rows behind a prompt as well, and one that has always seen some is lost without them.
+    """
 
     vocab_size: int
     dim: int
@@ -45,6 +49,7 @@ class TextConfig:
     num_buckets: int = 32
     max_distance: int = 128
     tokenizer: str = "bytes"
+    longest_prompt: int | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TextConfig:
@@ -81,8 +86,12 @@ class Tokenizer(Protocol):
 class ByteTokenizer:
     """One token per UTF-8 byte: for small models, so that no vocabulary file is needed."""
 
+    def __init__(self, longest: int | None = None) -> None:
+        self._longest = longest
+
     def ids(self, text: str, limit: int) -> list[int]:
         """At most `limit` ids, the last one the end token."""
+        limit = min(limit, self._longest or limit)
         return [byte + _BYTE_OFFSET for byte in text.encode()[: limit - 1]] + [END]
 
 
@@ -107,7 +116,9 @@ class VocabularyTokenizer:
 
 def load_tokenizer(config: TextConfig, model_dir: Path) -> Tokenizer:
     """The tokenizer that the configuration names."""
-    return ByteTokenizer() if config.tokenizer == "bytes" else VocabularyTokenizer(model_dir / config.tokenizer)
+    if config.tokenizer == "bytes":
+        return ByteTokenizer(config.longest_prompt)
+    return VocabularyTokenizer(model_dir / config.tokenizer)
 
 
 def clean(prompt: str) -> str:

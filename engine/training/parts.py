@@ -84,7 +84,8 @@ def prompt_tokens(prompts: list[str], length: int, device: torch.device) -> Tens
     """Token numbers [B, length] of prompts as the engine makes them, zeros where a prompt has ended."""
     from engine.model.text import ByteTokenizer
 
-    ids = [ByteTokenizer().ids(" ".join(prompt.split()), length) for prompt in prompts]
+    tokenizer = ByteTokenizer(TEXT_SHAPE["longest_prompt"])
+    ids = [tokenizer.ids(" ".join(prompt.split()), length) for prompt in prompts]
     return torch.tensor([one + [0] * (length - len(one)) for one in ids]).to(device)
 
 

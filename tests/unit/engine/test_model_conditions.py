@@ -58,6 +58,13 @@ def test_byte_tokenizer_ends_every_text_and_cuts_long_ones() -> None:
     ids = ByteTokenizer().ids("é" * 100, 64)
     assert (len(ids), ids[-1]) == (64, END)
     assert ByteTokenizer().ids("", 64) == [END]
+    assert len(ByteTokenizer(10).ids("é" * 100, 64)) == 10 and len(ByteTokenizer(100).ids("é" * 100, 64)) == 64
+
+
+def test_a_prompt_leaves_the_pocket_model_the_empty_rows_that_it_learnt_with(engine: BlockEngine) -> None:
+    portrait_rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    rows = engine.prepare("One person speaks to the camera. " * 20, portrait_rgb, WIDTH, HEIGHT)["text"]
+    assert len(rows) == 104 < engine.transformer.config.text_len
 
 
 def test_prompt_is_cleaned_as_in_training() -> None:

@@ -228,7 +228,7 @@ def test_client_from_another_machine_may_change_roles_and_queue_with_the_right(s
     signed_in(studio, "cora", "coordinator")
     far = Scheduler(studio.url, token=studio.door.create_token("cora", "console")["token"])
     text = ROLES.read_text(encoding="utf-8")
-    changed = far.put_roles(text.replace("priority: 10\n", "priority: 11\n"))
+    changed = far.put_roles(text.replace("priority: 10\n", "priority: 11\n", 1))
     assert changed["changed"] == ["teacher"]
     assert far.put_roles(text)["changed"] == ["teacher"], "put back for the tests after this one"
     with pytest.raises(SchedulerError) as caught:

@@ -6,11 +6,9 @@ import argparse
 import wave
 from pathlib import Path
 
-import learnt_people
 import numpy as np
-from people import PEOPLE
+from people import SEEDS, draw
 from PIL import Image
-from portraits import draw
 from voices import RATE, VOICES, speak
 
 _STEP = 4  # of 256 shades: small files, no visible steps
@@ -24,10 +22,8 @@ def main() -> None:
     images, audios = output / "images", output / "audios"
     for folder in (images, audios):
         folder.mkdir(parents=True, exist_ok=True)
-    pictures = {name: np.asarray(draw(look)) for name, look in PEOPLE.items()}
-    pictures |= {name: learnt_people.draw(seed) for name, seed in learnt_people.PEOPLE.items()}
-    for name, picture in pictures.items():
-        shades = np.rint(picture / _STEP) * _STEP
+    for name, seed in SEEDS.items():
+        shades = np.rint(draw(seed) / _STEP) * _STEP
         Image.fromarray(np.minimum(shades, 255).astype(np.uint8)).save(images / f"{name}.png", optimize=True)
     for name, voice in VOICES.items():
         with wave.open(str(audios / f"{name}.wav"), "wb") as file:

@@ -24,6 +24,7 @@ class NormTaps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gamma: Tensor) -> Tensor:
+        """As the class says."""
         x, gamma = x.contiguous(), gamma.float().contiguous()
         grid, sizes = _launch(x)
         taps = x.new_empty(*x.shape[:-1], 3 * x.shape[-1])
@@ -33,6 +34,7 @@ class NormTaps(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of `x` and `gamma`; nothing but these two was kept, the rest is worked out anew."""
         x, gamma = ctx.saved_tensors
         grid, sizes = _launch(x)
         grad, slopes = torch.empty_like(x), x.new_empty(*grid, x.shape[4], dtype=torch.float32)

@@ -66,7 +66,8 @@ def _replayed(store: Store) -> list[Finding]:
         seq = entries[-1]["seq"]
     rows = {row["id"]: row for row in store.jobs(sort="ordinal", per_page=500).rows}
     blocks = {job_id: [block["block"] for block in store.blocks(job_id)] for job_id in rows}
-    differing = replay.differences(rows, {job_id: numbers for job_id, numbers in blocks.items() if numbers})
+    made = {job_id: numbers for job_id, numbers in blocks.items() if numbers}
+    differing = replay.differences(rows, made, store.all_quality())
     return [Finding("audit", text) for text in differing]
 
 

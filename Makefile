@@ -63,6 +63,7 @@ lint: install  ## style, types, import floors
 	@$(BIN)/ruff check .
 	$(BIN)/mypy --strict scheduler/core engine/protocol scheduler/client.py
 	$(BIN)/mypy dashboard scheduler engine wsgi.py hatch_build.py
+	$(BIN)/mypy --explicit-package-bases benchmarks
 	$(BIN)/lint-imports --no-logo
 
 # The system's chromium if there is one; on Debian as root it is installed; else playwright fetches its own.

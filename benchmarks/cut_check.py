@@ -27,7 +27,7 @@ class Finding:
 
 def acknowledged(data: bytes) -> list[str]:
     """Job ids that an answer of the door grants."""
-    found = []
+    found: list[str] = []
     while len(data) >= LENGTH.size:
         (length,) = LENGTH.unpack_from(data)
         body, data = data[LENGTH.size : LENGTH.size + length], data[LENGTH.size + length :]
@@ -73,7 +73,7 @@ def _replayed(store: Store) -> list[Finding]:
 
 def _files(data_dir: Path, store: Store) -> list[str]:
     """Every block, segment and video of the tables is on the disk, whole."""
-    found = []
+    found: list[str] = []
     for job in store.jobs(sort="ordinal", per_page=500).rows:
         folder = data_dir / "jobs" / job["id"]
         for block in store.blocks(job["id"]):

@@ -225,7 +225,8 @@ def _kill_everything(hurt: HurtHouse) -> float:
 def _until_ready(hurt: HurtHouse, kind: Kind, *, has_spare: bool = True) -> float:
     """Seconds from the kill until the door answers; the next kill comes when the house is whole again."""
     if not has_spare:
-        strike(*living(hurt.house, Kind.SPARE))
+        (spare,) = living(hurt.house, Kind.SPARE)
+        strike(spare)
     if kind is Kind.LAUNCHER:
         assert hurt.house.launcher is not None
         at = strike(hurt.house.launcher.pid)

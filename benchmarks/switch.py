@@ -38,7 +38,7 @@ from engine.model.weights import empty_weights
 
 GOALS_MS = {"gpu": 5.0, "host": 100.0, "prepared": 1200.0}
 ADAPTER_RANK = 8  # with room for its columns some 200 MB
-XXL = {
+XXL: dict[str, Any] = {
     "vocab_size": 256_384, "d_model": 4096, "d_kv": 64, "d_ff": 10_240, "num_heads": 64, "num_layers": 24,
     "layer_norm_epsilon": 1e-6, "dropout_rate": 0.0, "feed_forward_proj": "gated-gelu",
 }  # fmt: skip

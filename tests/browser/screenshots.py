@@ -48,43 +48,57 @@ def planned(studio: Studio) -> None:
 
 
 def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
-    """Every view in light; the global view also dark, in Chinese and on a telephone."""
+    """Every view but a job's, after much has happened: the scripted engine makes it happen soon. The global one also dark, in
+    Chinese and on a telephone."""
     planned(studio)
-    ids = busy(studio)
+    busy(studio)
     views = {
         "global": "/dashboard", "roles": "/dashboard/roles/", "role": "/dashboard/roles/student", "me": "/me",
-        "job": f"/dashboard/jobs/{ids['running']}", "job-done": f"/dashboard/jobs/{ids['done']}",
         "submit": "/submit?role=teacher", "audit": "/dashboard/audit/", "openapi": "/openapi", "jobs": "/dashboard/jobs",
         "watermark": "/dashboard/watermark/?range=1h", "faults": "/dashboard/faults/", "rights": "/dashboard/rights",
         "queue": "/dashboard/queue/?range=1h", "plan": f"/dashboard/plan/?day={DAY}", "rehearsals": "/dashboard/rehearsals/",
         "policy": "/dashboard/policy", "people": "/dashboard/people",
     }  # fmt: skip
-    made = []
     with chrome.new_context(viewport=WIDE, locale="en-GB") as context:  # type: ignore[attr-defined]
         page = context.new_page()
         sign_in(page, studio, "day-team", "admin")
-        for name, path in views.items():
-            settled(page, path, studio)
-            if page.locator("video[data-player]:visible").count():
-                has_picture(page)
-            made.append(target / f"{name}.png")
-            page.screenshot(path=made[-1], full_page=name not in ("audit", "openapi"))
+        made = [_taken(page, studio, target, name, path) for name, path in views.items()]
         page.emulate_media(color_scheme="dark")
-        settled(page, "/dashboard", studio)
-        page.screenshot(path=target / "global-dark.png")
+        made.append(_taken(page, studio, target, "global-dark", "/dashboard", is_whole=False))
         page.emulate_media(color_scheme="light")
-        settled(page, "/dashboard?lang=zh-CN", studio)
-        page.screenshot(path=target / "global-zh.png")
+        made.append(_taken(page, studio, target, "global-zh", "/dashboard?lang=zh-CN", is_whole=False))
         page.emulate_media(media="print")
         page.set_viewport_size(PAPER)
         settled(page, "/dashboard/watermark/?range=1h&lang=en", studio, is_paper=True)
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        page.screenshot(path=target / "watermark-print.png")
+        made.append(target / "watermark-print.png")
+        page.screenshot(path=made[-1])
         page.emulate_media(media="screen")
         page.set_viewport_size(NARROW)
-        settled(page, "/dashboard", studio)
-        page.screenshot(path=target / "global-phone.png")
-    return [*made, target / "watermark-print.png", *(target / f"global-{kind}.png" for kind in ("dark", "zh", "phone"))]
+        made.append(_taken(page, studio, target, "global-phone", "/dashboard", is_whole=False))
+    return made
+
+
+def take_jobs(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
+    """A job that runs and one that is done, by the real engine: these views show its pictures and their scores."""
+    done = submit(studio, "day-team", "teacher", 4)
+    studio.wait_for_end(done)
+    until(lambda: studio.reader.quality(done), "the video is measured", 180)
+    running = submit(studio, "day-team", "presenter", 30, 100)
+    studio.wait_for_blocks(running, 6)
+    with chrome.new_context(viewport=WIDE, locale="en-GB") as context:  # type: ignore[attr-defined]
+        page = context.new_page()
+        sign_in(page, studio, "day-team", "admin")
+        views = {"job": f"/dashboard/jobs/{running}", "job-done": f"/dashboard/jobs/{done}"}
+        return [_taken(page, studio, target, name, path) for name, path in views.items()]
+
+
+def _taken(page: Page, studio: Studio, target: Path, name: str, path: str, *, is_whole: bool = True) -> Path:
+    settled(page, path, studio)
+    if page.locator("video[data-player]:visible").count():
+        has_picture(page)
+    page.screenshot(path=target / f"{name}.png", full_page=is_whole and name not in ("audit", "openapi"))
+    return target / f"{name}.png"
 
 
 def shrink(path: Path) -> None:
@@ -98,16 +112,18 @@ def main() -> int:
     """Make the pictures; 0 when all are there."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="greenroom-pictures-") as folder, browser() as chrome:
-        studio = Studio(Path(folder), "fake", script(Path(folder), 0.3, FAULTS))
-        try:
-            studio.start()
-            forecaster_answers(studio)
-            for path in take_all(chrome, studio, target):
-                shrink(path)
-                print(path)
-        finally:
-            studio.end()
+    with browser() as chrome:
+        for engine, take in (("fake", take_all), ("real", take_jobs)):
+            with tempfile.TemporaryDirectory(prefix="greenroom-pictures-") as folder:
+                studio = Studio(Path(folder), engine, script(Path(folder), 0.3, FAULTS))
+                try:
+                    studio.start()
+                    forecaster_answers(studio)
+                    for path in take(chrome, studio, target):
+                        shrink(path)
+                        print(path)
+                finally:
+                    studio.end()
     return 0
 
 

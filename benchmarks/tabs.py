@@ -10,6 +10,7 @@ import json
 import select
 import sys
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 
 import websocket
@@ -17,7 +18,7 @@ import websocket
 ROOMS = ["global", "pulse"]
 
 
-class Tab:
+class Tab(ABC):
     """One open tab: the wire. What is heard goes to `hear`."""
 
     def __init__(self, url: str, rooms: list[str], cookie: str | None = None) -> None:
@@ -43,9 +44,9 @@ class Tab:
             self.bytes += len(text)
             self.hear(text[2:], at)
 
+    @abstractmethod
     def hear(self, text: str, at: float) -> None:
         """One message, `["name", payload]` as JSON."""
-        raise NotImplementedError
 
 
 class CountingTab(Tab):

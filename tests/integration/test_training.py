@@ -15,13 +15,15 @@ from safetensors.torch import load_file
 
 from engine import generate
 from engine.errors import WeightsError
+from engine.media.probe import probe_adapter
 from engine.model.lora import merge
+from engine.model.manifest import Manifest
 from engine.model.pocket import write_pocket, write_trained
 from engine.model.weights import load_tensors
 from engine.training import lora, pocket
 from engine.training.adapters import Adapter
 from engine.training.curves import draw_curves
-from engine.training.export import gather, ship
+from engine.training.export import gather, ship, ship_adapters
 from engine.training.loop import Stage, train
 from engine.training.network import encode_text, prefill
 from engine.training.parts import encode_tokens, load_parts, new_transformer, prompt_tokens
@@ -92,6 +94,20 @@ def test_a_shipped_model_loads_in_the_worker_and_makes_a_video(trained: Path, tm
     )  # fmt: skip
     torch.use_deterministic_algorithms(False)
     assert code == 0 and video.stat().st_size > 1000
+
+
+def test_a_role_ships_as_an_adapter_that_names_its_base_and_its_training(trained: Path, tmp_path: Path) -> None:
+    ship(trained, tmp_path / "shipped")
+    write_trained(tmp_path / "model", tmp_path / "shipped")
+    assert ship_adapters(trained, tmp_path / "none", tmp_path / "model") == []
+    _train("role-dusk", trained, 1)
+    (file,) = ship_adapters(trained, tmp_path / "adapters", tmp_path / "model")
+    (trained / "role-dusk.safetensors").unlink()
+    facts = probe_adapter(file)
+    assert file.name == "dusk.safetensors" and file.stat().st_size <= 1_000_000
+    assert (facts["rank"], facts["alpha"], facts["base_sha256"]) == (12, 6.0, Manifest.read(tmp_path / "model").sha256)
+    _, card = load_parts(file)
+    assert (card["stage"], card["steps"], card["device"]) == ("role-dusk", 1, "cpu")
 
 
 def test_a_damaged_shipped_file_is_refused(trained: Path, tmp_path: Path) -> None:

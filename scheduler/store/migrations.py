@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scheduler.audit.guards import TRIGGERS
 from scheduler.store.database import Database, Migrations
+from scheduler.store.plans_schema import PLANS
 from scheduler.store.quality_schema import QUALITY
 
 migrations = Migrations("greenroom")
@@ -255,45 +256,10 @@ def healing(db: Database) -> None:
         db.conn.execute(statement)
 
 
-_PLANS = (
-    """
-CREATE TABLE plans (                 -- the demand that people filed, one plan per day
-  day TEXT PRIMARY KEY,              -- 2026-11-23
-  kind TEXT NOT NULL,                -- yaml or csv
-  text TEXT NOT NULL,
-  sha256 TEXT NOT NULL,
-  videos INTEGER NOT NULL,
-  actor TEXT NOT NULL,
-  at REAL NOT NULL
-) STRICT, WITHOUT ROWID""",
-    """
-CREATE TABLE plan_checks (           -- what a plan looked like against the house, at a time
-  id INTEGER PRIMARY KEY,
-  at REAL NOT NULL,
-  day TEXT NOT NULL,
-  plan_sha256 TEXT,                  -- NULL: nothing was filed, the house alone was checked
-  verdict TEXT NOT NULL,
-  exit_code INTEGER NOT NULL,
-  actor TEXT NOT NULL,
-  report TEXT NOT NULL               -- JSON
-) STRICT""",
-    "CREATE INDEX plan_checks_day ON plan_checks(day, id)",
-    """
-CREATE TABLE rehearsals (            -- load rehearsals, simulated and live
-  id INTEGER PRIMARY KEY,
-  at REAL NOT NULL,
-  kind TEXT NOT NULL,                -- simulated or live
-  day TEXT NOT NULL,                 -- which demand: peak, or a day of the past
-  actor TEXT NOT NULL,
-  report TEXT NOT NULL               -- JSON
-) STRICT""",
-)
-
-
 @migrations()
 def plans_and_rehearsals(db: Database) -> None:
     """Day plans, their checks, load rehearsals."""
-    for statement in _PLANS:
+    for statement in PLANS:
         db.conn.execute(statement)
 
 

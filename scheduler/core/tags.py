@@ -34,6 +34,10 @@ class Tag(StrEnum):
     # finished videos
     QUALITY_MEASURED = "quality:measured"
     QUALITY_FAILED = "quality:failed"
+    # files of people
+    UPLOAD_ADDED = "upload:added"
+    UPLOAD_REFUSED = "upload:refused"
+    UPLOAD_REMOVED = "upload:removed"
     # healing
     FAULT_DETECTED = "fault:detected"
     FAULT_MUTED = "fault:muted"

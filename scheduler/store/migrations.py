@@ -6,6 +6,7 @@ from scheduler.audit.guards import TRIGGERS
 from scheduler.store.database import Database, Migrations
 from scheduler.store.plans_schema import PLANS
 from scheduler.store.quality_schema import QUALITY
+from scheduler.store.uploads_schema import UPLOADS
 
 migrations = Migrations("greenroom")
 
@@ -357,4 +358,11 @@ def forecasts(db: Database) -> None:
 def quality(db: Database) -> None:
     """Scores of finished videos."""
     for statement in QUALITY:
+        db.conn.execute(statement)
+
+
+@migrations()
+def uploads(db: Database) -> None:
+    """Portraits and voices that people brought."""
+    for statement in UPLOADS:
         db.conn.execute(statement)

@@ -18,10 +18,11 @@ from scheduler.store.plan_reads import PlanReads
 from scheduler.store.quality_reads import QualityReads
 from scheduler.store.role_reads import RoleReads
 from scheduler.store.sample_reads import SampleReads
+from scheduler.store.upload_reads import UploadReads
 
 
 class Reader(
-    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads, ForecastReads, QualityReads
+    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads, ForecastReads, QualityReads, UploadReads
 ):  # fmt: skip
     """All named reads. One Reader serves any number of threads: each gets its own read-only connection."""
 

@@ -36,6 +36,11 @@ BEGIN SELECT RAISE(ABORT, 'a job is accepted only together with its audit row') 
   OR NOT EXISTS (
   SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.id); END;
 
+CREATE TRIGGER removed_uploads_need_an_audit_row BEFORE DELETE ON uploads
+BEGIN SELECT RAISE(ABORT, 'a file is removed only together with its audit row') WHERE NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'asset:' || OLD.sha256
+  AND action = 'upload:removed'); END;
+
 CREATE TRIGGER scores_are_never_changed BEFORE UPDATE ON quality
 BEGIN SELECT RAISE(ABORT, 'only a measurement that failed is tried again, together with its audit row')
   WHERE OLD.state IS NOT 'failed' OR NEW.job_id IS NOT OLD.job_id OR NEW.tries IS NOT OLD.tries + 1 OR NOT EXISTS (
@@ -49,6 +54,11 @@ CREATE TRIGGER scores_need_an_audit_row BEFORE INSERT ON quality
 BEGIN SELECT RAISE(ABORT, 'scores are kept only together with their audit row') WHERE NEW.tries IS NOT 1 OR NOT EXISTS (
   SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.job_id
   AND action = 'quality:' || NEW.state); END;
+
+CREATE TRIGGER uploads_need_an_audit_row BEFORE INSERT ON uploads
+BEGIN SELECT RAISE(ABORT, 'a file is taken in only together with its audit row') WHERE NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'asset:' || NEW.sha256
+  AND action = 'upload:added'); END;
 
 CREATE TABLE assets (
   sha256 TEXT PRIMARY KEY,
@@ -303,6 +313,20 @@ CREATE TABLE tokens (
   revoked_at REAL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE upload_uses (           -- jobs that were submitted with a file of their own
+  sha256 TEXT NOT NULL,
+  job_id TEXT NOT NULL REFERENCES jobs(id),
+  PRIMARY KEY (sha256, job_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE uploads (               -- portraits and voices that people brought; the same content of two people: two rows
+  actor TEXT NOT NULL,               -- who brought it, as the log names them
+  sha256 TEXT NOT NULL REFERENCES assets(sha256),
+  name TEXT NOT NULL,                -- what the file was called
+  at REAL NOT NULL,                  -- when it was last brought; seconds since 1970
+  PRIMARY KEY (actor, sha256)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE users (
   name TEXT PRIMARY KEY,
   "group" TEXT NOT NULL,             -- a name in rights.yaml
@@ -338,3 +362,5 @@ CREATE INDEX jobs_state ON jobs(state);
 CREATE INDEX jobs_user ON jobs(user, ordinal);
 
 CREATE INDEX plan_checks_day ON plan_checks(day, id);
+
+CREATE INDEX uploads_sha256 ON uploads(sha256);

@@ -38,14 +38,16 @@ from scheduler.store.role_reads import RoleReads
 from scheduler.store.role_writes import RoleWrites
 from scheduler.store.sql import devices as sql
 from scheduler.store.sql.devices import PERSONAL_KEY
+from scheduler.store.upload_reads import UploadReads
+from scheduler.store.upload_writes import UploadWrites
 
 ROWS_CHECKED_AT_START = 10_000
 _log = logging.getLogger("greenroom.store")
 
 
 class Store(
-    JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites, PlanWrites, ForecastWrites, QualityWrites,
-    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, ForecastReads, QualityReads,
+    JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites, PlanWrites, ForecastWrites, QualityWrites, UploadWrites,
+    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, ForecastReads, QualityReads, UploadReads,
 ):  # fmt: skip
     """The writer's store. Reads see the open transaction. Used by one thread at a time."""
 

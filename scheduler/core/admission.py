@@ -8,6 +8,7 @@ from typing import Any
 
 from scheduler.core.events import JobSubmitted
 from scheduler.core.job import HoldReason, Job
+from scheduler.core.learnt_memory import PLAIN, Need
 from scheduler.core.quotas import Shortage, full_queues, spent_days
 from scheduler.core.reservations import refuse_time
 from scheduler.core.sentences import in_gib, sentence, sentence_at, sentence_of
@@ -66,18 +67,41 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
     refused = refuse_time(state, job, event, terms)
     if refused is not None:
         return Decision(verdict=REJECTED, **refused)
-    if policy.slot_memory_bytes is not None and job.context_bytes > policy.slot_memory_bytes:
-        return _too_large(state, job, event, policy.slot_memory_bytes, terms)
+    need = _need(state, event, "", job.context_bytes)
+    if need.thousandths != PLAIN:
+        terms["learnt_memory"] = need.to_mapping()
+    if policy.slot_memory_bytes is not None and need.context_bytes > policy.slot_memory_bytes:
+        return _too_large(state, job, event, policy.slot_memory_bytes, terms, need)
+    is_tight = policy.slot_memory_bytes is not None and job.context_bytes > policy.slot_memory_bytes
     hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
     if hold is HoldReason.WAITING_FOR_SLOT:
         return Decision(
             verdict=ADMITTED, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
-            text=sentence("admitted_paused" if state.is_queue_paused else "admitted", ahead=state.line.ahead_of(job)),
+            text=_explained(
+                sentence("admitted_paused" if state.is_queue_paused else "admitted", ahead=state.line.ahead_of(job)),
+                need if is_tight else None,
+            ),
         )  # fmt: skip
+    text = sentence(hold.value, role=job.role, follows=job.follows, wait_s=ceil((job.start_at or event.at) - event.at))
     return Decision(
         verdict=HELD, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
-        text=sentence(hold.value, role=job.role, follows=job.follows, wait_s=ceil((job.start_at or event.at) - event.at)),
+        text=_explained(text, need if is_tight else None),
     )  # fmt: skip
+
+
+def _need(state: State, event: JobSubmitted, rung: str, context_bytes: int) -> Need:
+    """What a setting takes: as predicted, corrected by what jobs like it took."""
+    return state.memory.need(dict(event.memory).get(rung), context_bytes, event.at)
+
+
+def _explained(text: dict[str, str], need: Need | None) -> dict[str, str]:
+    """The sentence, and where the prediction was corrected, by how much and of how many jobs that was learnt."""
+    if need is None or need.thousandths == PLAIN:
+        return text
+    percent = f"{abs(need.thousandths - PLAIN) / 10:g}"
+    code = f"memory_{'more' if need.thousandths > PLAIN else 'less'}{'_alike' if need.is_borrowed else ''}"
+    why = sentence(code, percent=percent, jobs=need.jobs)
+    return {language: f"{words}{' ' if language == 'en' else ''}{why[language]}" for language, words in text.items()}
 
 
 def _day_is_spent(job: Job, shortage: Shortage, terms: dict[str, Any], slots: int) -> Decision:
@@ -94,10 +118,10 @@ def _day_is_spent(job: Job, shortage: Shortage, terms: dict[str, Any], slots: in
     )
 
 
-def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any]) -> Decision:
+def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any], found: Need) -> Decision:
     """The context does not fit: the best rung that does, by consent where the submission says so."""
-    fitting = [(rung, size) for rung, size in event.alternatives if size <= limit]
-    need, have = in_gib(job.context_bytes), in_gib(limit)
+    fitting = [(rung, size) for rung, size in event.alternatives if _need(state, event, rung, size).context_bytes <= limit]
+    need, have = in_gib(found.context_bytes), in_gib(limit)
     if not fitting or job.degrade == "never":
         fits = {"en": "no smaller setting is known", "zh": "没有已知的更小设置"}
         if fitting:
@@ -108,16 +132,18 @@ def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: d
             for language, words in fits.items()
         }
         hint = f"Choose {fitting[0][0]}." if fitting else "Choose a smaller size."
-        return Decision(verdict=REJECTED, reason="context_too_large", text=text, hint=hint, terms=terms)
+        return Decision(
+            verdict=REJECTED, reason="context_too_large", text=_explained(text, found), hint=hint, terms=terms
+        )  # fmt: skip
     rung, size = fitting[0]
     if job.degrade == "allow":
         hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
         return Decision(
             verdict=ADMITTED if hold is HoldReason.WAITING_FOR_SLOT else HELD, reason=hold.value, rung=rung,
-            text=sentence_at("admitted_degraded", rung, need_gib=need, have_gib=have),
+            text=_explained(sentence_at("admitted_degraded", rung, need_gib=need, have_gib=have), found),
             context_bytes=size, terms=terms,
         )  # fmt: skip
     return Decision(
         verdict=HELD, reason=HoldReason.AWAITING_CONSENT.value, rung=rung, context_bytes=size, terms=terms,
-        text=sentence_at("awaiting_consent", rung),
+        text=_explained(sentence_at("awaiting_consent", rung), found),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.healing_policy import Fault
 from scheduler.core.heals import Heal
 from scheduler.core.job import HoldReason, Job, JobState
-from scheduler.core.ladder import DEVICE, JOB, Choice, Rung, step_down, step_up
+from scheduler.core.ladder import DEVICE, JOB, Choice, NeedOf, Rung, step_down, step_up
 from scheduler.core.preemption import gain_over
 from scheduler.core.state import State, Turn
 from scheduler.core.tags import Tag
@@ -40,7 +40,9 @@ def down_for(state: State, turn: Turn, heal: Heal, slot: Slot | None, job: Job |
     ladder = slot.ladder if slot is not None and slot.ladder else _DEVICE_LADDER
     tried = {*heal.tried, *(() if _idle_jobs(state, slot) else (IDLE_CONTEXTS,))}
     now, degrade = ("", "never") if job is None else (job.rungs, job.degrade)
-    return step_down(ladder, now, tried, degrade, only=only, most_bytes=state.policy.slot_memory_bytes)
+    return step_down(
+        ladder, now, tried, degrade, only=only, most_bytes=state.policy.slot_memory_bytes, need_of=_need_of(state, state.now)
+    )
 
 
 def take_device_rung(state: State, turn: Turn, heal: Heal, rung: Rung, slot: Slot | None) -> None:
@@ -132,7 +134,8 @@ def _fewer_steps(state: State, slot: Slot, job: Job) -> tuple[Rung, float] | Non
     if job.total_blocks - job.blocks_done < MIN_BLOCKS_LEFT:
         return None
     most_bytes = state.policy.slot_memory_bytes
-    rung = step_down(slot.ladder, job.rungs, (), job.degrade, only="steps=", most_bytes=most_bytes).rung
+    need_of = _need_of(state, state.now)
+    rung = step_down(slot.ladder, job.rungs, (), job.degrade, only="steps=", most_bytes=most_bytes, need_of=need_of).rung
     steps = rung.name.removeprefix("steps=") if rung is not None else ""
     if rung is None or not steps.isdigit():  # a smaller size shows too much for this
         return None
@@ -190,6 +193,8 @@ def memory_failed(state: State, turn: Turn, slot: Slot, job: Job, code: str) -> 
     choice = down_for(state, turn, heal, slot, job) if state.heals.may_act(heal, rule) else Choice(None)
     passed = dict(choice.passed)
     rung = choice.rung
+    if rung is None or rung.kind == JOB:
+        _learn_failure(state, turn, slot, job)  # nothing else is left that could have been in its way
     if rung is None:
         state.heals.abandon(turn, heal, "ladder_exhausted" if not heal.is_limited else "limit", {"passed": passed})
         return False
@@ -219,7 +224,7 @@ def climb(state: State, turn: Turn) -> None:
             continue
         if job.total_blocks - job.blocks_done < MIN_BLOCKS_LEFT or not _is_well(state, slot, descent, turn.at):
             continue
-        rung = step_up(slot.ladder, job.rungs, state.policy.slot_memory_bytes)
+        rung = step_up(slot.ladder, job.rungs, state.policy.slot_memory_bytes, _need_of(state, turn.at))
         if rung is None:
             continue
         body = {"heal": descent.heal, "cause": descent.fault.value, "from": job.rungs, "rung": rung.name or "as_asked"}
@@ -236,6 +241,20 @@ def _is_well(state: State, slot: Slot, descent: Descent, at: float) -> bool:
         return state.heals.find(Fault.STUTTER, f"job:{slot.job_id}") is None
     waited = [state.sensors.lasted("memory_low", device, at) for device in state.sensors.devices_of(slot.number)]
     return bool(waited) and all(low is not None and low >= descent.wait_s for low in waited)
+
+
+def _need_of(state: State, at: float) -> NeedOf:
+    """What a rung takes, by prediction and by what was measured."""
+    return lambda rung: state.memory.need(rung.memory, rung.predicted_bytes, at).context_bytes
+
+
+def _learn_failure(state: State, turn: Turn, slot: Slot, job: Job) -> None:
+    """Jobs of this kind need more than there is: the next ones are not let in like this."""
+    here = next((rung for rung in slot.ladder if rung.kind == JOB and rung.name == job.rungs), None)
+    if here is not None and here.memory is not None:
+        limit = state.policy.slot_memory_bytes
+        body = state.memory.fail(here.memory, here.predicted_bytes, limit, job.id, turn.at)
+        turn.record(Tag.MEMORY_MEASURED, f"job:{job.id}", body, "failure")
 
 
 def _returning(fault: Fault) -> Fault:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.ladder import Rung
+from scheduler.core.learnt_memory import Measured, MemoryKey
 from scheduler.core.policy import Policy
 
 
@@ -38,6 +39,7 @@ class JobSubmitted(Event):
     follows: str = ""  # the part of a session before it
     slots_needed: int = 1  # slots at once for this one job
     alternatives: tuple[tuple[str, int], ...] = ()  # (rung, context_bytes), best first: what it could be degraded to
+    memory: tuple[tuple[str, MemoryKey], ...] = ()  # kinds of memory by rung, "": as asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,7 @@ class BlockWasDone(Event):
     block: int
     seconds: float = 0.0  # of computing; 0: not known
     planned_s: float = 0.0  # what was expected; 0: not known
+    memory: Measured | None = None  # where the worker measured it and somebody predicted it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

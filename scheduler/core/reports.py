@@ -62,6 +62,8 @@ def block_done(state: State, event: events.BlockWasDone, turn: Turn) -> bool:
     if job.retries:
         fields["retries"] = 0
     state.progress(turn, job, Tag.BLOCK_FINISHED, fields, {"block": event.block, "slot": slot.number})
+    if event.memory is not None and (learnt := state.memory.measure(event.memory, job.id, turn.at)) is not None:
+        turn.record(Tag.MEMORY_MEASURED, f"job:{job.id}", learnt)
     watch_block(state, turn, slot, job, event.seconds, event.planned_s)
     keep_deadline(state, turn, slot, job)
     return slot.leased_blocks == state.policy.min_run_blocks  # only then may it be asked to give way

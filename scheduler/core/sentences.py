@@ -24,6 +24,22 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "This video needs {need_gib} GiB on its slot, {have_gib} GiB are there; {fits}.",
         "zh": "该视频在槽位上需要 {need_gib} GiB，实际只有 {have_gib} GiB；{fits}。",
     },
+    "memory_more": {
+        "en": "Such jobs took {percent} % more memory than predicted here ({jobs} measured).",
+        "zh": "此处同类任务的显存占用比预测多 {percent} %（已测 {jobs} 个）。",
+    },
+    "memory_less": {
+        "en": "Such jobs took {percent} % less memory than predicted here ({jobs} measured).",
+        "zh": "此处同类任务的显存占用比预测少 {percent} %（已测 {jobs} 个）。",
+    },
+    "memory_more_alike": {
+        "en": "The jobs most like it took {percent} % more memory than predicted here ({jobs} measured).",
+        "zh": "此处最相近的任务的显存占用比预测多 {percent} %（已测 {jobs} 个）。",
+    },
+    "memory_less_alike": {
+        "en": "The jobs most like it took {percent} % less memory than predicted here ({jobs} measured).",
+        "zh": "此处最相近的任务的显存占用比预测少 {percent} %（已测 {jobs} 个）。",
+    },
     "queue_full_user": {
         "en": "{user} has {queued} queued jobs; at most {limit} are allowed. Try again when one of them has started.",
         "zh": "{user} 已有 {queued} 个排队任务，上限为 {limit}。请等其中一个开始后再提交。",

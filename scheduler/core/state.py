@@ -13,6 +13,7 @@ from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.heals import Heals
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWN_HOLDS, OWNED_STATES, HoldReason, Job, JobState
+from scheduler.core.learnt_memory import LearntMemory
 from scheduler.core.policy import Policy
 from scheduler.core.quotas import Counts, Spent
 from scheduler.core.relations import Relations
@@ -65,6 +66,7 @@ class State:
         self.healing = healing or HealingPolicy()
         self.heals = Heals()
         self.sensors = Sensors()
+        self.memory = LearntMemory()
         self.degraded: dict[str, Descent] = {}  # jobs that came down by themselves, and when they may climb
         self.now = 0.0
         self.slots = [Slot(number) for number in range(slots)]
@@ -109,6 +111,7 @@ class State:
         spent: Spent | None = None,
         gangs: Mapping[str, int] | None = None,
         gang_slots: int = 1,
+        memory: LearntMemory | None = None,
     ) -> State:
         """The state after a restart, from the rows of the jobs that have not ended (others are ignored).
 
@@ -118,6 +121,7 @@ class State:
         state.gangs.update(gangs or {})
         state.is_booted = False
         state.heals = heals or state.heals
+        state.memory = memory or state.memory
         state.shares, state.spent = shares or state.shares, spent or state.spent
         state.unavailable_roles.update(unavailable_roles)
         state.is_queue_paused = is_queue_paused

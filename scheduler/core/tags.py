@@ -34,6 +34,12 @@ class Tag(StrEnum):
     # finished videos
     QUALITY_MEASURED = "quality:measured"
     QUALITY_FAILED = "quality:failed"
+    NOTE_WRITTEN = "note:written"
+    NOTE_RESOLVED = "note:resolved"
+    NOTE_REOPENED = "note:reopened"
+    NOTE_RETRACTED = "note:retracted"
+    VIDEO_APPROVED = "video:approved"
+    VIDEO_REJECTED = "video:rejected"
     # files of people
     UPLOAD_ADDED = "upload:added"
     UPLOAD_REFUSED = "upload:refused"
@@ -45,6 +51,7 @@ class Tag(StrEnum):
     HEAL_RECOVERED = "heal:recovered"
     HEAL_ABANDONED = "heal:abandoned"
     POLICY_CHANGED = "policy:changed"
+    MEMORY_MEASURED = "memory:measured"
     # workers, slots, queue, roles
     REPORT_REFUSED = "report:refused"
     WORKER_STARTED = "worker:started"
@@ -67,6 +74,11 @@ class Tag(StrEnum):
     USER_CREATED = "user:created"
     LOGIN_CREATED = "login:created"
     LOGIN_REDEEMED = "login:redeemed"
+    LOGIN_SUCCEEDED = "login:succeeded"
+    LOGIN_FAILED = "login:failed"
+    PASSWORD_CHOSEN = "password:chosen"
+    PASSWORD_REMOVED = "password:removed"
+    SESSION_ENDED = "session:ended"
     TOKEN_CREATED = "token:created"
     TOKEN_REVOKED = "token:revoked"
     AUDIT_VERIFIED = "audit:verified"

@@ -11,6 +11,7 @@ from typing import Any
 
 from scheduler import audit
 from scheduler.chaos.replay import Replay
+from scheduler.chaos.review_replay import kept_reviews
 from scheduler.core.job import JobState
 from scheduler.door import LENGTH
 from scheduler.errors import SchedulerError
@@ -67,7 +68,7 @@ def _replayed(store: Store) -> list[Finding]:
     rows = {row["id"]: row for row in store.jobs(sort="ordinal", per_page=500).rows}
     blocks = {job_id: [block["block"] for block in store.blocks(job_id)] for job_id in rows}
     made = {job_id: numbers for job_id, numbers in blocks.items() if numbers}
-    differing = replay.differences(rows, made, store.all_quality())
+    differing = replay.differences(rows, made, store.all_quality(), kept_reviews(store))
     return [Finding("audit", text) for text in differing]
 
 

@@ -80,9 +80,9 @@ def record(mode: str, pages: int, folder: Path) -> Recording:
 
 
 def _load(door: Scheduler, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Submit at a pace while jobs are made; until some have finished."""
+    """Submit at a pace while jobs are made and talked about; until some have finished."""
     deadline = time.monotonic() + READY_S
-    sent = 0
+    sent, ids = 0, list[str]()
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
@@ -92,11 +92,12 @@ def _load(door: Scheduler, process: subprocess.Popen[bytes], log: Path) -> None:
                 time.sleep(0.05)
                 continue
             if sent < SUBMISSIONS:
-                door.request_role(f"team-{sent}", "teacher", duration_sec=1.92, seed=sent, fill="loop")
+                ids.append(door.request_role(f"team-{sent}", "teacher", duration_sec=1.92, seed=sent, fill="loop")["id"])
                 sent += 1
                 continue
             if SUBMISSIONS - status["queue"]["length"] > FINISHED:
                 return
+            door.write_note(ids[0], "words that a cut may not separate from their row", video_s=0.0)
         except SchedulerError:
             pass  # not yet
         time.sleep(0.05)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import threading
 import urllib.error
@@ -18,6 +19,7 @@ from typing import Any, ClassVar, Protocol
 
 from scheduler.door import LENGTH, Actor, DoorError, frame_length, pack_request, socket_path, unpack
 from scheduler.errors import DaemonUnreachable, SchedulerError
+from scheduler.review_wishes import PasswordWishes, ReviewWishes
 
 __all__ = ["Actor", "DaemonUnreachable", "Scheduler", "SchedulerError"]
 
@@ -39,7 +41,7 @@ class Transport(Protocol):
         ...
 
 
-class Scheduler:
+class Scheduler(ReviewWishes, PasswordWishes):
     """Wishes to the scheduler. Every method returns plain data and raises SchedulerError. Threads may share one.
 
     `address`: None for the daemon of `$GREENROOM_DATA` (default `./var`), a data directory, or `http://host:port` of
@@ -256,6 +258,9 @@ class _Http:
         "file_plan": ("PUT", "/plan"),
         "check_plan": ("POST", "/plan/check"),
         "rehearse": ("POST", "/rehearsals"),
+        "write_note": ("POST", "/jobs/{job_id}/notes"),
+        "change_note": ("POST", "/jobs/{job_id}/notes/{number}"),
+        "judge": ("POST", "/jobs/{job_id}/verdict"),
     }
 
     def __init__(self, base: str, token: str | None) -> None:
@@ -279,8 +284,8 @@ class _Http:
             headers["Idempotency-Key"] = key
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        if "{job_id}" in route:
-            route = route.format(job_id=urllib.parse.quote(str(body.pop("job_id")), safe=""))
+        for name in re.findall(r"\{(\w+)\}", route):
+            route = route.replace(f"{{{name}}}", urllib.parse.quote(str(body.pop(name)), safe=""))
         payload = json.dumps(body.pop("request", body)).encode() if method != "GET" else None
         request = urllib.request.Request(self._base + route, data=payload, headers=headers, method=method)
         try:

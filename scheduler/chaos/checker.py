@@ -13,6 +13,7 @@ from scheduler.chaos.house import ChaosHouse, NotWithin, until
 from scheduler.chaos.leaks import Leaks
 from scheduler.chaos.load import Load
 from scheduler.chaos.replay import Replay
+from scheduler.chaos.review_replay import kept_reviews
 from scheduler.core.job import OWNED_STATES
 from scheduler.errors import SchedulerError
 from scheduler.store import Reader
@@ -134,10 +135,11 @@ class Checker:
             with reader.snapshot() as seq:
                 rows = {row["id"]: row for row in _all_jobs(reader)}
                 blocks = {job_id: [block["block"] for block in reader.blocks(job_id)] for job_id in rows}
-                quality = reader.all_quality()
+                quality, reviews = reader.all_quality(), kept_reviews(reader)
             if seq == self._replayed:
                 break
-        return self._replay.differences(rows, {job_id: numbers for job_id, numbers in blocks.items() if numbers}, quality)
+        made = {job_id: numbers for job_id, numbers in blocks.items() if numbers}
+        return self._replay.differences(rows, made, quality, reviews)
 
     def _read_log(self, reader: Reader) -> None:
         while entries := reader.audit_after(self._replayed):

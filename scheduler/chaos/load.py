@@ -184,6 +184,14 @@ class Load:
             door.set_priority(one.job_id, self._rng.choice((1, 20, 60, 100)), "chaos")
         elif chance < 0.4:
             self._pause_and_resume(one.job_id, door)
+        elif chance < 0.5:
+            self._talk(one.job_id, door)
+
+    def _talk(self, job_id: str, door: Scheduler) -> None:
+        """A note on what there is of the video, an answer, and the note is resolved."""
+        number = door.write_note(job_id, "chaos", video_s=0.0)["number"]
+        door.write_note(job_id, "chaos again", answers=number)
+        door.change_note(job_id, number, self._rng.choice(("resolve", "retract")))
 
     def _pause_and_resume(self, job_id: str, door: Scheduler) -> None:
         """A pause that a fault cuts short is ended all the same: a paused job would wait for ever."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scheduler.audit.entry import AuditEntry
+from scheduler.chaos.review_replay import ReviewReplay
 from scheduler.core.tags import Tag
 
 # Overwritten beside a move by reports (results, error texts) and not logged with it; a recipe is logged as its hash.
@@ -25,12 +26,14 @@ class Replay:
         self.resumes: dict[str, int] = {}  # how leases were begun: fresh, exact, continuous
         self.faults: list[str] = []
         self.quality: dict[str, dict[str, Any]] = {}  # scores as they were told last
+        self.reviews = ReviewReplay()
 
     def feed(self, entries: Iterable[AuditEntry]) -> None:
         """Take rows, oldest first."""
         for entry in entries:
             if entry["object"].startswith("job:"):
                 self._job(entry["object"].removeprefix("job:"), entry)
+            self.reviews.feed(entry)
 
     def _job(self, job_id: str, entry: AuditEntry) -> None:
         body, action = entry["body"], entry["action"]
@@ -56,9 +59,11 @@ class Replay:
                 self.continuous.add(job_id)
 
     def differences(
-        self, rows: Mapping[str, Mapping[str, Any]], blocks: Mapping[str, list[int]], quality: Mapping[str, Mapping[str, Any]]
-    ) -> list[str]:
-        """Where tables and log disagree: `rows` and `quality` by job id as the store reads them, `blocks` numbers by job id."""
+        self, rows: Mapping[str, Mapping[str, Any]], blocks: Mapping[str, list[int]], quality: Mapping[str, Mapping[str, Any]],
+        reviews: Mapping[str, Mapping[str, Any]],
+    ) -> list[str]:  # fmt: skip
+        """Where tables and log disagree: `rows` and `quality` by job id as the store reads them, `blocks` numbers by job id,
+        `reviews`: notes, verdicts and who has a password, as `kept_reviews` reads them."""
         found = list(self.faults)
         for job_id in sorted(set(rows) ^ set(self.jobs)):
             found.append(f"{job_id} is in the {'table' if job_id in rows else 'log'} only")
@@ -74,7 +79,7 @@ class Replay:
             told_scores, kept_scores = self.quality.get(job_id), _scores(quality.get(job_id))
             if told_scores != kept_scores:
                 found.append(f"{job_id}: scores {kept_scores} are kept, the log says {told_scores}")
-        return found
+        return found + self.reviews.differences(reviews)
 
 
 def _scores(row: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -8,14 +8,19 @@ from scheduler.commands.arguments import Arguments
 from scheduler.commands.forecasts import FORECAST_COMMANDS
 from scheduler.commands.house import House
 from scheduler.commands.jobs import JOB_COMMANDS
+from scheduler.commands.passwords import PASSWORD_COMMANDS
 from scheduler.commands.people import PEOPLE_COMMANDS
 from scheduler.commands.plans import PLAN_COMMANDS
 from scheduler.commands.queue import QUEUE_COMMANDS
+from scheduler.commands.reviews import REVIEW_COMMANDS
 from scheduler.commands.roles import ROLE_COMMANDS
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 
-COMMANDS = {**JOB_COMMANDS, **ROLE_COMMANDS, **QUEUE_COMMANDS, **PEOPLE_COMMANDS, **PLAN_COMMANDS, **FORECAST_COMMANDS}
+COMMANDS = {
+    **JOB_COMMANDS, **ROLE_COMMANDS, **QUEUE_COMMANDS, **PEOPLE_COMMANDS, **PLAN_COMMANDS, **FORECAST_COMMANDS,
+    **REVIEW_COMMANDS, **PASSWORD_COMMANDS,
+}  # fmt: skip
 
 __all__ = ["COMMANDS", "House", "handle"]
 

@@ -35,21 +35,23 @@ class JobReads(Reads):
         role: str | None = None,
         state: str | Iterable[str] | None = None,
         text: str | None = None,
+        verdict: str | None = None,
         sort: str = "-ordinal",
         page: int = 1,
         per_page: int = 50,
     ) -> Page:
         """A page of jobs that meet all the filters.
 
-        `state`: one, several, "open" or "final"; `text`: in id, user, team or role.
+        `state`: one, several, "open" or "final"; `text`: in id, user, team or role; `verdict`: approved, rejected or
+        unjudged (finished, and nobody has said).
 
         `sort`: a key of `SORTS`, with "-" in front for descending. BadQuery names the argument at fault.
         """
         limit, offset = checked_page(page, per_page)
         states = _states(state)
-        where = sql.where_jobs(user is not None, role is not None, states is not None, bool(text))
+        where = sql.where_jobs(user is not None, role is not None, states is not None, bool(text), _verdict(verdict))
         params: dict[str, str | int | None] = {
-            "user": user, "role": role, "states": json.dumps(states), "text": like_pattern(text or ""),
+            "user": user, "role": role, "states": json.dumps(states), "text": like_pattern(text or ""), "verdict": verdict,
         }  # fmt: skip
         total = int(self._value(sql.count_jobs(where), params))
         rows = self._rows(sql.page_of_jobs(where, _order(sort)), {**params, "limit": limit, "offset": offset})
@@ -62,12 +64,15 @@ class JobReads(Reads):
         role: str | None = None,
         state: str | Iterable[str] | None = None,
         text: str | None = None,
+        verdict: str | None = None,
         sort: str = "-ordinal",
     ) -> Iterator[Row]:
         """Every job that meets the filters of `jobs`, one by one and of one moment: columns of `sql.EXPORTED_COLUMNS`."""
         states = _states(state)
-        where = sql.where_jobs(user is not None, role is not None, states is not None, bool(text))
-        params = {"user": user, "role": role, "states": json.dumps(states), "text": like_pattern(text or "")}
+        where = sql.where_jobs(user is not None, role is not None, states is not None, bool(text), _verdict(verdict))
+        params = {
+            "user": user, "role": role, "states": json.dumps(states), "text": like_pattern(text or ""), "verdict": verdict,
+        }  # fmt: skip
         return self._each(sql.all_jobs(where, _order(sort)), params)
 
     def queue(self, at: float, policy: Policy | None = None, limit: int = 200) -> Page:
@@ -152,6 +157,12 @@ def _states(state: str | Iterable[str] | None) -> list[str] | None:
         else:
             raise BadQuery("state", f"There is no state {name!r}.", f"Use open, final, {', '.join(JobState)}.")
     return sorted(wanted)
+
+
+def _verdict(verdict: str | None) -> str | None:
+    if verdict is not None and verdict not in sql.VERDICTS:
+        raise BadQuery("verdict", f"There is no verdict {verdict!r}.", f"Use {', '.join(sql.VERDICTS)}.")
+    return verdict
 
 
 def _order(sort: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from scheduler.audit.guards import TRIGGERS
 from scheduler.store.database import Database, Migrations
+from scheduler.store.password_schema import PASSWORDS
 from scheduler.store.plans_schema import PLANS
 from scheduler.store.quality_schema import QUALITY
+from scheduler.store.review_schema import REVIEWS
 from scheduler.store.uploads_schema import UPLOADS
 
 migrations = Migrations("greenroom")
@@ -365,4 +367,18 @@ def quality(db: Database) -> None:
 def uploads(db: Database) -> None:
     """Portraits and voices that people brought."""
     for statement in UPLOADS:
+        db.conn.execute(statement)
+
+
+@migrations()
+def reviews(db: Database) -> None:
+    """Notes on videos and verdicts."""
+    for statement in REVIEWS:
+        db.conn.execute(statement)
+
+
+@migrations()
+def passwords(db: Database) -> None:
+    """Hashes of passwords."""
+    for statement in PASSWORDS:
         db.conn.execute(statement)

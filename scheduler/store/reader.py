@@ -8,21 +8,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scheduler.store.batch_reads import BatchReads
 from scheduler.store.connection import open_for_reading
 from scheduler.store.device_reads import DeviceReads
 from scheduler.store.forecast_reads import ForecastReads
 from scheduler.store.healing_reads import HealingReads
 from scheduler.store.job_reads import JobReads
+from scheduler.store.password_reads import PasswordReads
 from scheduler.store.people_reads import PeopleReads
 from scheduler.store.plan_reads import PlanReads
 from scheduler.store.quality_reads import QualityReads
+from scheduler.store.review_reads import ReviewReads
 from scheduler.store.role_reads import RoleReads
 from scheduler.store.sample_reads import SampleReads
 from scheduler.store.upload_reads import UploadReads
 
 
 class Reader(
-    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads, ForecastReads, QualityReads, UploadReads
+    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads, ForecastReads, QualityReads, UploadReads,
+    BatchReads,
+    ReviewReads, PasswordReads,
 ):  # fmt: skip
     """All named reads. One Reader serves any number of threads: each gets its own read-only connection."""
 

@@ -36,6 +36,37 @@ BEGIN SELECT RAISE(ABORT, 'a job is accepted only together with its audit row') 
   OR NOT EXISTS (
   SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.id); END;
 
+CREATE TRIGGER notes_are_never_deleted BEFORE DELETE ON notes
+BEGIN SELECT RAISE(ABORT, 'notes are retracted, never deleted'); END;
+
+CREATE TRIGGER notes_keep_their_words BEFORE UPDATE ON notes
+BEGIN SELECT RAISE(ABORT, 'a note changes only its state, together with its audit row; retracted is the end')
+  WHERE OLD.state IS 'retracted' OR NEW.state IS OLD.state OR NEW.id IS NOT OLD.id OR NEW.job_id IS NOT OLD.job_id
+  OR NEW.answers IS NOT OLD.answers OR NEW.video_s IS NOT OLD.video_s OR NEW.author IS NOT OLD.author OR NEW.at IS NOT OLD.at
+  OR NEW.text IS NOT iif(NEW.state IS 'retracted', '', OLD.text) OR NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.job_id
+  AND action = 'note:' || iif(NEW.state IS 'open', 'reopened', NEW.state) AND json_extract(body, '$.number') IS NEW.id); END;
+
+CREATE TRIGGER notes_need_an_audit_row BEFORE INSERT ON notes
+BEGIN SELECT RAISE(ABORT, 'a note is kept only together with its audit row') WHERE NEW.state IS NOT 'open' OR NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.job_id
+  AND action = 'note:written' AND json_extract(body, '$.number') IS NEW.id); END;
+
+CREATE TRIGGER passwords_need_an_audit_row_delete BEFORE DELETE ON passwords
+BEGIN SELECT RAISE(ABORT, 'a password changes only together with its audit row')
+  WHERE NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'user:' || OLD.user AND action = 'password:removed'); END;
+
+CREATE TRIGGER passwords_need_an_audit_row_insert BEFORE INSERT ON passwords
+BEGIN SELECT RAISE(ABORT, 'a password changes only together with its audit row')
+  WHERE NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'user:' || NEW.user AND action = 'password:chosen'); END;
+
+CREATE TRIGGER passwords_need_an_audit_row_update BEFORE UPDATE ON passwords
+BEGIN SELECT RAISE(ABORT, 'a password changes only together with its audit row')
+  WHERE NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'user:' || NEW.user AND action = 'password:chosen'); END;
+
 CREATE TRIGGER removed_uploads_need_an_audit_row BEFORE DELETE ON uploads
 BEGIN SELECT RAISE(ABORT, 'a file is removed only together with its audit row') WHERE NOT EXISTS (
   SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'asset:' || OLD.sha256
@@ -59,6 +90,21 @@ CREATE TRIGGER uploads_need_an_audit_row BEFORE INSERT ON uploads
 BEGIN SELECT RAISE(ABORT, 'a file is taken in only together with its audit row') WHERE NOT EXISTS (
   SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'asset:' || NEW.sha256
   AND action = 'upload:added'); END;
+
+CREATE TRIGGER verdicts_are_never_deleted BEFORE DELETE ON verdicts
+BEGIN SELECT RAISE(ABORT, 'a verdict is followed by another, never deleted'); END;
+
+CREATE TRIGGER verdicts_need_an_audit_row_insert BEFORE INSERT ON verdicts
+BEGIN SELECT RAISE(ABORT, 'a verdict is kept only together with its audit row, one after the other')
+  WHERE NEW.number IS NOT 1 OR NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.job_id
+  AND action = 'video:' || NEW.verdict AND json_extract(body, '$.number') IS NEW.number); END;
+
+CREATE TRIGGER verdicts_need_an_audit_row_update BEFORE UPDATE ON verdicts
+BEGIN SELECT RAISE(ABORT, 'a verdict is kept only together with its audit row, one after the other')
+  WHERE NEW.number IS NOT OLD.number + 1 OR NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.job_id
+  AND action = 'video:' || NEW.verdict AND json_extract(body, '$.number') IS NEW.number); END;
 
 CREATE TABLE assets (
   sha256 TEXT PRIMARY KEY,
@@ -204,6 +250,25 @@ CREATE TABLE memory_shares (         -- who held a device's memory in a minute, 
   PRIMARY KEY (device, minute, owner)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE notes (                 -- what people say about a moment of a video
+  id INTEGER PRIMARY KEY,            -- 1, 2, 3 … over the whole house
+  job_id TEXT NOT NULL REFERENCES jobs(id),
+  answers INTEGER REFERENCES notes(id), -- the note that this one answers
+  video_s REAL CHECK (video_s >= 0), -- moment of the video; NULL: about all of it, or an answer
+  author TEXT NOT NULL,              -- as the log names them: user:<name>, local
+  text TEXT NOT NULL,                -- '' once retracted: the log has its keyed hash only
+  state TEXT NOT NULL CHECK (state IN ('open', 'resolved', 'retracted')),
+  at REAL NOT NULL,                  -- when it was written; seconds since 1970
+  changed_by TEXT,                   -- who resolved, opened again or retracted it
+  changed_at REAL
+) STRICT;
+
+CREATE TABLE passwords (
+  user TEXT PRIMARY KEY REFERENCES users(name),
+  hash TEXT NOT NULL CHECK (hash GLOB 'scrypt:[0-9]*:[0-9]*:[0-9]*$*$*' AND length(hash) BETWEEN 140 AND 300),
+  changed_at REAL NOT NULL           -- seconds since 1970
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE plan_checks (           -- what a plan looked like against the house, at a time
   id INTEGER PRIMARY KEY,
   at REAL NOT NULL,
@@ -335,6 +400,15 @@ CREATE TABLE users (
   created_at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE verdicts (              -- approved or rejected: the newest word on a finished video
+  job_id TEXT PRIMARY KEY REFERENCES jobs(id),
+  verdict TEXT NOT NULL CHECK (verdict IN ('approved', 'rejected')),
+  number INTEGER NOT NULL,           -- 1 is the first; each later one takes its place
+  author TEXT NOT NULL,
+  reason TEXT NOT NULL,              -- the log has its keyed hash only
+  judged_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX audit_action ON audit(action, seq);
 
 CREATE INDEX audit_actor ON audit(actor, seq);
@@ -361,6 +435,10 @@ CREATE INDEX jobs_state ON jobs(state);
 
 CREATE INDEX jobs_user ON jobs(user, ordinal);
 
+CREATE INDEX notes_job ON notes(job_id, id);
+
 CREATE INDEX plan_checks_day ON plan_checks(day, id);
 
 CREATE INDEX uploads_sha256 ON uploads(sha256);
+
+CREATE INDEX verdicts_verdict ON verdicts(verdict);

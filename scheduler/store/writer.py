@@ -28,12 +28,16 @@ from scheduler.store.healing_writes import HealingWrites
 from scheduler.store.job_reads import JobReads
 from scheduler.store.job_writes import JobWrites
 from scheduler.store.migrations import migrations
+from scheduler.store.password_reads import PasswordReads
+from scheduler.store.password_writes import PasswordWrites
 from scheduler.store.people_reads import PeopleReads
 from scheduler.store.people_writes import PeopleWrites
 from scheduler.store.plan_reads import PlanReads
 from scheduler.store.plan_writes import PlanWrites
 from scheduler.store.quality_reads import QualityReads
 from scheduler.store.quality_writes import QualityWrites
+from scheduler.store.review_reads import ReviewReads
+from scheduler.store.review_writes import ReviewWrites
 from scheduler.store.role_reads import RoleReads
 from scheduler.store.role_writes import RoleWrites
 from scheduler.store.sql import devices as sql
@@ -47,7 +51,9 @@ _log = logging.getLogger("greenroom.store")
 
 class Store(
     JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites, PlanWrites, ForecastWrites, QualityWrites, UploadWrites,
-    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, ForecastReads, QualityReads, UploadReads,
+    ReviewWrites, PasswordWrites,
+    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, ForecastReads, QualityReads, UploadReads, ReviewReads,
+    PasswordReads,
 ):  # fmt: skip
     """The writer's store. Reads see the open transaction. Used by one thread at a time."""
 

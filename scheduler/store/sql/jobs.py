@@ -33,7 +33,8 @@ INSERT_BLOCK = f"INSERT INTO blocks ({', '.join(BLOCK_COLUMNS)}) VALUES ({', '.j
 INSERT_SEGMENT = f"INSERT INTO segments ({', '.join(SEGMENT_COLUMNS)}) VALUES ({', '.join('?' * len(SEGMENT_COLUMNS))})"
 INSERT_IDEMPOTENCY_KEY = "INSERT INTO idempotency_keys (actor, key, request_sha256, job_id) VALUES (?, ?, ?, ?)"
 
-SELECT_JOB = "SELECT * FROM jobs WHERE id = ?"
+_WITH_VERDICT = "SELECT jobs.*, verdicts.verdict FROM jobs LEFT JOIN verdicts ON job_id = id"
+SELECT_JOB = f"{_WITH_VERDICT} WHERE id = ?"
 SELECT_STATE = "SELECT state FROM jobs WHERE id = ?"
 SELECT_NEXT_ORDINAL = "SELECT coalesce(max(ordinal), 0) + 1 FROM jobs"
 SELECT_BY_STATES = "SELECT * FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY ordinal"
@@ -75,10 +76,14 @@ def note_job(columns: Iterable[str]) -> str:
     return f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?"
 
 
-def where_jobs(user: bool, role: bool, states: bool, text: bool) -> str:
-    """The condition for the filters given.
+UNJUDGED = "unjudged"  # finished, and nobody has approved or rejected it
+VERDICTS = ("approved", "rejected", UNJUDGED)
 
-    Parameters are :user, :role, :states (JSON list) and :text (a LIKE pattern).
+
+def where_jobs(user: bool, role: bool, states: bool, text: bool, verdict: str | None = None) -> str:
+    """The condition for the filters given; `verdict`: one of VERDICTS.
+
+    Parameters are :user, :role, :states (JSON list), :text (a LIKE pattern) and :verdict.
     """
     parts = []
     if user:
@@ -90,19 +95,23 @@ def where_jobs(user: bool, role: bool, states: bool, text: bool) -> str:
     if text:
         like = " OR ".join(f"{name} LIKE :text ESCAPE '\\'" for name in ("id", "user", "team", "role"))
         parts.append(f"({like})")
+    if verdict == UNJUDGED:
+        parts.append("state = 'SUCCEEDED' AND id NOT IN (SELECT job_id FROM verdicts)")
+    elif verdict is not None:
+        parts.append("id IN (SELECT job_id FROM verdicts WHERE verdict = :verdict)")
     return f"WHERE {' AND '.join(parts)}" if parts else ""
 
 
 EXPORTED_COLUMNS = (  # of a list for spreadsheets: nobody's words
     "id", "user", "team", "role", "role_version", "priority", "state", "hold", "submitted_at", "started_at", "finished_at",
     "blocks_done", "total_blocks", "frames", "width", "height", "preemptions", "crashes", "retries", "rungs", "again_of",
-    "error_code", "video_bytes", "video_sha256",
+    "error_code", "video_bytes", "video_sha256", "verdict",
 )  # fmt: skip
 
 
 def all_jobs(where: str, order: str) -> str:
     """Every job that a condition of `where_jobs` meets, light columns."""
-    return f"SELECT {', '.join(EXPORTED_COLUMNS)} FROM jobs {where} ORDER BY {order}"
+    return f"SELECT {', '.join(EXPORTED_COLUMNS)} FROM jobs LEFT JOIN verdicts ON job_id = id {where} ORDER BY {order}"
 
 
 def count_jobs(where: str) -> str:
@@ -113,4 +122,4 @@ def count_jobs(where: str) -> str:
 def page_of_jobs(where: str, order: str) -> str:
     """One page. The inner query finds the page in an index alone; only its rows are then read in full."""
     inner = f"SELECT ordinal FROM jobs {where} ORDER BY {order} LIMIT :limit OFFSET :offset"
-    return f"SELECT * FROM jobs WHERE ordinal IN ({inner}) ORDER BY {order}"
+    return f"{_WITH_VERDICT} WHERE ordinal IN ({inner}) ORDER BY {order}"

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from scheduler.chaos.replay import Replay
+from scheduler.chaos.review_replay import kept_reviews
 from scheduler.core.actions import MoveJob
 from scheduler.core.job import JobState
 from scheduler.store import Store
 from tests.unit.scheduler.store_rig import READER as ACTOR
 from tests.unit.scheduler.store_rig import new_job, writer
+
+HASH = f"scrypt:32768:8:1${'a' * 16}${'0' * 128}"
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ def test_log_tells_the_tables_again(store: Store) -> None:
     row = store.job("j1")
     assert row is not None
     replay = told(store)
-    assert replay.differences({"j1": row}, {"j1": [0]}, {}) == []
+    assert replay.differences({"j1": row}, {"j1": [0]}, {}, kept_reviews(store)) == []
     assert replay.resumes == {"fresh": 1} and not replay.continuous
 
 
@@ -56,11 +59,11 @@ def test_every_difference_between_log_and_tables_is_named(store: Store) -> None:
     fill(store)
     row = store.job("j1")
     assert row is not None
-    assert "state" in told(store).differences({"j1": {**row, "state": "SUCCEEDED"}}, {"j1": [0]}, {})[0]
-    assert "blocks_done" in told(store).differences({"j1": {**row, "blocks_done": 2}}, {"j1": [0]}, {})[0]
-    assert "log only" in told(store).differences({}, {"j1": [0]}, {})[0]
-    assert "table only" in told(store).differences({"j1": row, "j2": row}, {"j1": [0]}, {})[0]
-    assert "blocks" in told(store).differences({"j1": row}, {"j1": [0, 1]}, {})[0]
+    assert "state" in told(store).differences({"j1": {**row, "state": "SUCCEEDED"}}, {"j1": [0]}, {}, kept_reviews(store))[0]
+    assert "blocks_done" in told(store).differences({"j1": {**row, "blocks_done": 2}}, {"j1": [0]}, {}, kept_reviews(store))[0]
+    assert "log only" in told(store).differences({}, {"j1": [0]}, {}, kept_reviews(store))[0]
+    assert "table only" in told(store).differences({"j1": row, "j2": row}, {"j1": [0]}, {}, kept_reviews(store))[0]
+    assert "blocks" in told(store).differences({"j1": row}, {"j1": [0, 1]}, {}, kept_reviews(store))[0]
 
 
 def test_block_that_was_finished_twice_is_seen(store: Store) -> None:
@@ -69,7 +72,7 @@ def test_block_that_was_finished_twice_is_seen(store: Store) -> None:
         store.move_job(move(JobState.RUNNING, JobState.RUNNING, "block:finished", {"block": 0}), ACTOR, 4.0)
     row = store.job("j1")
     assert row is not None
-    assert "[0, 0]" in told(store).differences({"j1": row}, {"j1": [0]}, {})[0]
+    assert "[0, 0]" in told(store).differences({"j1": row}, {"j1": [0]}, {}, kept_reviews(store))[0]
 
 
 def test_scores_are_told_by_the_log_and_missing_ones_are_named(store: Store) -> None:
@@ -79,7 +82,36 @@ def test_scores_are_told_by_the_log_and_missing_ones_are_named(store: Store) -> 
         store.keep_scores("j1", {"seconds": 2.0, "blurred_ratio": 0.01}, ACTOR, 6.0, took_s=1.5, has_portrait=False)
     row, scores = store.job("j1"), store.all_quality()
     assert row is not None
-    assert told(store).differences({"j1": row}, {"j1": [0]}, scores) == []
-    assert "scores" in told(store).differences({"j1": row}, {"j1": [0]}, {})[0]
+    assert told(store).differences({"j1": row}, {"j1": [0]}, scores, kept_reviews(store)) == []
+    assert "scores" in told(store).differences({"j1": row}, {"j1": [0]}, {}, kept_reviews(store))[0]
     changed = {"j1": {**scores["j1"], "blurred_ratio": 0.5}}
-    assert "0.5" in told(store).differences({"j1": row}, {"j1": [0]}, changed)[0]
+    assert "0.5" in told(store).differences({"j1": row}, {"j1": [0]}, changed, kept_reviews(store))[0]
+
+
+def test_notes_verdicts_and_passwords_are_told_by_the_log_and_forged_ones_are_named(store: Store) -> None:
+    fill(store)
+    with store.transaction():
+        store.write_note("j1", "The mouth is late", ACTOR, 4.0, video_s=0.4)
+        store.write_note("j1", "It is", ACTOR, 5.0, answers=1)
+        store.change_note(1, "resolved", ACTOR, 6.0)
+        store.change_note(2, "retracted", ACTOR, 7.0)
+        store.keep_verdict("j1", "rejected", "blurred", 0, ACTOR, 8.0)
+        store.keep_verdict("j1", "approved", "", 1, ACTOR, 9.0)
+        for name in ("ada", "tom"):
+            store.put_user(name, "user", "", ACTOR, 9.0)
+            store.put_password(name, HASH, None, ACTOR, 10.0)
+        store.remove_password("tom", ACTOR, 11.0)
+    row, kept = store.job("j1"), kept_reviews(store)
+    assert row is not None and row["verdict"] == "approved" and set(kept["passwords"]) == {"ada"}
+    assert told(store).differences({"j1": row}, {"j1": [0]}, {}, kept) == []
+    forgeries: list[dict[str, Any]] = [
+        {"notes": {**kept["notes"], "1": {**kept["notes"]["1"], "note": {"hmac_sha256": "0" * 64}}}},
+        {"notes": {**kept["notes"], "1": {**kept["notes"]["1"], "state": "open"}}},
+        {"notes": {"1": kept["notes"]["1"]}},
+        {"verdicts": {"j1": {**kept["verdicts"]["j1"], "verdict": "rejected"}}},
+        {"verdicts": {}},
+        {"passwords": {"ada": True, "tom": True}},
+    ]
+    for forged in forgeries:
+        (found,) = told(store).differences({"j1": row}, {"j1": [0]}, {}, {**kept, **forged})
+        assert found.startswith(next(iter(forged))), found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -23,6 +24,7 @@ from engine.model.hashes import FileHashes, hash_file
 from engine.model.header import HINT
 from engine.model.lora import Adapter
 from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
+from engine.model.slab import Keep, NeedsContent, Shelf, build_shared, everything, keep_here, travelling
 from engine.model.speech import build_speech_encoder
 from engine.model.text import TextConfig, build_text_encoder, load_tokenizer
 from engine.model.transformer import Transformer
@@ -56,15 +58,15 @@ def open_remembered(hashes: FileHashes) -> OpenFile:
 
 def load_engine(
     model: Path | ModelFiles, open_file: OpenFile = open_verified, device: str = "cpu", *, precision: str | None = None,
-    adapter: AdapterFile | None = None, offload: Offload = RESIDENT, adapter_rank: int = 0,
+    adapter: AdapterFile | None = None, offload: Offload = RESIDENT, adapter_rank: int = 0, shelf: Shelf | None = None,
 ) -> BlockEngine:  # fmt: skip
     """Load a model directory or a public checkpoint (`engine.model.checkpoint.model_files`).
 
     `open_file` gives a read-only buffer of a whole file, a mapping or the vault's copy, and has compared its hash. On a
     device tensors travel one by one, and a bfloat16 model gets the fused kernels of `engine.model.cuda`; `precision`
     "bf16" or "fp8" chooses its large products ("plain": the same code as on the CPU). `adapter` is merged on the way.
-    `offload` and `adapter_rank` (room for role adapters) are for the fused kernels. Raises WeightsError naming the file
-    and what to do.
+    `offload` and `adapter_rank` (room for role adapters) are for the fused kernels. With a `shelf` the weights lie in its
+    memory on the device, where others may have put them already. Raises WeightsError naming the file and what to do.
     """
     files = model if isinstance(model, ModelFiles) else open_model(model)
     manifest, dtype = files.manifest, _dtype(files)
@@ -75,17 +77,27 @@ def load_engine(
 
     extra = () if adapter is None else (adapter.path,)
 
-    def source(part: str, *, is_expanded: bool = False, adapter: Adapter | None = None) -> PartSource:
+    def source(part: str, *, is_expanded: bool = False, adapter: Adapter | None = None, place: str = device) -> PartSource:
         return PartSource(
-            tensors[part], _name(files, part), device, dtype, is_expanded=is_expanded, adapter=adapter,
+            tensors[part], _name(files, part), place, dtype, is_expanded=is_expanded, adapter=adapter,
             forget=MappedPages(*files.parts[part], *extra).forget,
         )  # fmt: skip
 
-    with empty_weights():
-        vae = VideoAutoencoder(manifest.vae)
-    source(VAE).fill(vae)
-    own = source(TRANSFORMER, is_expanded=precision != "fp8", adapter=merged)
-    transformer = build_transformer(manifest.transformer, own, precision, offload, adapter_rank)
+    def build(keep: Keep, needs: NeedsContent) -> tuple[VideoAutoencoder, Transformer]:
+        with empty_weights():
+            vae = VideoAutoencoder(manifest.vae)
+        is_expanded = precision != "fp8"
+        of_vae = Chosen(source(VAE), source(VAE, place="meta"), needs)
+        own = source(TRANSFORMER, is_expanded=is_expanded, adapter=merged)
+        chosen = Chosen(own, source(TRANSFORMER, is_expanded=is_expanded, place="meta"), needs)
+        of_vae.fill(vae, keep)
+        return vae, build_transformer(manifest.transformer, chosen, precision, offload, adapter_rank, keep)
+
+    if shelf is None:
+        vae, transformer = build(keep_here, everything)
+    else:
+        identity = [weights_sha256, precision, adapter_rank, dataclasses.asdict(offload)]
+        vae, transformer = build_shared(shelf, identity, build, travelling(offload, manifest.transformer.num_layers))
 
     def text_encoder() -> nn.Module:
         return _text_encoder(manifest.text, tensors[TEXT], _name(files, TEXT), device, dtype)
@@ -114,22 +126,41 @@ def _text_encoder(
     return model
 
 
+class Chosen:
+    """A part's tensors with content where it is needed, else without."""
+
+    def __init__(self, own: PartSource, empty: PartSource, needs: NeedsContent) -> None:
+        self.own, self._empty, self._needs = own, empty, needs
+
+    def __call__(self, name: str) -> Tensor:
+        """The tensor. Raises KeyError."""
+        return self.own(name) if self._needs(name) else self._empty(name)
+
+    def fill(self, module: nn.Module, keep: Keep) -> None:
+        """Give a module without memory its weights."""
+        self.own.check(module)
+        module.load_state_dict({name: keep(self(name)) for name in self.own.names()}, assign=True)
+        module.requires_grad_(False)
+        module.eval()
+
+
 def build_transformer(
-    config: TransformerConfig, source: PartSource, precision: str, offload: Offload = RESIDENT, adapter_rank: int = 0
-) -> Transformer:
+    config: TransformerConfig, source: Chosen, precision: str, offload: Offload = RESIDENT, adapter_rank: int = 0,
+    keep: Keep = keep_here,
+) -> Transformer:  # fmt: skip
     """The transformer with its weights on a device; "plain", or with fused kernels and "bf16" or "fp8" products."""
     with empty_weights():
         model = Transformer(config)
     if precision == "plain":
-        if source.expanded_bytes:
-            size = source.expanded_bytes / 1e9
+        if source.own.expanded_bytes:
+            size = source.own.expanded_bytes / 1e9
             _log.info("eight-bit weights are expanded to %.2f GB: this device has no eight-bit products", size)
-        source.fill(model)
+        source.fill(model, keep)
         return model
     from engine.model.cuda.network import CudaTransformer  # its kernels need a CUDA device and triton
 
-    source.check(model)
-    return CudaTransformer.build(config, source, precision, offload=offload, adapter_rank=adapter_rank)
+    source.own.check(model)
+    return CudaTransformer.build(config, source, precision, offload=offload, adapter_rank=adapter_rank, keep=keep)
 
 
 def _open_all(files: ModelFiles, open_file: OpenFile) -> tuple[dict[str, dict[str, Tensor]], dict[Path, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from engine.memory.offload import RESIDENT, Offload
 from engine.model.block_engine import BlockEngine
 from engine.model.config import TransformerConfig
 from engine.model.lora import target_modules
+from engine.model.slab import Keep, NeedsContent, everything, keep_here
 from engine.model.text import ByteTokenizer
 from engine.model.transformer import Transformer
 from engine.model.vae import VaeConfig, VideoAutoencoder
@@ -23,9 +25,10 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def random_engine(
     shape: ModelShape, device: str, precision: str, seed: int = 0, *, kv: str | None = "default",
-    offload: Offload = RESIDENT, adapter_rank: int = 0,
+    offload: Offload = RESIDENT, adapter_rank: int = 0, keep: Keep = keep_here, needs: NeedsContent = everything,
 ) -> BlockEngine:  # fmt: skip
-    """An engine whose transformer and autoencoder are drawn tensor by tensor; it has no text or speech encoder."""
+    """An engine whose transformer and autoencoder are drawn tensor by tensor; it has no text or speech encoder. `keep` and
+    `needs` as in `engine.model.slab`."""
     dtype = DTYPES[shape.dtype]
     config = TransformerConfig.from_shape(shape)
     with empty_weights():
@@ -33,17 +36,20 @@ def random_engine(
         vae = VideoAutoencoder(VaeConfig(dim=shape.vae_dim, dim_mult=shape.vae_dim_mult))
     sizes = {name: tuple(value.shape) for name, value in plain.state_dict().items()}
 
+    def drawn(name: str, size: tuple[int, ...]) -> Tensor:
+        return draw(name, size, device, dtype, seed) if needs(name) else torch.empty(size, dtype=dtype, device="meta")
+
     def source(name: str) -> Tensor:
-        return draw(name, sizes[name], device, dtype, seed)
+        return drawn(name, sizes[name])
 
     if precision == "plain":
-        _fill(plain, device, dtype, seed)
+        _fill(plain, drawn, keep)
         transformer = plain
     else:
         from engine.model.cuda.network import CudaTransformer  # needs a CUDA device and triton
 
-        transformer = CudaTransformer.build(config, source, precision, kv, offload, adapter_rank)
-    _fill(vae, device, dtype, seed)
+        transformer = CudaTransformer.build(config, source, precision, kv, offload, adapter_rank, keep)
+    _fill(vae, drawn, keep)
     return BlockEngine(
         shape, transformer, vae, tokenizer=ByteTokenizer(), text_encoder=_none, speech_encoder=_none,
         weights_sha256="", is_trained=False,
@@ -96,10 +102,8 @@ def random_conditions(
     }  # fmt: skip
 
 
-def _fill(module: nn.Module, device: str, dtype: torch.dtype, seed: int) -> None:
-    weights = {
-        name: draw(name, tuple(value.shape), device, dtype, seed) for name, value in module.state_dict().items()
-    }
+def _fill(module: nn.Module, drawn: Callable[[str, tuple[int, ...]], Tensor], keep: Keep) -> None:
+    weights = {name: keep(drawn(name, tuple(value.shape))) for name, value in module.state_dict().items()}
     module.load_state_dict(weights, assign=True)
     module.requires_grad_(False)
     module.eval()

@@ -90,6 +90,8 @@ class Product:
 
     def on_host(self) -> Product:
         """The same with its weight in pinned host memory: it travels at every use."""
+        if self.weight.is_meta:  # nothing is there yet; memory that is never touched costs nothing
+            return replace(self, weight=torch.empty_like(self.weight, device="cpu"))
         from engine.model.cuda.host import pinned  # only where there is a device
 
         size = self.weight.numel() * self.weight.element_size()

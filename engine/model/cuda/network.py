@@ -26,6 +26,7 @@ from engine.model.cuda.layers import COLD, CrossLayer, Layer, Products, Source
 from engine.model.cuda.ring_feed import RingFeed
 from engine.model.injector import ADAPTIVE_EPS, AudioKeys
 from engine.model.rings import RingReader, SinkWriter
+from engine.model.slab import Keep, keep_here
 from engine.model.transformer import Modulation, Transformer
 from engine.model.weights import empty_weights
 from engine.precision.products import Product, Rows, quantise_rows
@@ -40,7 +41,7 @@ class CudaTransformer(Transformer):
 
     def __init__(
         self, config: TransformerConfig, source: Source, precision: str, kv: str | None, offload: Offload,
-        adapter_rank: int,
+        adapter_rank: int, keep: Keep,
     ) -> None:  # fmt: skip
         """`kv` "fp8" keeps keys and values in eight bits, None in bfloat16."""
         if adapter_rank and offload.layers:
@@ -51,7 +52,7 @@ class CudaTransformer(Transformer):
         with empty_weights():
             super().__init__(config)
         del self.blocks, self.audio_injector
-        outer = {name: source(name) for name in self.state_dict()}
+        outer = {name: keep(source(name)) for name in self.state_dict()}
         self.load_state_dict(outer, assign=True)
         self.requires_grad_(False)
         self.precision = precision
@@ -61,29 +62,30 @@ class CudaTransformer(Transformer):
         for index in range(config.num_layers):
             layer = Layer.of(products, f"blocks.{index}.", config.eps, is_coded=kv is not None)
             is_cold = offload.text_weights or offload.cold_weights
-            layers.append(replace(layer, cross=layer.cross.cooled()) if is_cold else layer)
+            layer = replace(layer, cross=layer.cross.cooled()) if is_cold else layer
+            layers.append(layer if index in streamed else keep(layer))
         self._layers = LayerFeed(layers, streamed, COLD)
         count, inside = len(config.audio_inject_layers), "audio_injector.injector"
         self._injectors, self._adaptive = list[CrossLayer](), list[Product]()
         for index in range(count):
             injector = CrossLayer.of(products, f"{inside}.{index}.")
             adaptive = products.of(f"{inside}_adain_layers.{index}.linear", is_adaptable=False)
-            self._injectors.append(injector.cooled() if offload.cold_weights else injector)
-            self._adaptive.append(adaptive.on_host() if offload.cold_weights else adaptive)
+            self._injectors.append(keep(injector.cooled() if offload.cold_weights else injector))
+            self._adaptive.append(keep(adaptive.on_host() if offload.cold_weights else adaptive))
 
     @classmethod
     def build(
         cls, config: TransformerConfig, source: Source, precision: str, kv: str | None = "default",
-        offload: Offload = RESIDENT, adapter_rank: int = 0,
+        offload: Offload = RESIDENT, adapter_rank: int = 0, keep: Keep = keep_here,
     ) -> CudaTransformer:  # fmt: skip
-        """Layer by layer: no more than the weights and one layer is held at any time.
+        """Layer by layer: no more than the weights and one layer is held at any time. `keep` says where they stay.
 
         Keys and values have eight bits where the weights have, unless `kv` says otherwise. `adapter_rank` is the sum of
         the ranks that can be attached at once. Raises WeightsError.
         """
         if kv == "default":
             kv = KV_FP8 if precision == "fp8" and config.head_dim in CODED_WIDTHS else None
-        return cls(config, source, precision, kv, offload, adapter_rank)
+        return cls(config, source, precision, kv, offload, adapter_rank, keep)
 
     def adaptable(self) -> list[Product]:
         """Every product that takes an adapter."""

@@ -9,6 +9,7 @@ from dashboard.reads import Reads, Row
 from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.policy import Policy
 from scheduler.core.quality import QualityPolicy
+from scheduler.uploads_policy import UploadsPolicy
 
 CHANGED, REFUSED = "policy:changed", "policy:refused"
 LISTED = 30
@@ -23,7 +24,10 @@ def version_of(reads: Reads, number: int) -> dict[str, Any] | None:
 
 def shipped() -> dict[str, Any]:
     """The numbers without a policy file."""
-    return dict(flat({**Policy().to_mapping(), "faults": HealingPolicy().to_mapping(), "quality": QualityPolicy().to_mapping()}))
+    parts = {
+        "faults": HealingPolicy().to_mapping(), "quality": QualityPolicy().to_mapping(), "uploads": UploadsPolicy().to_mapping(),
+    }  # fmt: skip
+    return dict(flat({**Policy().to_mapping(), **parts}))
 
 
 def flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -178,3 +178,17 @@ def fit_size(size: str, image_width: int, image_height: int) -> tuple[int, int]:
     if width < 64 or height < 64:
         raise SettingsError(f"an image of {image_width}x{image_height} does not fit size {size}.", field="size")
     return width, height
+
+
+def framed(image_width: int, image_height: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """(width, height, left, top): the size that an image is scaled to, and where the cut of `width` x `height` begins in it.
+
+    The shorter side becomes min(width, height), then the centre is cut out; a negative left or top is a black border
+    (`engine.model.conditions.fit_portrait` does this to the pixels).
+    """
+    short = min(width, height)
+    if image_width <= image_height:
+        scaled = short, int(short * image_height / image_width)
+    else:
+        scaled = int(short * image_width / image_height), short
+    return (*scaled, round((scaled[0] - width) / 2.0), round((scaled[1] - height) / 2.0))

@@ -11,8 +11,10 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -80,9 +82,10 @@ class AssetLibrary:
         """
         target = self.path_of(sha256)
         if self.verify(sha256) == "healthy":
+            os.utime(target)  # somebody is about to use it: what was touched lately is never cleared away
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{sha256}.{os.getpid()}.part")
+        part = target.with_name(f"{sha256}.{secrets.token_hex(4)}.part")  # the same content may come twice at a time
         try:
             if _copy(path, part) != sha256:
                 raise SchedulerError(409, "asset_changed", f"{path} changed while it was checked.", hint="Try again.")
@@ -100,6 +103,23 @@ class AssetLibrary:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
             raise ValueError(f"{sha256!r} is not a sha256")
         return self._root / sha256[:2] / sha256
+
+    def remove(self, sha256: str, *, before: float) -> bool:
+        """Remove a content that was last touched before a time (seconds since 1970); false where it stays or is not there."""
+        target = self.path_of(sha256)
+        try:
+            if target.stat().st_mtime >= before:
+                return False
+            target.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def hashes(self) -> Iterator[str]:
+        """Every content that lies here."""
+        for path in self._root.glob("[0-9a-f][0-9a-f]/*"):
+            if len(path.name) == 64:
+                yield path.name
 
     def verify(self, sha256: str) -> Health:
         """Reads the content again and compares its hash."""

@@ -19,11 +19,13 @@ from typing import Any, ClassVar, Protocol
 
 from scheduler.door import LENGTH, Actor, DoorError, frame_length, pack_request, socket_path, unpack
 from scheduler.errors import DaemonUnreachable, SchedulerError
+from scheduler.intake_wishes import IntakeWishes
 from scheduler.review_wishes import PasswordWishes, ReviewWishes
 
 __all__ = ["Actor", "DaemonUnreachable", "Scheduler", "SchedulerError"]
 
 DEFAULT_TIMEOUT_S = 30.0
+_LONG_S = {"bring_file": 240.0}  # a file is checked first, and others may be before it
 # Commands that change nothing, or that an idempotency key protects: safe to send again on a fresh connection.
 _REPEATABLE = frozenset({"status"})
 
@@ -41,7 +43,7 @@ class Transport(Protocol):
         ...
 
 
-class Scheduler(ReviewWishes, PasswordWishes):
+class Scheduler(IntakeWishes, ReviewWishes, PasswordWishes):
     """Wishes to the scheduler. Every method returns plain data and raises SchedulerError. Threads may share one.
 
     `address`: None for the daemon of `$GREENROOM_DATA` (default `./var`), a data directory, or `http://host:port` of
@@ -73,7 +75,7 @@ class Scheduler(ReviewWishes, PasswordWishes):
         """Ask for a video of a role. Without a duration the voice decides; without a priority the role does.
 
         `overrides`: context, preset, size, steps, seed, num_clip, infer_frames, fill, degrade, deadline_sec,
-        start_in_sec, follows, idempotency_key.
+        start_in_sec, follows, portrait, voice (sha256 of files brought before), idempotency_key.
         Returns `{"id", "state", "place", "estimate", "decision"}`.
         """
         key = overrides.pop("idempotency_key", None)
@@ -222,6 +224,7 @@ class _UnixSocket:
     def _exchange(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
         line = self._connected()
         line.number += 1
+        line.sock.settimeout(_LONG_S.get(command, DEFAULT_TIMEOUT_S))
         line.sock.sendall(pack_request(line.number, command, actor, args))
         answer = unpack(_read(line.sock, frame_length(_read(line.sock, LENGTH.size))))
         if answer.get("id") != line.number:
@@ -258,6 +261,8 @@ class _Http:
         "file_plan": ("PUT", "/plan"),
         "check_plan": ("POST", "/plan/check"),
         "rehearse": ("POST", "/rehearsals"),
+        "check_batch": ("POST", "/jobs/batch/check"),
+        "submit_batch": ("POST", "/jobs/batch"),
         "write_note": ("POST", "/jobs/{job_id}/notes"),
         "change_note": ("POST", "/jobs/{job_id}/notes/{number}"),
         "judge": ("POST", "/jobs/{job_id}/verdict"),
@@ -273,6 +278,8 @@ class _Http:
                 400, "not_over_http", "A folder of this machine means nothing to the other one.", field="base_dir",
                 hint="Leave it out: file names are looked up beside the registry loaded last.",
             )  # fmt: skip
+        if command == "bring_file":
+            return self._send_file(Path(args["path"]), args["kind"], args["name"])
         if command not in self._ROUTES:
             raise SchedulerError(
                 400, "not_over_http", f"{command} is not offered over HTTP.", hint="Call it on the machine itself."
@@ -288,8 +295,25 @@ class _Http:
             route = route.replace(f"{{{name}}}", urllib.parse.quote(str(body.pop(name)), safe=""))
         payload = json.dumps(body.pop("request", body)).encode() if method != "GET" else None
         request = urllib.request.Request(self._base + route, data=payload, headers=headers, method=method)
+        return self._open(request, DEFAULT_TIMEOUT_S)
+
+    def _send_file(self, path: Path, kind: str, name: str) -> dict[str, Any]:
+        """The file as the body, as it is read: it may be larger than memory."""
+        headers = {"Content-Type": "application/octet-stream", "Accept": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        address = f"{self._base}/uploads?{urllib.parse.urlencode({'kind': kind, 'name': name})}"
         try:
-            with urllib.request.urlopen(request, timeout=DEFAULT_TIMEOUT_S) as response:
+            with path.open("rb") as file:
+                headers["Content-Length"] = str(path.stat().st_size)
+                request = urllib.request.Request(address, data=file, headers=headers, method="POST")
+                return self._open(request, _LONG_S["bring_file"])
+        except FileNotFoundError as error:
+            raise SchedulerError(422, "no_file", f"{name} is not there.", field=kind, hint="Check the path.") from error
+
+    def _open(self, request: urllib.request.Request, timeout_s: float) -> dict[str, Any]:
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as response:
                 result = json.load(response)
         except urllib.error.HTTPError as error:
             raise _http_error(error) from error

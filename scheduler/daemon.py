@@ -46,6 +46,7 @@ from scheduler.spawn import ProcessList
 from scheduler.store import Store, open_writer
 from scheduler.supervisor import Calls, Supervisor
 from scheduler.timetable import Timetable
+from scheduler.uploads import Uploads
 from scheduler.vault_link import VaultLink
 from scheduler.worker_link import WorkerLink, WorkerPlace
 
@@ -100,16 +101,17 @@ class Daemon:
                 on_work=self.reports.see_work, on_start_failed=self._start_failed,
             ),
         )  # fmt: skip
+        uploads = Uploads(self.ledger, data_dir, lambda: self._policy.now.uploads, self._healing)
         self._hands = Hands(store, self.supervisor, self.vault, data_dir)
         self._house = House(
             data_dir=data_dir, model=options.model, ledger=self.ledger, supervisor=self.supervisor, vault=self.vault,
-            reports=self.reports, roles=self.roles, started_at=clock.now(),
+            reports=self.reports, roles=self.roles, uploads=uploads, started_at=clock.now(),
         )  # fmt: skip
         self._door = DoorServer(socket_path(data_dir), lambda command, actor, args: handle(self._house, command, actor, args))
         workers = lambda: jobs_by_process(self.supervisor, self.ledger.state)  # noqa: E731
         shares = MemoryShares(data_dir / "run", lambda: self.vault.status, workers)
         sensors = DeviceSensors(data_dir, options.slots, lambda: self.vault.status, shares=shares.of)
-        self._timetable = Timetable(self.ledger, data_dir, sensors)
+        self._timetable = Timetable(self.ledger, data_dir, sensors, uploads=uploads)
         self._outside = OutsideHeals(data_dir, self.ledger)
         is_real = options.engine == "real"
         self._quality = QualityWatch(self.ledger, data_dir, lambda: self._policy.now.quality, is_real)

@@ -1,5 +1,6 @@
 """The policy of a data directory: `policy.yaml`, numbers of the queue; under `faults` the rules of healing, under
-`simulation` what things cost in simulated runs, under `quality` what counts as good in a finished video.
+`simulation` what things cost in simulated runs, under `quality` what counts as good in a finished video, under `uploads`
+what people may bring.
 
 Absent: the defaults. It is read at the start and again whenever it changes; a file with a mistake changes nothing.
 """
@@ -18,6 +19,8 @@ from scheduler.core.quality import SECTION as QUALITY
 from scheduler.core.quality import QualityPolicy
 from scheduler.errors import SchedulerError
 from scheduler.simulation.costs import SIMULATION, Costs
+from scheduler.uploads_policy import SECTION as UPLOADS
+from scheduler.uploads_policy import UploadsPolicy
 from scheduler.yaml_files import Node, YamlError, read_yaml
 
 POLICY_NAME = "policy.yaml"
@@ -34,10 +37,14 @@ class PolicyFile:
     sha256: str = ""
     costs: Costs = field(default_factory=Costs)
     quality: QualityPolicy = field(default_factory=QualityPolicy)
+    uploads: UploadsPolicy = field(default_factory=UploadsPolicy)
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain data, defaults filled in."""
-        return {**self.policy.to_mapping(), FAULTS: self.healing.to_mapping(), QUALITY: self.quality.to_mapping()}
+        return {
+            **self.policy.to_mapping(), FAULTS: self.healing.to_mapping(), QUALITY: self.quality.to_mapping(),
+            UPLOADS: self.uploads.to_mapping(),
+        }  # fmt: skip
 
 
 def load_policy(data_dir: Path, slot_memory_bytes: int) -> Policy:
@@ -71,13 +78,14 @@ def read_policy_at(path: Path, slot_memory_bytes: int | None) -> PolicyFile:
             raise PolicyError(f"{FAULTS} is not a map.", field=FAULTS, hint="Write the faults below it, indented.")
         costs = Costs.from_mapping(data.pop(SIMULATION, None) or {})
         quality = QualityPolicy.from_mapping(data.pop(QUALITY, None) or {})
+        uploads = UploadsPolicy.from_mapping(data.pop(UPLOADS, None) or {})
         policy, healing = Policy.from_mapping(data), HealingPolicy.from_mapping(faults)
     except PolicyError as error:
         message = f"{path}, line {_line_of(node, error.field)}: {error.message}"
         raise SchedulerError(422, "bad_policy", message, field=error.field, hint=error.hint) from error
     if policy.slot_memory_bytes is None:
         policy = replace(policy, slot_memory_bytes=slot_memory_bytes)
-    return PolicyFile(policy, healing, hashlib.sha256(text.encode()).hexdigest() if text else "", costs, quality)
+    return PolicyFile(policy, healing, hashlib.sha256(text.encode()).hexdigest() if text else "", costs, quality, uploads)
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:

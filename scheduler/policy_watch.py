@@ -62,6 +62,7 @@ class PolicyWatch:
         turn.store.set_fact("policy", self.now.policy.to_mapping(), turn.at)
         turn.store.set_fact("healing_policy", self.now.healing.to_mapping(), turn.at)
         turn.store.set_fact("quality_policy", self.now.quality.to_mapping(), turn.at)
+        turn.store.set_fact("uploads_policy", self.now.uploads.to_mapping(), turn.at)
         turn.store.set_fact(f"policy:{self.version}", _stored(self.now), turn.at)
         turn.store.set_fact("policy_version", self.version, turn.at)
 

@@ -22,6 +22,7 @@ from scheduler.core.reports import MEMORY_CODES
 from scheduler.errors import SchedulerError
 from scheduler.job_ladder import Picture, at_rung, ladder_of_row
 from scheduler.ledger import Ledger, Turn, job_of
+from scheduler.own_files import with_own_files
 from scheduler.role_book import RoleBook
 from scheduler.room import is_without_room
 from scheduler.worker_link import WorkerLink
@@ -132,6 +133,9 @@ class Reports:
         if (job := turn.job_of(lease_id)) is None or (row := turn.store.job(job.id)) is None:
             return ()
         role = self._roles.version(row["role"], row["role_version"])
+        own = {"portrait": json.loads(row["recipe"])["portrait_sha256"]}
+        if own["portrait"] != role.portrait_sha256 and turn.store.asset(own["portrait"]) is not None:
+            role = with_own_files(turn.store, own, role)
         return ladder_of_row(row, Picture(width=role.image_width, height=role.image_height))
 
     def block_ms(self, recipe: dict[str, Any], width: int, height: int, devices: list[str]) -> int | None:

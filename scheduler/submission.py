@@ -20,6 +20,7 @@ _KNOWN: dict[str, tuple[type, ...]] = {
     "preset": (str,), "fill": (str,), "degrade": (str,), "size": (str,), "steps": (int,), "seed": (int,),
     "num_clip": (int,), "infer_frames": (int,),
     "deadline_sec": (int, float), "start_in_sec": (int, float), "follows": (str,),
+    "portrait": (str,), "voice": (str,),  # sha256 of files of one's own (scheduler.own_files)
 }  # fmt: skip
 _TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", dict: "an object"}
 MAX_DURATION_S = 36_000.0

@@ -1,6 +1,6 @@
-"""What happens by the clock: readings each second, a look at the roles' files each minute, thinning each hour, a full audit
-verification each night, the day plan's check at 10:00 from Monday to Friday, a load rehearsal on the first of each month.
-Hours are those of the studio's zone.
+"""What happens by the clock: readings each second, a look at the roles' files each minute, clearing of unused uploads every
+five minutes, thinning each hour, a full audit verification each night, the day plan's check at 10:00 from Monday to Friday, a
+load rehearsal on the first of each month. Hours are those of the studio's zone.
 
 APScheduler keeps the times. Jobs live in memory and are made anew at each start; a run that was missed (the machine slept, the
 daemon was stopped) is made up once, and a run that failed or was missed leaves an audit row.
@@ -25,6 +25,7 @@ from scheduler.ledger import Ledger, Turn
 from scheduler.plan.errand import keep_check, keep_rehearsal, run_check, run_rehearsal
 from scheduler.probe import MonitorCsv
 from scheduler.queue_pause import end_pause_in_time
+from scheduler.uploads import Uploads
 from scheduler.zone import zone_name
 
 _log = logging.getLogger("greenroom.timetable")
@@ -33,8 +34,11 @@ _log = logging.getLogger("greenroom.timetable")
 class Timetable:
     """Starts and stops the regular work. `time_zone`: an IANA name; the studio's (`GREENROOM_ZONE`) by default."""
 
-    def __init__(self, ledger: Ledger, data_dir: Path, sensors: DeviceSensors, time_zone: str | None = None) -> None:
-        self._ledger, self._data_dir, self._sensors = ledger, data_dir, sensors
+    def __init__(
+        self, ledger: Ledger, data_dir: Path, sensors: DeviceSensors, time_zone: str | None = None,
+        uploads: Uploads | None = None,
+    ) -> None:  # fmt: skip
+        self._ledger, self._data_dir, self._sensors, self._uploads = ledger, data_dir, sensors, uploads
         self._files = AssetWatch(ledger, data_dir)
         self._csv = MonitorCsv(data_dir / "gpu_monitor.csv")
         self._scheduler = AsyncIOScheduler(
@@ -48,6 +52,8 @@ class Timetable:
         add: Callable[..., Any] = self._scheduler.add_job
         add(self._sample, "interval", seconds=1, id="sample")
         add(self._files.look, "interval", minutes=1, id="watch-files")
+        if self._uploads is not None:
+            add(self._uploads.sweep, "interval", minutes=5, id="clear-uploads")
         add(self._thin, "cron", minute=7, id="thin-samples")
         add(self._verify, "cron", hour=3, minute=30, id="verify-audit")
         add(self._check_plan, "cron", day_of_week="mon-fri", hour=10, minute=0, id="check-plan")

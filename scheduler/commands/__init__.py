@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.commands.arguments import Arguments
+from scheduler.commands.batch import BATCH_COMMANDS
 from scheduler.commands.forecasts import FORECAST_COMMANDS
 from scheduler.commands.house import House
 from scheduler.commands.jobs import JOB_COMMANDS
@@ -14,12 +15,14 @@ from scheduler.commands.plans import PLAN_COMMANDS
 from scheduler.commands.queue import QUEUE_COMMANDS
 from scheduler.commands.reviews import REVIEW_COMMANDS
 from scheduler.commands.roles import ROLE_COMMANDS
+from scheduler.commands.uploads import UPLOAD_COMMANDS
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 
 COMMANDS = {
     **JOB_COMMANDS, **ROLE_COMMANDS, **QUEUE_COMMANDS, **PEOPLE_COMMANDS, **PLAN_COMMANDS, **FORECAST_COMMANDS,
     **REVIEW_COMMANDS, **PASSWORD_COMMANDS,
+    **UPLOAD_COMMANDS, **BATCH_COMMANDS,
 }  # fmt: skip
 
 __all__ = ["COMMANDS", "House", "handle"]

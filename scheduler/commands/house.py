@@ -13,6 +13,7 @@ from scheduler.ledger import Ledger
 from scheduler.reports import Reports
 from scheduler.role_book import RoleBook
 from scheduler.supervisor import Supervisor
+from scheduler.uploads import Uploads
 from scheduler.vault_link import VaultLink
 
 
@@ -27,6 +28,7 @@ class House:
     vault: VaultLink
     reports: Reports
     roles: RoleBook
+    uploads: Uploads
     started_at: float
 
     def weights_sha256(self) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from engine import memory
 from engine.catalog import SHAPES
 from engine.config import Recipe
 from scheduler import submission
+from scheduler.assets import AssetLibrary
 from scheduler.commands.arguments import Arguments
 from scheduler.commands.house import Handler, House
 from scheduler.core import events
@@ -21,6 +23,7 @@ from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.job_ladder import Picture, job_ladder
 from scheduler.ledger import Turn
+from scheduler.own_files import check_owned, named_in, unknown_upload, with_own_files
 from scheduler.store import NewJob
 from scheduler.submission import Submission
 
@@ -41,11 +44,14 @@ async def submit_job(house: House, actor: Actor, args: Arguments) -> dict[str, A
     args.done()
     request = {name: value for name, value in request.items() if value is not None}
     submission.check_fields(request)
-    _check_key(key)
-    role = house.roles.get(request["role"])
+    check_key(key)
+    store = house.ledger.store
+    check_owned(store, actor.name, request)
+    role = with_own_files(store, request, house.roles.get(request["role"]))
     made = submission.work_out(request, role, house.model, house.weights_sha256())
-    fingerprint = _fingerprint(request)
-    return await house.ledger.do(lambda turn: _accept(house, turn, made, key, fingerprint), actor)
+    fingerprint = fingerprint_of(request)
+    own = [sha256 for _, sha256 in named_in(request)]
+    return await house.ledger.do(lambda turn: accept(house, turn, made, key, fingerprint, own=own), actor)
 
 
 async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
@@ -69,20 +75,33 @@ async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
     if width is None:
         raise SchedulerError(409, "never_started", f"{job_id} was never started, so there is nothing to make again.",
                              hint="Wait until it has finished.")  # fmt: skip
+    _check_files(house, recipe, job_id)
     made = Submission(
         user=row["user"], role=role, priority=row["priority"], degrade="never", total_blocks=row["total_blocks"],
         context_bytes=memory.context_bytes(SHAPES[recipe.model], width, height, settings.steps),
         width=width, height=height, recipe=recipe,
     )  # fmt: skip
-    return await house.ledger.do(lambda turn: _accept(house, turn, made, None, "", again_of=job_id), actor)
+    return await house.ledger.do(lambda turn: accept(house, turn, made, None, "", again_of=job_id), actor)
 
 
-def _accept(
-    house: House, turn: Turn, made: Submission, key: str | None, fingerprint: str, again_of: str | None = None
-) -> dict[str, Any]:
-    """In the transaction: job row, the core's decision, idempotency key."""
+def _check_files(house: House, recipe: Recipe, job_id: str) -> None:
+    """409 where a file that the recipe names is no longer in the library: another face or voice is never shown instead."""
+    library = AssetLibrary(house.data_dir)
+    named = {"portrait": recipe.portrait_sha256, "voice": recipe.voice_sha256}
+    for thing, sha256 in named.items():
+        if not library.path_of(sha256).is_file():
+            message = f"The {thing} that {job_id} was made with is not here any more."
+            hint = "Submit a new video, or bring the same file again."
+            raise SchedulerError(409, "asset_missing", message, field="id", hint=hint)
+
+
+def accept(
+    house: House, turn: Turn, made: Submission, key: str | None, fingerprint: str, *, again_of: str | None = None,
+    own: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """In the transaction: job row, the core's decision, idempotency key. `own`: files of people that it is made with."""
     if key is not None and (earlier := turn.store.job_of_key(turn.actor.name, key)) is not None:
-        return _same_again(turn, earlier, key, fingerprint)
+        return same_again(turn, earlier, key, fingerprint)
     job_id = new_job_id(turn.at)
     ordinal = turn.store.next_ordinal()
     role = made.role
@@ -93,8 +112,15 @@ def _accept(
         submitted_at=turn.at, recipe=made.recipe.to_json(), width=made.width, height=made.height, again_of=again_of,
         **times,
     )  # fmt: skip
+    for sha256 in own:
+        if turn.store.upload(turn.actor.name, sha256) is None:
+            raise unknown_upload("file", sha256)  # removed a moment ago
     turn.has_changed = True
     turn.store.insert_job(job, turn.actor, turn.at, idempotency_key=key, request_sha256=fingerprint)
+    for sha256 in own:
+        turn.store.note_use(sha256, job_id)
+    if again_of:
+        turn.store.copy_uses(again_of, job_id)
     actions = turn.apply(
         events.JobSubmitted(
             at=turn.at, job_id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name,
@@ -123,7 +149,8 @@ def _alternatives(made: Submission) -> tuple[tuple[str, int], ...]:
     return tuple((rung.name, rung.predicted_bytes) for rung in rungs if rung.needs_consent and rung.is_available)
 
 
-def _same_again(turn: Turn, earlier: dict[str, Any], key: str, fingerprint: str) -> dict[str, Any]:
+def same_again(turn: Turn, earlier: dict[str, Any], key: str, fingerprint: str) -> dict[str, Any]:
+    """The answer to a key that was used before. SchedulerError 409 where it was for another request."""
     if earlier["request_sha256"] != fingerprint:
         raise SchedulerError(409, "key_reused", f"The idempotency key {key!r} was used for another request.",
                              field="Idempotency-Key", hint="Use a new key for a new request.")  # fmt: skip
@@ -155,11 +182,12 @@ def _first_decision(turn: Turn, job_id: str) -> dict[str, Any] | None:
     return None
 
 
-def _fingerprint(request: dict[str, Any]) -> str:
+def fingerprint_of(request: dict[str, Any]) -> str:
+    """What tells one request from another."""
     return hashlib.sha256(json.dumps(request, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _check_key(key: str | None) -> None:
+def check_key(key: str | None) -> None:
     if key is not None and not 0 < len(key) <= MAX_KEY:
         raise SchedulerError(422, "bad_request", f"An idempotency key has 1 to {MAX_KEY} characters.", field="Idempotency-Key")
 

@@ -30,6 +30,7 @@ from scheduler.forecast.scorebook import scores
 from scheduler.forecast.told import FAR, HELD, LEAST_RUNS, told_of
 from scheduler.forecast.what_if import as_request, what_if
 from scheduler.forecast.witness import Request
+from scheduler.own_files import with_own_files
 from scheduler.simulation.costs import Costs
 from scheduler.store import Reader, open_reader
 
@@ -135,7 +136,7 @@ class Forecaster:
     def _what_if(self, request: dict[str, Any]) -> dict[str, Any]:
         given = as_request(request)
         mirror = self._opened()
-        role = mirror.role(str(given["role"]))
+        role = with_own_files(self._reader_opened(), given, mirror.role(str(given["role"])))
         return what_if(mirror.refresh(self._clock()), mirror.estimator, given, role, self._model)
 
     def _reorder(self, job_id: str, priority: int) -> dict[str, Any]:

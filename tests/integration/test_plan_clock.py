@@ -47,7 +47,7 @@ def _scene(tmp_path: Path, act: Callable[[Ledger], Awaitable[Any]]) -> tuple[Any
 
 def _house(ledger: Ledger, tmp_path: Path) -> House:
     """As much of a running daemon as these commands ask for."""
-    parts: dict[str, Any] = dict.fromkeys(("supervisor", "vault", "reports", "roles"))
+    parts: dict[str, Any] = dict.fromkeys(("supervisor", "vault", "reports", "roles", "uploads"))
     return House(data_dir=tmp_path, model="pocket", ledger=ledger, started_at=0.0, **parts)
 
 

@@ -11,6 +11,7 @@ from scheduler.core.policy import Policy
 from scheduler.core.quality import QualityPolicy
 from scheduler.errors import SchedulerError
 from scheduler.policy_file import changes, load_policy, read_policy
+from scheduler.uploads_policy import UploadsPolicy
 
 
 def test_without_a_file_the_defaults_hold_and_memory_is_the_vaults(tmp_path: Path) -> None:
@@ -63,6 +64,7 @@ def test_rules_of_healing_override_theirs_and_keep_the_others(tmp_path: Path) ->
         ("faults: [1]\n", "line 1.*not a map"),
         ("max_crashes: 3\nquality:\n  blurred_ratio: {bad_over: 1}\n", "line 3.*no 'bad_over'"),
         ("quality: [1]\n", "line 1.*not a map"),
+        ("max_crashes: 3\nuploads:\n  quota_bytes: much\n", "line 3.*quota_bytes is 'much'"),
     ],
 )
 def test_mistake_in_a_rule_is_named_with_its_line(tmp_path: Path, text: str, named: str) -> None:
@@ -83,7 +85,9 @@ def test_example_file_is_the_defaults_written_out(tmp_path: Path) -> None:
     read = read_policy(tmp_path, 1000)
     usual = read_policy(tmp_path / "nowhere", 1000)
     assert (read.policy, read.healing, read.quality) == (usual.policy, HealingPolicy(), QualityPolicy())
-    assert all(f"  {name}:" in example.read_text(encoding="utf-8") for name in QualityPolicy().to_mapping())
+    assert read.uploads == UploadsPolicy()
+    names = (*QualityPolicy().to_mapping(), *UploadsPolicy().to_mapping())
+    assert all(f"  {name}:" in example.read_text(encoding="utf-8") for name in names)
 
 
 def test_words_of_the_order_are_read_from_the_file(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""Wishes about what people bring: files of their own, and many videos at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+class IntakeWishes:
+    """A part of `scheduler.client.Scheduler`; every method raises SchedulerError."""
+
+    def _call(self, command: str, **args: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def bring_file(self, kind: str, path: str | Path, name: str | None = None) -> dict[str, Any]:
+        """Bring a portrait or voice of one's own (`kind`); its `sha256` is what a request names as `portrait` or `voice`."""
+        full = Path(path).resolve()
+        return self._call("bring_file", kind=kind, path=str(full), name=name or full.name)
+
+    def remove_file(self, sha256: str) -> dict[str, Any]:
+        """Take one of one's own files away."""
+        return self._call("remove_file", sha256=sha256)
+
+    def check_batch(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        """What each request of a batch would become, without making anything: `{"items": […], "good", "bad", …}`."""
+        return self._call("check_batch", items=items)
+
+    def submit_batch(self, items: list[dict[str, Any]], key: str, *, is_all_or_nothing: bool = False) -> dict[str, Any]:
+        """Submit many requests, `[{"name", "request"}]`; the same key with the same item gives the same job back.
+
+        `is_all_or_nothing`: one refusal refuses all. Else what is good is taken and the rest says why.
+        """
+        return self._call("submit_batch", items=items, idempotency_key=key, is_all_or_nothing=is_all_or_nothing)

@@ -9,7 +9,7 @@ from dashboard.reads import Reads, Row
 from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.policy import Policy
 from scheduler.core.quality import QualityPolicy
-from scheduler.uploads_policy import UploadsPolicy
+from scheduler.core.uploads import UploadsPolicy
 
 CHANGED, REFUSED = "policy:changed", "policy:refused"
 LISTED = 30

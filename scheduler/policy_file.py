@@ -17,10 +17,10 @@ from scheduler.core.healing_policy import HealingPolicy
 from scheduler.core.policy import Policy, PolicyError
 from scheduler.core.quality import SECTION as QUALITY
 from scheduler.core.quality import QualityPolicy
+from scheduler.core.uploads import SECTION as UPLOADS
+from scheduler.core.uploads import UploadsPolicy
 from scheduler.errors import SchedulerError
 from scheduler.simulation.costs import SIMULATION, Costs
-from scheduler.uploads_policy import SECTION as UPLOADS
-from scheduler.uploads_policy import UploadsPolicy
 from scheduler.yaml_files import Node, YamlError, read_yaml
 
 POLICY_NAME = "policy.yaml"

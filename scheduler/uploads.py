@@ -10,13 +10,13 @@ from typing import Any, cast
 
 from scheduler.assets import AssetKind, AssetLibrary, Checked, Refused
 from scheduler.core.healing_policy import Fault, HealingPolicy
+from scheduler.core.uploads import UploadsPolicy
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Ledger, Turn
 from scheduler.own_files import KINDS
 from scheduler.room import refusal_of
 from scheduler.store.reads import Row
-from scheduler.uploads_policy import UploadsPolicy
 
 INCOMING = "incoming"  # folder of the data directory: what is still on its way
 MAX_NAME = 120
@@ -57,7 +57,6 @@ class Uploads:
             raise SchedulerError(422, "bad_request", f"kind {kind!r:.40} is unknown.", field="kind", hint=hint)
         size = self._size(kind, path, name)
         self.check_room(size)
-        self._check_quota(actor.name, size, None)
         async with self._seats:
             (answer,) = await self._library.check([(cast(AssetKind, kind), path)])
             checked = self._accepted(answer, name)
@@ -110,10 +109,10 @@ class Uploads:
         mark = float(self._healing()[Fault.DISK_LOW]["below_bytes"])
         check_disk(self._data_dir, size, mark)
 
-    def _check_quota(self, actor: str, size: int, sha256: str | None) -> None:
+    def _check_quota(self, actor: str, size: int, sha256: str) -> None:
         """SchedulerError 409 where the actor's files would take more than they may; one that is here already takes nothing."""
         store, quota = self._ledger.store, self._policy().quota_bytes
-        if sha256 is not None and store.upload(actor, sha256) is not None:
+        if store.upload(actor, sha256) is not None:
             return
         used = store.uploaded_bytes(actor)
         if used + size > quota:

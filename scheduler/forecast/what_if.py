@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.catalog import SHAPES
+from engine.config import framed
 from scheduler import submission
 from scheduler.core import events, machine
 from scheduler.core.actions import MoveJob
@@ -26,7 +27,8 @@ MOST_SHOWN = 50
 def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role: Role, model: str) -> dict[str, Any]:
     """Decision, ranges and delays of a request that is not made. `state` is used up.
 
-    `delays`: jobs that would end later, the worst first, each with its seconds. Raises SchedulerError as a submission would.
+    `picture`: the size of the video, and how its portrait is scaled and cut. `delays`: jobs that would end later,
+    the worst first, each with its seconds. Raises SchedulerError as a submission would.
     """
     if model not in SHAPES:
         raise SchedulerError(409, "unknown_model", f"The model {model!r} is not known.", hint="Restart the house.")
@@ -46,7 +48,9 @@ def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role
     )  # fmt: skip
     decision = next((move.body["decision"] for move in actions if isinstance(move, MoveJob) and "decision" in move.body), None)
     job = state.jobs.get(NOT_YET)
-    answer: dict[str, Any] = {"decision": decision, "blocks": wish.blocks, "priority": wish.priority}
+    scaled = framed(made.role.image_width, made.role.image_height, made.width, made.height)
+    picture = {"width": made.width, "height": made.height, "scaled": scaled[:2], "left": scaled[2], "top": scaled[3]}
+    answer: dict[str, Any] = {"decision": decision, "blocks": wish.blocks, "priority": wish.priority, "picture": picture}
     if job is None or job.state is JobState.REJECTED:
         return {**answer, "estimate": None, "estimate_state": "rejected", "delays": []}
     estimator.requests[NOT_YET] = wish

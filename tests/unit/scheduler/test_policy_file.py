@@ -9,9 +9,9 @@ import pytest
 from scheduler.core.healing_policy import Fault, HealingPolicy
 from scheduler.core.policy import Policy
 from scheduler.core.quality import QualityPolicy
+from scheduler.core.uploads import UploadsPolicy
 from scheduler.errors import SchedulerError
 from scheduler.policy_file import changes, load_policy, read_policy
-from scheduler.uploads_policy import UploadsPolicy
 
 
 def test_without_a_file_the_defaults_hold_and_memory_is_the_vaults(tmp_path: Path) -> None:

@@ -188,6 +188,7 @@ def fingerprint_of(request: dict[str, Any]) -> str:
 
 
 def check_key(key: str | None) -> None:
+    """SchedulerError 422 for an idempotency key that is empty or too long."""
     if key is not None and not 0 < len(key) <= MAX_KEY:
         raise SchedulerError(422, "bad_request", f"An idempotency key has 1 to {MAX_KEY} characters.", field="Idempotency-Key")
 

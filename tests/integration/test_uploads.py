@@ -159,7 +159,7 @@ def test_bounds_of_bytes_seconds_and_quota_name_the_way_out(house: House, tmp_pa
     house.policy = UploadsPolicy(voice_s=2)
     refused = house.refusal("voice", voice(tmp_path / "long.wav"))
     assert refused.code == "voice_too_long" and "uploads.voice_s" in refused.hint
-    house.policy = UploadsPolicy(quota_bytes=first.stat().st_size + 100)
+    house.policy = UploadsPolicy(quota_bytes=second.stat().st_size + 100)
     house.bring("portrait", first)
     refused = house.refusal("portrait", second)
     assert refused.code == "quota_full" and "Remove files" in refused.hint

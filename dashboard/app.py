@@ -26,6 +26,7 @@ from dashboard.reads import Reads
 from dashboard.rights import PACKAGED, load_rights
 from dashboard.secret import load_secret_key
 from dashboard.settings import MAX_BODY_BYTES, WebSettings
+from dashboard.sign_in import Waits
 from dashboard.sockets import Listeners, Speaker, end_sockets, register_sockets
 from dashboard.tab_register import TabRegister
 from dashboard.tab_socket import use_tab_sockets
@@ -98,6 +99,7 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
         board=Board(reads, Forecasts(settings.data_dir), speaker, listeners.rooms),
         writes=RateLimit(settings.writes_per_s, 5 * settings.writes_per_s),
         logins=RateLimit(settings.logins_per_minute / 60, settings.logins_per_minute),
+        waits=Waits(),
         sockets=Seats(settings.max_sockets, settings.max_sockets_each),
         streams=Seats(settings.max_streams, settings.max_streams_each),
         videos=Seats(settings.max_videos, settings.max_videos_each),

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from dashboard.principal import Principal
 
-_CARD = ("id", "user", "role", "priority", "state", "hold", "blocks_done", "total_blocks", "slot")
+_CARD = ("id", "user", "role", "priority", "state", "hold", "blocks_done", "total_blocks", "slot", "verdict")
 _PUBLIC = (
     *_CARD, "team", "role_version", "is_paused", "is_cancel_requested", "degrade", "rungs", "offer",
     "preemptions", "crashes", "retries", "submitted_at", "started_at", "finished_at", "resume",

@@ -12,6 +12,7 @@ from dashboard.limits import RateLimit, Seats
 from dashboard.reads import Reads
 from dashboard.rights import Rights
 from dashboard.settings import WebSettings
+from dashboard.sign_in import Waits
 from scheduler.client import Scheduler
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class House:
     board: Board
     writes: RateLimit
     logins: RateLimit
+    waits: Waits
     sockets: Seats
     streams: Seats
     videos: Seats

@@ -72,6 +72,17 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def moment_of(seconds: float | None) -> str:
+    """`0:03.2`, `1:02:03.4`: a moment of a video, in tenths."""
+    if seconds is None:
+        return NONE
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{minutes:02d}" if hours else str(minutes)
+    return f"{f'{hours}:' if hours else ''}{text}:{rest // 10:02d}.{rest % 10}"
+
+
 def size(count: float | None) -> str:
     """Bytes as B, KiB, MiB or GiB, about three digits."""
     if count is None:

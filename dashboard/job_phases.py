@@ -8,15 +8,21 @@ from typing import Any
 from scheduler.core.job import FINAL_STATES
 
 Row = dict[str, Any]
+_ORDER = ("audio", "sink", "steps", "denoise", "decode", "encode")
 
 
-def stages(sums: list[Row], blocks: int) -> list[Row]:
-    """What the computing time went into: name, seconds altogether, milliseconds per block, share in percent."""
-    whole = sum(stage["ms"] for stage in sums)
-    return [
-        {"name": stage["name"], "seconds": stage["ms"] / 1000, "ms": stage["ms"] / blocks, "share": 100 * stage["ms"] / whole}
-        for stage in sums if whole
-    ]  # fmt: skip
+def stages(sums: list[Row], blocks: int, measuring_s: float | None = None) -> list[Row]:
+    """What the computing time went into, in the order of the work: name, seconds altogether, milliseconds per block, share in
+    percent.
+
+    `measuring_s`: of the finished video's scores, once somebody tried: the last stage, `quality`, which has no blocks.
+    """
+    ordered = sorted(sums, key=lambda stage: _ORDER.index(stage["name"]) if stage["name"] in _ORDER else len(_ORDER))
+    spent = [{"name": stage["name"], "seconds": stage["ms"] / 1000, "ms": stage["ms"] / blocks} for stage in ordered]
+    if measuring_s is not None:
+        spent.append({"name": "quality", "seconds": measuring_s, "ms": None})
+    whole = sum(stage["seconds"] for stage in spent)
+    return [{**stage, "share": 100 * stage["seconds"] / whole} for stage in spent if whole]
 
 
 def phases(job: Row, span: Row, computing_s: float, now: float | None = None) -> list[Row]:

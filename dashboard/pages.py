@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, Flask, current_app, request
+from flask import Blueprint, Flask, current_app, request, session
 
 from dashboard import formats, i18n
 from dashboard.auth import caller, csrf_token
@@ -18,6 +18,7 @@ from dashboard.views import (
     job,
     jobs,
     live,
+    password,
     people,
     plan,
     policy,
@@ -32,13 +33,14 @@ from dashboard.views import (
 from scheduler.client import SchedulerError
 
 VIEWS = (
-    stage, queue, roles, rights, people, jobs, job, submit, watermark, plan, rehearsals, policy, admin, audit, faults, live,
+    stage, queue, roles, rights, people, password, jobs, job, submit, watermark, plan, rehearsals, policy, admin, audit, faults,
+    live,
 )  # fmt: skip
 BLUEPRINTS: tuple[Blueprint, ...] = tuple(view.blueprint for view in VIEWS)
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
-    "level.", "morning.done", "expect.", "theme.", "log.level_is.",
+    "level.", "morning.done", "expect.", "theme.", "log.level_is.", "verdict.word.", "fail.",
 )  # fmt: skip
 SHAPES = {
     "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",
@@ -66,14 +68,19 @@ def _shared() -> dict[str, Any]:
         "clock": lambda value: formats.clock(value, zone), "utc": formats.utc,
         "zone_offset": lambda: formats.offset_minutes(zone),
         "window": lambda ends: formats.window(ends, zone),
-        "hour": formats.hour, "duration": formats.duration, "linked": formats.linked,
+        "moment": formats.moment_of, "hour": formats.hour, "duration": formats.duration, "linked": formats.linked,
         "size": formats.size, "percent": formats.percent, "shapes": SHAPES, "script_words": _script_words,
         "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
         "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),
         "is_kiosk": request.args.get("kiosk") == "1",
-        "open_counts": _open_counts,
+        "open_counts": _open_counts, "offers_password": _offers_password,
         "has_socketio": current_app.config["GREENROOM_HAS_SOCKETIO"],
     }  # fmt: skip
+
+
+def _offers_password() -> bool:
+    """Once after a sign-in with a link: whoever has no password may set one."""
+    return caller().kind == "session" and bool(session.pop("offers_password", False))
 
 
 def _open_counts() -> tuple[int, int] | None:

@@ -52,5 +52,13 @@ class Principal:
         """May they cancel, pause or resume the job?"""
         return self.may("change_any") or (self.owns(job) and self.may("change_own"))
 
+    def may_comment(self, job: Mapping[str, Any]) -> bool:
+        """May they write notes on the job's video?"""
+        return self.may("comment") and self.may_read_words(job)
+
+    def may_judge(self, job: Mapping[str, Any]) -> bool:
+        """May they approve or reject the job's video?"""
+        return self.may_read_words(job) and self.may("judge_own" if self.owns(job) else "judge")
+
 
 NOBODY = Principal("nobody", "", "", "", frozenset())

@@ -14,9 +14,11 @@ from dashboard.api import (
     health,
     jobs,
     metrics,
+    passwords,
     people,
     plans,
     queue,
+    reviews,
     roles,
     switch,
     video,
@@ -26,7 +28,8 @@ from dashboard.api.openapi import blueprint as openapi
 from dashboard.api.openapi import spec
 
 MODULES = (
-    jobs, bulk, video, roles, switch, queue, devices, faults, forecast, plans, people, watermark, audit, events, metrics, health,
+    jobs, bulk, video, reviews, roles, switch, queue, devices, faults, forecast, plans, people, passwords,
+    watermark, audit, events, metrics, health,
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from dashboard.door import door
 from dashboard.errors import WebError
 from dashboard.estimates import with_estimate, with_new
 from dashboard.quality import quality_of
+from dashboard.reviews import verdict_of
 from scheduler.core.job import JobState
 
 blueprint = Blueprint("jobs", __name__)
@@ -93,6 +94,7 @@ def full_job(job: dict[str, Any]) -> dict[str, Any]:
     if why is not None:
         shown["hold"] = str(why.reason)
     shown["quality"] = quality_of(reads, job)
+    shown["judged"] = verdict_of(reads, job, caller())
     return shown
 
 
@@ -100,7 +102,7 @@ def full_job(job: dict[str, Any]) -> dict[str, Any]:
 @documented("jobs")
 @require("see")
 def get_job(job_id: str) -> Response:
-    """One job: state, place, why it waits, recipe (words of others' jobs are left out), the scores of its video."""
+    """One job: state, place, why it waits, recipe (words of others' jobs are left out), the scores of its video, the verdict."""
     return jsonify(with_estimate(full_job(found_job(job_id))))
 
 

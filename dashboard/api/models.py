@@ -98,6 +98,7 @@ class JobFilters(Query):
     role: str | None = None
     state: str | None = None
     text: str | None = None
+    verdict: str | None = Field(default=None, description="approved, rejected or unjudged (finished, and nobody has said)")
     sort: str = "-ordinal"
     page: int = Field(default=1, ge=1)
     per_page: int = Field(default=50, ge=1, le=500)

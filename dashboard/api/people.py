@@ -45,12 +45,13 @@ class EndSessions(Body):
 
 
 def people_rows() -> list[dict[str, Any]]:
-    """Everybody by name: name, group, team, created_at, tokens (label, created_at, revoked_at)."""
+    """Everybody by name: name, group, team, created_at, password_at, tokens (label, created_at, revoked_at)."""
     store = house().reads.store
+    passwords = store.password_holders()
     shown = (("name", "group", "team", "created_at"), ("label", "created_at", "revoked_at"))
     return [
         {
-            **{field: user[field] for field in shown[0]},
+            **{field: user[field] for field in shown[0]}, "password_at": passwords.get(user["name"]),
             "tokens": [{field: token[field] for field in shown[1]} for token in store.tokens_of(user["name"])],
         }
         for user in store.users()

@@ -15,6 +15,7 @@ from dashboard.error_words import job_problem
 from dashboard.expectations import window
 from dashboard.handovers import handovers
 from dashboard.honesty import is_inside
+from dashboard.reviews import talk_of
 from scheduler.core.job import FINAL_STATES, JobState
 
 BLOCKS_SHOWN = 12
@@ -34,6 +35,7 @@ def page(job_id: str) -> str:
         expected=None if row["state"] in FINAL_STATES else house().board.of(row["id"]),
         may_change=caller().may_change(row),
         may_watch=caller().may_read_words(row),
+        talk=talk_of(house().reads, row, caller()),
         may_prioritise=caller().may("prioritise") or (caller().owns(row) and caller().may("lower_own")),
         story=[event_card(dict(entry)) for entry in store.story(row["id"]) if entry["action"] != "block:finished"],
         **figures_of(row),
@@ -45,7 +47,8 @@ def page(job_id: str) -> str:
 def figures(job_id: str) -> str:
     """The parts of the page that a running job changes: the page puts them in the place of its own."""
     row = found_job(job_id)
-    return render_template("job/figures.html", job=full_job(row), **figures_of(row))
+    talk = talk_of(house().reads, row, caller())
+    return render_template("job/figures.html", job=full_job(row), talk=talk, **figures_of(row))
 
 
 def figures_of(row: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def figures_of(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "problem": job_problem(row),
         "blocks": store.last_blocks(row["id"], BLOCKS_SHOWN),
-        "stages": job_phases.stages(store.stage_sums(row["id"]), sums["blocks"]),
+        "stages": job_phases.stages(store.stage_sums(row["id"]), sums["blocks"], measuring_s(store.quality(row["id"]))),
         "phases": job_phases.phases(row, store.block_span(row["id"]), sums["seconds"] or 0.0),
         "first": store.first_forecast(row["id"]) if row["state"] == JobState.SUCCEEDED else None,
         "handovers": handovers(house().reads, row["id"]) if row["preemptions"] or row["state"] in FINAL_STATES else [],
@@ -64,3 +67,8 @@ def figures_of(row: dict[str, Any]) -> dict[str, Any]:
         "computing": sums["seconds"],
         "peak": sums["peak_bytes"],
     }
+
+
+def measuring_s(quality: dict[str, Any] | None) -> float | None:
+    """Seconds that measuring the finished video took, as far as anybody tried."""
+    return None if quality is None else float(quality["took_s"])

@@ -15,9 +15,9 @@ from dashboard.auth import caller, require
 from dashboard.context import house
 from dashboard.door import door
 from scheduler.core.job import JobState
-from scheduler.store.sql.jobs import EXPORTED_COLUMNS, SORTS
+from scheduler.store.sql.jobs import EXPORTED_COLUMNS, SORTS, VERDICTS
 
-FILTERS = ("text", "state", "user", "role")
+FILTERS = ("text", "state", "user", "role", "verdict")
 TIMES = frozenset({"submitted_at", "started_at", "finished_at"})
 USUAL = {"sort": "-ordinal", "page": 1, "per_page": 50}
 blueprint = Blueprint("job_lists", __name__)
@@ -41,6 +41,7 @@ def page() -> str:
         query=lambda **changes: query(kept, **changes),
         sorts=SORTS,
         states=[*JobState],
+        verdicts=VERDICTS,
         counts=store.state_counts(),
         roles=[row["name"] for row in store.roles()],
         may_act=caller().may("change_own") or caller().may("change_any"),

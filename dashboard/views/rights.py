@@ -12,6 +12,7 @@ PARTS = {
     "looking": ("see", "see_words", "see_people", "see_audit", "see_metrics"),
     "own": ("submit", "change_own", "lower_own"),
     "everybody": ("submit_for_others", "change_any", "prioritise", "switch_role", "edit_roles", "run_queue"),
+    "videos": ("comment", "judge", "judge_own"),
     "house": ("sign_watermark", "mute_faults", "export", "verify", "manage_people"),
 }
 blueprint = Blueprint("rights_pages", __name__)

@@ -16,8 +16,10 @@ from scheduler.store.reads import Row
 _CORE = ", ".join(field.name for field in dataclasses.fields(Job))
 _CARD = "id, ordinal, user, team, role, priority, state, hold, blocks_done, total_blocks, slot, submitted_at"
 
-SELECT_CARDS = f"SELECT {_CARD} FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
-SELECT_CARDS_BY_STATE = f"SELECT {_CARD} FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY slot, ordinal"
+SELECT_CARDS = f"""
+SELECT {_CARD}, verdict FROM jobs LEFT JOIN verdicts ON job_id = id WHERE id IN (SELECT value FROM json_each(?))"""
+SELECT_CARDS_BY_STATE = f"""
+SELECT {_CARD}, NULL AS verdict FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY slot, ordinal"""
 SELECT_WAITING = f"SELECT {_CORE} FROM jobs WHERE state = 'QUEUED'"
 SELECT_FRAGMENT_SIZES = "SELECT block, fragment_bytes FROM blocks WHERE job_id = ? ORDER BY block"
 SELECT_LAST_BLOCK_AT = """

@@ -1,10 +1,10 @@
 // Runs before the page is drawn: who is faster than the other scripts loses nothing. forms.js sends what was kept.
 window.early = {
-  forms: new Set(),
+  forms: new Map(),
   keep(event) {
     if (!event.target.dataset.api) return;
     event.preventDefault();
-    window.early.forms.add(event.target);
+    window.early.forms.set(event.target, event.submitter);
   },
 };
 addEventListener("submit", window.early.keep);

@@ -1,5 +1,5 @@
 // Forms that send JSON to the control API; errors appear at the form, at the field that is named.
-import { t } from "./words.js";
+import { has, t } from "./words.js";
 
 const csrf = document.querySelector('meta[name="csrf"]')?.content || "";
 
@@ -33,7 +33,7 @@ function typed(input) {
 export function collect(form) {
   const body = {};
   for (const input of form.elements) {
-    if (!input.name || input.matches(":disabled") || (input.type === "radio" && !input.checked)) continue;
+    if (!input.name || input.matches(":disabled, button") || (input.type === "radio" && !input.checked)) continue;
     const [first, second] = input.name.split(/\.(.*)/);
     if (second) (body[first] ||= {})[second] = input.value;
     else if (input.value !== "") body[first] = typed(input);
@@ -61,15 +61,15 @@ const withoutEmpty = (data) => Object.fromEntries(Object.entries(data).filter(([
 function showError(form, error) {
   const place = form.querySelector(".error") || document.querySelector("#toast");
   place.hidden = false;
-  place.textContent = [error.message, error.hint].filter(Boolean).join(" ");
+  place.textContent = has(`fail.${error.code}`) ? t(`fail.${error.code}`) : [error.message, error.hint].filter(Boolean).join(" ");
   for (const input of form.elements) input.removeAttribute("aria-invalid");
   const field = error.field && form.elements.namedItem(error.field);
   if (field && field.setAttribute) { field.setAttribute("aria-invalid", "true"); field.focus(); }
 }
 
-async function submit(form) {
+async function submit(form, presser) {
   if (form.dataset.confirm && !window.confirm(t(form.dataset.confirm))) return;
-  const body = bodyOf(form);
+  const body = { ...bodyOf(form), ...(presser?.name ? { [presser.name]: presser.value } : {}) };
   const button = form.querySelector("button");
   if (button) button.disabled = true;
   if ("idempotent" in form.dataset) form.dataset.key ||= crypto.randomUUID?.() || String(Math.random()).slice(2) + Date.now();
@@ -85,6 +85,7 @@ async function submit(form) {
     place.parentElement.hidden = false;
   }
   else toast(t(form.dataset.done || "js.done", answer));
+  form.dispatchEvent(new CustomEvent("sent", { bubbles: true, detail: answer }));
   if ("closes" in form.dataset) form.closest("dialog").close();
   if ("reload" in form.dataset) setTimeout(() => location.reload(), 600);
   if (form.dataset.go) location.assign(form.dataset.go.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer[name])));
@@ -117,12 +118,12 @@ function startSubmitForm(form) {
 export function startForms() {
   for (const button of document.querySelectorAll("[data-print-page]")) button.addEventListener("click", () => window.print());
   removeEventListener("submit", window.early.keep);
-  for (const form of window.early.forms) submit(form);
+  for (const [form, presser] of window.early.forms) submit(form, presser);
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.dataset.api) return;
     event.preventDefault();
-    submit(form);
+    submit(form, event.submitter);
   });
   for (const form of document.querySelectorAll("[data-submit-job]")) startSubmitForm(form);
   for (const form of document.querySelectorAll("[data-live-preview]")) {

@@ -25,6 +25,7 @@ function showButtons(job) {
     const paused = "onlyPaused" in form.dataset ? job.is_paused : "unlessPaused" in form.dataset ? !job.is_paused : true;
     form.hidden = !(fits && paused);
   }
+  for (const part of root.querySelectorAll("[data-with-video]")) part.hidden = !job.blocks_done;
   for (const part of root.querySelectorAll("[data-when-state]")) part.hidden = part.dataset.whenState !== job.state;
 }
 
@@ -96,5 +97,6 @@ export function startJob() {
     }
     if (card || message.events.length) refresh();
   });
+  root.addEventListener("sent", refresh);
   on("place", (message) => { if (message.id === root.dataset.job) refresh(); });
 }

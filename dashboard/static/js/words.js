@@ -6,6 +6,8 @@ export function t(key, data = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in data ? String(data[name]) : whole));
 }
 
+export const has = (key) => key in table;
+
 // An address whose answer has words in it: they come in the page's language, however it was chosen.
 export const spoken = (address) => `${address}${address.includes("?") ? "&" : "?"}lang=${document.documentElement.lang}`;
 
@@ -42,6 +44,12 @@ export const formats = {
     const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
     return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
   },
+  moment(seconds) { // of a video, in tenths, as the server writes it
+    const tenths = Math.round(10 * seconds), minutes = Math.floor(tenths / 600), rest = tenths % 600;
+    const hours = Math.floor(minutes / 60);
+    return `${hours ? `${hours}:${two(minutes % 60)}` : minutes}:${two(Math.floor(rest / 10))}.${rest % 10}`;
+  },
+  verdict: (value) => (value ? named("verdict.word", value) : ""),
   window(ends) { // two whole seconds since 1970, as the server writes them
     if (!ends) return "–";
     const minutes = Number(document.documentElement.dataset.offset || 0);

@@ -40,7 +40,7 @@ def test_what_the_socket_carries_has_chosen_fields_only(house: Web) -> None:
     job = house.job(user="reader")
     row = house.house.reads.jobs_by_id([job])[0]
     assert set(job_card({**row, "recipe": "SECRET"})) == {
-        "id", "user", "role", "priority", "state", "hold", "blocks_done", "total_blocks", "slot",
+        "id", "user", "role", "priority", "state", "hold", "blocks_done", "total_blocks", "slot", "verdict",
     }  # fmt: skip
     event = {"seq": 1, "at_utc": "x", "action": "job:failed", "object": f"job:{job}", "outcome": "failure",
              "body": {"prompt": "SECRET", "context": {"a": "SECRET"}, "code": "x" * 500, "slot": 0}}  # fmt: skip

@@ -103,6 +103,7 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
         sockets=Seats(settings.max_sockets, settings.max_sockets_each),
         streams=Seats(settings.max_streams, settings.max_streams_each),
         videos=Seats(settings.max_videos, settings.max_videos_each),
+        uploads=Seats(settings.max_uploads, settings.max_uploads_each),
     )
     app.extensions["greenroom.listeners"] = listeners
     register_sockets(socketio, listeners)

@@ -41,6 +41,7 @@ class House:
     sockets: Seats
     streams: Seats
     videos: Seats
+    uploads: Seats
 
     def start(self) -> None:
         """Start the threads that look at the daemon and the store; again is harmless."""

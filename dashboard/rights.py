@@ -11,7 +11,7 @@ from scheduler.yaml_files import Fields, Problem, YamlError, read_yaml
 PACKAGED = Path(__file__).with_name("rights.yaml")
 RIGHTS = frozenset({
     "see", "see_words", "see_people", "see_audit", "see_metrics", "submit", "change_own", "lower_own",
-    "submit_for_others", "change_any", "prioritise", "switch_role", "edit_roles", "run_queue",
+    "bring_files", "submit_for_others", "change_any", "prioritise", "switch_role", "edit_roles", "run_queue",
     "sign_watermark", "mute_faults", "export", "verify", "manage_people", "comment", "judge", "judge_own",
 })  # fmt: skip
 

@@ -30,11 +30,13 @@ class WebSettings:
     max_streams_each: int = 10
     max_videos: int = 24  # videos on their way; a slow reader holds a thread for as long as it likes
     max_videos_each: int = 8
+    max_uploads: int = 8  # files on their way in
+    max_uploads_each: int = 2
 
     def __post_init__(self) -> None:
         for name in ("session_s", "stale_after_s", "ready_block_s", "writes_per_s", "logins_per_minute",
                      "max_sockets", "max_sockets_each", "max_streams", "max_streams_each",
-                     "max_videos", "max_videos_each"):  # fmt: skip
+                     "max_videos", "max_videos_each", "max_uploads", "max_uploads_each"):  # fmt: skip
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0")
         if self.zone:

@@ -6,6 +6,7 @@ from flask import Flask
 
 from dashboard.api import (
     audit,
+    batch,
     bulk,
     devices,
     events,
@@ -21,6 +22,7 @@ from dashboard.api import (
     reviews,
     roles,
     switch,
+    uploads,
     video,
     watermark,
 )
@@ -28,7 +30,7 @@ from dashboard.api.openapi import blueprint as openapi
 from dashboard.api.openapi import spec
 
 MODULES = (
-    jobs, bulk, video, reviews, roles, switch, queue, devices, faults, forecast, plans, people, passwords,
+    jobs, batch, uploads, bulk, video, reviews, roles, switch, queue, devices, faults, forecast, plans, people, passwords,
     watermark, audit, events, metrics, health,
 )  # fmt: skip
 

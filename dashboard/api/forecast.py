@@ -12,6 +12,7 @@ from dashboard.auth import caller, demand, require
 from dashboard.context import house
 from dashboard.estimates import forecasts
 from dashboard.span import span_of
+from dashboard.uploads import check_own
 
 blueprint = Blueprint("forecast", __name__)
 
@@ -25,6 +26,7 @@ def what_if() -> Response:
     user = wish.user or caller().name
     if user != caller().name:
         demand("submit_for_others")
+    check_own(wish.model_dump())
     return jsonify(forecasts().what_if({**wish.model_dump(exclude_none=True), "user": user}))
 
 

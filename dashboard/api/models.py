@@ -43,6 +43,8 @@ class SubmitJob(Body):
     deadline_sec: float | None = Field(default=None, description="wanted within so many seconds; more urgent as it nears")
     start_in_sec: float | None = Field(default=None, description="reserve a slot for so many seconds from now")
     follows: str | None = Field(default=None, description="a part of a session: begins where this job ends, on its slot")
+    portrait: str | None = Field(default=None, description="sha256 of a portrait of one's own, brought before; else the role's")
+    voice: str | None = Field(default=None, description="sha256 of a voice of one's own, brought before; else the role's")
 
 
 class SetPriority(Body):

@@ -10,7 +10,7 @@ from dashboard.context import house
 # Rights by what they are about, as rights.yaml has them; a test keeps this list whole.
 PARTS = {
     "looking": ("see", "see_words", "see_people", "see_audit", "see_metrics"),
-    "own": ("submit", "change_own", "lower_own"),
+    "own": ("submit", "bring_files", "change_own", "lower_own"),
     "everybody": ("submit_for_others", "change_any", "prioritise", "switch_role", "edit_roles", "run_queue"),
     "videos": ("comment", "judge", "judge_own"),
     "house": ("sign_watermark", "mute_faults", "export", "verify", "manage_people"),

@@ -6,6 +6,8 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 
+from dashboard import uploads
+from dashboard.api.batch import batch_public
 from dashboard.api.jobs import found_job
 from dashboard.api.roles import role_public, variables_of
 from dashboard.auth import caller, require
@@ -13,6 +15,7 @@ from dashboard.context import house
 from dashboard.errors import WebError
 from dashboard.reads import recipe_of
 from engine.catalog import FPS, PRESETS, Preset
+from scheduler.batch_file import MAX_ITEMS
 
 CPU_AREA = 384 * 256  # pixels
 blueprint = Blueprint("submit", __name__)
@@ -37,7 +40,22 @@ def page() -> str:
         copied=copied,
         chosen=chosen if any(role["name"] == chosen for role in form) else (form[0]["name"] if form else ""),
         waiting=len(store.waiting_jobs()),
+        bounds=uploads.policy(),
+        files=[uploads.public(row) for row in store.uploads_of(caller().actor)],
+        used_bytes=store.uploaded_bytes(caller().actor),
     )
+
+
+@blueprint.get("/submit/batch")
+@require("submit")
+def batch() -> str:
+    """Many videos at once, from JSON profiles; `?key=` shows a batch that was submitted before."""
+    key = request.args.get("key", "")
+    rows = house().reads.store.batch(caller().actor, key) if key else []
+    return render_template(
+        "submit/batch.html", nav="submit", most=MAX_ITEMS, key=key if rows else "", before=batch_public(rows) if rows else None,
+        bounds=uploads.policy(),
+    )  # fmt: skip
 
 
 def copy_of(job_id: str) -> dict[str, Any] | None:
@@ -48,11 +66,12 @@ def copy_of(job_id: str) -> dict[str, Any] | None:
     if not caller().may_read_words(job):
         raise WebError(403, "no_right", "These words are somebody else's.", hint="rights.yaml: see_words")
     recipe = recipe_of(job)
-    settings = recipe["settings"]
+    settings, store, actor = recipe["settings"], house().reads.store, caller().actor
+    own = {kind: sha256 for kind in ("portrait", "voice") if store.upload(actor, sha256 := recipe[f"{kind}_sha256"])}
     return {
         "id": job["id"], "role": job["role"], "priority": job["priority"], "degrade": job["degrade"],
         "context": recipe["context"], "seed": settings.get("seed"), "size": settings.get("size"), "steps": settings.get("steps"),
-        "duration_sec": round(recipe["voice_seconds"], 2), "fill": recipe.get("fill") or "",
+        "duration_sec": round(recipe["voice_seconds"], 2), "fill": recipe.get("fill") or "", **own,
     }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 // Starts what the page needs.
 import { startAsk } from "./ask.js";
+import { startBatch } from "./batch.js";
 import { startCharts } from "./charts.js";
 import { startExpect } from "./expect.js";
 import { startFaults } from "./faults.js";
@@ -11,6 +12,7 @@ import { startJob } from "./job.js";
 import { startKeys } from "./keys.js";
 import { startLists } from "./lists.js";
 import { connect } from "./live.js";
+import { startOwnFiles } from "./own_files.js";
 import { startPlan } from "./plan.js";
 import { startRenew } from "./renew.js";
 import { startReviews } from "./reviews.js";
@@ -32,6 +34,8 @@ startLog();
 startKeys();
 startPlan();
 startRenew();
+startOwnFiles();
+startBatch();
 startWhatIf();
 startFaults();
 startScrollers();

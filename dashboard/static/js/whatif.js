@@ -89,6 +89,7 @@ export function startWhatIf() {
     if (number !== asked) return; // the form says something else by now
     show(panel, answer);
     mark(form, answer.error);
+    form.dispatchEvent(new CustomEvent("would", { detail: answer }));
   };
   const soon = () => {
     asked += 1;

@@ -1,0 +1,128 @@
+"""Files that people bring: taken from the wire to the disk in small pieces, told about, and handed back with a fixed type."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from dashboard.auth import caller
+from dashboard.context import house
+from dashboard.errors import WebError
+from dashboard.formats import size as size_words
+from dashboard.marks import disk_mark_bytes
+from engine.catalog import BLOCK_SECONDS
+from scheduler.core.uploads import UploadsPolicy
+
+INCOMING = "incoming"  # folder of the data directory, cleared away by the daemon
+CHUNK_BYTES = 1 << 16
+LONGEST_S = 900.0  # a file that takes longer to come is somebody who holds a thread
+_MIB = 1 << 20
+# What the checker called it → type and ending. Nothing else is ever handed out.
+TYPES = {
+    "PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp"), "wav": ("audio/wav", "wav"),
+    "flac": ("audio/flac", "flac"), "mp3": ("audio/mpeg", "mp3"), "ogg": ("audio/ogg", "ogg"), "mp4": ("audio/mp4", "m4a"),
+}  # fmt: skip
+
+
+def policy() -> UploadsPolicy:
+    """What may be brought, as the daemon wrote it down; the defaults while it has written nothing."""
+    known = house().reads.store.fact("uploads_policy")
+    return UploadsPolicy.from_mapping(known) if known else UploadsPolicy()
+
+
+def public(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A file for its owner. `expires_at`: when it goes, unless a video is made with it before."""
+    found = row["verdict"]
+    shown: dict[str, Any] = {
+        "sha256": row["sha256"], "kind": row["kind"], "name": row["name"], "bytes": row["bytes"], "at": row["at"],
+        "jobs": row["jobs"], "expires_at": None if row["jobs"] else row["at"] + policy().keep_unused_s,
+        "content": f"/uploads/{row['sha256']}/content", "format": found["format"], "warnings": found["warnings"],
+        "warning_codes": [re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") for text in found["warnings"]],
+    }  # fmt: skip
+    if row["kind"] == "portrait":
+        return {**shown, "width": found["width"], "height": found["height"]}
+    blocks = max(1, math.ceil((found["seconds"] - 1e-3) / BLOCK_SECONDS))
+    figures = ("seconds", "rate", "channels", "loudness_db", "noise_db", "signal_to_noise_db", "clipped_ratio")
+    return {**shown, **{name: found[name] for name in figures}, "blocks": blocks, "video_s": round(blocks * BLOCK_SECONDS, 2)}
+
+
+def own(sha256: str) -> dict[str, Any]:
+    """The caller's file with this content. Raises WebError 404."""
+    row = house().reads.store.upload(caller().actor, sha256) if re.fullmatch("[0-9a-f]{64}", sha256) else None
+    if row is None:
+        raise WebError(404, "unknown_upload", "You have no such file.", field="sha256", hint="GET /uploads lists yours.")
+    return row
+
+
+def check_own(request: Mapping[str, Any]) -> None:
+    """Portrait and voice that a request names are the caller's. Raises WebError 422."""
+    for kind in ("portrait", "voice"):
+        if (sha256 := request.get(kind)) is None:
+            continue
+        row = house().reads.store.upload(caller().actor, str(sha256))
+        if row is None or row["kind"] != kind:
+            hint = f"Bring it again, or leave {kind} out for the role's own."
+            raise WebError(422, "unknown_upload", f"This {kind} of your own is not here (any more).", field=kind, hint=hint)
+
+
+def check_announced(kind: str, length: int | None) -> int:
+    """The length that the sender announces, if that much may come. Raises WebError 411, 413, 507 before a byte is read."""
+    if length is None:
+        hint = "Set Content-Length; chunked sending is not taken."
+        raise WebError(411, "no_length", "A file is sent with its length.", hint=hint)
+    most = policy().most_bytes(kind)
+    if length > most:
+        hint = "Export it smaller, as JPEG or PNG." if kind == "portrait" else "Export it as FLAC or MP3, or cut it into parts."
+        message = f"A {kind} may have {most // _MIB} MiB; this one has {size_words(length)}."
+        raise WebError(413, "too_large", message, field=kind, hint=hint)
+    data_dir = house().settings.data_dir
+    free, mark = shutil.disk_usage(data_dir).free, disk_mark_bytes(house().reads)
+    if free - 2 * length < mark:
+        message = f"The disk has {free // _MIB} MiB left; no files are taken in below {int(mark) // _MIB} MiB."
+        raise WebError(507, "disk_low", message, hint="Free some space, or use the role's own portrait and voice.")
+    return length
+
+
+@contextmanager
+def received(stream: IO[bytes], length: int) -> Iterator[Path]:
+    """The body as a file while the block lasts; never more than one small piece of it is in memory. Raises WebError 400, 408."""
+    folder = house().settings.data_dir / INCOMING
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{uuid.uuid4().hex}.part"
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            _copy(stream, file, length)
+        yield path
+    except OSError as error:
+        raise WebError(507, "disk_full", f"The file could not be written ({error.strerror}).", hint="Free some space.") from error
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _copy(stream: IO[bytes], file: IO[bytes], length: int) -> None:
+    until, left = time.monotonic() + LONGEST_S, length
+    while left > 0:
+        try:
+            piece = stream.read(min(CHUNK_BYTES, left))
+        except OSError as error:
+            raise _cut_off(length, left) from error
+        if not piece:
+            raise _cut_off(length, left)
+        file.write(piece)
+        left -= len(piece)
+        if time.monotonic() > until:
+            message = f"The file took longer than {LONGEST_S / 60:.0f} minutes."
+            raise WebError(408, "too_slow", message, hint="Bring a smaller one.")
+
+
+def _cut_off(length: int, left: int) -> WebError:
+    message = f"The upload was cut off: {length - left} of {length} bytes came."
+    return WebError(400, "cut_off", message, hint="Bring the file again.")

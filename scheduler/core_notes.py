@@ -10,12 +10,14 @@ from scheduler.core.explain import situation_of
 from scheduler.core.fair_share import Shares
 from scheduler.core.healing_policy import Fault
 from scheduler.core.heals import Heals
+from scheduler.core.learnt_memory import LearntMemory
 from scheduler.core.quotas import Spent
 from scheduler.ledger import Turn
 from scheduler.store import Store
 
 HEALS = "heals"
 SHARES = "shares"
+MEMORY = "learnt_memory"
 
 
 class CoreNotes:
@@ -23,7 +25,7 @@ class CoreNotes:
 
     def __init__(self) -> None:
         self._situation: dict[str, Any] = {}
-        self._heals_version = self._shares_version = 0
+        self._heals_version = self._shares_version = self._memory_version = 0
 
     def keep(self, turn: Turn) -> None:
         """Before each commit."""
@@ -36,18 +38,20 @@ class CoreNotes:
             descents = {job_id: asdict(descent) for job_id, descent in state.degraded.items()}
             turn.store.set_fact(HEALS, {**state.heals.to_mapping(), "descents": descents}, turn.at)
             self._heals_version = state.heals.version
-
+        if state.memory.version != self._memory_version:
+            turn.store.set_fact(MEMORY, state.memory.to_mapping(), turn.at)
+            self._memory_version = state.memory.version
         if state.shares.version != self._shares_version:
             turn.store.set_fact(SHARES, {**state.shares.to_mapping(), "spent": state.spent.to_mapping()}, turn.at)
             self._shares_version = state.shares.version
 
     def forget(self) -> None:
         """What was written last may have been taken back."""
-        self._situation, self._heals_version, self._shares_version = {}, -1, -1
+        self._situation, self._heals_version, self._shares_version, self._memory_version = {}, -1, -1, -1
 
 
 def restore_notes(store: Store) -> dict[str, Any]:
-    """Arguments for `State.restore`: open heals, jobs that came down, and what teams have used."""
+    """Arguments for `State.restore`: open heals, jobs that came down, what teams have used, and what jobs took of memory."""
     kept = store.fact(HEALS) or {}
     descents = {
         job_id: Descent(row["heal"], Fault(row["fault"]), row["at"], row["wait_s"])
@@ -57,5 +61,5 @@ def restore_notes(store: Store) -> dict[str, Any]:
     used = store.fact(SHARES) or {}
     return {
         "heals": Heals.from_mapping(kept), "degraded": descents, "shares": Shares.from_mapping(used),
-        "spent": Spent.from_mapping(used.get("spent")),
+        "spent": Spent.from_mapping(used.get("spent")), "memory": LearntMemory.from_mapping(store.fact(MEMORY)),
     }  # fmt: skip

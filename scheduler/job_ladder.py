@@ -5,6 +5,7 @@ Rungs that the engine cannot do yet stand in their place with the reason, so tha
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from engine.catalog import SHAPES, SIZES
 from engine.errors import SettingsError
 from scheduler.core.degrade import CACHES, IDLE_CONTEXTS
 from scheduler.core.ladder import AS_ASKED, DEVICE, Rung
+from scheduler.memory_kinds import KindAt
 
 NOT_BUILT = "this engine cannot do it while a job runs"
 HAS_BEGUN = "the size of a video that has begun stays"
@@ -40,23 +42,39 @@ class Picture:
     height: int
 
 
-def job_ladder(model: str, asked: Mapping[str, Any], picture: Picture, *, has_begun: bool) -> tuple[Rung, ...]:
-    """The whole ladder of a job with these settings, from the cheapest rung down."""
+def job_ladder(
+    model: str, asked: Mapping[str, Any], picture: Picture, *, has_begun: bool, kind_at: KindAt | None = None
+) -> tuple[Rung, ...]:
+    """The whole ladder of a job with these settings, from the cheapest rung down. `kind_at`: whose measured memory counts."""
     settings = config.Settings(**asked)
-    rungs = [*_HOUSE, Rung(name=AS_ASKED, predicted_bytes=_bytes(model, settings, picture))]
+
+    def rung(name: str, at: config.Settings, *, needs_consent: bool = True, why_not: str = "") -> Rung:
+        width, height = config.fit_size(at.size, picture.width, picture.height)
+        return Rung(
+            name=name, predicted_bytes=memory.context_bytes(SHAPES[model], width, height, at.steps),
+            needs_consent=needs_consent, why_not=why_not,
+            memory=None if kind_at is None else kind_at(width, height, at.steps),
+        )  # fmt: skip
+
+    rungs = [*_HOUSE, rung(AS_ASKED, settings, needs_consent=False)]
     for steps in range(settings.steps - 1, LEAST_STEPS - 1, -1):
         fewer = dataclasses.replace(settings, steps=steps)
-        rungs.append(Rung(name=f"steps={steps}", predicted_bytes=_bytes(model, fewer, picture), needs_consent=True))
+        rungs.append(rung(f"steps={steps}", fewer))
     least = min(settings.steps, LEAST_STEPS)
     for size in _smaller(settings.size):
         smaller = dataclasses.replace(settings, steps=least, size=size)
         name = f"size={size}" if least == settings.steps else f"steps={least} size={size}"
-        try:
-            need = _bytes(model, smaller, picture)
-        except SettingsError:
-            continue  # the portrait does not fit this size
-        rungs.append(Rung(name=name, predicted_bytes=need, needs_consent=True, why_not=HAS_BEGUN if has_begun else ""))
+        with contextlib.suppress(SettingsError):  # the portrait does not fit this size
+            rungs.append(rung(name, smaller, why_not=HAS_BEGUN if has_begun else ""))
     return tuple(rungs)
+
+
+def settings_below(ladder: tuple[Rung, ...]) -> dict[str, Any]:
+    """For the event of a submission: lower settings that would do with less memory, best first, and kinds of memory."""
+    return {
+        "alternatives": tuple((rung.name, rung.predicted_bytes) for rung in ladder if rung.needs_consent and rung.is_available),
+        "memory": tuple((rung.name, rung.memory) for rung in ladder if rung.memory is not None),
+    }
 
 
 def at_rung(recipe: Mapping[str, Any], rungs: str, asked: Mapping[str, Any] | None, from_block: int) -> dict[str, Any]:
@@ -71,16 +89,11 @@ def at_rung(recipe: Mapping[str, Any], rungs: str, asked: Mapping[str, Any] | No
     return {**recipe, "settings": settings, "degradations": [*recipe.get("degradations", ()), change]}
 
 
-def ladder_of_row(row: Mapping[str, Any], picture: Picture) -> tuple[Rung, ...]:
+def ladder_of_row(row: Mapping[str, Any], picture: Picture, kind_at: KindAt | None = None) -> tuple[Rung, ...]:
     """The ladder of a row of `jobs`."""
     recipe = json.loads(row["recipe"])
     asked = json.loads(row["asked"]) if row["asked"] else recipe["settings"]
-    return job_ladder(recipe["model"], asked, picture, has_begun=bool(row["blocks_done"]))
-
-
-def _bytes(model: str, settings: config.Settings, picture: Picture) -> int:
-    width, height = config.fit_size(settings.size, picture.width, picture.height)
-    return memory.context_bytes(SHAPES[model], width, height, settings.steps)
+    return job_ladder(recipe["model"], asked, picture, has_begun=bool(row["blocks_done"]), kind_at=kind_at)
 
 
 def _area(size: str) -> int:

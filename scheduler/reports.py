@@ -22,6 +22,7 @@ from scheduler.core.reports import MEMORY_CODES
 from scheduler.errors import SchedulerError
 from scheduler.job_ladder import Picture, at_rung, ladder_of_row
 from scheduler.ledger import Ledger, Turn, job_of
+from scheduler.memory_kinds import kind_at, measured
 from scheduler.own_files import with_own_files
 from scheduler.role_book import RoleBook
 from scheduler.room import is_without_room
@@ -77,7 +78,7 @@ class Reports:
             case protocol.JobCancelled():
                 self._post(lambda at: events.JobWasCancelled(at=at, lease_id=message.lease_id, blocks_done=message.blocks_done))
             case protocol.JobFailed():
-                self._ledger.post(lambda turn: self._failed(turn, message))
+                self._ledger.post(lambda turn: self._failed(turn, link, message))
             case protocol.JobSucceeded():
                 task = asyncio.get_running_loop().create_task(self._succeeded(message))
                 self._tasks.add(task)
@@ -105,7 +106,7 @@ class Reports:
     def _started(self, turn: Turn, link: WorkerLink, message: protocol.JobStarted) -> None:
         actions = turn.apply(
             events.JobWasStarted(
-                at=turn.at, lease_id=message.lease_id, resume=message.resume, ladder=self._ladder(turn, message.lease_id)
+                at=turn.at, lease_id=message.lease_id, resume=message.resume, ladder=self._ladder(turn, link, message.lease_id)
             )
         )
         if (job_id := _moved(actions)) is None:
@@ -128,7 +129,7 @@ class Reports:
         )  # fmt: skip
         self._expect(link, block_key(recipe, message.width, message.height, link))
 
-    def _ladder(self, turn: Turn, lease_id: str) -> tuple[Rung, ...]:
+    def _ladder(self, turn: Turn, link: WorkerLink, lease_id: str) -> tuple[Rung, ...]:
         """What the lease's job could give up; empty where its role is gone, or the lease."""
         if (job := turn.job_of(lease_id)) is None or (row := turn.store.job(job.id)) is None:
             return ()
@@ -136,7 +137,8 @@ class Reports:
         own = {"portrait": json.loads(row["recipe"])["portrait_sha256"]}
         if own["portrait"] != role.portrait_sha256 and turn.store.asset(own["portrait"]) is not None:
             role = with_own_files(turn.store, own, role)
-        return ladder_of_row(row, Picture(width=role.image_width, height=role.image_height))
+        kinds = kind_at(turn.state.memory, json.loads(row["recipe"])["model"], [link.ready])
+        return ladder_of_row(row, Picture(width=role.image_width, height=role.image_height), kinds)
 
     def block_ms(self, recipe: dict[str, Any], width: int, height: int, devices: list[str]) -> int | None:
         """Milliseconds that a block of such a job is predicted to take on the slowest of these devices; None: not known."""
@@ -150,11 +152,11 @@ class Reports:
         rule, time = self._healing()[Fault.HUNG_STEP], self._times.predict(key)
         link.block_deadline_s = None if time is None else time.deadline_s(rule["factor"], rule["floor_s"])
 
-    def _failed(self, turn: Turn, message: protocol.JobFailed) -> None:
+    def _failed(self, turn: Turn, link: WorkerLink, message: protocol.JobFailed) -> None:
         """A disk without room is nobody's failure: everything waits until there is some, then goes on."""
         if message.code == "disk_full" and turn.job_of(message.lease_id) is not None and is_without_room(self._data_dir):
             raise SchedulerError(507, "disk_full", message.message, hint=message.hint)
-        ladder = self._ladder(turn, message.lease_id) if message.code in MEMORY_CODES else ()
+        ladder = self._ladder(turn, link, message.lease_id) if message.code in MEMORY_CODES else ()
         event = events.JobHasFailed(
             at=turn.at, lease_id=message.lease_id, code=message.code, can_retry=message.can_retry, ladder=ladder
         )
@@ -180,10 +182,14 @@ class Reports:
         if row is not None and row["width"] is not None:
             key = block_key(json.loads(row["recipe"]), row["width"], row["height"], link)
         known = None if key is None else self._times.of(key)
+        took = None
+        if job is not None and key is not None:
+            took = measured(message, link.ready, link.peak, job, key.model, key.size, key.steps)
         planned_s = known.typical_s if known is not None and known.count >= PLAN_FROM else 0.0
         event = events.BlockWasDone(
-            at=turn.at, lease_id=message.lease_id, block=message.block, seconds=message.seconds, planned_s=planned_s
-        )
+            at=turn.at, lease_id=message.lease_id, block=message.block, seconds=message.seconds, planned_s=planned_s,
+            memory=took,
+        )  # fmt: skip
         if _moved(turn.apply(event)) is None:
             return
         assert job is not None

@@ -16,6 +16,7 @@ from pathlib import Path
 from engine import protocol
 from engine.errors import ProtocolError
 from scheduler.last_words import last_words
+from scheduler.memory_kinds import PeakMark
 from scheduler.spawn import ProcessList, python_module, spawn
 
 GAP_MEMORY = 0.98  # per heartbeat: a wide gap is forgotten after a minute or so
@@ -56,6 +57,7 @@ class WorkerLink(asyncio.Protocol):
         self.is_further = False  # its last heartbeat told of a step where it had not been since its last block
         self.renewed_at = 0.0  # when the core was told so last
         self.has_made_block = False
+        self.peak = PeakMark()
         self.widest_gap_s = place.heartbeat_s  # between heartbeats lately: a busy machine is no dead worker
         self.block_deadline_s: float | None = None  # of the job it runs; None: nothing was learnt yet
         self.silent_s, self.deadline_s = 0.0, 0.0  # why it was judged: how long nothing came, and what was allowed

@@ -70,7 +70,9 @@ class BlockDone(Message):
     fragment_sha256: str
     fragment_bytes: int
     stage_ms: dict[str, float] = field(default_factory=dict)
-    peak_bytes: int = 0
+    peak_bytes: int = 0  # the most that the worker took since it started; 0: not measured
+    predicted_bytes: int = 0  # what engine/memory says of that peak; 0: nobody asked it
+    placement: str = ""  # for which precision and rung, "fp8 resident"
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class BlockRecord:
     fragment_bytes: int
     stage_ms: dict[str, float] = field(default_factory=dict)
     peak_bytes: int = 0
+    predicted_bytes: int = 0
+    placement: str = ""
     made_with: dict[str, str] = field(default_factory=dict)  # device and software
 
     def report(self, lease_id: str) -> BlockDone:

@@ -207,6 +207,8 @@ class JobRun:
             fragment_bytes=len(fragment),
             stage_ms={**made.stage_ms, "encode": encode_ms},
             peak_bytes=made.peak_bytes,
+            predicted_bytes=made.predicted_bytes,
+            placement=made.placement,
             made_with=dict(self._desk.made_with),
         )
         if old is not None and old.latents_sha256 != record.latents_sha256:

@@ -37,7 +37,9 @@ class MadeFiles:
     latents_sha256: str  # of the values
     frames: np.ndarray
     stage_ms: dict[str, float] = field(default_factory=dict)
-    peak_bytes: int = 0
+    peak_bytes: int = 0  # these three: see `BlockDone`
+    predicted_bytes: int = 0
+    placement: str = ""
 
 
 class Scene(Protocol):

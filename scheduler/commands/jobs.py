@@ -21,8 +21,9 @@ from scheduler.core.job import JobState
 from scheduler.core.ordering import place_of
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
-from scheduler.job_ladder import Picture, job_ladder
+from scheduler.job_ladder import Picture, job_ladder, settings_below
 from scheduler.ledger import Turn
+from scheduler.memory_kinds import kind_at
 from scheduler.own_files import check_owned, named_in, unknown_upload, with_own_files
 from scheduler.store import NewJob
 from scheduler.submission import Submission
@@ -125,7 +126,7 @@ def accept(
         events.JobSubmitted(
             at=turn.at, job_id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name,
             priority=made.priority, total_blocks=made.total_blocks, context_bytes=made.context_bytes, degrade=made.degrade,
-            alternatives=() if again_of else _alternatives(made), **times,
+            **_settings_below(house, turn, made, is_fixed=again_of is not None), **times,
         )
     )  # fmt: skip
     return {**_answer(turn, job_id, actions), "warnings": list(made.warnings)}
@@ -142,11 +143,13 @@ def _times(house: House, turn: Turn, made: Submission) -> dict[str, Any]:
     return times if pace is None else {**times, "block_ms": pace}
 
 
-def _alternatives(made: Submission) -> tuple[tuple[str, int], ...]:
-    """Lower settings that would do with less memory, best first: to be offered, or to be named in a refusal."""
+def _settings_below(house: House, turn: Turn, made: Submission, *, is_fixed: bool) -> dict[str, Any]:
+    """What could be offered or named in a refusal, and whose measured memory counts. `is_fixed`: only as it was made."""
     picture = Picture(width=made.role.image_width, height=made.role.image_height)
-    rungs = job_ladder(made.recipe.model, made.recipe.settings, picture, has_begun=False)
-    return tuple((rung.name, rung.predicted_bytes) for rung in rungs if rung.needs_consent and rung.is_available)
+    workers = [slot.active.ready for slot in house.supervisor.slots if slot.active is not None]
+    kinds = kind_at(turn.state.memory, made.recipe.model, workers)
+    found = settings_below(job_ladder(made.recipe.model, made.recipe.settings, picture, has_begun=False, kind_at=kinds))
+    return {**found, "alternatives": ()} if is_fixed else found
 
 
 def same_again(turn: Turn, earlier: dict[str, Any], key: str, fingerprint: str) -> dict[str, Any]:

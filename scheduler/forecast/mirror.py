@@ -11,6 +11,7 @@ from scheduler.audit import AuditEntry
 from scheduler.core.fair_share import Shares
 from scheduler.core.fleet import WorkerState
 from scheduler.core.job import OWNED_STATES, JobState
+from scheduler.core.learnt_memory import LearntMemory
 from scheduler.core.quotas import Spent
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
@@ -145,6 +146,7 @@ class Mirror:
             never_with={role.name: role.never_with for role in loaded if role is not None},
             drained_slots=[number for number in range(self._slots) if reader.fact(f"slot_drained:{number}")],
             shares=Shares.from_mapping(used), spent=Spent.from_mapping(used.get("spent")),
+            memory=LearntMemory.from_mapping(reader.fact("learnt_memory")),
         )  # fmt: skip
         state.is_booted, state.now = True, now
         for slot in state.slots:

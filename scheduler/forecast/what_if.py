@@ -16,6 +16,8 @@ from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.told import told_of
 from scheduler.forecast.witness import Request
+from scheduler.job_ladder import Picture, job_ladder, settings_below
+from scheduler.memory_kinds import kind_at
 from scheduler.registry import Role
 from scheduler.simulation.history import preset_of
 
@@ -44,6 +46,10 @@ def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role
             at=state.now, job_id=NOT_YET, ordinal=state.last_ordinal + 1, user=wish.user, team=wish.team, role=wish.role,
             priority=wish.priority, total_blocks=wish.blocks, context_bytes=made.context_bytes, degrade=made.degrade,
             block_ms=max(1, round(estimator.paces.prior(wish).seconds * 1000)),
+            **settings_below(job_ladder(
+                model, made.recipe.settings, Picture(width=role.image_width, height=role.image_height), has_begun=False,
+                kind_at=kind_at(state.memory, model),
+            )),
         ),
     )  # fmt: skip
     decision = next((move.body["decision"] for move in actions if isinstance(move, MoveJob) and "decision" in move.body), None)

@@ -8,8 +8,8 @@ import pytest
 
 from engine.catalog import SHAPES
 from engine.memory import context_bytes
-from scheduler.commands.jobs import _alternatives
 from scheduler.errors import SchedulerError
+from scheduler.job_ladder import Picture, job_ladder, settings_below
 from scheduler.submission import Submission, check_fields, work_out
 from tests.unit.scheduler.store_rig import role
 
@@ -112,7 +112,9 @@ def test_mistake_is_refused_by_field(request_: dict[str, Any], field: str) -> No
 @pytest.mark.parametrize("degrade", ["allow", "ask", "never"])
 def test_lower_settings_are_known_even_where_none_may_be_taken(degrade: str) -> None:
     submission = made(degrade=degrade)
-    rungs = _alternatives(submission)
+    picture = Picture(width=submission.role.image_width, height=submission.role.image_height)
+    ladder = job_ladder(submission.recipe.model, submission.recipe.settings, picture, has_begun=False)
+    rungs = settings_below(ladder)["alternatives"]
     assert rungs, "a refusal names what would fit"
     assert all(predicted < submission.context_bytes for _, predicted in rungs)
 

@@ -28,6 +28,9 @@ def jobs(
     user: Annotated[str | None, typer.Option("--user", help="Only this person's.")] = None,
     role: Annotated[str | None, typer.Option("--role", help="Only this role's.")] = None,
     state: Annotated[str | None, typer.Option("--state", help="A state, or open, or final.")] = None,
+    verdict: Annotated[
+        str | None, typer.Option("--verdict", help="approved, rejected, or unjudged: finished, and nobody has said.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many at most, newest first.")] = 20,
     data: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
@@ -36,16 +39,17 @@ def jobs(
     with facts(data) as reader:
         if job is not None:
             row = job_of(reader, job)
-            _show_job(row, reader.quality(job), [dict(entry) for entry in reader.story(job)], as_json)
+            said = {"quality": reader.quality(job), "judged": reader.verdict(job), "notes": reader.notes(job)}
+            _show_job(row, said, [dict(entry) for entry in reader.story(job)], as_json)
             return
-        page = reader.jobs(user=user, role=role, state=state, per_page=limit)
+        page = reader.jobs(user=user, role=role, state=state, verdict=verdict, per_page=limit)
         places = {row["id"]: row["place"] for row in reader.queue(time.time(), limit=500).rows}
     if as_json:
         print_json(
             {"jobs": [{**_plain(row), "place": places.get(row["id"])} for row in page.rows], "total": page.total}
         )
         return
-    columns = ("job", "state", "place", "role", "user", "priority", "blocks", "submitted")
+    columns = ("job", "state", "verdict", "place", "role", "user", "priority", "blocks", "submitted")
     print_table(columns, [_cells(row, places.get(row["id"])) for row in page.rows])
     if page.total > len(page.rows):
         say(f"{len(page.rows)} of {page.total} jobs")
@@ -56,6 +60,7 @@ def _cells(row: dict[str, Any], place: int | None) -> tuple[object, ...]:
     return (
         row["id"],
         state_text(row),
+        row["verdict"],
         place,
         row["role"],
         row["user"],
@@ -75,10 +80,10 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "recipe": json.loads(row["recipe"]), "hold_detail": detail}
 
 
-def _show_job(row: dict[str, Any], quality: dict[str, Any] | None, story: list[dict[str, Any]], as_json: bool) -> None:
+def _show_job(row: dict[str, Any], said: dict[str, Any], story: list[dict[str, Any]], as_json: bool) -> None:
     plain = _plain(row)
     if as_json:
-        print_json({**plain, "quality": quality, "story": story})
+        print_json({**plain, **said, "story": story})
         return
     recipe = plain.pop("recipe")
     shown = {name: value for name, value in plain.items() if value not in (None, "", False, 0)}
@@ -87,11 +92,21 @@ def _show_job(row: dict[str, Any], quality: dict[str, Any] | None, story: list[d
             shown[name] = _time(shown[name])
     if "video_bytes" in shown:
         shown["video_bytes"] = bytes_text(shown["video_bytes"])
-    scores = {name: value for name, value in (quality or {}).items() if value is not None and name not in ("job_id", "at")}
-    print_fields({**shown, **({"quality": scores} if scores else {}), "prompt": recipe["prompt"], "settings": recipe["settings"]})
+    told = {"quality": _without(said["quality"], "job_id", "at"), "judged": _without(said["judged"], "job_id", "judged_at")}
+    told = {name: value for name, value in told.items() if value}
+    print_fields({**shown, **told, "prompt": recipe["prompt"], "settings": recipe["settings"]})
+    if said["notes"]:
+        say("notes:")
+    for one in said["notes"]:
+        moment = "answer to" if one["answers"] else "all" if one["video_s"] is None else f"{one['video_s']:.1f} s"
+        say(f"  {one['id']:>4}  {moment} {one['answers'] or ''}  {one['author']}  {one['state']}  {one['text']}")
     say("story:")
     for entry in story:
         say(f"  {entry['seq']:>6}  {entry['at_utc']}  {entry['actor']}  {entry['action']}  {entry['outcome']}")
+
+
+def _without(row: dict[str, Any] | None, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in (row or {}).items() if value is not None and name not in names}
 
 
 def watch(

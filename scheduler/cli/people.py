@@ -18,6 +18,7 @@ app = typer.Typer(help="Tokens for programs that call the API.", no_args_is_help
 def add_to(parent: typer.Typer) -> None:
     """Register the command that stands alone."""
     parent.command(name="login-link")(login_link)
+    parent.command(name="password-reset")(password_reset)
 
 
 def login_link(
@@ -42,6 +43,24 @@ def login_link(
     """Print a link that signs a person in once."""
     known = _as_known(data, user)
     answer = door(data).create_login_link(user, group or known["group"], known["team"] if team is None else team)
+    link = (base or announced_url(data) or DEFAULT_URL).rstrip("/") + str(answer["path"])
+    if as_json:
+        print_json({**answer, "link": link})
+        return
+    say(link)
+
+
+def password_reset(
+    user: Annotated[str, typer.Option("--user", help="Whose password is taken away.")],
+    base: Annotated[
+        str | None,
+        typer.Option("--base", help="Where people reach the dashboard; without it, where it listens on this machine."),
+    ] = None,
+    data: DataDir = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Take a person's password away, sign them out everywhere, and print a link that signs them in once."""
+    answer = door(data).reset_password(user)
     link = (base or announced_url(data) or DEFAULT_URL).rstrip("/") + str(answer["path"])
     if as_json:
         print_json({**answer, "link": link})

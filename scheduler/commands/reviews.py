@@ -99,7 +99,7 @@ def plain(text: str, field: str, least: int, most: int) -> str:
 
 def _is_text(letter: str) -> bool:
     code = ord(letter)
-    return letter in "\n\t" or (code >= 32 and code != 127 and not 0xD800 <= code < 0xE000)
+    return letter in "\n\t" or (code >= 32 and not 127 <= code < 160 and not 0xD800 <= code < 0xE000)
 
 
 def _moment(value: object) -> float | None:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from scheduler.cli import (
     again,
     audit,
+    batch,
     chaos,
     forecast,
     generate,
@@ -140,7 +141,7 @@ def own_version() -> str:
         return "unknown"
 
 
-for family in (serve, submit, generate, jobs, wishes, reviews, again, watermark, chaos, simulate):
+for family in (serve, submit, batch, generate, jobs, wishes, reviews, again, watermark, chaos, simulate):
     family.add_to(app)
 for name, group in (
     ("roles", roles.roles_app),

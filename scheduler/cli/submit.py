@@ -78,10 +78,10 @@ def submit(
     enable_vae_parallel: published.VaeParallel = False,
     ckpt_dir: published.CkptDir = None,
     image: Annotated[
-        Path | None, typer.Option("--image", help="Refused: the role has the portrait.", rich_help_panel=_CONTENT)
+        Path | None, typer.Option("--image", help="A portrait of your own, in place of the role's.", rich_help_panel=_CONTENT)
     ] = None,
     audio: Annotated[
-        Path | None, typer.Option("--audio", help="Refused: the role has the voice.", rich_help_panel=_CONTENT)
+        Path | None, typer.Option("--audio", help="A voice of your own, in place of the role's.", rich_help_panel=_CONTENT)
     ] = None,
     prompt: Annotated[
         str | None, typer.Option("--prompt", help="Refused: the role has the prompt.", rich_help_panel=_CONTENT)
@@ -90,7 +90,7 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Ask for one video; prints the job, its place in the queue and the decision."""
-    _refuse_content(image=image, audio=audio, prompt=prompt, ckpt_dir=ckpt_dir)
+    _refuse_content(prompt=prompt, ckpt_dir=ckpt_dir)
     checked = published.check_flags(
         published.ModelFlags(
             size=size, num_clip=num_clip, infer_frames=infer_frames, sample_steps=sample_steps, base_seed=base_seed,
@@ -106,6 +106,7 @@ def submit(
         "context": parse_pairs(context) or None, "preset": preset, "fill": fill, "degrade": degrade,
         "deadline_sec": deadline_sec, "start_in_sec": start_in_sec, "follows": follows, **checked.as_request(),
     }  # fmt: skip
+    request |= _brought(data, portrait=image, voice=audio)
     if what_if:
         raise typer.Exit(show_what_if(data, request, as_json=as_json))
     answer = door(data).submit({k: v for k, v in request.items() if v is not None}, idempotency_key=idempotency_key)
@@ -118,8 +119,20 @@ def submit(
         raise typer.Exit(wait_for(data, str(answer["id"]), as_json=as_json))
 
 
+def _brought(data: Path, **files: Path | None) -> dict[str, str]:
+    """Files of one's own, taken in by the daemon: kind → sha256."""
+    brought = {}
+    for kind, path in files.items():
+        if path is not None and not path.is_file():
+            flag = "image" if kind == "portrait" else "audio"
+            raise bad_usage(f"--{flag}: {path} is no file.", field=flag)
+        if path is not None:
+            brought[kind] = str(door(data).bring_file(kind, path)["sha256"])
+    return brought
+
+
 def _refuse_content(**given: object) -> None:
-    """A job's picture, sound and words come from its role; the flags are known and refused, not ignored."""
+    """A job's words come from its role, its model from the house; the flags are known and refused, not ignored."""
     for name, value in given.items():
         if value is None:
             continue

@@ -17,6 +17,7 @@ Open = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
 VIEWS = (
     "/dashboard", "/dashboard/queue/", "/dashboard/roles/", "/dashboard/roles/teacher", "/dashboard/jobs", "/me", "/submit",
+    "/submit/batch",
     "/dashboard/watermark/", "/dashboard/plan/", "/dashboard/rehearsals/", "/dashboard/faults/", "/dashboard/audit/",
     "/dashboard/rights", "/dashboard/policy", "/dashboard/people", "/openapi",
 )  # fmt: skip

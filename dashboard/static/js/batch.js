@@ -66,7 +66,7 @@ class Batch {
     const answer = await send("/jobs/batch/check", { files, brought: this.brought });
     if (answer.error) { this.part("out").hidden = true; this.say(said(answer.error), "bad"); return; }
     this.items = answer.items.map((item) => ({ ...item, job: null }));
-    const compute = answer.compute_s == null ? t("js.batch_unknown_time") : formats.duration(answer.compute_s);
+    const compute = answer.compute_s == null ? t("js.batch_unknown_time") : t("js.batch_compute", { time: formats.duration(answer.compute_s) });
     this.say(t("js.batch_summary", { good: answer.good, bad: answer.bad, seconds: formats.duration(answer.seconds), compute }), answer.bad ? "" : "good");
     this.draw();
     this.part("out").hidden = this.part("choice").hidden = false;

@@ -3,7 +3,7 @@ import { bring, zone } from "./bring.js";
 import { send, toast } from "./forms.js";
 import { formats, named, t } from "./words.js";
 
-const clock = (seconds) => formats.clock(seconds).slice(0, 5);
+const moment = (seconds) => formats.window([Math.floor(seconds / 60) * 60, Math.floor(seconds / 60) * 60]);
 const warnings = (file) => file.warning_codes.map((code, index) => { const words = named("js.file_warning", code); return words === code ? file.warnings[index] : words; });
 
 function facts(file) {
@@ -14,8 +14,14 @@ function facts(file) {
   const lines = [first];
   if (file.kind === "voice") lines.push(t("js.own_voice_video", { video: formats.duration(file.video_s), blocks: file.blocks }));
   lines.push(file.warnings.length ? `◆ ${warnings(file).join(" · ")}` : `✓ ${t("js.own_fine")}`);
-  lines.push(file.expires_at ? t("js.own_goes", { at: clock(file.expires_at) }) : t("js.own_used", { count: file.jobs }));
+  lines.push(file.expires_at ? t("js.own_goes", { at: moment(file.expires_at) }) : t("js.own_used", { count: file.jobs }));
   return lines;
+}
+
+async function total() {
+  const response = await fetch("/uploads", { headers: { Accept: "application/json" } }).catch(() => null);
+  const found = response?.ok ? await response.json() : null;
+  if (found) document.querySelector("[data-own-total]").textContent = t("js.own_used_bytes", { used: formats.size(found.used_bytes), quota: formats.size(found.quota_bytes) });
 }
 
 class Own {
@@ -57,6 +63,7 @@ class Own {
     if (is_new) this.earlier.append(new Option(`${answer.file.name} · ${formats.size(answer.file.bytes)}`, answer.file.sha256));
     this.earlier.closest("label").hidden = false;
     this.use(answer.file);
+    total();
     this.say(t(answer.file.is_known ? "js.own_known" : "js.own_kept", { name: answer.file.name }), "good");
   }
 
@@ -108,6 +115,7 @@ class Own {
     this.known.delete(this.file.sha256);
     this.earlier.querySelector(`option[value="${this.file.sha256}"]`)?.remove();
     this.use(null);
+    total();
     toast(t("js.own_removed"));
   }
 }

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
+from scheduler.chaos.replay import Replay
+from scheduler.chaos.review_replay import kept_reviews
 from scheduler.client import Scheduler, SchedulerError
 from tests.acceptance.studio import ROLES, Studio, until
-from tests.integration.web_rig import Caller, form_token, lines_of, signed_in, started
+from tests.integration.web_rig import Answer, Caller, form_token, lines_of, signed_in, started
 
 
 @pytest.fixture(scope="module")
@@ -263,3 +267,83 @@ def test_link_signs_in_once_and_signing_out_ends_it(studio: Studio) -> None:
 
 def test_data_directory_holds_the_key_for_its_owner_only(studio: Studio) -> None:
     assert (Path(studio.data_dir) / "web.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_video_is_talked_about_and_of_two_who_judge_at_once_one_is_first(studio: Studio) -> None:
+    job = studio.door.submit({"user": "anna", "role": "teacher", "duration_sec": 1.4, "fill": "loop"})["id"]
+    studio.wait_for_end(job)
+    anna, dora, otto = by_token(studio, "anna"), by_token(studio, "dora", "designer"), by_token(studio, "otto", "planner")
+    path = f"/jobs/{job}"
+    written = dora.post(f"{path}/notes", {"text": " The mouth is late.\r\nHere. ", "video_s": 0.5})
+    assert written.status == 201 and written.json["video_s"] == 0.5
+    number = written.json["number"]
+    assert anna.post(f"{path}/notes", {"text": "It is", "answers": number}).json["answers"] == number
+    (note,) = dora.get(f"{path}/notes").json["notes"]
+    assert (note["text"], [one["by"] for one in note["answers"]]) == ("The mouth is late.\nHere.", ["anna"])
+    for body, status, code in (
+        ({"text": "x", "video_s": 60}, 422, "beyond_the_end"), ({"text": "x", "video_s": -1}, 422, "bad_field"),
+        ({"text": "  \n "}, 422, "bad_request"), ({"text": "bell\u0007"}, 422, "bad_request"),
+        ({"text": "x", "answers": 99_999}, 404, "unknown_note"),
+    ):  # fmt: skip
+        answer = dora.post(f"{path}/notes", body)
+        assert (answer.status, answer.json["error"]["code"]) == (status, code), body
+    assert dora.post("/jobs/jnothere/notes", {"text": "x"}).status == 404
+    assert otto.post(f"{path}/notes/{number}", {"deed": "retract"}).json["error"]["code"] == "not_author"
+    assert anna.post(f"{path}/notes/{number}", {"deed": "resolve"}).json["state"] == "resolved"
+    assert dora.post(f"{path}/verdict", {"verdict": "rejected"}).json["error"]["code"] == "reason_missing"
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda one: one.post(f"{path}/verdict", {"verdict": "approved"}), (dora, otto)))
+    assert sorted(answer.status for answer in answers) == [200, 409]
+    (late,) = (answer.json["error"] for answer in answers if answer.status == 409)
+    assert late["code"] == "judged_meanwhile"
+    assert anna.get(path).json["verdict"] == "approved"
+    replay, seq = Replay(), 0
+    while entries := studio.reader.audit_after(seq):
+        replay.feed(entries)
+        seq = entries[-1]["seq"]
+    assert replay.reviews.differences(kept_reviews(studio.reader)) == [], "the log tells notes and verdicts again"
+
+
+def test_video_that_does_not_exist_yet_is_neither_talked_about_nor_judged(studio: Studio) -> None:
+    studio.door.pause_queue("test")
+    try:
+        job = studio.door.submit({"user": "anna", "role": "teacher"})["id"]
+        dora = by_token(studio, "dora", "designer")
+        assert dora.post(f"/jobs/{job}/notes", {"text": "x"}).json["error"]["code"] == "no_video_yet"
+        assert dora.post(f"/jobs/{job}/verdict", {"verdict": "approved"}).json["error"]["code"] == "not_finished"
+        studio.door.cancel(job)
+    finally:
+        studio.door.resume_queue()
+
+
+def test_password_replaces_links_until_an_administrator_takes_it_away(studio: Studio) -> None:
+    lena = signed_in(studio, "lena")
+    assert lena.post("/password", {"new": "lena"}).json["error"]["code"] == "password_length"
+    assert lena.post("/password", {"new": "three small words"}).json == {"user": "lena", "is_first": True}
+    away = by_password(studio, "lena", "three small words")
+    assert away.status == 303
+    assert by_password(studio, "lena", "three other words").status == 403
+    reset = by_token(studio, "root", "admin").post("/people/passwords/reset", {"user": "lena"}).json
+    assert reset["had_password"] and reset["path"].startswith("/login?token=")
+    assert lena.get("/password", Accept="text/html").body.count(b'name="new"') == 0, "signed out everywhere"
+    assert by_password(studio, "lena", "three small words").status == 403
+    actions = [row["action"] for row in studio.reader.story("user:lena")]
+    assert actions[2:] == [
+        "login:redeemed", "password:chosen", "login:succeeded", "login:failed", "password:removed", "session:ended",
+        "login:created", "login:failed",
+    ]  # fmt: skip
+    told = "".join(studio.reader.export_audit())
+    assert "three small words" not in told and "three other words" not in told and "scrypt" not in told
+
+
+def by_token(studio: Studio, user: str, group: str = "user") -> Caller:
+    """A program of a person's."""
+    studio.door.create_login_link(user, group, "")
+    return Caller(studio.port, headers={"Authorization": f"Bearer {studio.door.create_token(user, user)['token']}"})
+
+
+def by_password(studio: Studio, name: str, password: str) -> Answer:
+    """A new browser signs in by name and password."""
+    caller = Caller(studio.port)
+    form = {"csrf": form_token(caller.get("/login", Accept="text/html").body.decode()), "user": name, "password": password}
+    return caller.post("/login", urlencode(form), Content_Type="application/x-www-form-urlencoded", Accept="text/html")

@@ -24,9 +24,13 @@ from engine.media.voice_track import AAC_OPTIONS, TRACK_RATE, VoiceTrack, packet
 VIDEO_TIMESCALE = 12_800  # ticks per second: 512 per frame
 _X264 = {
     "preset": "veryfast",
-    "crf": "18",
+    "crf": "16",
     "flags": "+bitexact",
     "x264-params": f"keyint={BLOCK_FRAMES}:min-keyint={BLOCK_FRAMES}:scenecut=0:bframes=0:open-gop=0"
+    # Every block begins with a whole picture, and that must not be seen: where the pictures before it are left coarse, which
+    # these three do for the eye's sake, each beginning is a jolt (docs/pocket.md, "Seams"). Fine whole pictures cost less
+    # than a finer everything.
+    ":mbtree=0:aq-mode=0:no-psy=1:ipratio=2.0"
     # Without it x264 picks code by processor and alignment, and now and then other bytes come out for the same frames.
     ":cpu-independent=1",
 }

@@ -29,6 +29,7 @@ _SAMPLES_PER_FRAME = SPEECH_RATE // FPS
 _TAIL_S = 0.12  # beyond the last frame, so that the speech encoder has heard all of it
 _SPOKEN_SHARE = 0.35  # of clips that use recordings where there are any
 _QUIET_SHARE = 0.06  # of clips in which nobody speaks
+_STAR_SHARE = 0.5  # of clips, where there is a star
 _FEW_SEED = 2026  # the same few people in every stage
 _OTHER_PROMPTS = (
     "Explain the topic to everyone in a friendly tone", "a person speaking to the camera", "talking head, even light",
@@ -68,13 +69,16 @@ def people_of(tensors: Tensors) -> tuple[Identity, Motion]:
 
 
 class Casting:
-    """Draws batches. `recordings` are µ-law samples of spoken sentences, or None; `people` limits how many there are."""
+    """Draws batches. `recordings` are µ-law samples of spoken sentences, or None; `people` limits how many there are; `star`
+    is the seed of one who comes in half of all clips."""
 
     def __init__(
-        self, seed: int, device: torch.device | str, recordings: np.ndarray | None = None, people: int | None = None
-    ) -> None:
+        self, seed: int, device: torch.device | str, recordings: np.ndarray | None = None, people: int | None = None,
+        star: int | None = None,
+    ) -> None:  # fmt: skip
         self.seed, self.device, self.recordings = seed, torch.device(device), recordings
         self._few = None if people is None else draw_people(np.random.default_rng(_FEW_SEED), people)
+        self._star = None if star is None else draw_people(np.random.default_rng(star), 1)
 
     def rng(self, number: int, purpose: int = 0) -> np.random.Generator:
         """The generator of batch `number`."""
@@ -88,6 +92,9 @@ class Casting:
             if self._few is None
             else self._few.take(rng.integers(0, len(self._few.prompts), count))
         )
+        if self._star is not None:
+            is_star = rng.random(count) < _STAR_SHARE
+            people = people.then(self._star).take(np.where(is_star, count, np.arange(count)))
         who = people.identity.to(self.device)
         sound = self.sounds(rng, count, frames)
         idle = torch.from_numpy(rng.random((count, 6), dtype=np.float32)).to(self.device)

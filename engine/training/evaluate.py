@@ -2,7 +2,7 @@
 
 People that no training seed draws talk with the voices of flite, a synthesiser that training never heard (Debian:
 `apt-get install flite`; without it `--voices own` uses unheard voices of our own, and the answer says so). Prints one
-JSON object: per person lip-sync, blur, flicker, drift; the autoencoder's PSNR; a long video's drift; the mouth in silence.
+JSON object: per person lip-sync, blur, flicker, drift, seams; the autoencoder's PSNR; a long video's drift; the mouth in silence.
 Exit codes: 0 judged, 3 a model or synthesiser is missing.
 """
 
@@ -12,17 +12,22 @@ import argparse
 import dataclasses
 import json
 import sys
+import tempfile
+import wave
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from engine.catalog import SPEECH_RATE
+from engine.catalog import BLOCK_FRAMES, FPS, SPEECH_RATE
 from engine.config import Settings
 from engine.errors import EngineError
+from engine.media.fragment import FragmentEncoder
 from engine.media.lips import mouth_looks
-from engine.media.quality import Quality, measure
+from engine.media.quality import Quality, measure, read_frames
+from engine.media.seams import find_seams
 from engine.model.block_engine import BlockEngine
 from engine.model.loading import load_engine
 from engine.model.vae_parts import Stream
@@ -45,16 +50,17 @@ def evaluate(
     rng = np.random.default_rng(HELD_OUT_SEED)
     crowd = draw_people(rng, people)
     settings = Settings(size="192*128", steps=steps, seed=11)
-    results = []
+    results: list[dict[str, Any]] = []
     for number in range(people):
         sound = _voice(rng, number, seconds, voices)
-        quality = _judge(engine, crowd, number, sound, settings)
-        results.append({"prompt": crowd.prompts[number], **quality.to_json()})
+        quality, seams = _judge(engine, crowd, number, sound, settings)
+        results.append({"prompt": crowd.prompts[number], **quality.to_json(), "seams": seams})
     passed = [r for r in results if _is_in_sync(r)]
     return {
         "voices": "flite" if voices == "flite" else "own formulas, unheard seed", "people": results, "steps": steps,
         "in_sync": len(passed), "of": people,
         "blurred_ratio": float(np.mean([r["blurred_ratio"] for r in results])),
+        "seams": {kind: _mean([r["seams"][kind] for r in results]) for kind in ("made", "played")},
         "psnr_db": _psnr(engine), "long_video": _long(engine, crowd, rng, long_seconds, settings, voices),
         "silence_mouth_moves": _silence(engine, crowd, settings),
     }  # fmt: skip
@@ -65,10 +71,33 @@ def _is_in_sync(result: dict[str, Any]) -> bool:
     return offset is not None and abs(offset) <= 0.08 and correlation >= 0.6
 
 
-def _judge(engine: BlockEngine, crowd: People, number: int, sound: np.ndarray, settings: Settings) -> Quality:
+def _judge(
+    engine: BlockEngine, crowd: People, number: int, sound: np.ndarray, settings: Settings
+) -> tuple[Quality, dict[str, dict[str, float]]]:
+    """Scores of one person's video, and its seams: of the frames as they were made, and as a player shows them."""
     face = _picture(crowd.identity, number)
-    take = make_take(engine, face, crowd.prompts[number], sound, settings)
-    return measure(take.frames, sound, face, mouth_box(crowd.identity.take([number]), _WIDE, _HIGH)[0])
+    frames = make_take(engine, face, crowd.prompts[number], sound, settings).frames
+    quality = measure(frames, sound, face, mouth_box(crowd.identity.take([number]), _WIDE, _HIGH)[0])
+    return quality, {"made": find_seams(frames).to_json(), "played": find_seams(_played(frames, sound)).to_json()}
+
+
+def _played(frames: np.ndarray, sound: np.ndarray) -> Iterator[np.ndarray]:
+    """The frames after encoding, block by block, and decoding."""
+    with tempfile.TemporaryDirectory() as folder:
+        voice, video = Path(folder) / "voice.wav", Path(folder) / "video.mp4"
+        heard = np.zeros(len(frames) * SPEECH_RATE // FPS)
+        heard[: min(len(heard), len(sound))] = sound[: len(heard)]
+        with wave.open(str(voice), "wb") as file:
+            file.setparams((1, 2, SPEECH_RATE, 0, "NONE", ""))
+            file.writeframes((heard * 32767).astype("<i2").tobytes())
+        encoder = FragmentEncoder(frames.shape[2], frames.shape[1], voice)
+        blocks = frames.reshape(-1, BLOCK_FRAMES, *frames.shape[1:])
+        video.write_bytes(encoder.init_bytes + b"".join(encoder.encode(k, block) for k, block in enumerate(blocks)))
+        yield from read_frames(video)
+
+
+def _mean(values: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.mean([value[name] for value in values])), 3) for name in values[0]}
 
 
 def _picture(who: Identity, number: int) -> np.ndarray:
@@ -109,7 +138,8 @@ def _long(
 ) -> dict[str, Any]:
     """One long video: does the character stay, do the lips?"""
     sound = _voice(rng, 0, seconds, voices)
-    return {"asked_seconds": seconds, **_judge(engine, crowd, 0, sound, settings).to_json()}
+    quality, seams = _judge(engine, crowd, 0, sound, settings)
+    return {"asked_seconds": seconds, **quality.to_json(), "seams": seams}
 
 
 def _silence(engine: BlockEngine, crowd: People, settings: Settings) -> bool:

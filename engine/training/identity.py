@@ -115,6 +115,12 @@ class People:
         """Some of them, in this order."""
         return People(self.identity.take(places.tolist()), [self.prompts[int(place)] for place in places])
 
+    def then(self, other: People) -> People:
+        """These and the other's."""
+        ours, theirs = self.identity, other.identity
+        joined = {f.name: torch.cat([getattr(ours, f.name), getattr(theirs, f.name)]) for f in fields(Identity)}
+        return People(Identity(**joined), self.prompts + other.prompts)
+
 
 def draw_people(rng: np.random.Generator, count: int) -> People:
     """`count` people, drawn by `rng` alone: the same generator state gives the same people."""

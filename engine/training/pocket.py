@@ -79,13 +79,14 @@ def build_stage(
 ) -> Stage:  # fmt: skip
     """A stage with what the stages before it left in `out`. Raises WeightsError naming the one that is missing."""
     scale = scale or scale_for(device)
-    casting = Casting(seed * 10 + _CROWDS[name], device, recordings, people)
+    role = name.removeprefix("role-") if name.startswith("role-") else None
+    star = None if role is None or people is not None else ROLES[role].star
+    casting = Casting(seed * 10 + _CROWDS[name], device, recordings, people, star)
     if name == "vae":
         return VaeStage(casting, scale, seed)
     if name == "speech":
         return SpeechStage(casting, scale, seed)
     vae, speech = load_encoders(out, device)
-    role = name.removeprefix("role-") if name.startswith("role-") else None
     maker = SceneMaker(casting, vae, speech, None if role is None else ROLES[role])
     student = Student(torch.device(device), seed)
     if name == "transformer":

@@ -30,7 +30,7 @@ class Scale:
 
 GPU = Scale(
     largest=384, vae_clips=4, vae_frames=73, vae_long=3, vae_short=14, vae_short_frames=17, speech_clips=48,
-    speech_seconds=5.0, clips=16, blocks=6, pool=384, fresh=24, uses=8, roll_clips=12, roll_blocks=6, role_clips=12,
+    speech_seconds=5.0, clips=16, blocks=6, pool=384, fresh=24, uses=8, roll_clips=12, roll_blocks=6, role_clips=20,
     role_blocks=4,
 )  # fmt: skip
 CPU = Scale(

@@ -30,6 +30,15 @@ def test_the_same_seed_draws_the_same_bits() -> None:
     assert not torch.equal(first.sound, Casting(3, "cpu").draw(8, 2, 6).sound)
 
 
+def test_a_star_comes_in_half_of_the_clips_and_keeps_the_others_as_they_were() -> None:
+    star = draw_people(np.random.default_rng(51), 1)
+    alone, beside = (Casting(3, "cpu", star=seed).draw(7, 24, 3) for seed in (None, 51))
+    is_star = [bool(torch.equal(tone, star.identity.skin[0])) for tone in beside.who.skin]
+    assert 6 < sum(is_star) < 18
+    others = [place for place, came in enumerate(is_star) if not came]
+    assert torch.equal(beside.who.skin[others], alone.who.skin[others])
+
+
 def test_a_portrait_is_the_neutral_frame_of_a_video(crowd: People) -> None:
     still = draw_faces(crowd.identity, Motion.neutral(24, 2), WIDTH, HEIGHT)
     assert torch.equal(still[:, 0], portrait(crowd.identity, WIDTH, HEIGHT))

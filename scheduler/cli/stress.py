@@ -133,6 +133,13 @@ def show(report: dict[str, Any]) -> None:
         f"{totals['rejected']} turned away, {totals['workers_lost']} workers lost"
     )
     say(f"longest queue {peaks['queue']} after {time_text(peaks['queue_at_s'])}, longest wait {_wait(peaks['longest_wait_s'])}")
+    if (urgent := report.get("urgent_job")) is not None and urgent.get("slot_s") is not None:
+        say(
+            f"the urgent job had its slot after {_wait(urgent['slot_s'])} ({urgent['slot_blocks']} of a block's time) "
+            f"and was prepared in {_wait(urgent['prepare_s']) or 'more than was left'}"
+        )
+    if (estimates := report.get("estimates")) and estimates["told"]:
+        say(f"estimates: {estimates['within']} of {estimates['told']} ended within them, off by {estimates['mean_error']:.0%}")
     if report.get("is_cut_short"):
         say("The time was over before all had ended; what was left is cancelled.")
     for one in report["suggestions"]:

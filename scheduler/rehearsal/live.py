@@ -11,6 +11,7 @@ from scheduler.client import Scheduler
 from scheduler.core.job import FINAL_STATES, JobState
 from scheduler.errors import SchedulerError
 from scheduler.rehearsal.classes import Ended, by_class, mean, share_of
+from scheduler.rehearsal.measured import estimates_of, handover_of, pace_of, spells_of
 from scheduler.rehearsal.peaks import Stay, peaks_of
 from scheduler.store import Reader
 
@@ -18,6 +19,7 @@ USER = "rehearsal"
 PRIORITIES = (5, 10, 40)  # one after the other; the last job of all is urgent
 SECONDS = 2.4  # of video: five blocks
 POLL_S = 0.25
+ENDING_S = 60.0  # what is cancelled reaches its next block and ends; the report waits so long for it
 STEPS = 3
 PREVIEW = {"cpu": "pocket"}  # the preset that a device can preview with; any other device makes `preview`
 
@@ -108,12 +110,24 @@ def _clean_up(run: LiveRun, door: Scheduler, reader: Reader) -> int:
         if row is not None and row["state"] not in FINAL_STATES:
             door.cancel(job_id)
             count += 1
+    until = time.monotonic() + ENDING_S
+    while not _have_ended(run, reader) and time.monotonic() < until:
+        time.sleep(POLL_S)
     return count
+
+
+def _have_ended(run: LiveRun, reader: Reader) -> bool:
+    rows = [reader.job(job_id) for job_id in run.jobs]
+    return all(row is None or row["state"] in FINAL_STATES for row in rows)
 
 
 def _report(run: LiveRun, reader: Reader, slots: int, preset: str, urgent_priority: int) -> dict[str, Any]:
     rows = [row for job_id in run.jobs if (row := reader.job(job_id)) is not None]
     zero = min(row["submitted_at"] for row in rows)
+    stays = [_stay(reader, row, zero, run.seconds) for row in rows]
+    last = max((until for stay in stays for _, until in stay.spells), default=0.0)
+    held_s = sum(until - since for stay in stays for since, until in stay.spells)
+    block_s = pace_of(reader, run.jobs)
     ended = [_ended(row) for row in rows]
     waits = sorted(one.wait_s for one in ended if one.wait_s is not None)
     states = [row["state"] for row in rows]
@@ -125,12 +139,15 @@ def _report(run: LiveRun, reader: Reader, slots: int, preset: str, urgent_priori
             "rejected": states.count("REJECTED"), "cancelled": run.cancelled, "mean_wait_s": mean(waits),
             "p50_wait_s": share_of(waits, 0.5), "p99_wait_s": share_of(waits, 0.99),
             "preemptions": sum(row["preemptions"] for row in rows), "workers_lost": sum(row["crashes"] for row in rows),
-            "utilisation": None, "degraded": sum(bool(row["rungs"]) for row in rows), "seconds": run.seconds,
+            "utilisation": round(held_s / (slots * last), 3) if last else None,
+            "degraded": sum(bool(row["rungs"]) for row in rows), "seconds": run.seconds,
         },
         "classes": by_class(ended, urgent_priority),
-        "peaks": {**peaks_of([_stay(row, zero) for row in rows], slots), "memory_used_bytes": run.peak_bytes},
+        "peaks": {**peaks_of(stays, slots), "memory_used_bytes": run.peak_bytes},
+        **({} if block_s is None else {"block_s": block_s, "block_s_basis": "measured in it"}),
+        "estimates": estimates_of(reader, rows),
         "is_cut_short": run.is_cut_short, "suggestions": [],
-        "urgent_job": None if urgent is None else {"id": urgent["id"], "wait_s": _wait(urgent)},
+        "urgent_job": None if urgent is None else handover_of(reader, urgent, block_s),
         "jobs": [
             {
                 "id": row["id"], "role": row["role"], "priority": row["priority"], "state": row["state"], "wait_s": _wait(row),
@@ -152,12 +169,11 @@ def _ended(row: dict[str, Any]) -> Ended:
     )
 
 
-def _stay(row: dict[str, Any], zero: float) -> Stay:
-    """One spell, from its first start to its end: what lies between preemptions is in the log, not in the row."""
+def _stay(reader: Reader, row: dict[str, Any], zero: float, seconds: float) -> Stay:
+    """Seconds since the first submission."""
     end = row["finished_at"]
-    spells: tuple[tuple[float, float], ...] = ()
-    if row["started_at"] is not None and end is not None:
-        spells = ((row["started_at"] - zero, end - zero),)
-    return Stay(id=row["id"], user=row["user"], at=row["submitted_at"] - zero, spells=spells,
-                ended_at=None if end is None else end - zero)  # fmt: skip
-
+    spells = spells_of(reader, row["id"], end if end is not None else zero + seconds)
+    return Stay(
+        id=row["id"], user=row["user"], at=row["submitted_at"] - zero, ended_at=None if end is None else end - zero,
+        spells=tuple((since - zero, until - zero) for since, until in spells),
+    )  # fmt: skip

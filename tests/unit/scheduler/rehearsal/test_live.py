@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from scheduler.core.actions import MoveJob
+from scheduler.core.job import JobState
 from scheduler.errors import SchedulerError
 from scheduler.rehearsal.live import USER, check_ready, play_live
+from scheduler.rehearsal.measured import estimates_of, handover_of, pace_of, spells_of
 from scheduler.store import Reader, Store, open_reader
-from tests.unit.scheduler.store_rig import AT, READER, accept, go, new_job, role, writer
+from tests.unit.scheduler.store_rig import AT, READER, accept, block, go, new_job, role, writer
 
 READY: dict[str, Any] = {
     "queue": {"paused": False}, "slots": [{"worker": "w1", "drained": False, "device": "cpu"}],
@@ -93,3 +96,32 @@ def test_live_rehearsal_is_bounded_and_cancels_what_is_left(tmp_path: Path) -> N
     assert (report["is_cut_short"], report["totals"]["cancelled"], report["totals"]["succeeded"]) == (True, 1, 2)
     assert [job["state"] for job in report["jobs"]] == ["SUCCEEDED", "CANCELLED", "SUCCEEDED"]
     assert report["jobs"][0]["wait_s"] == 1.0
+
+
+def test_live_report_tells_time_on_slots_from_pauses_and_waiting_from_preparing(tmp_path: Path) -> None:
+    """A job gives way to an urgent one: spells and handover by the log's times, the pace by the blocks'."""
+    told = [
+        (1, 0, "SUBMITTED", "QUEUED", "queued"), (1, 1, "QUEUED", "LEASED", "leased"), (1, 2, "LEASED", "RUNNING", "started"),
+        (2, 10, "SUBMITTED", "QUEUED", "queued"), (1, 12, "RUNNING", "PREEMPTING", "preempting"),
+        (1, 13, "PREEMPTING", "QUEUED", "preempted"), (2, 13, "QUEUED", "LEASED", "leased"),
+        (2, 16, "LEASED", "RUNNING", "started"), (2, 20, "RUNNING", "SUCCEEDED", "succeeded"),
+        (1, 20, "QUEUED", "LEASED", "leased"), (1, 21, "LEASED", "RUNNING", "started"),
+    ]  # fmt: skip
+    with writer(tmp_path) as store:
+        slow, urgent = accept(store, 1), accept(store, 2)
+        for number, at, source, target, verb in told:
+            with store.transaction():
+                job_id = (slow, urgent)[number - 1]
+                store.move_job(MoveJob(job_id, JobState(source), JobState(target), f"job:{verb}"), READER, AT + at)
+        with store.transaction():
+            for number, at in enumerate((6, 10, 25)):
+                store.insert_block(block(number, slow, made_at=AT + at))
+        reader = open_reader(tmp_path)
+        spells = spells_of(reader, slow, AT + 25)
+        assert [(since - AT, until - AT) for since, until in spells] == [(1, 13), (20, 25)], "the second is not over"
+        row = {"id": urgent, "submitted_at": AT + 10, "state": "SUCCEEDED"}
+        pace = pace_of(reader, [slow, urgent])
+        assert pace == 4.0, "2 to 6, 6 to 10, 21 to 25: not the pause between"
+        found = handover_of(reader, row, pace)
+        assert (found["slot_s"], found["slot_blocks"], found["prepare_s"], found["wait_s"]) == (3.0, 0.75, 3.0, 6.0)
+        assert estimates_of(reader, [row]) == {"told": 0, "within": 0, "mean_error": None}

@@ -22,7 +22,7 @@ from scheduler.forecast.rollout import Outcome, Rollout
 from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
 
-BUDGET_JOBS = 1000  # jobs run forward per forecast, over all samples
+BUDGET_JOBS = 2000  # jobs run forward per forecast, over all samples
 LEAST_SAMPLES, MOST_SAMPLES = 3, 48
 HOUSE_SIGMA = 0.05  # drift until the forecast comes true, and what is not known of the level
 LEAST_SPREAD = 0.03

@@ -41,7 +41,7 @@ KINDS: dict[str, Kind] = {
         says="many urgent jobs and wide priorities", load=0.75, swing=0.25, urgent=0.06, priorities=(0, 5, 10, 20, 40, 60)
     ),
     "faults": Kind(says="slots lose their workers, for seconds or minutes", load=0.65, swing=0.2, losses_per_slot_h=6.0),
-    "drift": Kind(says="everything becomes slower and faster again", load=0.65, swing=0.2, drift=0.5, job_sigma=0.2),
+    "drift": Kind(says="everything becomes slower and faster again", load=0.65, swing=0.2, drift=0.5),
     "peak": Kind(
         says="a working day with two peaks beyond what the slots can do, faults included", load=0.8, swing=0.4,
         swing_s=7200.0, bursts_per_h=2.0, urgent=0.03, priorities=(0, 5, 10, 20, 40), losses_per_slot_h=1.0, drift=0.15,

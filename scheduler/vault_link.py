@@ -85,7 +85,7 @@ class VaultLink:
             self.status = answer
             if is_new:
                 self._on_change(True, "", 0.0)
-            for job_id in answer.contexts:
+            for job_id in (*answer.contexts, *answer.device_contexts):
                 if not self._is_open(job_id):
                     await self._ask(reader, writer, protocol.DropContext(job_id=job_id))
             try:

@@ -26,9 +26,10 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def random_engine(
     shape: ModelShape, device: str, precision: str, seed: int = 0, *, kv: str | None = "default",
     offload: Offload = RESIDENT, adapter_rank: int = 0, keep: Keep = keep_here, needs: NeedsContent = everything,
+    text_encoder: Callable[[], nn.Module] | None = None, speech_encoder: Callable[[], nn.Module] | None = None,
 ) -> BlockEngine:  # fmt: skip
-    """An engine whose transformer and autoencoder are drawn tensor by tensor; it has no text or speech encoder. `keep` and
-    `needs` as in `engine.model.slab`."""
+    """An engine whose transformer and autoencoder are drawn tensor by tensor; it has no text or speech encoder, unless they
+    are given. `keep` and `needs` as in `engine.model.slab`."""
     dtype = DTYPES[shape.dtype]
     config = TransformerConfig.from_shape(shape)
     with empty_weights():
@@ -51,7 +52,8 @@ def random_engine(
         transformer = CudaTransformer.build(config, source, precision, kv, offload, adapter_rank, keep)
     _fill(vae, drawn, keep)
     return BlockEngine(
-        shape, transformer, vae, tokenizer=ByteTokenizer(), text_encoder=_none, speech_encoder=_none,
+        shape, transformer, vae, tokenizer=ByteTokenizer(), text_encoder=text_encoder or _none,
+        speech_encoder=speech_encoder or _none,
         weights_sha256="", is_trained=False,
     )  # fmt: skip
 

@@ -109,7 +109,7 @@ class VaultRefused(Message):
 
 @dataclass(frozen=True)
 class VaultStatus(Message):
-    """Bytes held: files by path, contexts by job, conditions by key; and the limit."""
+    """Bytes held: files by path, contexts by job, conditions by key; and the limit. `device_…`: on the GPU, without limit."""
 
     pid: int
     files: dict[str, int]
@@ -117,3 +117,6 @@ class VaultStatus(Message):
     conditions: dict[str, int]
     limit_bytes: int
     owners: dict[str, int] = field(default_factory=dict)  # all of it, by the owner that asked for it first
+    device_contexts: dict[str, int] = field(default_factory=dict)
+    device_weights: dict[str, int] = field(default_factory=dict)
+    device_owners: dict[str, int] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from engine.errors import EngineError, ProtocolError, WeightsError
 from engine.vault import memory_file
 
 _RETRY_S = 0.05
+BUSY = ("being_filled", "claimed")  # codes of refusals that end by themselves
 _ANSWER_S = 10.0  # a vault that does not answer for this long is as good as gone
 
 
@@ -23,10 +24,24 @@ class VaultLost(EngineError):
     can_retry = True
 
 
+class VaultGone(EngineError):
+    """The vault whose device memory this process maps has ended."""
+
+    code = "vault_lost"
+    can_retry = True
+
+
 class VaultFull(EngineError):
     """The vault has no room left."""
 
     code = "vault_full"
+    can_retry = True
+
+
+class VaultBusy(EngineError):
+    """Another worker is at it; ask again."""
+
+    code = "vault_busy"
     can_retry = True
 
 
@@ -53,6 +68,8 @@ class VaultClient:
         self._path, self._owner, self._patience_s = socket_path, owner, patience_s
         self._socket: socket.socket | None = None
         self._contexts: dict[str, _Context] = {}
+        self._is_bound = False  # to this very vault, whose device memory is mapped here
+        self.is_orphaned = False  # that vault has ended: this process has to end, too
         self._lock = threading.RLock()
 
     # ---- files -----------------------------------------------------------------------------------------------------
@@ -115,6 +132,25 @@ class VaultClient:
         answer, descriptor = self._ask(protocol.GetConditions(key=key))
         return None if isinstance(answer, protocol.Missing) else self._map(answer, descriptor)
 
+    # ---- device memory ---------------------------------------------------------------------------------------------
+
+    def ask_device(self, request: protocol.Message) -> tuple[protocol.Mapped, int]:
+        """A request that is answered with device memory: the answer, and the descriptor (now the caller's) of its handle.
+
+        From now on this process lives and dies with this vault: another one could not take the memory over.
+        """
+        answer, descriptor = self._ask(request)
+        if not isinstance(answer, protocol.Mapped) or descriptor is None:
+            raise ProtocolError(f"the vault answered {type(answer).__name__} to {type(request).__name__}")
+        self._is_bound = True
+        return answer, descriptor
+
+    def tell(self, request: protocol.Message) -> None:
+        """A request that is only done."""
+        answer, _ = self._ask(request)
+        if not isinstance(answer, protocol.VaultDone):
+            raise ProtocolError(f"the vault answered {type(answer).__name__} to {type(request).__name__}")
+
     # ---- the vault itself ------------------------------------------------------------------------------------------
 
     def status(self) -> protocol.VaultStatus:
@@ -133,7 +169,7 @@ class VaultClient:
                 return True
             self.close()
             self._connect()
-        except (OSError, EOFError, ProtocolError, VaultRefusal):
+        except (OSError, EOFError, ProtocolError, VaultRefusal, VaultGone):
             self.close()
             return False
         finally:
@@ -179,6 +215,9 @@ class VaultClient:
 
     def _connect(self) -> socket.socket:
         """Connect, say hello, hand over the contexts that this process holds."""
+        if self._is_bound:
+            self.is_orphaned = True
+            raise VaultGone(f"{self._path}: the vault ended, and its device memory with it.", hint="A new worker begins anew.")
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket = sock
         sock.settimeout(_ANSWER_S)
@@ -220,6 +259,8 @@ def _is_alive(sock: socket.socket) -> bool:
 def _error_of(refused: protocol.VaultRefused) -> EngineError:
     if refused.code == "bad_weights":
         return WeightsError(refused.message, hint="Fetch the file again or correct its hash in the manifest.")
+    if refused.code in BUSY:
+        return VaultBusy(f"{refused.message} ({refused.code})")
     if refused.code == "vault_full":
         return VaultFull(refused.message, hint="Give the vault a higher limit or run fewer jobs at once.")
     return VaultRefusal(f"{refused.message} ({refused.code})")

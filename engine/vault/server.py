@@ -16,15 +16,20 @@ from engine.protocol import (
     PROTOCOL_VERSION,
     AdoptContext,
     AskVaultStatus,
+    ClaimWeights,
     DropCaches,
     DropContext,
+    DropWeights,
     GetConditions,
     Mapped,
     Message,
     Missing,
     OpenContext,
+    OpenDeviceContext,
     OpenFile,
+    OpenWeights,
     PutConditions,
+    SealWeights,
     VaultDone,
     VaultHello,
     VaultRefused,
@@ -33,6 +38,8 @@ from engine.protocol import (
 from engine.vault import memory_file
 from engine.vault.connection import Client
 from engine.vault.crash_points import VaultPoint, pass_by
+from engine.vault.device_holdings import DeviceHoldings
+from engine.vault.device_place import CudaPlace, Place
 from engine.vault.file_load import FileLoad
 from engine.vault.holdings import Holding, Holdings, Refusal
 from engine.vault.log import log
@@ -41,10 +48,14 @@ from engine.vault.log import log
 class VaultServer:
     """Serves until SIGTERM or until the lifeline's other end is closed."""
 
-    def __init__(self, listener: socket.socket, limit_bytes: int, lifeline_fd: int | None = None) -> None:
+    def __init__(
+        self, listener: socket.socket, limit_bytes: int, lifeline_fd: int | None = None, place: Place | None = None
+    ) -> None:
+        """`place`: the device's memory, if it is not the GPU's."""
         self._listener = listener
         self._clients: set[Client] = set()
         self._holdings = Holdings(limit_bytes, self._files_in_use)
+        self._device = DeviceHoldings(place or CudaPlace())
         self._selector = selectors.DefaultSelector()
         self._is_over = False
         listener.setblocking(False)
@@ -126,6 +137,7 @@ class VaultServer:
         self._selector.unregister(client.socket)
         self._clients.discard(client)
         client.close()
+        self._device.forget(client)
 
     # ---- requests --------------------------------------------------------------------------------------------------
 
@@ -165,14 +177,40 @@ class VaultServer:
                     self._hand_out(client, conditions, was_there=True)
             case DropContext():
                 held.drop_context(message.job_id)
+                self._device.drop_context(message.job_id)
                 pass_by(VaultPoint.VAULT_AFTER_DROP)
                 client.put(VaultDone())
             case DropCaches():
                 held.drop_caches()
+                self._device.drop_caches()
                 log("caches dropped", level="warning", owner=client.owner)
                 client.put(VaultDone())
             case AskVaultStatus():
                 client.put(self._status())
+            case _:
+                self._answer_for_device(client, message, client.owner)
+
+    def _answer_for_device(self, client: Client, message: Message, owner: str) -> None:
+        held = self._device
+        match message:
+            case OpenDeviceContext():
+                job_id, size, layout = message.job_id, message.bytes, message.layout_sha256
+                opened = held.open_context(job_id, size, layout, owner, message.reserve_bytes, client)
+                pass_by(VaultPoint.VAULT_AFTER_OPEN)
+                self._hand_out(client, *opened)
+            case OpenWeights():
+                self._hand_out(client, *held.open_weights(message.key, message.bytes, owner, client))
+            case SealWeights():
+                held.seal_weights(message.key, message.fingerprint, client)
+                log("weights sealed", owner=owner, fingerprint=message.fingerprint)
+                client.put(VaultDone())
+            case DropWeights():
+                held.drop_weights(message.key)
+                log("weights dropped", level="error", owner=owner)
+                client.put(VaultDone())
+            case ClaimWeights():
+                held.claim_weights(message.key, message.is_claimed, client)
+                client.put(VaultDone())
             case _:
                 raise ProtocolError(f"{type(message).__name__} is not for the vault")
 
@@ -196,10 +234,14 @@ class VaultServer:
             conditions={key: h.bytes for key, h in held.conditions.items()},
             limit_bytes=held.limit_bytes,
             owners=held.by_owner(),
+            device_contexts={job: h.bytes for job, h in self._device.contexts.items()},
+            device_weights={key: w.holding.bytes for key, w in self._device.weights.items()},
+            device_owners=self._device.by_owner(),
         )
 
     def _refuse(self, client: Client, refusal: Refusal) -> None:
-        log("refused", level="warning", owner=client.owner, code=refusal.code, error=str(refusal))
+        if refusal.code != "being_filled":  # asked for many times a second
+            log("refused", level="warning", owner=client.owner, code=refusal.code, error=str(refusal))
         client.put(VaultRefused(code=refusal.code, message=str(refusal), can_retry=refusal.can_retry))
 
     def _hand_out(self, client: Client, holding: Holding, was_there: bool) -> None:

@@ -1,4 +1,7 @@
-"""`python -m engine.worker --control-fd N`: one worker. Exit codes: 0 told to stop or left alone, 1 unable, 76 no protocol."""
+"""`python -m engine.worker --control-fd N`: one worker.
+
+Exit codes: 0 told to stop or left alone, 1 unable, 75 its vault ended and took device memory along, 76 no protocol.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ from engine.vault.client import VaultClient
 from engine.worker.channel import Channel
 from engine.worker.crash_points import CrashPoints
 from engine.worker.log import start_log
-from engine.worker.shell import Shell
+from engine.worker.shell import Shell, end_at_once
 from engine.worker.store import Store
 
 MEND_EVERY_S = 0.2
+EXIT_ORPHANED = 75
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +54,9 @@ def _watch(vault: VaultClient) -> None:
         if is_well != was_well:
             log.log(logging.INFO if is_well else logging.WARNING, "vault is back" if is_well else "vault is lost")
             was_well = is_well
+        if vault.is_orphaned:
+            log.error("the vault ended, and with it the device memory that is mapped here: this worker ends too")
+            end_at_once(EXIT_ORPHANED)
         time.sleep(MEND_EVERY_S)
 
 

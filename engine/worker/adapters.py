@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,12 @@ GENERIC = Ready("", None, "gpu", 0.0)
 class AdapterShelf:
     """Least recently used adapters move from the device to host memory, and from there away."""
 
-    def __init__(self, engine: BlockEngine, store: Store, device_bytes: int = DEVICE_BYTES, host_bytes: int = HOST_BYTES) -> None:
-        self._engine, self._store = engine, store
+    def __init__(
+        self, engine: BlockEngine, store: Store, device_bytes: int = DEVICE_BYTES, host_bytes: int = HOST_BYTES,
+        claim: Callable[[bool], None] | None = None,
+    ) -> None:  # fmt: skip
+        """`claim`: asks for the right to write into weights that other workers map too, or gives it back."""
+        self._engine, self._store, self._claim = engine, store, claim
         self._limits = device_bytes, host_bytes
         self._on_device: OrderedDict[str, Fitted] = OrderedDict()
         self._on_host: OrderedDict[str, CodedSet] = OrderedDict()
@@ -64,10 +68,19 @@ class AdapterShelf:
         return Ready(key, fitted, tier, (time.perf_counter() - began) * 1000)
 
     def attach(self, ready: Ready) -> None:
-        """From the next block on; a character that is attached already costs nothing."""
-        if ready.key != self._attached:
-            self._engine.attach(ready.fitted)
-            self._attached = ready.key
+        """From the next block on; a character that is attached already costs nothing.
+
+        Weights that others map may hold what a dead worker left in their side columns: an attached adapter overwrites all
+        that it uses, and the generic character multiplies them by zero.
+        """
+        if ready.key == self._attached:
+            return
+        if self._claim is not None and ready.fitted is not None:
+            self._claim(True)
+        self._engine.attach(ready.fitted)
+        if self._claim is not None and ready.fitted is None:
+            self._claim(False)
+        self._attached = ready.key
 
     def _read(self, use: AdapterUse, path: str) -> Adapter:
         buffer, _ = self._store.open_hashed_file(str(Path(path).absolute()), use.sha256)

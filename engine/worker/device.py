@@ -1,7 +1,8 @@
 """Where a worker computes, how it is set up there, and the contexts that it keeps on a device.
 
-Contexts on a device belong to this process: they outlive a preemption, not a crash. A job whose context is gone resumes
-from its durable latents (continuous, and the report says so).
+Contexts on a device lie in the vault's memory and outlive this process. Two kinds are its own and end with it: those whose
+rings lie in host memory, and those of a process without a vault. A job whose context is gone resumes from its durable latents
+(continuous, and the report says so).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from engine.memory import GIB, USABLE_RATIO, Load, Plan, Room, find_device, make
 from engine.memory.offload import RESIDENT, Offload
 from engine.model.adapter_file import MAX_RANK
 from engine.model.context import Context, ContextLayout
+from engine.vault.client import VaultFull
+from engine.worker.device_memory import SharedDevice
 
 VARIABLE = "GREENROOM_DEVICE"
 CHOICES = ("auto", "cpu", "cuda")
@@ -92,30 +95,45 @@ def weights_offload(shape: ModelShape, precision: str, rank: int) -> Offload:
 
 
 class DeviceContexts:
-    """Contexts by job, the least recently used first."""
+    """Contexts by job: in the vault's memory, or this process's own, the least recently used first."""
 
-    def __init__(self, shape: ModelShape, precision: str, rank: int) -> None:
+    def __init__(self, shape: ModelShape, precision: str, rank: int, shared: SharedDevice | None = None) -> None:
         self._shape, self._precision, self._rank, self._room = shape, precision, rank, device_room()
+        self._shared = shared
         self._kept: OrderedDict[str, tuple[str, Context]] = OrderedDict()
 
     def open(self, job_id: str, layout: ContextLayout, key: str) -> Context:
         """The job's context, or an empty one; others make room. Raises OutOfDeviceMemory."""
+        plan = self._plan(layout)
+        if self._shared is not None and not plan.how.offload.rings:
+            return self._open_shared(self._shared, job_id, layout, key, plan)
         kept_key, context = self._kept.pop(job_id, ("", None))
         if context is None or kept_key != key:
             context = None  # another recipe's: its memory goes first
-            context = self._new(layout)
+            context = self._new(layout, plan)
         self._kept[job_id] = (key, context)
         return context
 
-    def release(self, job_id: str) -> None:
-        """Let go of a job's context."""
-        self._kept.pop(job_id, None)
+    def release(self, job_id: str, *, is_kept: bool) -> None:
+        """The job rests here (`is_kept`), or has ended. What lies in the vault is freed by order of the daemon."""
+        if self._shared is not None:
+            self._shared.close_context(job_id)
+        if not is_kept:
+            self._kept.pop(job_id, None)
 
-    def _new(self, layout: ContextLayout) -> Context:
-        plan = self._plan(layout)
+    @staticmethod
+    def _open_shared(shared: SharedDevice, job_id: str, layout: ContextLayout, key: str, plan: Plan) -> Context:
+        idle = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        try:
+            buffer = shared.open_context(job_id, layout.total_bytes, key, max(0, _passing_bytes(plan) - idle))
+        except VaultFull as error:
+            raise OutOfDeviceMemory(str(error), hint=plan.why["en"]) from error
+        return Context(layout, buffer)
+
+    def _new(self, layout: ContextLayout, plan: Plan) -> Context:
         rings_on_host = plan.how.offload.rings
         here = layout.total_bytes - (layout.ring_bytes if rings_on_host else 0)
-        passing = sum(part.gpu_bytes for part in plan.parts if part.name in ("working memory", "allocator slack"))
+        passing = _passing_bytes(plan)
         while self._free_bytes() < here + passing:
             if not self._kept:
                 free = self._free_bytes() / GIB
@@ -146,3 +164,8 @@ class DeviceContexts:
         """What the driver has, and what the allocator holds without need."""
         free, _ = torch.cuda.mem_get_info()
         return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+
+
+def _passing_bytes(plan: Plan) -> int:
+    """What a worker needs for itself while it makes a block."""
+    return sum(part.gpu_bytes for part in plan.parts if part.name in ("working memory", "allocator slack"))

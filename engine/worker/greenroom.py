@@ -8,9 +8,10 @@ import platform
 import resource
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import Protocol, overload
 
 import av
 import numpy as np
@@ -40,6 +41,7 @@ from engine.worker.device import (
     peak_bytes,
     weights_offload,
 )
+from engine.worker.device_memory import SharedDevice
 from engine.worker.maker import MadeFiles, OnProgress, Task
 from engine.worker.store import OpenStore, Store
 
@@ -49,6 +51,26 @@ _TRIAL = Settings(size="192*128", steps=3, infer_frames=12)
 _TRIAL_SIDE = 64  # pixels
 
 
+@dataclass(frozen=True)
+class LoadedModel:
+    """An engine, and what its memory is planned by: the precision of its files, its room for adapters."""
+
+    engine: BlockEngine
+    precision: str
+    adapter_rank: int
+
+
+LoadModel = Callable[[Welcome, Store, str, SharedDevice | None], LoadedModel]  # the last two: device, the vault's memory on it
+
+
+class Release(Protocol):
+    """Lets go of a job's context in this process."""
+
+    def __call__(self, *, is_kept: bool) -> None:
+        """`is_kept`: the job will go on later."""
+        ...
+
+
 class GreenroomMaker:
     """One loaded engine; `warm_up` comes first."""
 
@@ -56,15 +78,17 @@ class GreenroomMaker:
 
     def __init__(
         self, open_store: OpenStore, *, adapter: AdapterFile | None = None, cache_dir: Path | None = None,
-        on_progress: Callable[[str, int, int], None] | None = None,
+        on_progress: Callable[[str, int, int], None] | None = None, load: LoadModel | None = None,
     ) -> None:  # fmt: skip
+        """`load`: where the model comes from, if not from the model directory that the daemon names."""
         self._open_store, self._adapter, self._cache_dir = open_store, adapter, cache_dir
+        self._load = load or self._load_model
         self._on_progress = on_progress or _log_conversion
         self._store: Store
         self._engine: BlockEngine
         self._cache: ConditionCache
         self._adapters: AdapterShelf
-        self._contexts: DeviceContexts | None = None  # on a CPU they lie in the vault
+        self._contexts: DeviceContexts | None = None  # on a CPU they are the store's
         self._device = "cpu"
         self._threads = 1
 
@@ -76,19 +100,14 @@ class GreenroomMaker:
         self._threads, self._device = welcome.threads, choose_device()
         make_deterministic(self._device, welcome.threads)
         self._store = self._open_store(welcome)
-        model_dir = Path(welcome.model_dir).absolute()
-        files = open_model(model_dir, self._cache_dir, self._on_progress)
-        shape, precision = files.manifest.shape(), files.manifest.precision
-        is_fused = self._device != "cpu" and shape.dtype != "float32"
-        rank = adapter_rank() if is_fused else 0  # plain layers need no room
-        offload = weights_offload(shape, precision, rank) if is_fused else RESIDENT
-        self._engine = load_engine(
-            files, self._store.open_hashed_file, self._device, adapter=self._adapter, offload=offload, adapter_rank=rank
-        )
+        shared = None if self._device == "cpu" else SharedDevice.of(self._store)
+        loaded = self._load(welcome, self._store, self._device, shared)
+        self._engine = loaded.engine
         self._cache = ConditionCache(self._store, self._device)
-        self._adapters = AdapterShelf(self._engine, self._store)
+        claim = shared.claim if shared is not None and self._engine.transformer.is_fused else None
+        self._adapters = AdapterShelf(self._engine, self._store, claim=claim)
         if self._device != "cpu":
-            self._contexts = DeviceContexts(shape, precision, rank)
+            self._contexts = DeviceContexts(self._engine.shape, loaded.precision, loaded.adapter_rank, shared)
         self._try_out()
         return WorkerReady(
             warm_ms=(time.perf_counter() - began) * 1000,
@@ -97,6 +116,18 @@ class GreenroomMaker:
             weights_trained=self._engine.is_trained,
             software={**software(welcome.threads), **device_software(self._device)},
         )
+
+    def _load_model(self, welcome: Welcome, store: Store, device: str, shared: SharedDevice | None) -> LoadedModel:
+        """From the model directory, through the store. Raises WeightsError."""
+        files = open_model(Path(welcome.model_dir).absolute(), self._cache_dir, self._on_progress)
+        shape, precision = files.manifest.shape(), files.manifest.precision
+        is_fused = device != "cpu" and shape.dtype != "float32"
+        rank = adapter_rank() if is_fused else 0  # plain layers need no room
+        offload = weights_offload(shape, precision, rank) if is_fused else RESIDENT
+        engine = load_engine(
+            files, store.open_hashed_file, device, adapter=self._adapter, offload=offload, adapter_rank=rank, shelf=shared
+        )
+        return LoadedModel(engine, precision, rank)
 
     def _try_out(self) -> None:
         """A block nobody sees: everything that is built or loaded at first use is there before the first job."""
@@ -152,13 +183,20 @@ class GreenroomMaker:
         # A context belongs to its weights, its adapters, its portrait, its words: with others it is another context.
         layout_key = key_of(layout.sha256, engine.weights_sha256, key_of_uses(recipe.adapters), recipe.prompt,
                             recipe.portrait_sha256, voice_sha256, recipe.settings)  # fmt: skip
-        close: Callable[[], None]
         if self._contexts is not None:
-            context, close = self._contexts.open(task.job_id, layout, layout_key), partial(self._contexts.release, task.job_id)
+            context = self._contexts.open(task.job_id, layout, layout_key)
         else:
             buffer, _ = self._store.open_context(task.job_id, layout.total_bytes, layout_key)
-            context, close = Context(layout, buffer), partial(self._store.release_context, task.job_id)
-        return GreenroomScene(engine, context, role.conditions | heard.conditions, settings, close)
+            context = Context(layout, buffer)
+        release = partial(self._release_context, task.job_id)
+        return GreenroomScene(engine, context, role.conditions | heard.conditions, settings, release)
+
+    def _release_context(self, job_id: str, *, is_kept: bool) -> None:
+        """On a CPU a context that is kept stays held by this process too: should the vault die, the next one can have it."""
+        if self._contexts is not None:
+            self._contexts.release(job_id, is_kept=is_kept)
+        elif not is_kept:
+            self._store.release_context(job_id)
 
 
 class GreenroomScene:
@@ -170,7 +208,7 @@ class GreenroomScene:
         context: Context,
         conditions: Conditions,
         settings: Settings,
-        release: Callable[[], None],
+        release: Release,
     ) -> None:
         self.width, self.height = context.layout.width, context.layout.height
         self._engine, self._context, self._conditions, self._settings = engine, context, conditions, settings
@@ -215,9 +253,8 @@ class GreenroomScene:
         self._context.flip(blocks_done)
 
     def close(self, *, is_kept: bool) -> None:
-        """A context that is kept stays held by this process too: should the vault die, it can be given to the next."""
-        if not is_kept:
-            self._release()
+        """No part of the context may be used any more."""
+        self._release(is_kept=is_kept)
 
 
 class LoadedOnDemand(Sequence[Tensor]):

@@ -117,7 +117,7 @@ class Shell:
         try:
             self._channel.say(message)
         except OSError:
-            _end_at_once(EXIT_OK)  # the daemon is gone, and its wish to hear with it
+            end_at_once(EXIT_OK)  # the daemon is gone, and its wish to hear with it
 
     # ---- other threads ---------------------------------------------------------------------------------------------
 
@@ -136,8 +136,8 @@ class Shell:
                         self._inbox.put(message)
         except ProtocolError as error:
             _log.error("the daemon talks nonsense", extra={"data": {"error": str(error)}})
-            _end_at_once(EXIT_PROTOCOL)
-        _end_at_once(EXIT_OK)
+            end_at_once(EXIT_PROTOCOL)
+        end_at_once(EXIT_OK)
 
     def _beat(self, every_s: float) -> None:
         while True:
@@ -148,7 +148,7 @@ class Shell:
             time.sleep(every_s)
 
 
-def _end_at_once(code: int) -> NoReturn:
+def end_at_once(code: int) -> NoReturn:
     """Without waiting for the main thread, which may be deep in a computation."""
     logging.shutdown()
     os._exit(code)

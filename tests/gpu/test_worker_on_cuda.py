@@ -23,6 +23,7 @@ from engine.config import AdapterUse
 from engine.model.hashes import hash_file
 from engine.model.pocket import write_pocket
 from engine.model.random_weights import random_adapter
+from engine.worker.__main__ import EXIT_ORPHANED
 from tests.integration.vault_rig import VaultProcess
 from tests.integration.worker_rig import JobKit, WorkerProcess, hashes
 
@@ -84,17 +85,30 @@ def test_job_on_a_device_is_preempted_and_goes_on_with_the_same_bits(house: Hous
     assert record["made_with"]["device"] == "cuda"
 
 
-def test_job_whose_worker_died_on_a_device_goes_on_and_says_that_it_is_continuous(house: House) -> None:
+def test_job_whose_worker_died_on_a_device_goes_on_exactly_and_without_its_vault_continuously(house: House) -> None:
     first = house.worker()
+    first.say(house.order("quiet twin"))
+    assert isinstance(first.finish_job(), protocol.JobSucceeded)
     first.say(house.order("orphan"))
-    done = first.wait_for(protocol.BlockDone, where=lambda report: report.block == 1)
+    done = first.wait_for(protocol.BlockDone, where=lambda report: report.lease_id == "orphan-0" and report.block == 1)
     first.process.kill()
     first.drain()
     second = house.worker()
     second.say(house.order("orphan", done.block + 1))
     assert isinstance(second.finish_job(), protocol.JobSucceeded)
-    assert second.all_of(protocol.JobStarted)[0].resume == "continuous"
-    assert len(hashes(house.folder / "orphan")) == BLOCKS
+    assert second.all_of(protocol.JobStarted)[0].resume == "exact"
+    assert hashes(house.folder / "orphan") == hashes(house.folder / "quiet twin")
+    second.say(house.order("twice orphaned"))
+    done = second.wait_for(protocol.BlockDone, where=lambda report: report.lease_id == "twice orphaned-0")
+    house.vault.kill()
+    second.drain()
+    assert second.process.returncode == EXIT_ORPHANED, "its weights and contexts are gone with the vault"
+    house.vault.start()
+    third = house.worker()
+    third.say(house.order("twice orphaned", done.block + 1))
+    assert isinstance(third.finish_job(), protocol.JobSucceeded)
+    assert third.all_of(protocol.JobStarted)[0].resume == "continuous"
+    assert len(hashes(house.folder / "twice orphaned")) == BLOCKS
 
 
 def test_adapters_change_the_character_on_a_device_and_leave_nothing(house: House) -> None:

@@ -1,0 +1,83 @@
+"""Where the vault's device memory comes from: the GPU's driver, or memory files in its place (tests, machines without one).
+
+Memory is known by the descriptor that travels to whoever maps it: a memory file that holds the driver's handle, or is the
+memory itself.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from engine.vault import memory_file
+from engine.vault.device_memory import DeviceFull, Driver
+
+
+class Place(Protocol):
+    """Memory of one device. Everything may raise DeviceMemoryError, `create` DeviceFull."""
+
+    def create(self, name: str, size: int) -> int:
+        """Zero-filled memory; the descriptor belongs to this place."""
+        ...
+
+    def free(self, descriptor: int) -> None:
+        """Give it back; who maps it keeps it until it ends."""
+        ...
+
+    def free_bytes(self) -> int:
+        """What the device has left, all processes counted."""
+        ...
+
+
+class CudaPlace:
+    """Plain allocations of the driver. The device is not touched before the first one is asked for."""
+
+    def __init__(self, ordinal: int = 0) -> None:
+        self._ordinal = ordinal
+        self._driver: Driver | None = None
+        self._addresses: dict[int, int] = {}
+
+    def create(self, name: str, size: int) -> int:
+        """Allocate; the memory file is sealed and holds the handle."""
+        driver = self._open()
+        address = driver.allocate(size)
+        descriptor = memory_file.create_filled(name, driver.handle(address))
+        self._addresses[descriptor] = address
+        return descriptor
+
+    def free(self, descriptor: int) -> None:
+        """Free the allocation and its handle."""
+        self._open().free(self._addresses.pop(descriptor))
+        memory_file.close(descriptor)
+
+    def free_bytes(self) -> int:
+        """As the driver says."""
+        return self._open().free_bytes()[0]
+
+    def _open(self) -> Driver:
+        self._driver = self._driver or Driver(self._ordinal)
+        return self._driver
+
+
+class FilePlace:
+    """Memory files up to a limit."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._sizes: dict[int, int] = {}
+
+    def create(self, name: str, size: int) -> int:
+        """A writable memory file."""
+        if size > self.free_bytes():
+            raise DeviceFull(f"{size} bytes asked for, {self.free_bytes()} are free.")
+        descriptor = memory_file.create_zeroed(name, size)
+        self._sizes[descriptor] = size
+        return descriptor
+
+    def free(self, descriptor: int) -> None:
+        """Close it."""
+        del self._sizes[descriptor]
+        memory_file.close(descriptor)
+
+    def free_bytes(self) -> int:
+        """What is left of the limit."""
+        return self._limit_bytes - sum(self._sizes.values())

@@ -96,6 +96,39 @@ def test_job_page_plays_while_the_video_is_made_and_after(open_page: Open, studi
     assert video.evaluate("element => element.duration") == pytest.approx(9, abs=0.6)
 
 
+def test_note_at_a_moment_is_seen_by_another_at_once_and_a_verdict_by_its_requester(open_page: Open, studio: Studio) -> None:
+    job_id = submit(studio, "day-team", "teacher", 2.4)
+    studio.wait_for_end(job_id)
+    page = open_page(f"/dashboard/jobs/{job_id}", "day-team")
+    judge = open_page(f"/dashboard/jobs/{job_id}", "dora", "designer", allowed=("422",))
+    for one in (page, judge):
+        is_live(one)
+        has_picture(one)
+    page.locator("video").evaluate("element => { element.pause(); element.currentTime = 1.2; }")
+    expect(page.locator("[data-note-at]")).to_have_text("0:01.2")
+    evil = "<img src=x onerror=window.isBroken=1>"
+    page.locator("#note-words").fill(evil)
+    page.get_by_role("button", name="Write the note").click()
+    note = judge.locator("li[data-note]").first
+    expect(note).to_contain_text(evil, timeout=15_000)
+    judge.locator("button.moment").click()
+    until(lambda: abs(judge.locator("video").evaluate("element => element.currentTime") - 1.2) < 0.1, "the player goes there", 15)
+    expect(note).to_be_focused()
+    note.get_by_role("button", name="Answer").click()
+    judge.locator("#note-words").fill(f"{evil} indeed")
+    judge.get_by_role("button", name="Write the note").click()
+    expect(page.locator("li[data-note]").first).to_contain_text(f"{evil} indeed", timeout=15_000)
+    judge.get_by_role("button", name="Reject").click()
+    expect(judge.locator("#judge .error")).to_contain_text("A rejection says why")
+    judge.locator("#judge input[name=reason]").fill(evil)
+    judge.get_by_role("button", name="Reject").click()
+    expect(page.locator(".status .verdict")).to_have_text("✕ rejected", timeout=15_000)
+    expect(page.get_by_role("link", name="Make it again with changes")).to_be_visible()
+    expect(page.locator("#judge")).to_have_count(0)
+    for one in (page, judge):
+        assert one.evaluate("window.isBroken") is None
+
+
 def test_two_people_see_a_preemption_each_in_their_own_page(open_page: Open, studio: Studio) -> None:
     low = submit(studio, "night-team", "student", 20, 5)
     studio.wait_for_blocks(low, 3)

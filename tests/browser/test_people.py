@@ -1,4 +1,4 @@
-"""People and tokens in a real browser: a link signs in, a token works until it is revoked, and both are shown once."""
+"""People and tokens in a real browser: a link signs in, then a password; a token works until it is revoked; resets."""
 
 from __future__ import annotations
 
@@ -37,3 +37,24 @@ def test_admin_lets_somebody_in_and_a_token_works_until_it_is_revoked(open_page:
     new = open_page(link.locator("output").inner_text().removeprefix(studio.url))
     new.get_by_role("button", name="Sign in").click()
     expect(new.locator(".person")).to_have_text("nora")
+    expect(new.locator("main").locator("xpath=..")).to_contain_text("With a password you need none next time")
+    new.get_by_role("link", name="Set a password").click()
+    new.get_by_label("New password").fill("four words are good")
+    new.get_by_role("button", name="Set a password").click()
+    expect(new.get_by_label("Old password")).to_be_visible(timeout=15_000)
+
+    back = open_page("/login", allowed=("403",))
+    back.get_by_label("Name").fill("nora")
+    back.get_by_label("Password").fill("four words are bad")
+    back.get_by_role("button", name="Sign in").click()
+    expect(back.get_by_role("alert")).to_contain_text("Name or password is wrong")
+    back.get_by_label("Password").fill("four words are good")
+    back.keyboard.press("Enter")
+    expect(back.locator(".person")).to_have_text("nora")
+    expect(back.locator('.mode[data-mode="live"]')).to_be_visible(timeout=15_000)
+
+    reset = page.locator('form[data-api="/people/passwords/reset"]')
+    reset.get_by_label("Name").fill("nora")
+    reset.get_by_role("button").click()
+    expect(reset.locator("output")).to_contain_text("/login?token=", timeout=15_000)
+    expect(back.locator(".person")).to_have_text("local", timeout=15_000)

@@ -19,15 +19,18 @@ VIEWS = (
     "/dashboard", "/dashboard/queue/", "/dashboard/roles/", "/dashboard/roles/teacher", "/dashboard/jobs", "/me", "/submit",
     "/submit/batch",
     "/dashboard/watermark/", "/dashboard/plan/", "/dashboard/rehearsals/", "/dashboard/faults/", "/dashboard/audit/",
-    "/dashboard/rights", "/dashboard/policy", "/dashboard/people", "/openapi",
+    "/dashboard/rights", "/dashboard/policy", "/dashboard/people", "/password", "/openapi",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def done(studio: Studio) -> str:
-    """A finished job of reader's."""
+    """A finished and rejected job with notes on it."""
     job_id = submit(studio, "day-team", "teacher", 1.4)
     studio.wait_for_end(job_id)
+    number = studio.door.write_note(job_id, f"The mouth is late. {'Long' * 80}", 0.5)["number"]
+    studio.door.write_note(job_id, "It is.", answers=number)
+    studio.door.judge(job_id, "rejected", "Lips")
     return job_id
 
 

@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 from scheduler.core import events, machine
 from scheduler.core.actions import KillWorker, SendCancel, SendPreempt, SendRun
 from scheduler.core.job import Job, JobState
-from scheduler.core.state import Turn
-from scheduler.core.tags import Tag
 from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.paces import Pace
 from scheduler.forecast.snapshot import Snapshot
@@ -271,7 +269,7 @@ class Rollout:
 
     def _count(self, job: Job, blocks: int) -> None:
         """So many blocks are finished; nobody is told."""
-        self._state.progress(Turn(self._now), job, Tag.BLOCK_FINISHED, {"blocks_done": blocks}, {})
+        self._state.advance(job, blocks)
 
     # ---- the core -----------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from engine.model.checkpoint.source import PartSource
 from engine.model.config import TransformerConfig
 from engine.model.hashes import FileHashes, hash_file
 from engine.model.header import HINT
+from engine.model.linears import is_large
 from engine.model.lora import Adapter
 from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
 from engine.model.slab import Keep, NeedsContent, Shelf, build_shared, everything, keep_here, travelling
@@ -59,6 +60,7 @@ def open_remembered(hashes: FileHashes) -> OpenFile:
 def load_engine(
     model: Path | ModelFiles, open_file: OpenFile = open_verified, device: str = "cpu", *, precision: str | None = None,
     adapter: AdapterFile | None = None, offload: Offload = RESIDENT, adapter_rank: int = 0, shelf: Shelf | None = None,
+    is_encoding: bool = False,
 ) -> BlockEngine:  # fmt: skip
     """Load a model directory or a public checkpoint (`engine.model.checkpoint.model_files`).
 
@@ -66,7 +68,8 @@ def load_engine(
     device tensors travel one by one, and a bfloat16 model gets the fused kernels of `engine.model.cuda`; `precision`
     "bf16" or "fp8" chooses its large products ("plain": the same code as on the CPU). `adapter` is merged on the way.
     `offload` and `adapter_rank` (room for role adapters) are for the fused kernels. With a `shelf` the weights lie in its
-    memory on the device, where others may have put them already. Raises WeightsError naming the file and what to do.
+    memory on the device, where others may have put them already. `is_encoding`: it will only `prepare` and `hear`, so the
+    transformer's large layers stay without content. Raises WeightsError naming the file and what to do.
     """
     files = model if isinstance(model, ModelFiles) else open_model(model)
     manifest, dtype = files.manifest, _dtype(files)
@@ -94,7 +97,7 @@ def load_engine(
         return vae, build_transformer(manifest.transformer, chosen, precision, offload, adapter_rank, keep)
 
     if shelf is None:
-        vae, transformer = build(keep_here, everything)
+        vae, transformer = build(keep_here, (lambda name: not is_large(name)) if is_encoding else everything)
     else:
         identity = [weights_sha256, precision, adapter_rank, dataclasses.asdict(offload)]
         vae, transformer = build_shared(shelf, identity, build, travelling(offload, manifest.transformer.num_layers))

@@ -20,17 +20,15 @@ import torch
 from engine.catalog import SIZES
 from engine.config import fit_size
 from engine.errors import EngineError, MediaError, SettingsError, WeightsError
-from engine.model.lora import target_modules
-from engine.model.manifest import Manifest
-from engine.model.transformer import Transformer
-from engine.model.weights import empty_weights
+from engine.model.checkpoint.model_files import open_model
+from engine.model.loading import DTYPES
 from engine.training.adapters import file_metadata
 from engine.training.footage import aspect_of, read_footage
+from engine.training.frozen import PRECISIONS, load_frozen
 from engine.training.loop import train
+from engine.training.lora_plan import GIB, plan_bytes
 from engine.training.parts import load_parts
-from engine.training.stage_lora import LoraStage, build_base, prepare
-
-GIB = 2**30
+from engine.training.stage_lora import LoraStage, prepare
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,9 +48,14 @@ def _run(options: argparse.Namespace) -> int:
     if options.device == "cuda" and not torch.cuda.is_available():
         print("there is no CUDA device here; use --device cpu", file=sys.stderr)
         return 64
-    manifest = Manifest.read(options.base_model)
+    files = open_model(options.base_model)
+    manifest = files.manifest
     width, height = fit_size(options.size, *aspect_of(options.dataset))
-    plan = plan_bytes(manifest, width, height, options.rank, options.blocks, recomputed=options.recompute)
+    is_eight_bit = "fp8" in (options.precision, manifest.precision)
+    plan = plan_bytes(
+        manifest.transformer, width, height, options.rank, options.blocks, item=DTYPES[manifest.dtype].itemsize,
+        is_eight_bit=is_eight_bit, is_recomputed=options.recompute,
+    )  # fmt: skip
     free = _free_bytes(options.device)
     print(
         f"{width}x{height}: needs {sum(plan.values()) / GIB:.2f} GiB of {free / GIB:.2f} free ({_listed(plan)})",
@@ -61,12 +64,12 @@ def _run(options: argparse.Namespace) -> int:
     if sum(plan.values()) > free:
         raise SettingsError(
             f"training needs {sum(plan.values()) / GIB:.1f} GiB, {free / GIB:.1f} are free.", field="size",
-            hint="Choose a smaller --size, fewer --blocks, or --recompute.",
+            hint="Choose a smaller --size, fewer --blocks, --recompute, or --precision fp8.",
         )  # fmt: skip
     footage = read_footage(options.dataset, width, height)
-    prepared = prepare(options.base_model, footage, width, height, options.device)
+    prepared, base_sha256 = prepare(files, footage, width, height, options.device)
     print(f"{len(footage)} clips, {sum(len(clip.frames) for clip in footage)} frames", flush=True)
-    model = build_base(options.base_model, manifest, options.device)
+    model = load_frozen(files, options.device, options.precision)
     stage = LoraStage(
         model, prepared, rank=options.rank, alpha=options.alpha or options.rank / 2, blocks=options.blocks,
         seed=options.seed, learning_rate=options.learning_rate, is_recomputed=options.recompute,
@@ -75,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
         stage, options.output_dir, seconds=60 * options.minutes, seed=options.seed, device=torch.device(options.device),
         resume=False, max_steps=options.steps, is_recorded=False,  # the plan above has no room for recordings
     )  # fmt: skip
-    _finish(options.output_dir, manifest, options.rank, options.alpha or options.rank / 2)
+    _finish(options.output_dir, base_sha256, options.rank, options.alpha or options.rank / 2)
     print(
         json.dumps(
             {"adapter": str(options.output_dir / "adapter.safetensors"), "steps": card.steps, "losses": card.losses}
@@ -84,35 +87,14 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def plan_bytes(
-    manifest: Manifest, width: int, height: int, rank: int, blocks: int, *, recomputed: bool = False
-) -> dict[str, int]:
-    """Bytes by purpose: weights, adapter with its optimiser, what a pass keeps for the way back. An estimate from above."""
-    with empty_weights():
-        shapes = {name: tuple(value.shape) for name, value in Transformer(manifest.transformer).state_dict().items()}
-    config = manifest.transformer
-    item = 2 if manifest.dtype == "bfloat16" else 4
-    weights = sum(torch.Size(shape).numel() for shape in shapes.values()) * item
-    pairs = sum(rank * sum(shapes[f"{name}.weight"]) for name in target_modules(list(shapes)))
-    tokens = 3 * blocks * (width // 16) * (height // 16) + int(2.5 * (width // 16) * (height // 16))
-    per_layer = tokens * (24 * config.dim + 3 * config.ffn_dim) * 4
-    kept = per_layer * (2 + config.num_layers // 8 if recomputed else config.num_layers)
-    return {
-        "weights": weights,
-        "adapter": pairs * 4 * 5,
-        "activations": kept,
-        "encoders": 3 * GIB // 4 if config.dim < 1024 else 4 * GIB,
-    }
-
-
-def _finish(folder: Path, manifest: Manifest, rank: int, alpha: float) -> None:
+def _finish(folder: Path, base_sha256: str, rank: int, alpha: float) -> None:
     """Turn the stage's file into the adapter's: bfloat16, with what an adapter says of itself."""
     from safetensors.torch import save_file
 
     tensors, _ = load_parts(folder / "adapter.safetensors")
     plain = {name: value.to(torch.bfloat16).contiguous() for name, value in sorted(tensors.items())}
     part = folder / "adapter.safetensors.part"
-    save_file(plain, str(part), metadata=file_metadata(rank, alpha, manifest.sha256))
+    save_file(plain, str(part), metadata=file_metadata(rank, alpha, base_sha256))
     part.rename(folder / "adapter.safetensors")
 
 
@@ -138,6 +120,9 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--steps", type=_at_least_one, help="stop earlier")
     parser.add_argument("--blocks", type=_at_least_one, default=4, help="blocks of 0.48 s per training window")
     parser.add_argument("--learning_rate", type=float, default=2e-3)
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="stored", help="fp8: a bfloat16 base's large layers in eight bits"
+    )
     parser.add_argument("--recompute", action="store_true", help="less memory, a third more time")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=1)

@@ -61,8 +61,11 @@ def encode_audio(model: Transformer, speech: Tensor) -> list[tuple[KeysValues, T
     ]
 
 
-def prefill(model: Transformer, reference: Tensor, motion: Tensor, text: list[KeysValues]) -> list[KeysValues]:
-    """A sink: reference [B, 16, 1, H, W] and motion [B, 16, 19, H, W] pass all layers at timestep 0."""
+def prefill(
+    model: Transformer, reference: Tensor, motion: Tensor, text: list[KeysValues], *, is_recomputed: bool = False
+) -> list[KeysValues]:
+    """A sink: reference [B, 16, 1, H, W] and motion [B, 16, 19, H, W] pass all layers at timestep 0; `is_recomputed` as in
+    `velocity`."""
     mask = model.trainable_cond_mask.weight
     packer = model.frame_packer
     oldest, middle, newest = motion.split((16, 2, 1), dim=2)
@@ -72,15 +75,25 @@ def prefill(model: Transformer, reference: Tensor, motion: Tensor, text: list[Ke
     rows, columns = reference.shape[-2] // 2, reference.shape[-1] // 2
     turn = Turn.of(_sink_positions(0, rows, columns, x.device), model.config.head_dim)
     e0 = modulation(model, torch.zeros(1, device=x.device))[1]
-    stored: list[KeysValues] = []
 
-    def attend(_layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        stored.append((k, v))
-        return attention(turn(q), turn(k), v)
+    def passed(block: Block, layer: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        stored: list[KeysValues] = []
 
+        def attend(_layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            stored.append((k, v))
+            return attention(turn(q), turn(k), v)
+
+        return _block(block, layer, x, e0, attend, text[layer]), *stored[0]
+
+    sink: list[KeysValues] = []
     for layer, block in enumerate(model.blocks):
-        x = _block(block, layer, x, e0, attend, text[layer])  # type: ignore[arg-type]
-    return stored
+        assert isinstance(block, Block)
+        if is_recomputed:
+            x, k, v = checkpoint(passed, block, layer, x, use_reentrant=False, preserve_rng_state=False)
+        else:
+            x, k, v = passed(block, layer, x)
+        sink.append((k, v))
+    return sink
 
 
 def velocity(
@@ -93,13 +106,19 @@ def velocity(
     patches = model.patch_embedding(noisy).flatten(2).transpose(1, 2)
     x = patches + model.cond_encoder.bias + model.trainable_cond_mask.weight[NOISY]
     e, e0 = modulation(model, timestep)
-    for layer, block in enumerate(model.blocks):
-        if is_recomputed:
-            x = checkpoint(_block, block, layer, x, e0, attend, given.text[layer], use_reentrant=False, preserve_rng_state=False)
-        else:
-            x = _block(block, layer, x, e0, attend, given.text[layer])  # type: ignore[arg-type]
+
+    def passed(block: Block, layer: int, x: Tensor) -> Tensor:
+        x = _block(block, layer, x, e0, attend, given.text[layer])
         if layer in model.config.audio_inject_layers:
             x = _inject(model, x, model.config.audio_inject_layers.index(layer), given, noisy.shape[2])
+        return x
+
+    for layer, block in enumerate(model.blocks):
+        assert isinstance(block, Block)
+        if is_recomputed:
+            x = checkpoint(passed, block, layer, x, use_reentrant=False, preserve_rng_state=False)
+        else:
+            x = passed(block, layer, x)
     return _unpatch(model, _head(model, x, e), noisy.shape)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,18 +12,20 @@ from torch import Tensor, nn
 
 from engine.catalog import BLOCK_FRAMES, BLOCK_LATENTS
 from engine.model.block_engine import BlockEngine
+from engine.model.checkpoint.model_files import ModelFiles
 from engine.model.conditions import fit_portrait
 from engine.model.loading import load_engine
-from engine.model.manifest import TRANSFORMER, Manifest
 from engine.model.speech import block_features
 from engine.model.transformer import Transformer
-from engine.model.weights import empty_weights, load_tensors
 from engine.training.adapters import Adapter
-from engine.training.footage import Footage
+from engine.training.frozen import is_mixed_base
 from engine.training.network import Given, Places, attend_all, distances, encode_audio, encode_text, prefill, velocity
 from engine.training.precision import mixed_precision
 from engine.training.recording import Tensors
 from engine.training.stage_transformer import CLEAN_SIGMA, CLEAN_WEIGHT, first_blocks, noise_levels, sinks_in_use
+
+if TYPE_CHECKING:  # reading footage needs PyAV, training on what is prepared does not
+    from engine.training.footage import Footage
 
 _LEAD_FRAMES = 9  # of the portrait before a clip's frames
 _START_SHARE = 0.4  # of windows that are a clip's beginning
@@ -42,10 +43,12 @@ class Prepared:
 
 
 @torch.no_grad()
-def prepare(model_dir: Path, footage: list[Footage], width: int, height: int, device: str) -> list[Prepared]:
-    """Encode all clips with the base model's own encoders, one after the other; the encoders are gone afterwards."""
-    engine = load_engine(model_dir, device=device, precision="plain")
-    return [_prepared(engine, clip, width, height) for clip in footage]
+def prepare(
+    files: ModelFiles, footage: list[Footage], width: int, height: int, device: str
+) -> tuple[list[Prepared], str]:
+    """All clips, encoded with the base model's own encoders, which are gone afterwards; and the sha256 of its weights."""
+    engine = load_engine(files, device=device, precision="plain", is_encoding=True)
+    return [_prepared(engine, clip, width, height) for clip in footage], engine.weights_sha256
 
 
 def _prepared(engine: BlockEngine, clip: Footage, width: int, height: int) -> Prepared:
@@ -58,15 +61,6 @@ def _prepared(engine: BlockEngine, clip: Footage, width: int, height: int) -> Pr
     blocks = clip.frames.shape[0] // BLOCK_FRAMES
     heard = torch.stack([block_features(speech, block) for block in range(blocks)])
     return Prepared(*(x.clone() for x in (latents, heard, like, conditions["motion"], conditions["text"])))
-
-
-def build_base(model_dir: Path, manifest: Manifest, device: str) -> Transformer:
-    """The base transformer, frozen, in the dtype it is stored in."""
-    with empty_weights():
-        model = Transformer(manifest.transformer)
-    tensors = {name: value.to(device, copy=True) for name, value in load_tensors(model_dir / TRANSFORMER).items()}
-    model.load_state_dict(tensors, assign=True)
-    return model.requires_grad_(False).eval()
 
 
 class LoraStage:
@@ -83,6 +77,7 @@ class LoraStage:
         self.learning_rate, self.is_recomputed = learning_rate, is_recomputed
         self.adapter = Adapter(model, rank, alpha, seed)
         self.device = model.patch_embedding.weight.device
+        self.is_mixed = is_mixed_base(model) or self.device.type == "cuda"
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """The adapter's pairs."""
@@ -117,10 +112,12 @@ class LoraStage:
         assert isinstance(key, tuple)
         latents, noise, sigma = batch["latents"], batch["noise"], batch["sigma"]
         noisy = (1 - sigma) * latents + sigma * noise
-        is_mixed = self.model.patch_embedding.weight.dtype == torch.bfloat16 or self.device.type == "cuda"
-        with mixed_precision(self.device, is_wanted=is_mixed):
+        with mixed_precision(self.device, is_wanted=self.is_mixed):
             text = encode_text(self.model, batch["text"])
-            sinks = [prefill(self.model, batch[name], batch["motion"], text) for name in ("reference", "renewed")]
+            sinks = [
+                prefill(self.model, batch[name], batch["motion"], text, is_recomputed=self.is_recomputed)
+                for name in ("reference", "renewed")
+            ]
             rows, columns = latents.shape[-2] // 2, latents.shape[-1] // 2
             given = Given(text, encode_audio(self.model, batch["speech"]), sinks, rows, columns)
             places = Places.of(self.model, batch["first"], len(key), rows, columns, batch["distance"])

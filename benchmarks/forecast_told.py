@@ -20,10 +20,9 @@ from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.losses import Losses
 from scheduler.forecast.paces import Pace, Paces
 from scheduler.forecast.ranges import Estimate
-from scheduler.forecast.witness import Request
+from scheduler.forecast.witness import Forecaster, Request
 from scheduler.simulation import pace
 from scheduler.simulation.costs import Costs
-from scheduler.simulation.run import Forecaster
 from scheduler.simulation.synthetic import KINDS, Day, Kind
 from scheduler.simulation.trace import Trace, TraceJob, request_of
 

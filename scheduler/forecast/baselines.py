@@ -7,8 +7,7 @@ from collections import deque
 from scheduler.core.job import OWNED_STATES, Job
 from scheduler.core.state import State
 from scheduler.forecast.ranges import Estimate, Range, range_of
-from scheduler.forecast.silent import Silent
-from scheduler.forecast.witness import Request
+from scheduler.forecast.witness import Forecaster, Request
 
 FIRST_BLOCK_S = 0.48  # until a block was seen
 BAND = 0.3  # the fixed band around the work ahead
@@ -16,7 +15,7 @@ LEAST_RUNS = 5
 REMEMBERED = 200
 
 
-class WorkAhead(Silent):
+class WorkAhead(Forecaster):
     """Blocks of everybody ahead, divided by the slots, at the mean pace so far; plus and minus a fixed band."""
 
     def __init__(self) -> None:
@@ -45,7 +44,7 @@ class WorkAhead(Silent):
         return Estimate(start=_band(start), finish=_band(finish))
 
 
-class History(Silent):
+class History(Forecaster):
     """What the last jobs of the same priority took, whatever their length."""
 
     def __init__(self) -> None:

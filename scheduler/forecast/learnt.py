@@ -6,11 +6,10 @@ from scheduler.forecast.demand import Demand
 from scheduler.forecast.losses import Losses
 from scheduler.forecast.paces import Nominal, Paces
 from scheduler.forecast.preparing import Preparing
-from scheduler.forecast.silent import Silent
-from scheduler.forecast.witness import Request
+from scheduler.forecast.witness import Forecaster, Request
 
 
-class Learnt(Silent):
+class Learnt(Forecaster):
     """Paces, demand, losses and preparations; told of what happens in order of time."""
 
     def __init__(self, nominal: Nominal) -> None:

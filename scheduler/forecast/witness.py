@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+
+from scheduler.core.state import State
+from scheduler.forecast.ranges import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +30,8 @@ class Request:
         return (self.preset, self.rungs, self.device if self.gpus == 1 else f"{self.device}x{self.gpus}")
 
 
-class Witness(Protocol):
-    """Somebody who is told what happens, in order of time."""
+class Witness:
+    """Somebody who is told what happens, in order of time. To a subclass nothing matters but what it overrides."""
 
     def submitted(self, request: Request) -> None:
         """A job was accepted."""
@@ -54,3 +56,11 @@ class Witness(Protocol):
 
     def slot_back(self, at: float, slot: int) -> None:
         """A slot has a worker again."""
+
+
+class Forecaster(Witness):
+    """A witness who foretells a job's end."""
+
+    def predict(self, state: State, request: Request) -> Estimate | None:
+        """The ranges of a job just submitted; None: cannot tell (yet)."""
+        return None

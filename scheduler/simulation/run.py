@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from scheduler.core.policy import Policy
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
 from scheduler.forecast.baselines import History, WorkAhead
 from scheduler.forecast.estimator import Estimator
-from scheduler.forecast.ranges import Estimate
-from scheduler.forecast.witness import Request, Witness
+from scheduler.forecast.witness import Forecaster, Request
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
 from scheduler.simulation.oracle import Oracle
@@ -23,13 +22,6 @@ from scheduler.simulation.world import World
 
 MAX_SLOTS = 1024
 ESTIMATOR = "estimator"
-
-
-class Forecaster(Witness, Protocol):
-    """Somebody who sees what happens and foretells a job's end."""
-
-    def predict(self, state: State, request: Request) -> Estimate | None:
-        """The ranges of a job just submitted; None: cannot tell yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

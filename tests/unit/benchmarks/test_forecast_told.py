@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.forecast_told import TOLD, ToldArrivals, ToldChances, ToldOwnPace, told_forecasters
 from scheduler.simulation.costs import Costs
-from scheduler.simulation.synthetic import synthetic_trace
+from scheduler.simulation.synthetic import KINDS, synthetic_trace
 from scheduler.simulation.trace import Trace, request_of
 
 SEED, SLOTS = 3, 2
@@ -50,7 +50,7 @@ def test_told_law_of_paces_is_the_one_that_paces_are_drawn_from() -> None:
     off = [log(told.truth.mean_s(line)) - told.law_of(request_of(line)).log_s for line in trace.jobs]
     drift = log(told.truth.known_s(trace.jobs[0], 0.0) / told.truth.mean_s(trace.jobs[0]))
     assert sum(off) / len(off) == pytest.approx(-drift, abs=0.03)
-    assert told.law_of(request_of(trace.jobs[0])).sigma == 0.2
+    assert told.law_of(request_of(trace.jobs[0])).sigma == KINDS["drift"].job_sigma
 
 
 def test_own_pace_is_told_of_the_job_asked_about_and_of_no_other() -> None:

@@ -11,8 +11,7 @@ from scheduler.core.invariants import check_invariants
 from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
 from scheduler.errors import SchedulerError
-from scheduler.forecast.silent import Silent
-from scheduler.forecast.witness import Request
+from scheduler.forecast.witness import Request, Witness
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.pace import Paces
 from scheduler.simulation.run import Result, simulate
@@ -90,7 +89,7 @@ def test_other_orders_pick_other_jobs_and_stop_nobody(order: str, first_to_run: 
 def test_true_pace_of_a_line_reaches_the_worker_and_no_witness() -> None:
     seen: list[object] = []
 
-    class Everything(Silent):
+    class Everything(Witness):
         def submitted(self, request: Request) -> None:
             seen.append(request)
 

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from dashboard import i18n
-from dashboard.healing import seconds
+from dashboard.ahead import AHEAD_S, Promised
 from dashboard.marks import marks_of
 from dashboard.reads import Reads
 from dashboard.span import Span
+from dashboard.trouble_marks import ecc_marks, marks_of_span
 
 MAX_POINTS = 720
 YOUNG_MS = 120_000  # the shortest span that is shown
 SINGLE_S = 3 * 3600.0  # up to here single readings are drawn, beyond it minutes
 NAMED_JOBS = 8  # jobs with a colour of their own in the stack
-HOT = 0x08 | 0x20 | 0x40 | 0x80  # NVML's reasons for a lowered clock that mean heat or power
 GIB = 1 << 30
 HALF_FULL, HEADROOM = 0.5, 1.3
 
 Chart = dict[str, Any]
 
 
-def devices(reads: Reads, span: Span) -> Chart:
-    """Memory and load of each device in percent, the marks of the policy, and what happened meanwhile."""
+def devices(reads: Reads, span: Span, promised: Sequence[Promised] = ()) -> Chart:
+    """Memory and load of each device in percent, what of it is promised, the marks of the policy, and what happened meanwhile."""
     lines: dict[str, dict[str, list[Any]]] = {}
     step = max(1.0, span.seconds / MAX_POINTS)
     is_single = span.seconds <= SINGLE_S
-    for row in _readings(reads, span, step, is_single):
+    rows, totals = _readings(reads, span, step, is_single), dict[str, int]()
+    for row in rows:
         line = lines.setdefault(row["device"], {"x": [], "memory": [], "load": []})
         if line["x"] and row["at"] * 1000 - line["x"][-1] > 5000 * max(1.0 if is_single else 60.0, step):
             for name, value in (("x", row["at"] * 1000 - 1), ("memory", None), ("load", None)):
                 line[name].append(value)
         used, total = row.get("memory_used_bytes"), row.get("memory_total_bytes")
+        totals[row["device"]] = total or totals.get(row["device"], 0)
         line["x"].append(round(row["at"] * 1000))
         line["memory"].append(round(100 * used / total, 2) if used is not None and total else None)
         line["load"].append(_round(row.get("utilization_percent")))
@@ -40,7 +43,26 @@ def devices(reads: Reads, span: Span) -> Chart:
     for device, line in sorted(lines.items()):
         for kind, dash in (("memory", "solid"), ("load", "dot")):
             traces.append({"device": device, "kind": kind, "dash": dash, "x": line["x"], "y": line[kind]})
-    return {**_frame(span, traces), "unit": "%", "range": [0, 100], "lines": _percent_lines(reads), "events": events(reads, span)}
+    frame = _frame(span, traces)
+    traces += [trace for one in promised for trace in _ahead_percent(one, totals.get(one.device, 0))]
+    events = [*marks_of_span(reads, span), *(ecc_marks(sorted(rows, key=lambda row: row["at"])) if is_single else ())]
+    return {
+        **frame, **_ahead(span, promised), "unit": "%", "range": [0, 100], "lines": _percent_lines(reads), "events": events,
+    }  # fmt: skip
+
+
+def _ahead(span: Span, promised: Sequence[Promised]) -> Chart:
+    """How far beyond now the axis goes, in ms; only where it ends now and there is something to show."""
+    return {"ahead": AHEAD_S * 1000} if span.is_live and promised else {}
+
+
+def _ahead_percent(one: Promised, total: int) -> list[Chart]:
+    x = [round(at * 1000) for at in one.times]
+    found = [{"device": one.device, "kind": "load_promised", "dash": "dashdot", "x": x, "y": list(one.load_percent)}]
+    if one.memory_bytes is not None and total:
+        memory = [round(100 * size / total, 2) for size in one.memory_bytes]
+        found.insert(0, {"device": one.device, "kind": "memory_promised", "dash": "dash", "x": x, "y": memory})
+    return found
 
 
 def _readings(reads: Reads, span: Span, step: float, is_single: bool) -> list[dict[str, Any]]:
@@ -55,8 +77,11 @@ def _percent_lines(reads: Reads) -> list[Chart]:
     return [{"at": marks.high, "level": "above"}, {"at": marks.low, "level": "near"}]
 
 
-def stack(reads: Reads, span: Span, device: str, by: str = "job") -> Chart:
-    """Who held a device's memory, in GiB, one upon the other, job by job or person by person; what is not ours is `others`."""
+def stack(reads: Reads, span: Span, device: str, by: str = "job", promised: Sequence[Promised] = ()) -> Chart:
+    """Who held a device's memory, in GiB, one upon the other, job by job or person by person; what is not ours is `others`.
+
+    `ahead_line`: what the next half hour is promised of it already.
+    """
     step = max(60.0, span.seconds / MAX_POINTS)
     steps = [row for row in reads.store.minute_steps(span.since, span.until, step) if row["device"] == device]
     held: dict[str, dict[int, int]] = defaultdict(dict)
@@ -82,10 +107,15 @@ def stack(reads: Reads, span: Span, device: str, by: str = "job") -> Chart:
     marks = marks_of(reads)
     lines = [{"at": _gib(total * mark / 100), "level": level} for mark, level in ((marks.high, "above"), (marks.low, "near"))]
     frame = _frame(span, traces if times else [])
-    peak = max((row["memory_peak_bytes"] or 0 for row in steps), default=0)
+    mine = [one for one in promised if one.device == device and one.memory_bytes is not None] if times else []
+    ahead = [size for one in mine for size in one.memory_bytes or ()]
+    line = {"x": [round(at * 1000) for at in mine[0].times], "y": [_gib(size) for size in ahead]} if mine else None
+    peak = max([*(row["memory_peak_bytes"] or 0 for row in steps), *ahead], default=0)
     top = total if peak > HALF_FULL * total else HEADROOM * peak  # a device that is far from full is drawn closer
-    return {**frame, "unit": "GiB", "range": [0, _gib(top)] if top else None, "lines": lines if total else [],
-            "is_stacked": True, "events": events(reads, span)}  # fmt: skip
+    return {
+        **frame, **_ahead(span, mine), "unit": "GiB", "range": [0, _gib(top)] if top else None, "lines": lines if total else [],
+        "is_stacked": True, "events": marks_of_span(reads, span), "ahead_line": line,
+    }  # fmt: skip
 
 
 def _by_user(reads: Reads, held: dict[str, dict[int, int]]) -> dict[str, dict[int, int]]:
@@ -118,20 +148,6 @@ def _owner_words(owner: str, roles: dict[str, str]) -> str:
     if owner.startswith("job:"):
         return f"{roles.get(owner[4:], '')} …{owner[-5:]}".strip()
     return owner[5:] if owner.startswith("user:") else i18n.named("owner", owner)
-
-
-def events(reads: Reads, span: Span) -> list[Chart]:
-    """What a chart marks at its top: faults (healed or not), heat, and error codes of the driver."""
-    found = []
-    for heal in reads.store.heals(100, span.since):
-        at = seconds(heal["detected_at"])
-        if at < span.until:
-            how = i18n.words("faults.healed" if heal["state"] == "recovered" else f"faults.state_{heal['state']}")
-            found.append({"at": at * 1000, "kind": heal["state"], "text": f"{i18n.named('fault_name', heal['fault'])} · {how}"})
-    for row in reads.store.device_troubles(span.since, span.until, HOT)[:100]:
-        kind = "error" if row["errors"] else "hot"
-        found.append({"at": row["at"] * 1000, "kind": kind, "text": i18n.words(f"chart.{kind}", device=row["device"])})
-    return found
 
 
 def _frame(span: Span, traces: list[Chart]) -> Chart:

@@ -11,6 +11,7 @@ from dashboard.api.body import read_query
 from dashboard.api.models import HistoryQuery, RoleChart, SpanQuery
 from dashboard.api.openapi import documented
 from dashboard.api.roles import found_role
+from dashboard.api.watermark import promised_ahead
 from dashboard.auth import require
 from dashboard.context import house
 from dashboard.overview import dashboard_json, device_cards
@@ -38,7 +39,7 @@ def chart() -> Response:
     """Memory and load of every device, as data for a chart; at most about 720 points per line."""
     query, now = read_query(HistoryQuery), time.time()
     span = span_of(query, "1h", now) if query.hours is None else Span(now - query.hours * 3600, now, "hours", "")
-    return jsonify(charts.devices(house().reads, span))
+    return jsonify(charts.devices(house().reads, span, promised_ahead(span)))
 
 
 @blueprint.get("/roles/chart")

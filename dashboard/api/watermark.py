@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from dashboard import charts, morning
+from dashboard import ahead, charts, morning
 from dashboard.api.body import read_body, read_query
 from dashboard.api.models import DeviceChart, NoQuery, SignOff
 from dashboard.api.openapi import documented
@@ -16,7 +16,8 @@ from dashboard.auth import require
 from dashboard.context import house
 from dashboard.door import door
 from dashboard.errors import WebError
-from dashboard.span import span_of
+from dashboard.overview import device_cards
+from dashboard.span import Span, span_of
 
 blueprint = Blueprint("watermark", __name__)
 _one_at_a_time = threading.Lock()  # two people who press at once: the second is told who was first
@@ -57,7 +58,18 @@ def sign_off() -> Response:
 def memory_chart() -> Response:
     """Who held a device's memory over a span of time, as data for a stacked chart."""
     query = read_query(DeviceChart)
-    return jsonify(charts.stack(house().reads, span_of(query), query.device, query.by))
+    span = span_of(query)
+    return jsonify(charts.stack(house().reads, span, query.device, query.by, promised_ahead(span)))
+
+
+def promised_ahead(span: Span) -> list[ahead.Promised]:
+    """What of each device the half hour after a span is promised; nothing for a span of the past."""
+    if not span.is_live:
+        return []
+    home = house()
+    slots = home.pulse.last.slots or home.pulse.ask().slots
+    jobs = {row["id"]: row for row in home.reads.store.open_memory()}
+    return ahead.promised(device_cards(home.reads), home.board.told(), jobs, len(slots), span.until)
 
 
 def _signed(row: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -21,6 +21,9 @@ SELECT {_CARD}, verdict FROM jobs LEFT JOIN verdicts ON job_id = id WHERE id IN 
 SELECT_CARDS_BY_STATE = f"""
 SELECT {_CARD}, NULL AS verdict FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY slot, ordinal"""
 SELECT_WAITING = f"SELECT {_CORE} FROM jobs WHERE state = 'QUEUED'"
+SELECT_OPEN_MEMORY = """
+SELECT id, CASE state WHEN 'QUEUED' THEN NULL ELSE slot END AS slot, context_bytes FROM jobs
+WHERE state IN ('QUEUED', 'LEASED', 'RUNNING', 'PREEMPTING')"""
 SELECT_FRAGMENT_SIZES = "SELECT block, fragment_bytes FROM blocks WHERE job_id = ? ORDER BY block"
 SELECT_LAST_BLOCK_AT = """
 SELECT max(made_at) FROM blocks WHERE job_id IN (SELECT id FROM jobs WHERE state IN (SELECT value FROM json_each(?)))"""
@@ -57,6 +60,10 @@ class ViewReader(Reader, DayReads):
     def running_cards(self) -> list[Row]:
         """Light rows of the jobs that a worker holds, by slot."""
         return self._rows(SELECT_CARDS_BY_STATE, (json.dumps([str(state) for state in OWNED_STATES]),))
+
+    def open_memory(self) -> list[Row]:
+        """Light rows of all jobs that wait or are held by a worker: id, slot (None: waits), context_bytes."""
+        return self._rows(SELECT_OPEN_MEMORY)
 
     def waiting_jobs(self) -> list[Job]:
         """All queued jobs as the core knows them, in no order."""

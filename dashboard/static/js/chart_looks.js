@@ -8,7 +8,7 @@ const plain = (text) => String(text ?? "").replaceAll("&", "&amp;").replaceAll("
 const colours = () => [1, 2, 3, 4, 5, 6, 7, 8].map((number) => token(`--chart-${number}`));
 const EVENT_LOOKS = { // by shape, too: colour alone says nothing
   open: ["x", "--red"], abandoned: ["x", "--red"], recovered: ["circle-open", "--green"], hot: ["triangle-up", "--amber"],
-  error: ["diamond", "--red"],
+  error: ["diamond", "--red"], ecc: ["square", "--red"],
 };
 
 const DOT_LOOKS = {
@@ -21,6 +21,7 @@ export function layout(data, range, kind) {
   const line = (at, colour) => ({
     type: "line", xref: "paper", x0: 0, x1: 1, y0: at, y1: at, line: { color: token(colour), width: 1.2, dash: "dash" },
   });
+  const now = data.ahead ? [{ type: "line", xref: "x", yref: "paper", x0: zoned(data.until), x1: zoned(data.until), y0: 0, y1: 1, line: { color: token("--muted"), width: 1.4 }, label: { text: t("chart.now"), textposition: "end", textangle: 0, yanchor: "top", xanchor: "left", padding: 4, font: { size: 11, color: token("--muted") } } }] : [];
   const marks = (data.lines || []).filter((mark) => !data.range || mark.at <= data.range[1]).map((mark) => line(mark.at, mark.level === "above" ? "--red" : "--amber"));
   return {
     margin: { l: 46, r: 10, t: 8, b: 34 },
@@ -35,7 +36,7 @@ export function layout(data, range, kind) {
     dragmode: "zoom",
     uirevision: "keep",
     showlegend: kind !== "spread" && data.traces.length + (data.events?.length ? 1 : 0) > 1 && !(data.is_stacked && innerWidth < NARROW_PX),
-    shapes: [...marks, ...(data.realtime ? [line(data.realtime, "--amber")] : [])],
+    shapes: [...marks, ...now, ...(data.realtime ? [line(data.realtime, "--amber")] : [])],
   };
 }
 
@@ -50,15 +51,24 @@ function eventTrace(data) {
   }];
 }
 
+// What is promised of the next half hour: in steps, dashed, never filled, so that nobody takes it for a reading.
+function promised(line, words, colour, dash, unit) {
+  return {
+    x: line.x.map(zoned), y: line.y, type: "scatter", mode: "lines", connectgaps: false, name: words,
+    line: { color: colour, width: 1.8, dash, shape: "hv" }, hovertemplate: `%{y:.2f} ${unit}`,
+  };
+}
+
 function stacked(data) {
   const palette = colours();
-  return data.traces.map((trace, index) => {
+  const ahead = data.ahead_line && data.ahead ? [promised(data.ahead_line, t("chart.stack_promised"), token("--ink"), "dash", data.unit)] : [];
+  return [...data.traces.map((trace, index) => {
     const colour = trace.owner === "others" ? token("--line") : palette[index % palette.length];
     return {
       x: trace.x.map(zoned), y: trace.y, type: "scatter", mode: "lines", stackgroup: "held", name: plain(trace.name),
       line: { width: 0.6, color: colour }, fillcolor: colour, hovertemplate: "%{y:.2f} GiB",
     };
-  });
+  }), ...ahead];
 }
 
 function lines(data, kind) {
@@ -66,12 +76,14 @@ function lines(data, kind) {
   const devices = [...new Set(data.traces.map((trace) => trace.device))];
   const isDots = kind !== "devices";
   return data.traces.map((trace, index) => {
-    const colour = palette[(isDots ? index : devices.indexOf(trace.device) * 2 + (trace.kind === "load" ? 1 : 0)) % palette.length];
+    const colour = palette[(isDots ? index : devices.indexOf(trace.device) * 2 + (trace.kind.startsWith("load") ? 1 : 0)) % palette.length];
     const words = t(`chart.${trace.kind}`);
     const [symbol, dot] = DOT_LOOKS[trace.kind] || ["circle"];
+    const name = trace.device && devices.length > 1 ? `${plain(trace.device)} ${words}` : words;
+    if (trace.kind.endsWith("_promised")) return promised(trace, name, colour, trace.dash, data.unit);
     return {
       x: trace.x.map(zoned), y: trace.y.slice(), text: trace.text?.map(plain), type: "scatter", connectgaps: false, mode: isDots ? "markers" : "lines",
-      name: trace.device && devices.length > 1 ? `${plain(trace.device)} ${words}` : words,
+      name,
       line: { color: colour, width: 1.6, dash: trace.dash || "solid" }, marker: { color: dot ? token(dot) : colour, symbol, size: 6, opacity: 0.75 },
       hovertemplate: isDots ? `%{y:.2f} ${data.unit} · %{text}<extra></extra>` : "%{y:.0f} %",
     };

@@ -12,7 +12,7 @@ const charts = []; // { place, data }
 let zoom = null; // [from, to] that a person chose
 let isOurs = false;
 
-const rangeOf = (data) => zoom || [zoned(data.since), zoned(data.until)];
+const rangeOf = (data) => zoom || [zoned(data.since), zoned(data.until + (data.ahead || 0))]; // ahead: what is promised is drawn, too
 
 async function fetched(place) {
   const response = await fetch(spoken(place.dataset.chart), { headers: { Accept: "application/json" } }).catch(() => null);
@@ -24,6 +24,7 @@ function show(chart) {
   const isEmpty = !data.traces.some((trace) => trace.x.length);
   const words = place.parentElement.querySelector("[data-chart-empty]");
   if (words) words.hidden = !isEmpty;
+  place.parentElement.querySelector("[data-chart-ahead]")?.toggleAttribute("hidden", !data.ahead);
   place.hidden = isEmpty && Boolean(words);
   if (place.hidden) return null;
   return Plotly.react(place, traces(data, place.dataset.chartKind), layout(data, rangeOf(data), place.dataset.chartKind), CONFIG);
@@ -88,7 +89,7 @@ function follow(chart) {
     const keys = [], xs = [], ys = [];
     data.traces.forEach((trace, index) => {
       const device = fresh.find((one) => one.device === trace.device);
-      if (!device) return;
+      if (!device || trace.kind.endsWith("_promised")) return;
       const share = device.memory_total_bytes ? (100 * device.memory_used_bytes) / device.memory_total_bytes : null;
       const value = trace.kind === "memory" ? share : device.utilization_percent;
       keys.push(index);
@@ -99,13 +100,16 @@ function follow(chart) {
     });
     if (!keys.length) return;
     await Plotly.extendTraces(place, { x: xs, y: ys }, keys, 4000);
-    if (!zoom) { isOurs = true; await Plotly.relayout(place, { "xaxis.range": rangeOf(data) }); isOurs = false; }
+    const shapes = layout(data, rangeOf(data), place.dataset.chartKind).shapes; // the line of now goes on
+    isOurs = true;
+    await Plotly.relayout(place, zoom ? { shapes } : { shapes, "xaxis.range": rangeOf(data) });
+    isOurs = false;
   });
 }
 
 function refresh() {
   if (isHeld() || document.hidden) return;
-  for (const chart of charts) if (chart.data.is_live && !chart.isFollowed) renew(chart);
+  for (const chart of charts) if (chart.data.is_live && (!chart.isFollowed || chart.data.ahead)) renew(chart); // forecasts move
 }
 
 function paper(isPrinting) {

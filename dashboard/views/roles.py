@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, render_template
 
 from dashboard import fairness
@@ -57,5 +59,13 @@ def page(name: str) -> str:
         peak=max((block["peak_bytes"] for block in blocks), default=None) or None,
         blocks=len(blocks),
         promises=promises(reads, name, row["body"], span),
-        adapters=[str(use["name"]) for use in row["body"].get("adapters") or []],
+        adapters=_adapters(row["body"].get("adapters") or []),
     )
+
+
+def _adapters(uses: list[dict[str, Any]]) -> list[tuple[str, bool | None]]:
+    """(name, whether the vault holds it in memory; None while the daemon does not say) of a role's adapters."""
+    beat = house().pulse.last if house().pulse.last.at else house().pulse.ask()
+    vault = beat.status.get("vault") or {}
+    held = vault.get("adapters")
+    return [(str(use["name"]), None if held is None else use["sha256"] in held) for use in uses]

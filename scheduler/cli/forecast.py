@@ -15,7 +15,7 @@ from scheduler.forecasts import Forecasts
 
 app = typer.Typer(help="When jobs start and end, and how true such forecasts were.", no_args_is_help=True)
 _REASONS = {
-    "few_runs": "unknown: fewer than five jobs have finished here",
+    "few_runs": "unknown: fewer than five jobs of three blocks or more have finished here",
     "pending": "not worked out yet",
     "stale": "unknown: the forecaster gives no fresh numbers",
     "held": "unknown: it waits for a person",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from scheduler import queue_pause
@@ -45,6 +46,7 @@ async def status(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
             "pid": vault.pid, "limit_bytes": vault.limit_bytes,
             "files_bytes": sum(vault.files.values()), "contexts_bytes": sum(vault.contexts.values()),
             "conditions_bytes": sum(vault.conditions.values()), "contexts": vault.contexts,
+            "adapters": sorted(path.name for path in map(Path, vault.files) if path.parent.parent.name == "assets"),
         },
         "queue": {"length": state.queued, "paused": state.is_queue_paused},
         "disk": {"free_bytes": disk.free, "total_bytes": disk.total},

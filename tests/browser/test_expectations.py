@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.studio import Studio
+from tests.acceptance.studio import Studio, until
 from tests.browser.scenes import submit
 
 Open = Callable[..., Page]
@@ -41,6 +41,17 @@ def test_form_says_what_would_happen_and_pages_when_it_comes(open_page: Open, st
     expect(row).to_have_text(WINDOW, timeout=20_000)
     late = submit(studio, "market-team", "teacher", 3, 1)  # a row that the page makes by itself gets its window over the socket
     expect(page.locator(f'tr[data-job="{late}"] [data-expect="ends"]')).to_have_text(WINDOW, timeout=20_000)
+    page.goto(f"{studio.url}/dashboard/watermark/?range=1h")
+    until(lambda: {"memory", "memory promised", "slots promised"} <= drawn(page), "what is promised is drawn apart", 60)
+    expect(page.locator("[data-chart-ahead]")).to_be_visible()
     studio.door.cancel(running)
     for job in (running, waits, late):
         studio.wait_for_end(job)
+
+
+def drawn(page: Page) -> set[str]:
+    """Names of the lines in the chart of the devices, fetched anew."""
+    page.reload()
+    chart = page.locator('[data-chart-kind="devices"]')
+    expect(chart).to_have_attribute("data-drawn", "yes", timeout=15_000)
+    return set(chart.evaluate("chart => (chart.data || []).map(trace => trace.name)"))

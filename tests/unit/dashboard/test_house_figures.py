@@ -13,11 +13,13 @@ from dashboard.formats import zone_of
 from dashboard.handovers import handovers
 from dashboard.heat import heat
 from dashboard.promises import promises
+from dashboard.pulse import Beat, Pulse
 from dashboard.quotas import quotas
 from dashboard.span import Span
+from engine.config import AdapterUse
 from scheduler.core.policy import Policy
 from tests.unit.dashboard.web_rig import Web
-from tests.unit.scheduler.store_rig import READER
+from tests.unit.scheduler.store_rig import READER, role
 
 
 def deed(house: Web, action: str, job: str, at: float, **body: Any) -> None:
@@ -101,3 +103,14 @@ def test_promise_is_held_against_every_finished_job(house: Web, monkeypatch: pyt
     ]  # fmt: skip
     assert promises(house.house.reads, "teacher", {}, span) == []
     assert "This role promises nothing" in house.local().get("/dashboard/roles/teacher").text
+
+
+def test_role_page_says_where_its_adapters_are(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    uses = tuple(AdapterUse(name=name, sha256=sha * 64, alpha=4.0, weight=1.0) for name, sha in (("captain", "a"), ("smile", "b")))
+    with house.store.transaction():
+        house.store.put_role(role(adapters=uses), READER, time.time())
+    monkeypatch.setattr(Pulse, "ask", lambda self: Beat(at=1.0, status={"vault": {"adapters": ["a" * 64]}}))
+    page = " ".join(house.local().get("/dashboard/roles/teacher").text.split())
+    assert 'captain <span class="muted small">in memory</span>' in page and 'smile <span class="muted small">on disk</span>' in page
+    monkeypatch.setattr(Pulse, "ask", lambda self: Beat())
+    assert "on disk" not in house.local().get("/dashboard/roles/teacher").text, "nothing is claimed while the daemon is silent"

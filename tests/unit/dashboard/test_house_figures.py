@@ -106,11 +106,13 @@ def test_promise_is_held_against_every_finished_job(house: Web, monkeypatch: pyt
 
 
 def test_role_page_says_where_its_adapters_are(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    uses = tuple(AdapterUse(name=name, sha256=sha * 64, alpha=4.0, weight=1.0) for name, sha in (("captain", "a"), ("smile", "b")))
+    names = (("captain", "a"), ("smile", "b"))
+    uses = tuple(AdapterUse(name=name, sha256=sha * 64, alpha=4.0, weight=1.0) for name, sha in names)
     with house.store.transaction():
         house.store.put_role(role(adapters=uses), READER, time.time())
     monkeypatch.setattr(Pulse, "ask", lambda self: Beat(at=1.0, status={"vault": {"adapters": ["a" * 64]}}))
     page = " ".join(house.local().get("/dashboard/roles/teacher").text.split())
-    assert 'captain <span class="muted small">in memory</span>' in page and 'smile <span class="muted small">on disk</span>' in page
+    assert 'captain <span class="muted small">in memory</span>' in page
+    assert 'smile <span class="muted small">on disk</span>' in page
     monkeypatch.setattr(Pulse, "ask", lambda self: Beat())
     assert "on disk" not in house.local().get("/dashboard/roles/teacher").text, "nothing is claimed while the daemon is silent"

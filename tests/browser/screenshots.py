@@ -84,6 +84,9 @@ def take_jobs(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
     done = submit(studio, "day-team", "teacher", 4)
     studio.wait_for_end(done)
     until(lambda: studio.reader.quality(done), "the video is measured", 180)
+    number = studio.door.write_note(done, "The smile comes a little late here.", 1.4)["number"]
+    studio.door.write_note(done, "I shall try another seed.", answers=number)
+    studio.door.judge(done, "rejected", "Warmer light, and the smile earlier")
     running = submit(studio, "day-team", "presenter", 30, 100)
     studio.wait_for_blocks(running, 6)
     with chrome.new_context(viewport=WIDE, locale="en-GB") as context:  # type: ignore[attr-defined]

@@ -290,6 +290,8 @@ def test_video_is_talked_about_and_of_two_who_judge_at_once_one_is_first(studio:
     assert dora.post("/jobs/jnothere/notes", {"text": "x"}).status == 404
     assert otto.post(f"{path}/notes/{number}", {"deed": "retract"}).json["error"]["code"] == "not_author"
     assert anna.post(f"{path}/notes/{number}", {"deed": "resolve"}).json["state"] == "resolved"
+    afar = Scheduler(studio.url, token=anna.headers["Authorization"].partition(" ")[2])
+    assert afar.change_note(job, afar.write_note(job, "From afar", 0.1)["number"], "retract")["state"] == "retracted"
     assert dora.post(f"{path}/verdict", {"verdict": "rejected"}).json["error"]["code"] == "reason_missing"
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda one: one.post(f"{path}/verdict", {"verdict": "approved"}), (dora, otto)))

@@ -11,6 +11,7 @@ TORCH := torch==2.13.0
 NEEDED_KB := 3145728
 ONCE ?=
 PYTEST_ARGS ?=
+TEST_JOBS ?= 2
 DEMO_ARGS ?=
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
@@ -88,7 +89,7 @@ accessibility: install
 	fi
 
 test: install browser accessibility lint  ## set-up, style, types and the whole test suite, browser tests included
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 clean:  ## remove what the set-up and the tools made (your data in var/ stays)
 	@if [ -f $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi

@@ -2,7 +2,9 @@
 
 End to end: frames are made, encoded into the fragments that a job leaves, and written. Without `--model` the weights are
 random, which changes no time. `--candidates` compares other widths of the autoencoder and the transformer in one run, in
-turn, so that a noisy machine treats all alike. Prints one JSON object per line, nothing else.
+turn, so that a noisy machine treats all alike. `--waits` compares compute threads that spin while they wait with those that
+sleep, as a worker's do: alone and beside as many busy programs as there are cores, by turns, in processes of their own.
+Prints one JSON object per line, nothing else.
 """
 
 from __future__ import annotations
@@ -10,26 +12,33 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.catalog import BLOCK_FRAMES, SHAPES, ModelShape
+from engine.catalog import BLOCK_FRAMES, SHAPES, SPEECH_RATE, ModelShape
 from engine.config import Settings
+from engine.media.fragment import FragmentEncoder
 from engine.model.block_engine import BlockEngine
 from engine.model.context import Context
 from engine.model.loading import load_engine
 from engine.model.random_weights import random_conditions, random_engine
+from engine.threads import WAITING
 
 POCKET = SHAPES["pocket"]
 SIZES = {"192*128": (192, 128), "384*256": (384, 256)}
+VOICE_S = 120
+TURNS = 3  # of both ways of waiting
 WARM_BLOCKS = 5  # the ring is full and the sink renewed
 CANDIDATES: dict[str, dict[str, Any]] = {
     "pocket": {},
@@ -57,8 +66,8 @@ class Film:
         self.context = Context(layout, bytearray(layout.total_bytes))
         self.conditions = random_conditions(engine.shape, width, height, "cpu", BLOCK_FRAMES * 64)
         engine.begin(self.context, self.conditions, self.settings)
-        self.writer = _writer(width, height)
         self.folder = tempfile.TemporaryDirectory()
+        self.encoder = _encoder(width, height, Path(self.folder.name))
 
     def block(self) -> dict[str, float]:
         """Make, encode and write the next block; milliseconds per stage."""
@@ -67,28 +76,17 @@ class Film:
         made = self.engine.make_block(self.context, self.conditions, self.settings, block)
         self.context.flip(block + 1)
         computed = time.perf_counter()
-        (Path(self.folder.name) / f"{block}.mp4").write_bytes(self.writer(made.frames))
+        (Path(self.folder.name) / f"{block}.m4s").write_bytes(self.encoder.encode(block, made.frames))
         done = time.perf_counter()
         return {**made.stage_ms, "encode": (done - computed) * 1e3, "block": (done - began) * 1e3}
 
 
-def _writer(width: int, height: int) -> Any:
-    """A function that encodes frames uint8 [12, H, W, 3] as the engine's fragments are: H.264, a closed group."""
-    import io
-
-    import av
-
-    def encode(frames: Any) -> bytes:
-        file = io.BytesIO()
-        with av.open(file, "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov"}) as container:
-            stream = container.add_stream("libx264", rate=25, options={"preset": "veryfast", "crf": "20"})
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            for frame in frames:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-            container.mux(stream.encode(None))
-        return file.getvalue()
-
-    return encode
+def _encoder(width: int, height: int, folder: Path) -> FragmentEncoder:
+    """As a worker has it, with a silent voice."""
+    with wave.open(str(folder / "voice.wav"), "wb") as file:
+        file.setparams((1, 2, SPEECH_RATE, 0, "NONE", ""))
+        file.writeframes(bytes(2 * VOICE_S * SPEECH_RATE))
+    return FragmentEncoder(width, height, folder / "voice.wav")
 
 
 def measure(films: dict[str, Film], repeats: int) -> Iterator[dict[str, Any]]:
@@ -124,6 +122,29 @@ def _engines(options: argparse.Namespace) -> dict[str, BlockEngine]:
     return {name: random_engine(shape, "cpu", "plain") for name, shape in shapes.items()}
 
 
+def compare_waits(arguments: list[str]) -> dict[str, Any]:
+    """Frames per second of both ways of waiting, alone and in company."""
+    words = [word for word in arguments if word != "--waits"]
+    answer: dict[str, Any] = {}
+    for name, busy in (("alone", 0), ("beside_busy_programs", os.cpu_count() or 1)):
+        found: dict[str, list[float]] = {"spinning": [], "sleeping": []}
+        others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(busy)]
+        try:
+            for _ in range(TURNS):
+                for way, flags in (("spinning", ["--spin"]), ("sleeping", [])):
+                    command = [sys.executable, "-m", "benchmarks.pocket", *words, *flags]
+                    env = {key: value for key, value in os.environ.items() if key not in WAITING}
+                    line = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+                    found[way].append(json.loads(line.splitlines()[0])["fps"])
+        finally:
+            for other in others:
+                other.kill()
+                other.wait()
+        ratio = statistics.median(found["sleeping"]) / statistics.median(found["spinning"])
+        answer[name] = {"busy_programs": busy, **found, "sleeping_over_spinning": round(ratio, 2)}
+    return answer
+
+
 def main(arguments: list[str]) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pocket", description=__doc__)
@@ -133,7 +154,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--candidates", action="store_true")
+    parser.add_argument("--waits", action="store_true")
+    parser.add_argument("--spin", action="store_true", help="threads wait as the library lets them, not as a worker's do")
     options = parser.parse_args(arguments)
+    if options.waits:
+        print(json.dumps(compare_waits(arguments)))
+        return 0
+    if not options.spin and os.environ.keys().isdisjoint(WAITING):  # too late for this process: torch is here
+        command = [sys.executable, "-m", "benchmarks.pocket", *arguments]
+        os.execve(sys.executable, command, {**os.environ, **WAITING})
     torch.set_num_threads(options.threads)
     engines = _engines(options)
     about = {"machine": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability(), "torch": torch.__version__}

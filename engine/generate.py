@@ -26,6 +26,7 @@ from engine.media.durable import write_whole
 from engine.media.voice import read_voice
 from engine.model.hashes import FileHashes, hash_file
 from engine.read_ahead import read_ahead
+from engine.threads import let_threads_sleep
 from engine.worker.desk import Desk
 from engine.worker.log import start_log
 
@@ -88,6 +89,7 @@ def _generate(flags: Flags, settings: Settings, say: Say) -> int:
     _check_target(flags.save_file)  # before the seconds that torch takes
     read_ahead(flags.ckpt_dir)
     start_log("generate")
+    let_threads_sleep()
     from engine.worker.job_run import JobRun  # seconds: torch
 
     maker, merged = _maker(flags, say)

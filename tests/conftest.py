@@ -13,6 +13,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 
+HOUSES = ("acceptance", "browser", "integration")  # folders of tests that start processes of their own
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -30,8 +31,13 @@ def _own_data_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests get the marker of the folder they lie in, so that `-m "not acceptance"` means what it says."""
+    """Tests get the marker of the folder they lie in, so that `-m "not acceptance"` means what it says.
+
+    `make test` runs two at a time: those that start a house one after the other beside all others, file by file.
+    """
     for item in items:
+        place = item.path.relative_to(ROOT / "tests")
         for folder in ("acceptance", "browser", "gpu"):
-            if folder in item.path.relative_to(ROOT).parts:
+            if folder in place.parts:
                 item.add_marker(folder)
+        item.add_marker(pytest.mark.xdist_group("houses" if place.parts[0] in HOUSES else str(place)))

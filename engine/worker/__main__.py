@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 
 from engine.protocol import Welcome
+from engine.threads import let_threads_sleep
 from engine.vault.client import VaultClient
 from engine.worker.channel import Channel
 from engine.worker.crash_points import CrashPoints
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--control-fd", type=int, required=True, help="the daemon's socket")
     options = parser.parse_args(argv)
     start_log("worker")
+    let_threads_sleep()
     from engine.worker.greenroom import GreenroomMaker  # seconds: torch; the log stands by then
 
     channel = Channel(socket.socket(fileno=options.control_fd))

@@ -70,7 +70,7 @@ def load_random(welcome: Welcome, _store: Store, device: str, shared: SharedDevi
     _, name, precision = welcome.model_dir.split("/")
     shape = dataclasses.replace(SHAPES[SHAPE_NAMES[name]], dtype="bfloat16")
     rank = adapter_rank()
-    offload = weights_offload(shape, precision, rank)
+    offload = weights_offload(shape, precision, rank, has_vault=True)
 
     def build(keep: Keep, needs: NeedsContent) -> BlockEngine:
         return random_engine(

@@ -10,6 +10,7 @@ missed, 69: no CUDA device.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import random
 import shutil
@@ -24,9 +25,14 @@ from typing import Any
 
 from benchmarks.crew import Crew, Kit, Member, block_hashes
 from engine import protocol
+from engine.catalog import BLOCK_SECONDS, SHAPES
+from engine.memory import GIB, Load, Room, find_device, make_plan, predict
 
 GOAL_S = 1.0
 GOAL_PROMOTION_S = 0.5
+GOAL_PREDICTION = 0.03
+SHAPE_NAMES = {"14b": "live-avatar-14b"}
+DEFAULT_RANK = 32  # room for adapters, as `engine.worker.device` has it
 SEED = 5
 SETTLE_S = 3.0  # the driver's books may lag behind the end of a process
 MIB_PER_GIB = 1024
@@ -43,6 +49,8 @@ class Scene:
         self.ready_s: list[float] = []
         self.reference: list[tuple[str, str]] = []
         self.block_s = 0.0
+        self.peak_bytes = 0  # of the worker, what it maps of the vault's included
+        self.used_mib = 0  # while the context of a finished job was still there
         self._jobs = 0
 
     def job_dir(self) -> Path:
@@ -57,10 +65,9 @@ class Scene:
 
     def promote(self) -> Member:
         """The standby that was started first; it must be warm by now."""
-        member = self.warm.pop(0)
-        self.ready_s.append(member.wait_until_ready())
-        self.active = member
-        return member
+        self.active = self.warm.pop(0)
+        self.ready_s.append(self.active.wait_until_ready())
+        return self.active
 
     def make_reference(self) -> None:
         """A job that nobody disturbs, twice: the second one shows the usual time of a block."""
@@ -68,6 +75,8 @@ class Scene:
             folder = self.job_dir()
             order = self.kit.order(folder)
             self.active.say(order)
+            self.active.wait_for(protocol.JobSucceeded, lambda report, order=order: report.lease_id == order.lease_id)  # type: ignore[misc]
+            self.used_mib = used_mib()
             self.finish(self.active, order)
             found = block_hashes(folder)
             assert len(found) == self.kit.blocks and self.reference in ([], found), "an undisturbed job differs from another"
@@ -75,6 +84,7 @@ class Scene:
             shutil.rmtree(folder)
         blocks = self.active.all_of(protocol.BlockDone)[-self.kit.blocks // 2 :]
         self.block_s = statistics.median(report.seconds for report in blocks)
+        self.peak_bytes = max(report.peak_bytes for report in blocks)
 
     def finish(self, member: Member, order: protocol.RunJob) -> None:
         """Wait for the job's end; then its context is freed, as the daemon does."""
@@ -94,6 +104,7 @@ class Scene:
         member: Member = take_over()
         said = time.monotonic()
         member.say(again)
+        self.keep_standbys()
         started, report = member.wait_for(protocol.JobStarted, lambda r: r.lease_id == again.lease_id)
         working, _ = member.wait_for(
             protocol.Heartbeat, lambda beat: beat.lease_id == again.lease_id and beat.phase in ("step", "decode")
@@ -123,6 +134,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             report = _measure(options, crew, kit)
             crew.end()
             report["left_after_clean_end_mib"] = _settled(empty) - empty
+            _say(f"left after a clean end: {report['left_after_clean_end_mib']} MiB")
             report["left_after_dirty_end_mib"] = _dirty_end(crew, kit, empty)
         finally:
             crew.kill_everybody()
@@ -136,6 +148,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         ("kills after which bits differ from an undisturbed job's", 0, sum(not kill["is_identical"] for kill in kills)),
         ("kills after which the job did not go on exactly", 0, sum(kill["resume"] != "exact" for kill in kills)),
         ("left on the GPU, MiB", 0, left),
+        ("planner's error of the peak", GOAL_PREDICTION, report["memory_gib"]["error"]),
     ]
     goals = [{"goal": name, "limit": limit, "reached": found, "is_reached": found <= limit} for name, limit, found in checks]
     return {
@@ -153,10 +166,14 @@ def _measure(options: argparse.Namespace, crew: Crew, kit: Kit) -> dict[str, Any
     _say(f"first worker ready after {scene.first_ready_s:.1f} s")
     scene.make_reference()
     _say(f"a block takes {scene.block_s:.3f} s")
-    alone = used_mib() - empty
+    before = used_mib()
     scene.keep_standbys(1)
     scene.warm[0].wait_until_ready()
-    with_standby = used_mib() - empty
+    memory = _memory(options, kit, scene.used_mib - empty, used_mib() - before)
+    memory |= {"worker_peak": round(scene.peak_bytes / GIB, 3)}
+    _say(json.dumps(memory))
+    notes = [_notes(member) for member in (scene.active, scene.warm[0])]
+    _say(json.dumps(notes))
     shares = _processes()
     assert crew.vault is not None
     names = {crew.vault.pid: "vault", scene.active.process.pid: "worker", scene.warm[0].process.pid: "standby"}
@@ -168,14 +185,45 @@ def _measure(options: argparse.Namespace, crew: Crew, kit: Kit) -> dict[str, Any
         kills.append(scene.interrupt(1 + number % (kit.blocks - 2), draws.random(), scene.promote))
         _say(json.dumps(kills[-1]))
     fresh = [scene.interrupt(2, draws.random(), lambda: _fresh(scene)) for _ in range(options.others)]
+    _say(f"fresh: {json.dumps(fresh)}")
     vault = [_kill_vault(scene) for _ in range(min(1, options.others))]
+    _say(f"vault: {json.dumps(vault)}")
     return {
         "kills": kills, "block_s": round(scene.block_s, 3), "first_worker_ready_s": round(scene.first_ready_s, 2),
         "standby_ready_s": [round(seconds, 2) for seconds in scene.ready_s], "fresh_process": fresh, "vault_killed": vault,
-        "memory_gib": {
-            "vault and worker": round(alone / MIB_PER_GIB, 3), "with a standby": round(with_standby / MIB_PER_GIB, 3),
-            **{names.get(pid, "other"): round(mib / MIB_PER_GIB, 3) for pid, mib in shares.items()},
-        },
+        "memory_gib": memory, "first_worker_and_standby": notes,
+        "processes_gib": {names.get(pid, "other"): round(mib / MIB_PER_GIB, 3) for pid, mib in shares.items()},
+    }  # fmt: skip
+
+
+def _notes(member: Member) -> list[dict[str, Any]]:
+    """What a worker wrote down of the device's memory."""
+    lines = [json.loads(line) for line in member.log.read_text().splitlines() if line.startswith("{")]
+    kept = ("when", "since_s", "allocated_bytes", "reserved_bytes", "peak_bytes", "mapped_bytes")
+    return [{name: line[name] for name in kept} for line in lines if line["event"] == "device memory"]
+
+
+def _memory(options: argparse.Namespace, kit: Kit, house_mib: int, standby_mib: int) -> dict[str, float]:
+    """What vault and worker take with one context, what a standby adds, and what the planner says of it."""
+    width, height = (int(x) for x in options.size.split("x"))
+    shape = dataclasses.replace(SHAPES[SHAPE_NAMES[options.shape]], dtype="bfloat16")
+    load = Load(
+        shape=shape, width=width, height=height, precision=options.precision, adapter_rank=DEFAULT_RANK, adapters=1,
+        has_vault=True, standbys=1,
+    )  # fmt: skip
+    offload = make_plan(load, Room(device=find_device(_smi("--query-gpu=name").splitlines()[0]))).how.offload
+    predicted = [
+        predict(
+            shape, width, height, steps=options.steps, precision=options.precision, offload=offload, has_vault=True,
+            adapter_rank=DEFAULT_RANK, voice_s=kit.blocks * BLOCK_SECONDS, standbys=standbys,
+        ).total_bytes / GIB
+        for standbys in (0, 1)
+    ]  # fmt: skip
+    taken = [house_mib / MIB_PER_GIB, (house_mib + standby_mib) / MIB_PER_GIB]
+    error = max(abs(said / found - 1) for said, found in zip(predicted, taken, strict=True))
+    return {
+        "vault_and_worker": round(taken[0], 3), "predicted": round(predicted[0], 3), "with_a_standby": round(taken[1], 3),
+        "predicted_with_a_standby": round(predicted[1], 3), "error": round(error, 4),
     }  # fmt: skip
 
 
@@ -261,7 +309,7 @@ def main(arguments: list[str]) -> int:
     """Measure, print, and say by the exit status whether all goals are reached."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recovery", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", choices=("cuda",), required=True)
-    parser.add_argument("--shape", choices=("14b", "pocket"), default="14b")
+    parser.add_argument("--shape", choices=SHAPE_NAMES, default="14b")
     parser.add_argument("--random-weights", action="store_true", required=True)
     parser.add_argument("--size", default="640x384", help="width x height in pixels, of the area of 688*368")
     parser.add_argument("--precision", choices=("bf16", "fp8"), default="fp8")

@@ -22,6 +22,11 @@ USABLE_RATIO = 0.95  # above it the memory ladder begins (requirements E)
 CUDA_CONTEXT_BYTES = int(0.684 * GIB)
 CUDA_STREAMS_BYTES = int(0.138 * GIB)
 
+# Of the processes beside a worker, one H200, 22 November 2026: what the driver takes for a vault, which runs no kernels; and
+# what a standby's allocator keeps (0.492 GiB) beyond the rearranged convolutions that the planner lists (0.231).
+VAULT_BYTES = 527 << 20
+STANDBY_BYTES = int(0.261 * GIB)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Device:

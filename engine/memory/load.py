@@ -20,7 +20,8 @@ class Load:
     A model in float32 (the pocket model) has neither precision nor ring form to choose. `voice_s`: seconds of the longest
     voice; its features stay for the whole job. `roles_ready`: roles that are kept, the playing one included; several are
     kept ready for the stage. `adapter_rank`: room for adapters, the sum of the ranks that can be attached at once;
-    `adapters`: sets that are fitted and kept.
+    `adapters`: sets that are fitted and kept. `has_vault`: weights and contexts lie in another process's memory (counted
+    once, whoever maps them), `standbys` warm workers beside the one that plays map the same.
     """
 
     shape: ModelShape
@@ -37,6 +38,8 @@ class Load:
     adapter_rank: int = 0
     text_encoder: str = "host"
     speech_encoder: str = "gpu"
+    has_vault: bool = False
+    standbys: int = 0
     portrait: tuple[int, int] | None = None  # width and height of the picture, for smaller sizes of the same aspect
 
     def __post_init__(self) -> None:
@@ -51,6 +54,8 @@ class Load:
             )
         if self.contexts < 1 or self.roles_ready < 1:
             raise SettingsError("there is at least one context and one role.", field="contexts")
+        if self.standbys < 0 or (self.standbys and not self.has_vault):
+            raise SettingsError(f"{self.standbys} standbys without a vault.", field="standbys", hint="Standbys share its memory.")
         if min(self.adapters, self.adapter_rank, self.voice_s) < 0 or self.adapter_rank > 128:
             raise SettingsError("an adapter's rank is 0 to 128, nothing is negative.", field="adapter_rank")
         for field, allowed in (

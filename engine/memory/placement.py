@@ -11,7 +11,7 @@ from engine.memory import weights, working
 from engine.memory.adapters import fitted_bytes, scratch_bytes
 from engine.memory.context import HEADER_BYTES, ITEM_BYTES, KV_FP8, context_tensors, ring_rows
 from engine.memory.decoding import rearranged_bytes
-from engine.memory.devices import CUDA_CONTEXT_BYTES, CUDA_STREAMS_BYTES, Device
+from engine.memory.devices import CUDA_CONTEXT_BYTES, CUDA_STREAMS_BYTES, STANDBY_BYTES, VAULT_BYTES, Device
 from engine.memory.load import Load
 from engine.memory.offload import RESIDENT, Offload
 
@@ -20,7 +20,9 @@ WEIGHT_POOL_LAYERS = 2  # layer buffers through which streamed weights pass
 TEXT_POOL_LAYERS = 2  # and those of a text encoder that lies in host memory; they stay after the first prompt
 SPEECH_LAYERS = weights.SPEECH_LAYERS
 CONDITION_LATENTS = 20  # reference and motion
-SLACK, CUDA_CONTEXT = "allocator slack", "CUDA context"  # the parts that are not allocated
+SLACK, CUDA_CONTEXT = "allocator slack", "CUDA context"
+VAULT, STANDBYS = "vault", "standbys"  # processes beside the worker: what they take for themselves
+NOT_ALLOCATED = (SLACK, CUDA_CONTEXT, VAULT, STANDBYS)  # by the worker's tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,7 @@ def place(load: Load, how: Arrangement, device: Device | None) -> tuple[Part, ..
         Part("working memory", moment.total_bytes),
         Part(SLACK, working.slack_bytes(moment)),
         Part(CUDA_CONTEXT, overhead),
+        *_neighbours(load, unknown if device is None else device.cuda_context_bytes),
     )
 
 
@@ -150,6 +153,19 @@ def _encoders(load: Load, how: Arrangement) -> Iterator[Part]:
         yield Part(name, size if is_on_gpu else 0, size if where != "none" and not is_on_gpu else 0)
         if name == "text encoder" and where != "none" and not is_on_gpu and not load.is_wide:
             yield Part("text encoder on its way", TEXT_POOL_LAYERS * weights.text_layer_bytes(load.shape))
+
+
+def _neighbours(load: Load, context: int) -> Iterator[Part]:
+    """The vault's own CUDA context; a standby's, and what it has made for itself: rearranged convolutions, the speech encoder,
+    the places through which a text encoder travels. `context`: a worker's, in bytes."""
+    if not load.has_vault:
+        return
+    yield Part(VAULT, VAULT_BYTES if context else 0)
+    own = context + (STANDBY_BYTES if context else 0) + rearranged_bytes(load.shape)
+    own += weights.speech_encoder_bytes(load.shape) if load.speech_encoder == "gpu" else 0
+    if load.text_encoder == "host" and not load.is_wide:
+        own += TEXT_POOL_LAYERS * weights.text_layer_bytes(load.shape)
+    yield Part(STANDBYS, load.standbys * own)
 
 
 def _kept(count: int, size: int, how: Arrangement) -> tuple[int, int]:

@@ -11,7 +11,9 @@ from engine.memory.load import Load, Room
 from engine.memory.offload import RESIDENT
 from engine.memory.placement import (
     CUDA_CONTEXT,
-    SLACK,
+    NOT_ALLOCATED,
+    STANDBYS,
+    VAULT,
     Arrangement,
     Part,
     block_bytes,
@@ -74,18 +76,23 @@ class Plan:
 
     @property
     def peak_bytes(self) -> int:
-        """Predicted peak of one GPU: what the allocator reserves, and the CUDA context."""
+        """Predicted peak of one GPU: what the allocator reserves, the CUDA context, the processes beside it."""
         return sum(part.gpu_bytes for part in self.parts)
 
     @property
     def allocated_bytes(self) -> int:
         """Of these, what tensors take."""
-        return sum(part.gpu_bytes for part in self.parts if part.name not in (SLACK, CUDA_CONTEXT))
+        return sum(part.gpu_bytes for part in self.parts if part.name not in NOT_ALLOCATED)
 
     @property
     def cuda_context_bytes(self) -> int:
         """Of these, what the driver takes for the process."""
         return next(part.gpu_bytes for part in self.parts if part.name == CUDA_CONTEXT)
+
+    @property
+    def neighbour_bytes(self) -> int:
+        """Of these, what vault and standbys take for themselves."""
+        return sum(part.gpu_bytes for part in self.parts if part.name in (VAULT, STANDBYS))
 
     @property
     def host_bytes(self) -> int:

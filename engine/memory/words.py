@@ -22,6 +22,8 @@ PART_WORDS: dict[str, Words] = {
     "working memory": {"en": "working memory", "zh": "工作内存"},
     "allocator slack": {"en": "allocator slack", "zh": "分配器余量"},
     "CUDA context": {"en": "CUDA context", "zh": "CUDA 上下文"},
+    "vault": {"en": "vault's own", "zh": "保管进程自身"},
+    "standbys": {"en": "standbys' own", "zh": "待命进程自身"},
 }
 
 RUNG_WORDS: dict[str, Words] = {

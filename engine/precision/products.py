@@ -71,6 +71,8 @@ class Product:
 
         Weights are bfloat16, or eight-bit codes with `scales` [N] each.
         """
+        if weights[0].is_meta:
+            return cls._without_content(weights, biases, precision, tail, modules)
         bias = torch.cat(biases)
         if precision == "bf16":
             return cls(_with_tail(weights, tail), bias, None, tail, modules)
@@ -82,6 +84,18 @@ class Product:
             return cls(_with_tail(weights, 0), bias, scale, 0, modules)
         lowered = [(weight.float() / WEIGHT_HEADROOM).to(FP8) for weight in weights]
         return cls(_with_tail(lowered, tail), bias, scale * WEIGHT_HEADROOM, tail, modules)
+
+    @classmethod
+    def _without_content(
+        cls, weights: list[Tensor], biases: list[Tensor], precision: str, tail: int, modules: tuple[str, ...]
+    ) -> Product:
+        """Shapes and kinds as `of` makes them; computing with nothing takes seconds for a whole network."""
+        outputs, inputs = sum(weight.shape[0] for weight in weights), weights[0].shape[1]
+        dtype, scale = weights[0].dtype, None
+        if precision != "bf16":
+            dtype, scale = FP8, torch.empty(1, outputs, device="meta")
+        weight = torch.empty(outputs, inputs + tail, dtype=dtype, device="meta")
+        return cls(weight, torch.empty(outputs, dtype=biases[0].dtype, device="meta"), scale, tail, modules)
 
     @property
     def inputs(self) -> int:

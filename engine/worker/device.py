@@ -7,7 +7,9 @@ rings lie in host memory, and those of a process without a vault. A job whose co
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections import OrderedDict
 
 import torch
@@ -20,6 +22,8 @@ from engine.model.adapter_file import MAX_RANK
 from engine.model.context import Context, ContextLayout
 from engine.vault.client import VaultFull
 from engine.worker.device_memory import SharedDevice
+
+_log = logging.getLogger("greenroom.worker")
 
 VARIABLE = "GREENROOM_DEVICE"
 CHOICES = ("auto", "cpu", "cuda")
@@ -70,9 +74,14 @@ def device_software(device: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def peak_bytes(device: str) -> int | None:
-    """The most that the device's allocator has taken; None on a CPU."""
-    return None if device == "cpu" else torch.cuda.max_memory_reserved()
+def note_memory(when: str, shared: SharedDevice | None, began: float) -> None:
+    """A line in the log: what this process takes on the device, and what it maps of the vault's. `began`: of its warming up."""
+    data = {
+        "when": when, "since_s": round(time.perf_counter() - began, 3), "allocated_bytes": torch.cuda.memory_allocated(),
+        "reserved_bytes": torch.cuda.memory_reserved(), "peak_bytes": torch.cuda.max_memory_reserved(),
+        "mapped_bytes": 0 if shared is None else shared.mapped_bytes,
+    }  # fmt: skip
+    _log.info("device memory", extra={"data": data})
 
 
 def device_room() -> Room:
@@ -82,14 +91,16 @@ def device_room() -> Room:
     return Room(device=known, cap_bytes=int(total * USABLE_RATIO))
 
 
-def weights_offload(shape: ModelShape, precision: str, rank: int) -> Offload:
-    """Which weights lie in host memory: decided once, for the everyday size, one context and one adapter of `rank`."""
+def weights_offload(shape: ModelShape, precision: str, rank: int, *, has_vault: bool) -> Offload:
+    """Which weights lie in host memory: decided once, for the everyday size, one context and one adapter of `rank`. Beside
+    a vault a standby is counted, too."""
     if shape.name not in SHAPES:
         return RESIDENT
     width, height = _PLANNED_SIZE
     load = Load(
-        shape=shape, width=width, height=height, precision=precision, adapter_rank=rank, adapters=1 if rank else 0
-    )
+        shape=shape, width=width, height=height, precision=precision, adapter_rank=rank, adapters=1 if rank else 0,
+        has_vault=has_vault, standbys=int(has_vault),
+    )  # fmt: skip
     plan = make_plan(load, device_room())
     return plan.how.offload
 
@@ -100,11 +111,14 @@ class DeviceContexts:
     def __init__(self, shape: ModelShape, precision: str, rank: int, shared: SharedDevice | None = None) -> None:
         self._shape, self._precision, self._rank, self._room = shape, precision, rank, device_room()
         self._shared = shared
+        self.predicted_bytes, self.placement = 0, ""  # of the last context's job: see `engine.protocol.BlockDone`
         self._kept: OrderedDict[str, tuple[str, Context]] = OrderedDict()
 
     def open(self, job_id: str, layout: ContextLayout, key: str) -> Context:
         """The job's context, or an empty one; others make room. Raises OutOfDeviceMemory."""
         plan = self._plan(layout)
+        self.predicted_bytes = plan.peak_bytes - plan.cuda_context_bytes - plan.neighbour_bytes
+        self.placement = f"{self._precision} {plan.rung.value}"
         if self._shared is not None and not plan.how.offload.rings:
             return self._open_shared(self._shared, job_id, layout, key, plan)
         kept_key, context = self._kept.pop(job_id, ("", None))
@@ -113,6 +127,10 @@ class DeviceContexts:
             context = self._new(layout, plan)
         self._kept[job_id] = (key, context)
         return context
+
+    def peak_bytes(self) -> int:
+        """The most that this process's allocator has taken, and what it maps of the vault's."""
+        return torch.cuda.max_memory_reserved() + (0 if self._shared is None else self._shared.mapped_bytes)
 
     def release(self, job_id: str, *, is_kept: bool) -> None:
         """The job rests here (`is_kept`), or has ended. What lies in the vault is freed by order of the daemon."""
@@ -123,9 +141,12 @@ class DeviceContexts:
 
     @staticmethod
     def _open_shared(shared: SharedDevice, job_id: str, layout: ContextLayout, key: str, plan: Plan) -> Context:
+        passing = _passing_bytes(plan)
+        if torch.cuda.memory_reserved() - torch.cuda.memory_allocated() > passing:
+            torch.cuda.empty_cache()  # preparing the job left more than its blocks need, and the context is not taken from it
         idle = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
         try:
-            buffer = shared.open_context(job_id, layout.total_bytes, key, max(0, _passing_bytes(plan) - idle))
+            buffer = shared.open_context(job_id, layout.total_bytes, key, max(0, passing - idle))
         except VaultFull as error:
             raise OutOfDeviceMemory(str(error), hint=plan.why["en"]) from error
         return Context(layout, buffer)
@@ -154,7 +175,8 @@ class DeviceContexts:
             Load(
                 shape=self._shape, width=layout.width, height=layout.height, steps=layout.steps,
                 infer_frames=layout.infer_frames, precision=self._precision, kv="fp8" if is_coded else "bf16",
-                adapter_rank=self._rank, adapters=1 if self._rank else 0,
+                adapter_rank=self._rank, adapters=1 if self._rank else 0, has_vault=self._shared is not None,
+                standbys=int(self._shared is not None),
             ),
             self._room,
         )  # fmt: skip

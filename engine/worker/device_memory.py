@@ -83,6 +83,11 @@ class SharedDevice:
         """That of the store, if it is a vault's; else everything on the device is this process's own."""
         return cls(DeviceClient(store), CudaMapper()) if isinstance(store, VaultClient) else None
 
+    @property
+    def mapped_bytes(self) -> int:
+        """Of the vault's memory, what this process uses."""
+        return sum(len(mapping.bytes) for mapping in (*self._weights.values(), *self._contexts.values()))
+
     # ---- weights ---------------------------------------------------------------------------------------------------
 
     def open(self, key: str, size: int) -> tuple[Tensor, str]:

@@ -38,7 +38,7 @@ from engine.worker.device import (
     choose_device,
     device_software,
     make_deterministic,
-    peak_bytes,
+    note_memory,
     weights_offload,
 )
 from engine.worker.device_memory import SharedDevice
@@ -102,6 +102,8 @@ class GreenroomMaker:
         self._store = self._open_store(welcome)
         shared = None if self._device == "cpu" else SharedDevice.of(self._store)
         loaded = self._load(welcome, self._store, self._device, shared)
+        if self._device != "cpu":
+            note_memory("weights are there", shared, began)
         self._engine = loaded.engine
         self._cache = ConditionCache(self._store, self._device)
         claim = shared.claim if shared is not None and self._engine.transformer.is_fused else None
@@ -109,6 +111,8 @@ class GreenroomMaker:
         if self._device != "cpu":
             self._contexts = DeviceContexts(self._engine.shape, loaded.precision, loaded.adapter_rank, shared)
         self._try_out()
+        if self._device != "cpu":
+            note_memory("warm", shared, began)
         return WorkerReady(
             warm_ms=(time.perf_counter() - began) * 1000,
             device=self._device,
@@ -123,7 +127,7 @@ class GreenroomMaker:
         shape, precision = files.manifest.shape(), files.manifest.precision
         is_fused = device != "cpu" and shape.dtype != "float32"
         rank = adapter_rank() if is_fused else 0  # plain layers need no room
-        offload = weights_offload(shape, precision, rank) if is_fused else RESIDENT
+        offload = weights_offload(shape, precision, rank, has_vault=shared is not None) if is_fused else RESIDENT
         engine = load_engine(
             files, store.open_hashed_file, device, adapter=self._adapter, offload=offload, adapter_rank=rank, shelf=shared
         )
@@ -138,6 +142,11 @@ class GreenroomMaker:
         conditions |= engine.hear(np.zeros(16_000, np.float32))
         engine.begin(context, conditions, _TRIAL)
         engine.make_block(context, conditions, _TRIAL, 0)
+        if self._device != "cpu":  # a standby takes no more of the device than it needs
+            del context, conditions
+            engine.denoiser.forget_text()
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
 
     # ---- roles --------------------------------------------------------------------------------------------------------
 
@@ -189,7 +198,7 @@ class GreenroomMaker:
             buffer, _ = self._store.open_context(task.job_id, layout.total_bytes, layout_key)
             context = Context(layout, buffer)
         release = partial(self._release_context, task.job_id)
-        return GreenroomScene(engine, context, role.conditions | heard.conditions, settings, release)
+        return GreenroomScene(engine, context, role.conditions | heard.conditions, settings, release, self._contexts)
 
     def _release_context(self, job_id: str, *, is_kept: bool) -> None:
         """On a CPU a context that is kept stays held by this process too: should the vault die, the next one can have it."""
@@ -209,10 +218,12 @@ class GreenroomScene:
         conditions: Conditions,
         settings: Settings,
         release: Release,
+        device: DeviceContexts | None = None,
     ) -> None:
+        """`device`: knows how much memory is used there; None on a CPU."""
         self.width, self.height = context.layout.width, context.layout.height
         self._engine, self._context, self._conditions, self._settings = engine, context, conditions, settings
-        self._release = release
+        self._release, self._device = release, device
         self._begun: tuple[int, dict[str, float]] = (-1, {})  # the block that was begun ahead, and its stages so far
 
     @property
@@ -233,13 +244,15 @@ class GreenroomScene:
     def make(self, block: int, on_progress: OnProgress) -> MadeFiles:
         """Make the block."""
         made = self._engine.make_block(self._context, self._conditions, self._settings, block, on_progress)
-        latents = made.latents.detach().cpu().contiguous()
+        latents, device = made.latents.detach().cpu().contiguous(), self._device
         return MadeFiles(
             latents=save({"latents": latents}),
             latents_sha256=hashlib.sha256(latents.view(torch.uint8).numpy().tobytes()).hexdigest(),
             frames=made.frames,
             stage_ms={**(self._begun[1] if self._begun[0] == block else {}), **made.stage_ms},
-            peak_bytes=peak_bytes(made.latents.device.type) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 if device is None else device.peak_bytes(),
+            predicted_bytes=0 if device is None else device.predicted_bytes,
+            placement="" if device is None else device.placement,
         )
 
     def begin_next(self, block: int, on_progress: OnProgress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,14 @@ import torch
 if not torch.cuda.is_available():
     pytest.skip("no CUDA device", allow_module_level=True)
 
+from engine.adapters import Adapter
+from engine.catalog import SHAPES
+from engine.config import Settings
+from engine.memory.offload import Offload
+from engine.model.block_engine import BlockEngine
+from engine.model.context import Context
+from engine.model.random_weights import random_adapter, random_conditions, random_engine
+from engine.model.slab import Keep, NeedsContent, build_shared, travelling
 from engine.vault.client import VaultClient, VaultFull, VaultGone
 from engine.vault.device_client import DeviceClient
 from engine.vault.device_memory import DeviceMemoryError, Driver
@@ -20,6 +29,9 @@ from engine.worker.device_memory import CudaMapper, SharedDevice
 from tests.integration.vault_rig import VaultProcess
 
 MIB = 1 << 20
+SETTINGS = Settings(size="192*128", steps=3, seed=7)
+SMALL = dataclasses.replace(SHAPES["pocket"], dim=256, ffn_dim=512, num_heads=4, dtype="bfloat16")
+ON_HOST = Offload(text_weights=True)
 WRITER = """
 import os, signal, sys, torch
 from engine.vault.client import VaultClient
@@ -100,3 +112,34 @@ def test_handle_that_is_none_is_refused() -> None:
         Driver(0).open(bytes(64))
     with pytest.raises(DeviceMemoryError, match="of 3 bytes"):
         Driver(0).open(b"abc")
+
+
+def test_adapter_of_one_worker_changes_nothing_for_another_with_the_same_weights(vault: VaultProcess) -> None:
+    """The second worker's weights are the first one's memory, whose side columns hold an adapter."""
+
+    def engine(device: SharedDevice) -> BlockEngine:
+        def build(keep: Keep, needs: NeedsContent) -> BlockEngine:
+            return random_engine(SMALL, "cuda", "fp8", adapter_rank=8, offload=ON_HOST, keep=keep, needs=needs)
+
+        return build_shared(device, "small", build, travelling(ON_HOST, SMALL.num_layers))
+
+    def latents(of: BlockEngine) -> torch.Tensor:
+        layout = of.layout(128, 64, SETTINGS.steps)
+        context = Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device="cuda"))
+        of.begin(context, given, SETTINGS)
+        return of.make_block(context, given, SETTINGS, 0).latents
+
+    given = random_conditions(SMALL, 128, 64, "cuda", 24)
+    alone = latents(random_engine(SMALL, "cuda", "fp8", adapter_rank=8, offload=ON_HOST))
+    clients = [vault.client(f"worker:{n}") for n in range(2)]
+    first, second = engine(shared(clients[0])), engine(shared(clients[1]))
+    (weights,) = vault.status().device_weights.values()
+    assert weights > 0 and torch.equal(latents(first), alone)
+    character = second.fit([Adapter.of(random_adapter(SMALL, "cuda", 8, 0.5), 8.0, "captain")])
+    second.attach(character)
+    changed = latents(second)
+    assert not torch.equal(changed, alone) and torch.equal(latents(first), alone)
+    third = shared(vault.client("worker:2"))
+    assert torch.equal(latents(engine(third)), alone), "what a dead worker left attached is no harm"
+    second.attach(None)
+    assert torch.equal(latents(second), alone)

@@ -15,15 +15,18 @@ from engine.vault.client import VaultClient
 class VaultProcess:
     """`python -m engine.vault`; `start` returns when it listens, `kill` is SIGKILL."""
 
-    def __init__(self, socket_path: Path, limit_gib: float = 1.0) -> None:
+    def __init__(self, socket_path: Path, limit_gib: float = 1.0, device_files_gib: float | None = None) -> None:
+        """`device_files_gib`: memory files of so much stand for the device's memory."""
         self.socket_path = socket_path
-        self._limit_gib = limit_gib
+        self._limit_gib, self._device_files_gib = limit_gib, device_files_gib
         self.process: subprocess.Popen[bytes] | None = None
         self.lifeline = -1
 
     def start(self) -> VaultProcess:
         theirs, self.lifeline = os.pipe()
-        options = {"--socket": self.socket_path, "--limit-gib": self._limit_gib, "--lifeline-fd": theirs}
+        options: dict[str, object] = {"--socket": self.socket_path, "--limit-gib": self._limit_gib, "--lifeline-fd": theirs}
+        if self._device_files_gib is not None:
+            options["--device-files-gib"] = self._device_files_gib
         arguments = [str(part) for option in options.items() for part in option]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "engine.vault", *arguments],

@@ -128,6 +128,15 @@ def test_pocket_model_from_files_computes_the_same_around_shared_memory(tmp_path
     assert all(torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp8"])
+def test_network_without_content_takes_the_places_that_it_has_with_content(precision: str) -> None:
+    counted = Slab()
+    random_engine(SMALL, "cpu", precision, kv=None, adapter_rank=8, keep=counted, needs=lambda name: "norm_" in name)
+    filled = Slab(torch.zeros(counted.total_bytes, dtype=torch.uint8))
+    random_engine(SMALL, "cpu", precision, kv=None, adapter_rank=8, keep=filled)
+    assert counted.table == filled.table and counted.total_bytes == filled.total_bytes
+
+
 def test_strides_and_odd_sizes_keep_their_order() -> None:
     wide = torch.ones(2, 4, 3, 3).to(memory_format=torch.channels_last)
     given = [torch.arange(6.0).view(2, 3).t(), torch.arange(5, dtype=torch.uint8), wide]

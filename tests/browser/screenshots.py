@@ -57,7 +57,7 @@ def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
         "submit": "/submit?role=teacher", "audit": "/dashboard/audit/", "openapi": "/openapi", "jobs": "/dashboard/jobs",
         "watermark": "/dashboard/watermark/?range=1h", "faults": "/dashboard/faults/", "rights": "/dashboard/rights",
         "queue": "/dashboard/queue/?range=1h", "plan": f"/dashboard/plan/?day={DAY}", "rehearsals": "/dashboard/rehearsals/",
-        "policy": "/dashboard/policy", "people": "/dashboard/people",
+        "policy": "/dashboard/policy", "people": "/dashboard/people", "password": "/password",
     }  # fmt: skip
     with chrome.new_context(viewport=WIDE, locale="en-GB") as context:  # type: ignore[attr-defined]
         page = context.new_page()
@@ -84,9 +84,10 @@ def take_jobs(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
     done = submit(studio, "day-team", "teacher", 4)
     studio.wait_for_end(done)
     until(lambda: studio.reader.quality(done), "the video is measured", 180)
-    number = studio.door.write_note(done, "The smile comes a little late here.", 1.4)["number"]
-    studio.door.write_note(done, "I shall try another seed.", answers=number)
-    studio.door.judge(done, "rejected", "Warmer light, and the smile earlier")
+    design, day = (studio.door.as_actor(f"user:{team}-team") for team in ("design", "day"))
+    number = design.write_note(done, "The smile comes a little late here.", 1.4)["number"]
+    day.write_note(done, "I shall try another seed.", answers=number)
+    design.judge(done, "rejected", "Warmer light, and the smile earlier")
     running = submit(studio, "day-team", "presenter", 30, 100)
     studio.wait_for_blocks(running, 6)
     with chrome.new_context(viewport=WIDE, locale="en-GB") as context:  # type: ignore[attr-defined]

@@ -114,3 +114,17 @@ def test_adapter_of_rank_128_takes_the_published_room() -> None:
     assert 4 * adapter_parameters(LARGE, 128) == 2_705_326_080  # 2.71 GB in float32
     assert fitted_bytes(POCKET, "float32", 128) == 4 * adapter_parameters(POCKET, 128)
     assert adapter_parameters(LARGE, 0) == fitted_bytes(LARGE, "fp8", 0) == 0
+
+
+def test_standbys_and_the_vault_take_what_was_measured_and_weights_count_once() -> None:
+    alone = predict(LARGE, 640, 384, offload=Offload(text_weights=True), adapter_rank=32)
+    shared, twice = (
+        predict(LARGE, 640, 384, offload=Offload(text_weights=True), adapter_rank=32, has_vault=True, standbys=count)
+        for count in (0, 2)
+    )
+    assert shared.allocated_bytes == twice.allocated_bytes == alone.allocated_bytes
+    assert alone.neighbour_bytes == 0 and shared.total_bytes - alone.total_bytes == shared.neighbour_bytes
+    assert shared.neighbour_bytes / GIB == pytest.approx(0.515, abs=0.005)
+    assert (twice.neighbour_bytes - shared.neighbour_bytes) / 2 / GIB == pytest.approx(1.173, abs=0.01)
+    with pytest.raises(SettingsError, match="without a vault"):
+        predict(LARGE, 640, 384, standbys=1)

@@ -354,19 +354,6 @@ def test_several_gpus_are_copies_and_say_so() -> None:
 # ---- words and cards ------------------------------------------------------------------------------------------------
 
 
-def test_standbys_and_the_vault_take_their_own_and_weights_count_once() -> None:
-    alone, shared, twice = (
-        make_plan(dataclasses.replace(STANDARD, has_vault=count is not None, standbys=count or 0), Room(device=H200))
-        for count in (None, 0, 2)
-    )
-    assert shared.allocated_bytes == twice.allocated_bytes == alone.allocated_bytes
-    assert (alone.neighbour_bytes, shared.peak_bytes - alone.peak_bytes) == (0, shared.neighbour_bytes)
-    one = (twice.neighbour_bytes - shared.neighbour_bytes) / 2 / GIB
-    assert 0 < shared.neighbour_bytes / GIB < 1 < one < 3, "a context and encoders, no second set of weights"
-    with pytest.raises(SettingsError, match="without a vault"):
-        dataclasses.replace(STANDARD, standbys=1)
-
-
 def test_every_rung_and_part_has_words_in_both_languages() -> None:
     names = {rung.value for rung in Rung}
     assert set(RUNG_WORDS) == set(COSTS) == names

@@ -68,10 +68,14 @@ def copy_of(job_id: str) -> dict[str, Any] | None:
     recipe = recipe_of(job)
     settings, store, actor = recipe["settings"], house().reads.store, caller().actor
     own = {kind: sha256 for kind in ("portrait", "voice") if store.upload(actor, sha256 := recipe[f"{kind}_sha256"])}
+    role = store.load_role(job["role"], job["role_version"])
+    kept = set() if role is None else {role.portrait_sha256, role.voice_sha256}
+    is_lost = bool(kept) and any(recipe[f"{kind}_sha256"] not in kept for kind in ("portrait", "voice") if kind not in own)
     return {
         "id": job["id"], "role": job["role"], "priority": job["priority"], "degrade": job["degrade"],
         "context": recipe["context"], "seed": settings.get("seed"), "size": settings.get("size"), "steps": settings.get("steps"),
-        "duration_sec": round(recipe["voice_seconds"], 2), "fill": recipe.get("fill") or "", **own,
+        "duration_sec": round(recipe["voice_seconds"], 2), "fill": recipe.get("fill") or "",
+        **own, "is_lost": is_lost,
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from scheduler.client import Scheduler, SchedulerError
-from tests.acceptance.studio import Studio, until
+from tests.acceptance.studio import ROLES, Studio, until
 from tests.integration.test_uploads import portrait, voice
 from tests.integration.web_rig import Caller, signed_in, started
 
@@ -60,6 +60,8 @@ def test_video_is_made_with_ones_own_face_and_again_after_the_role_has_another(
     assert job["total_blocks"] == 6 and job["state"] == "SUCCEEDED"
     page = day_team.get(f"/submit?from={job['id']}", Accept="text/html").body.decode()
     assert f'name="portrait" value="{face["sha256"]}"' in page, "a copy begins with the same files"
+    changed = ROLES.read_text(encoding="utf-8").replace("images/teacher.png", "images/captain.png")
+    assert "teacher" in studio.door.put_roles(changed, ROLES.parent)["changed"]
     again = day_team.post(f"/jobs/{job['id']}/again")
     assert json.loads(studio.wait_for_end(again.json["id"])["recipe"])["portrait_sha256"] == face["sha256"]
     night = signed_in(studio, "night-team")
@@ -71,6 +73,8 @@ def test_video_is_made_with_ones_own_face_and_again_after_the_role_has_another(
     assert content.headers["x-content-type-options"] == "nosniff" and "sandbox" in content.headers["content-security-policy"]
     assert content.headers["content-disposition"].startswith("attachment; filename=portrait-")
     assert day_team.ask("DELETE", f"/uploads/{face['sha256']}", {}).status == 200
+    page = day_team.get(f"/submit?from={job['id']}", Accept="text/html").body.decode()
+    assert "or not here any more" in page, "a copy without the file says so"
     gone = day_team.post(f"/jobs/{job['id']}/again")
     assert (gone.status, gone.json["error"]["code"]) == (409, "asset_missing")
 

@@ -100,6 +100,7 @@ def test_published_spellings_are_commands() -> None:
     top = {name for param in tree["role_scheduler"].params for name in param.opts}
     assert "--preload_roles" in serve
     assert "--validate" in top
+    assert "--output" in {name for param in tree["role_scheduler batch"].params for name in param.opts}
     published = {
         "--size", "--num_clip", "--infer_frames", "--sample_steps", "--sample_guide_scale", "--sample_solver",
         "--enable_online_decode", "--load_lora", "--lora_path_dmd", "--offload_model", "--num_gpus_dit",

@@ -11,11 +11,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from engine.errors import SettingsError
 from engine.vault import memory_file
 from engine.vault.client import VaultClient
 from engine.vault.device_client import DeviceClient
-from engine.vault.device_memory import HANDLE_BYTES, Driver
+from engine.vault.device_memory import HANDLE_BYTES, DeviceMemoryError, Driver
 from engine.worker.store import Store
+
+SHARING_VARIABLE = "GREENROOM_DEVICE_SHARING"
+SHARING_CHOICES = ("on", "off")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class CudaMapper:
         """Milliseconds, whatever the size."""
         try:
             address = self._driver.open(os.pread(descriptor, HANDLE_BYTES, 0))
+        except DeviceMemoryError as error:
+            hint = f"Where the system forbids CUDA IPC, start with {SHARING_VARIABLE}=off: each worker then has its own memory."
+            raise DeviceMemoryError(f"the vault's memory cannot be mapped: {error}", hint=hint) from error
         finally:
             memory_file.close(descriptor)
         tensor = torch.as_tensor(_Raw(address, size), device="cuda")
@@ -80,7 +87,14 @@ class SharedDevice:
 
     @classmethod
     def of(cls, store: Store) -> SharedDevice | None:
-        """That of the store, if it is a vault's; else everything on the device is this process's own."""
+        """That of the store, if it is a vault's; else, or with GREENROOM_DEVICE_SHARING=off, everything on the device is this
+        process's own. Raises SettingsError."""
+        wanted = os.environ.get(SHARING_VARIABLE, SHARING_CHOICES[0])
+        if wanted not in SHARING_CHOICES:
+            hint = f"Use {' or '.join(SHARING_CHOICES)}."
+            raise SettingsError(f"{SHARING_VARIABLE} is {wanted!r}.", field=SHARING_VARIABLE, hint=hint)
+        if wanted == "off":
+            return None
         return cls(DeviceClient(store), CudaMapper()) if isinstance(store, VaultClient) else None
 
     @property

@@ -77,6 +77,7 @@ def memory_check(wanted: list[Demand], studio: Studio) -> Check:
             shape=SHAPES[studio.model], width=largest.setting.width, height=largest.setting.height,
             steps=largest.setting.steps, voice_s=max(one.video_s for one in wanted), text_encoder="host",
             contexts=max(1, studio.usable_slots) if is_processor else 1,
+            has_vault=not is_processor, standbys=0 if is_processor else 1,
             portrait=(largest.role.image_width, largest.role.image_height),
         )  # fmt: skip
         cap = int(studio.device_bytes * memory.USABLE_RATIO)

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.errors import SettingsError
 from engine.vault.client import VaultBusy, VaultClient, VaultFull, VaultGone
 from engine.vault.device_client import DeviceClient
 from engine.worker.device_memory import FileMapper, SharedDevice
+from engine.worker.store import PlainStore
 from tests.integration.vault_rig import VaultProcess
 
 MIB = 1 << 20
@@ -69,6 +71,16 @@ def test_killed_worker_leaves_whole_weights_and_its_context_and_nothing_else(vau
     client.drop_context("job")
     assert not vault.status().device_contexts
     client.close()
+
+
+def test_sharing_can_be_switched_off_and_only_by_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENROOM_DEVICE_SHARING", "off")
+    assert SharedDevice.of(VaultClient("nowhere", "worker:alone")) is None
+    monkeypatch.setenv("GREENROOM_DEVICE_SHARING", "no")
+    with pytest.raises(SettingsError, match="GREENROOM_DEVICE_SHARING is 'no'"):
+        SharedDevice.of(VaultClient("nowhere", "worker:alone"))
+    monkeypatch.delenv("GREENROOM_DEVICE_SHARING")
+    assert SharedDevice.of(PlainStore()) is None
 
 
 def test_worker_that_maps_device_memory_ends_with_its_vault(vault: VaultProcess) -> None:

@@ -89,7 +89,7 @@ accessibility: install
 	fi
 
 test: install browser accessibility lint  ## set-up, style, types and the whole test suite, browser tests included
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 clean:  ## remove what the set-up and the tools made (your data in var/ stays)
 	@if [ -f $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi

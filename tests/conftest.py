@@ -13,7 +13,6 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 
-HOUSES = ("acceptance", "browser", "integration")  # folders of tests that start processes of their own
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -30,14 +29,15 @@ def _own_data_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     yield
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests get the marker of the folder they lie in, so that `-m "not acceptance"` means what it says.
 
-    `make test` runs two at a time: those that start a house one after the other beside all others, file by file.
+    `make test` runs two files at a time: a file's tests share what is made once per file.
     """
     for item in items:
         place = item.path.relative_to(ROOT / "tests")
         for folder in ("acceptance", "browser", "gpu"):
             if folder in place.parts:
                 item.add_marker(folder)
-        item.add_marker(pytest.mark.xdist_group("houses" if place.parts[0] in HOUSES else str(place)))
+        item.add_marker(pytest.mark.xdist_group(str(place)))

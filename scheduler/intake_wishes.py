@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from scheduler.wishing import Wishing
 
-class IntakeWishes:
+
+class IntakeWishes(Wishing):
     """A part of `scheduler.client.Scheduler`; every method raises SchedulerError."""
-
-    def _call(self, command: str, **args: Any) -> dict[str, Any]:
-        raise NotImplementedError
 
     def bring_file(self, kind: str, path: str | Path, name: str | None = None) -> dict[str, Any]:
         """Bring a portrait or voice of one's own (`kind`); its `sha256` is what a request names as `portrait` or `voice`."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler.wishing import Wishing
 
-class ReviewWishes:
+
+class ReviewWishes(Wishing):
     """Notes and verdicts."""
-
-    def _call(self, command: str, **args: Any) -> dict[str, Any]:
-        raise NotImplementedError
 
     def write_note(
         self, job_id: str, text: str, video_s: float | None = None, answers: int | None = None
@@ -26,11 +25,8 @@ class ReviewWishes:
         return self._call("judge", job_id=job_id, verdict=verdict, reason=reason, before=before)
 
 
-class PasswordWishes:
+class PasswordWishes(Wishing):
     """Passwords, as hashes: what was typed stays with who asks."""
-
-    def _call(self, command: str, **args: Any) -> dict[str, Any]:
-        raise NotImplementedError
 
     def set_password(self, user: str, password_hash: str, replaces: float | None = None) -> dict[str, Any]:
         """Keep the scrypt hash of a person's password: `{"user", "session_version", "is_first"}`.

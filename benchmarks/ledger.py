@@ -159,6 +159,7 @@ class Ledger:
         before = self.rows.get(row["follows"])
         is_early = before is not None and before["state"] is not JobState.SUCCEEDED
         self._demand(not is_early, f"{action.job_id} runs before {row['follows']} has succeeded")
+        self._demand(not row["preview"] or row["approved_at"] is not None, f"{action.job_id} runs before its preview is approved")
         finding = self.use.run(row, [self.rows[job_id] for job_id in sorted(set(self.holders.values()))])
         self._demand(finding is None, finding or "")
         self._demand(action.from_block == row["blocks_done"], f"{action.job_id} starts at {action.from_block}")

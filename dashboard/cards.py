@@ -13,7 +13,7 @@ _PUBLIC = (
     *_CARD, "team", "role_version", "is_paused", "is_cancel_requested", "degrade", "rungs", "offer",
     "preemptions", "crashes", "retries", "submitted_at", "started_at", "finished_at", "resume",
     "width", "height", "frames", "video_sha256", "video_bytes",
-    "again_of", "error_code", "error_message", "error_hint",
+    "again_of", "preview", "preview_end", "approved_at", "error_code", "error_message", "error_hint",
 )  # fmt: skip
 _WORDS = ("prompt", "context")
 _BODY = frozenset({

@@ -1,4 +1,4 @@
-"""A job's life in stretches (waited, prepared, made, between, closed), and what the computing of its blocks went into."""
+"""A job's life in stretches (judged, waited, prepared, made, between, closed), and what the computing of its blocks went into."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def phases(job: Row, span: Row, computing_s: float, now: float | None = None) ->
     end = job["finished_at"] or (time.time() if now is None else now)
     begun, first, last = job["started_at"], span["first_at"], span["last_at"]
     is_ended = job["state"] in FINAL_STATES
-    found = {"waited": (begun or end) - job["submitted_at"]}
+    asked = (job["approved_at"] or begun or end) if job["preview"] else job["submitted_at"]
+    found = {"judged": asked - job["submitted_at"], "waited": (begun or end) - asked}
     if begun is not None:
         found["prepared"] = (end if first is None else first - span["first_s"]) - begun
     if first is not None:

@@ -17,8 +17,8 @@ def promises(reads: Reads, role: str, body: dict[str, Any], span: Span) -> list[
         return []
     done = reads.store.role_done(role, span.since, span.until)
     measured = {
-        "start_within_s": [job["started_at"] - job["submitted_at"] for job in done if job["started_at"]],
-        "finish_factor": [(job["finished_at"] - job["submitted_at"]) * FPS / job["frames"] for job in done if job["frames"]],
+        "start_within_s": [job["started_at"] - job["asked_at"] for job in done if job["started_at"]],
+        "finish_factor": [(job["finished_at"] - job["asked_at"]) * FPS / job["frames"] for job in done if job["frames"]],
     }
     found = []
     for rule, values in measured.items():

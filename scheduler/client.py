@@ -75,8 +75,8 @@ class Scheduler(IntakeWishes, ReviewWishes, PasswordWishes):
         """Ask for a video of a role. Without a duration the voice decides; without a priority the role does.
 
         `overrides`: context, preset, size, steps, seed, num_clip, infer_frames, fill, degrade, deadline_sec,
-        start_in_sec, follows, portrait, voice (sha256 of files brought before), idempotency_key.
-        Returns `{"id", "state", "place", "estimate", "decision"}`.
+        start_in_sec, follows, preview_first, portrait, voice (sha256 of files brought before), idempotency_key.
+        Returns `{"id", "state", "place", "estimate", "decision"}`, with preview_first also `preview` and `cost`.
         """
         key = overrides.pop("idempotency_key", None)
         request = {"user": user, "role": role, "duration_sec": duration_sec, "priority": priority, **overrides}

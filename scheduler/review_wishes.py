@@ -21,7 +21,10 @@ class ReviewWishes(Wishing):
         return self._call("change_note", job_id=job_id, number=number, deed=deed)
 
     def judge(self, job_id: str, verdict: str, reason: str = "", before: int = 0) -> dict[str, Any]:
-        """A finished video is `approved` or `rejected`; `before`: number of the verdict that one saw (0: none)."""
+        """A finished video is `approved` or `rejected`; `before`: number of the verdict that one saw (0: none).
+
+        `waiting` of the answer: what becomes of the jobs that waited for it. A job that waits may be named itself.
+        """
         return self._call("judge", job_id=job_id, verdict=verdict, reason=reason, before=before)
 
 

@@ -18,7 +18,8 @@ from scheduler.core.relations import Relations
 
 # What follows from the open jobs is made of them anew; their stories begin again, as after a restart.
 _FROM_JOBS = frozenset({
-    "jobs", "line", "held", "leases", "counts", "scheduled", "reserved", "followers", "alarms", "stories", "ended_stories",
+    "jobs", "line", "held", "leases", "counts", "scheduled", "reserved", "followers", "previews", "alarms", "stories",
+    "ended_stories",
 })  # fmt: skip
 _PLAIN = (int, float, str, bool, type(None), tuple, frozenset)  # a tuple of the core holds nothing that changes
 

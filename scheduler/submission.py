@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine import config, memory
-from engine.catalog import BLOCK_SECONDS, FPS, SHAPES
+from engine.catalog import BLOCK_SECONDS, FPS, PRESETS, SHAPES
 from engine.errors import SettingsError
 from scheduler.errors import SchedulerError
 from scheduler.prompts import render
@@ -20,9 +20,10 @@ _KNOWN: dict[str, tuple[type, ...]] = {
     "preset": (str,), "fill": (str,), "degrade": (str,), "size": (str,), "steps": (int,), "seed": (int,),
     "num_clip": (int,), "infer_frames": (int,),
     "deadline_sec": (int, float), "start_in_sec": (int, float), "follows": (str,),
+    "preview_first": (bool,),
     "portrait": (str,), "voice": (str,),  # sha256 of files of one's own (scheduler.own_files)
 }  # fmt: skip
-_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", dict: "an object"}
+_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", dict: "an object", bool: "true or false"}
 MAX_DURATION_S = 36_000.0
 MAX_AHEAD_S = 30 * 86_400.0
 MAX_SLACK_S = BLOCK_SECONDS  # a duration this much beyond the voice is the same length in blocks
@@ -44,6 +45,7 @@ class Submission:
     deadline_s: float | None = None  # from submission until it is wanted
     start_in_s: float | None = None  # from submission until the time that is to be reserved
     follows: str = ""  # the job of the session whose end lets it begin
+    preview: Submission | None = None  # what is made and judged before it
     warnings: tuple[str, ...] = ()
 
 
@@ -58,7 +60,7 @@ def check_fields(request: Mapping[str, Any]) -> None:
         if name not in _KNOWN:
             raise bad_request(f"Unknown field {name!r}.", name, f"Known fields: {', '.join(sorted(_KNOWN))}.")
         types = _KNOWN[name]
-        if isinstance(value, bool) or not isinstance(value, types):
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise bad_request(f"{name} must be {_TYPE_NAMES[types[-1]]}, not {value!r:.60}.", name)
     for name in ("user", "role"):
         if not request.get(name):
@@ -101,7 +103,7 @@ def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256:
         model=model,
         weights_sha256=weights_sha256,
     )
-    return Submission(
+    made = Submission(
         user=request["user"],
         role=role,
         priority=priority,
@@ -116,6 +118,45 @@ def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256:
         follows=request.get("follows", ""),
         warnings=(*warnings, *rendered.warnings),
     )
+    if not request.get("preview_first"):
+        return made
+    cheap = work_out(preview_request(request, settings), role, model, weights_sha256)
+    if _work(cheap) >= _work(made):
+        raise bad_request(
+            "This video takes no more computing than its preview would.", "preview_first",
+            "Submit it without a preview.", code="preview_not_cheaper",
+        )  # fmt: skip
+    return replace(made, preview=cheap)
+
+
+def preview_request(request: Mapping[str, Any], settings: config.Settings) -> dict[str, Any]:
+    """The request of a video's preview: the same words, portrait, voice and seed, at no more than the preset's cost."""
+    for field in ("start_in_sec", "follows"):
+        if request.get(field):
+            raise bad_request(
+                f"preview_first does not go with {field}: nobody knows when the preview will be approved.", field,
+                "Leave one of them out.", code="preview_unplanned",
+            )  # fmt: skip
+    cheap = PRESETS["preview"]
+    assert cheap.clips is not None, "a preview ends"
+    left_out = ("preview_first", "deadline_sec")
+    return {
+        **{name: value for name, value in request.items() if name not in left_out}, "preset": cheap.name,
+        "size": min(cheap.size, settings.size, key=area), "steps": min(cheap.steps, settings.steps),
+        "num_clip": min(cheap.clips, settings.clips or cheap.clips),
+        "infer_frames": min(cheap.infer_frames, settings.infer_frames), "seed": settings.seed,
+    }  # fmt: skip
+
+
+def area(size: str) -> int:
+    """Pixels of a size such as 384*256."""
+    width, _, height = size.partition("*")
+    return int(width) * int(height)
+
+
+def _work(made: Submission) -> int:
+    """What a video costs, in pixels times steps: enough to say which of two is cheaper."""
+    return made.total_blocks * made.width * made.height * made.recipe.checked_settings().steps
 
 
 def _ahead(request: Mapping[str, Any], field: str) -> float | None:

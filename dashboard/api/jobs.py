@@ -23,6 +23,7 @@ from dashboard.api.models import (
     Submitted,
 )
 from dashboard.api.openapi import documented
+from dashboard.approvals import releases, waits_for
 from dashboard.auth import caller, demand, require
 from dashboard.cards import event_card, job_public
 from dashboard.context import house
@@ -95,6 +96,7 @@ def full_job(job: dict[str, Any]) -> dict[str, Any]:
         shown["hold"] = str(why.reason)
     shown["quality"] = quality_of(reads, job)
     shown["judged"] = verdict_of(reads, job, caller())
+    shown["waits_for"], shown["releases"] = waits_for(reads, job, caller()), releases(reads, job["id"])
     return shown
 
 

@@ -43,6 +43,9 @@ class SubmitJob(Body):
     deadline_sec: float | None = Field(default=None, description="wanted within so many seconds; more urgent as it nears")
     start_in_sec: float | None = Field(default=None, description="reserve a slot for so many seconds from now")
     follows: str | None = Field(default=None, description="a part of a session: begins where this job ends, on its slot")
+    preview_first: bool | None = Field(
+        default=None, description="make a cheap preview now; the video itself waits until somebody has approved that one"
+    )
     portrait: str | None = Field(default=None, description="sha256 of a portrait of one's own, brought before; else the role's")
     voice: str | None = Field(default=None, description="sha256 of a voice of one's own, brought before; else the role's")
 
@@ -238,6 +241,10 @@ class Submitted(BaseModel):
     )
     decision: dict[str, Any] | None
     warnings: list[str] = []
+    preview: dict[str, Any] | None = Field(default=None, description="with preview_first: id, state and place of the preview")
+    cost: dict[str, float | None] | None = Field(
+        default=None, description="with preview_first: predicted preview_gpu_s and gpu_s; null where nothing was measured"
+    )
 
 
 class Switched(BaseModel):

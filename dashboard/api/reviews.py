@@ -87,7 +87,11 @@ def change(job_id: str, number: int) -> Response:
 @documented("reviews", body=Judge)
 @require("see")
 def judge(job_id: str) -> Response:
-    """Approve or reject the finished video. Of two who judge at once the second gets 409 and looks again."""
+    """Approve or reject the finished video, and with it the jobs that wait for this preview (`waiting`: what becomes of them).
+
+    Of two who judge at once the second gets 409 and looks again. A job that waits for its preview may be named itself; where that
+    one failed or was cancelled, approving lets the job go on without a preview.
+    """
     wish, job = read_body(Judge), found_job(job_id)
     if not caller().may_judge(job):
         demand("see_words" if not caller().may_read_words(job) else "judge_own" if caller().owns(job) else "judge")

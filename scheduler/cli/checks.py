@@ -152,7 +152,8 @@ def policy_check(data: Path) -> tuple[Policy, Check]:
 def queue_check(reader: Reader, status: dict[str, Any] | None, now: float, max_queued: int) -> Check:
     """How many wait, for how long, and whether the queue moves."""
     page = reader.queue(now, limit=500)
-    longest_s = max((now - row["submitted_at"] for row in page.rows), default=0.0)
+    waiting = [row for row in page.rows if not row["preview"] or row["approved_at"] is not None]
+    longest_s = max((now - (row["approved_at"] or row["submitted_at"]) for row in waiting), default=0.0)
     is_paused = bool(status and status["queue"]["paused"])
     figures = {"length": page.total, "longest_wait_s": longest_s, "is_paused": is_paused if status else None}
     words = {"length": page.total, "longest": f"{longest_s:.0f}"}

@@ -10,6 +10,7 @@ import typer
 from scheduler.cli.output import AsJson, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door, facts, job_of
 from scheduler.cli.wishes import JobId
+from scheduler.core.job import JobState
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,7 +43,10 @@ def approve(
     data: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Approve a finished video."""
+    """Approve a finished video; jobs that wait for this preview then stand in line.
+
+    A job that waits may be named itself: its preview is meant, or, if there is no video of that one, the job goes on without.
+    """
     _judge(data, job, "approved", reason, as_json)
 
 
@@ -52,17 +56,20 @@ def reject(
     data: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Reject a finished video; whoever ordered it reads the reason."""
+    """Reject a finished video; whoever ordered it reads the reason. Jobs that wait for this preview are cancelled."""
     _judge(data, job, "rejected", reason, as_json)
 
 
 def _judge(data: Path, job: str, verdict: str, reason: str, as_json: bool) -> None:
     """The verdict takes the place of the one that stands now."""
     with facts(data) as reader:
-        job_of(reader, job)
-        before = reader.verdict(job)
+        row = job_of(reader, job)
+        is_meant = row["preview"] and row["approved_at"] is None and row["preview_end"] == JobState.SUCCEEDED
+        before = reader.verdict(row["preview"] if is_meant and row["state"] == JobState.QUEUED else job)
     answer = door(data).judge(job, verdict, reason, before["number"] if before is not None else 0)
     if as_json:
         print_json(answer)
     else:
-        say(f"{job}: {verdict}")
+        say(f"{answer['job_id']}: {verdict}")
+        for waiting in answer["waiting"]:
+            say(f"{waiting['id']}  {waiting['state']}")

@@ -52,6 +52,9 @@ def submit(
     follows: Annotated[
         str | None, typer.Option("--follows", metavar="JOB", help="A part of a session: it begins where this job ends.")
     ] = None,
+    preview_first: Annotated[
+        bool, typer.Option("--preview-first", help="Make a cheap preview now; the video waits until that one is approved.")
+    ] = False,
     idempotency_key: Annotated[
         str | None,
         typer.Option("--idempotency-key", help="The same key with the same request gives the same job back."),
@@ -60,7 +63,8 @@ def submit(
         bool, typer.Option("--what-if", help="Submit nothing: when would it start and end, whom would it delay?")
     ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Stay until the job has ended; exit 0 when it succeeded.")
+        bool,
+        typer.Option("--wait", help="Stay until the job (or its preview, if that is first) has ended; exit 0 when it succeeded."),
     ] = False,
     size: published.Size = None,
     sample_steps: published.SampleSteps = None,
@@ -104,7 +108,8 @@ def submit(
     request: dict[str, Any] = {
         "user": getpass.getuser() if user is None else user, "role": role, "duration_sec": duration, "priority": priority,
         "context": parse_pairs(context) or None, "preset": preset, "fill": fill, "degrade": degrade,
-        "deadline_sec": deadline_sec, "start_in_sec": start_in_sec, "follows": follows, **checked.as_request(),
+        "deadline_sec": deadline_sec, "start_in_sec": start_in_sec, "follows": follows,
+        "preview_first": preview_first or None, **checked.as_request(),
     }  # fmt: skip
     request |= _brought(data, portrait=image, voice=audio)
     if what_if:
@@ -116,7 +121,7 @@ def submit(
     if answer["state"] == JobState.REJECTED:
         raise typer.Exit(ExitCode.DOES_NOT_FIT)
     if wait:
-        raise typer.Exit(wait_for(data, str(answer["id"]), as_json=as_json))
+        raise typer.Exit(wait_for(data, str(answer.get("preview", answer)["id"]), as_json=as_json))
 
 
 def _brought(data: Path, **files: Path | None) -> dict[str, str]:
@@ -164,3 +169,8 @@ def show_submitted(answer: dict[str, Any], notes: tuple[str, ...], *, as_json: b
         say(sentence)
     if decision.get("hint"):
         say(decision["hint"])
+    if preview := answer.get("preview"):
+        seconds = {name: "unknown" if value is None else f"{value:g} s" for name, value in answer["cost"].items()}
+        say(f"preview {preview['id']}  {preview['state']}")
+        say(f"predicted GPU time: {seconds['preview_gpu_s']} for the preview, {seconds['gpu_s']} for the video")
+        say(f"judge it: role_scheduler approve {preview['id']}, or role_scheduler reject {preview['id']} --reason …")

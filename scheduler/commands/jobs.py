@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine import memory
@@ -102,11 +102,40 @@ def accept(
 ) -> dict[str, Any]:  # fmt: skip
     """In the transaction: job row, the core's decision, idempotency key. `own`: files of people that it is made with."""
     if key is not None and (earlier := turn.store.job_of_key(turn.actor.name, key)) is not None:
-        return same_again(turn, earlier, key, fingerprint)
-    job_id = new_job_id(turn.at)
+        answer = same_again(turn, earlier, key, fingerprint)
+    elif made.preview is None:
+        return _enter(house, turn, made, new_job_id(turn.at), key, fingerprint, again_of=again_of, own=own)
+    else:
+        answer = _with_preview(house, turn, made, made.preview, key, fingerprint, own)
+    return {**answer, **_preview_of(house, turn, answer["id"])}
+
+
+def _with_preview(
+    house: House, turn: Turn, made: Submission, cheap: Submission, key: str | None, fingerprint: str, own: Sequence[str]
+) -> dict[str, Any]:  # fmt: skip
+    """The job that waits, then its preview: a job that is rejected leaves none. SchedulerError takes both back."""
+    job_id, preview_id = (f"{new_job_id(turn.at)[:-1]}{last}" for last in "01")  # side by side, and never the same
+    answer = _enter(house, turn, made, job_id, key, fingerprint, own=own, preview=preview_id)
+    if answer["state"] == JobState.REJECTED:
+        return answer
+    preview = _enter(house, turn, cheap, preview_id, None, "", own=own)
+    if preview["state"] == JobState.REJECTED:
+        decision = preview["decision"] or {}
+        raise SchedulerError(
+            409, str(decision.get("reason")), f"Its preview cannot be made: {decision.get('text', {}).get('en', '')}",
+            field="preview_first", hint="Submit it without a preview, or try again later.",
+        )  # fmt: skip
+    return {**_answer(turn, job_id, []), "warnings": answer["warnings"]}
+
+
+def _enter(
+    house: House, turn: Turn, made: Submission, job_id: str, key: str | None, fingerprint: str, *,
+    again_of: str | None = None, own: Sequence[str] = (), preview: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """One job: its row, the core's decision, its key. `preview`: the job that it waits for."""
     ordinal = turn.store.next_ordinal()
     role = made.role
-    times = _times(house, turn, made)
+    times = {**_times(house, turn, made), "preview": preview}
     job = NewJob(
         id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name, role_version=role.version,
         priority=made.priority, degrade=made.degrade, total_blocks=made.total_blocks, context_bytes=made.context_bytes,
@@ -174,6 +203,22 @@ def _answer(turn: Turn, job_id: str, actions: list[Action]) -> dict[str, Any]:
         "estimate": None,  # whoever asks a person's question asks the forecaster next; the daemon waits for nobody
         "decision": decision,
     }
+
+
+def _preview_of(house: House, turn: Turn, job_id: str) -> dict[str, Any]:
+    """Of a job that waits for the approval of its preview: that one, and the GPU seconds predicted of each, where measured."""
+    row = turn.store.job(job_id)
+    cheap = turn.store.job(row["preview"]) if row is not None and row["preview"] else None
+    if row is None or cheap is None:
+        return {}
+    place = place_of(turn.state, cheap["id"]) if cheap["state"] == JobState.QUEUED else None
+    shown = {"id": cheap["id"], "state": cheap["state"], "place": None if place is None else {"place": place[0], "of": place[1]}}
+    return {"preview": shown, "cost": {"preview_gpu_s": _gpu_s(house, cheap), "gpu_s": _gpu_s(house, row)}}
+
+
+def _gpu_s(house: House, row: Mapping[str, Any]) -> float | None:
+    pace_ms = house.reports.block_ms(json.loads(row["recipe"]), row["width"], row["height"], house.devices())
+    return None if pace_ms is None else round(row["total_blocks"] * pace_ms / 1000, 1)
 
 
 def _first_decision(turn: Turn, job_id: str) -> dict[str, Any] | None:

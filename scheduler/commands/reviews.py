@@ -7,6 +7,7 @@ from typing import Any
 
 from scheduler.commands.arguments import Arguments
 from scheduler.commands.house import Handler, House
+from scheduler.core import events
 from scheduler.core.job import JobState
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
@@ -64,7 +65,11 @@ async def change_note(house: House, actor: Actor, args: Arguments) -> dict[str, 
 
 
 async def judge(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
-    """Approve or reject a finished video; `before` is the number of the verdict that the judge saw (0: none)."""
+    """Approve or reject a finished video; `before` is the number of the verdict that the judge saw (0: none).
+
+    Jobs that wait for the approval of this video are let into the line, or end. A job that waits itself may be named in place of
+    its preview; where there is no video of that one, the job goes on without.
+    """
     job_id, verdict, before = args.take("job_id", str), args.take("verdict", str), args.take("before", int)
     reason = plain(args.maybe("reason", str) or "", "reason", 0, MAX_REASON)
     args.done()
@@ -76,13 +81,24 @@ async def judge(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
 
     def act(turn: Turn) -> dict[str, Any]:
         job = _job(turn, job_id)
+        if job["preview"] and job["approved_at"] is None and job["state"] == JobState.QUEUED:
+            if job["preview_end"] != JobState.SUCCEEDED:
+                return {"job_id": job_id, "verdict": verdict, "number": 0, "waiting": [_let_go(turn, job_id, verdict)]}
+            job = _job(turn, job["preview"])
         if job["state"] != JobState.SUCCEEDED:
             raise SchedulerError(409, "not_finished", f"{job_id} has no finished video to judge.", hint="Wait until it is done.")
-        number = turn.store.keep_verdict(job_id, verdict, reason, before, turn.actor, turn.at)
+        number = turn.store.keep_verdict(job["id"], verdict, reason, before, turn.actor, turn.at)
         turn.has_changed = True
-        return {"job_id": job_id, "verdict": verdict, "number": number}
+        waiting = [_let_go(turn, waits, verdict) for waits in turn.store.waiting_for_preview(job["id"])]
+        return {"job_id": job["id"], "verdict": verdict, "number": number, "waiting": waiting}
 
     return await house.ledger.do(act, actor)
+
+
+def _let_go(turn: Turn, job_id: str, verdict: str) -> dict[str, Any]:
+    """What the verdict makes of a job that waited for it."""
+    turn.apply(events.PreviewJudged(at=turn.at, job_id=job_id, is_approved=verdict == "approved"))
+    return {"id": job_id, "state": _job(turn, job_id)["state"]}
 
 
 def plain(text: str, field: str, least: int, most: int) -> str:

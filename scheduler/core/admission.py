@@ -82,7 +82,8 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
                 need if is_tight else None,
             ),
         )  # fmt: skip
-    text = sentence(hold.value, role=job.role, follows=job.follows, wait_s=ceil((job.start_at or event.at) - event.at))
+    words = {"role": job.role, "follows": job.follows, "preview": job.preview}
+    text = sentence(hold.value, **words, wait_s=ceil((job.start_at or event.at) - event.at))
     return Decision(
         verdict=HELD, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
         text=_explained(text, need if is_tight else None),

@@ -18,7 +18,8 @@ def blockers_of(
     """Every blocker, the one that a person reads first at the beginning. Keys: rule, and job, amount, until where known."""
     found: list[dict[str, Any]] = []
     if job.hold in OWN_HOLDS:
-        found.append({"rule": str(job.hold), "job": data.get("follows"), "amount": None, "until": data.get("until")})
+        other_job = data.get("follows") or data.get("preview")
+        found.append({"rule": str(job.hold), "job": other_job, "amount": None, "until": data.get("until")})
     if job.hold is HoldReason.ROLE_UNAVAILABLE and (thing := dict(situation.missing).get(job.role)) is not None:
         found.append(_of("asset_missing") | {"role": job.role, "thing": thing})
     if situation.is_queue_paused:

@@ -37,6 +37,7 @@ class JobSubmitted(Event):
     deadline: float | None = None  # when it is wanted
     start_at: float | None = None  # reserve a slot for this time
     follows: str = ""  # the part of a session before it
+    preview: str = ""  # the job whose approval lets this one into the line; it is submitted next
     slots_needed: int = 1  # slots at once for this one job
     alternatives: tuple[tuple[str, int], ...] = ()  # (rung, context_bytes), best first: what it could be degraded to
     memory: tuple[tuple[str, MemoryKey], ...] = ()  # kinds of memory by rung, "": as asked
@@ -78,6 +79,14 @@ class ConsentAnswered(Event):
 
     job_id: str
     is_agreed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewJudged(Event):
+    """Somebody approved or rejected what the job's preview shows, or lets it go on without one."""
+
+    job_id: str  # the job that waits, not the preview
+    is_approved: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from itertools import islice
 from math import ceil
 from typing import Any
 
+from scheduler.core.approval import code_of
 from scheduler.core.blockers import blockers_of, excluder_of, full_stage_of
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.job import OWN_HOLDS, HoldReason, Job, JobState
@@ -98,6 +99,8 @@ def explain(
         data |= {"other_role": other.role, "other_job": other.job_id, "slot": other.slot}
     elif reason is HoldReason.AWAITING_TURN:
         data["follows"] = job.follows
+    elif reason is HoldReason.APPROVAL:
+        data |= {"preview": job.preview, "preview_end": job.preview_end}
     elif reason is HoldReason.SCHEDULED:
         data |= {"until": job.start_at, "wait_s": max(0, ceil((job.start_at or at) - at))}
     data["blockers"] = blockers_of(job, situation, reason, data, ahead)
@@ -107,7 +110,7 @@ def explain(
         return Explanation(reason=reason, text=sentence_of(reason.value, full, used=full.used, limit=full.limit), data=data)
     if reason is HoldReason.AWAITING_CONSENT:
         return Explanation(reason=reason, text=sentence_at(reason.value, data["rung"]), data=data)
-    code = reason.value
+    code = code_of(job) if reason is HoldReason.APPROVAL else reason.value
     if reason is HoldReason.ROLE_UNAVAILABLE and (thing := dict(situation.missing).get(job.role)) is not None:
         return Explanation(reason=reason, text=sentence_of_file("asset_missing", thing, role=job.role), data=data)
     if reason is HoldReason.WAITING_FOR_SLOT and (not ahead or data.get("place") == 1):

@@ -211,6 +211,13 @@ def _check_queued(state: State, job: Job, findings: list[str]) -> None:
         findings.append(f"{job.id} stands in line before {job.follows} has ended, or nobody waits to tell it")
     if job.hold is HoldReason.AWAITING_TURN and job.follows not in state.jobs:
         findings.append(f"{job.id} waits for {job.follows}, which has ended")
+    if job.is_unapproved and job.id in state.line:
+        findings.append(f"{job.id} stands in line before its preview {job.preview} is approved")
+    is_told = job.id in state.previews.get(job.preview, ()) and not job.preview_end
+    if job.is_unapproved and job.preview in state.jobs and not is_told:
+        findings.append(f"{job.id} will not hear how its preview {job.preview} ends")
+    if (job.hold is HoldReason.APPROVAL) and not job.is_unapproved:
+        findings.append(f"{job.id} waits for an approval that it has")
     if (job.id in state.scheduled) != (job.hold is HoldReason.SCHEDULED):
         findings.append(f"{job.id} has hold {job.hold}, among the scheduled: {job.id in state.scheduled}")
     if job.hold not in OWN_HOLDS and job.not_before > state.now:
@@ -224,6 +231,8 @@ def _check_owned(state: State, job: Job, lease_ids: set[str], findings: list[str
         findings.append(f"{job.id} is {job.state} with slot {job.slot}, lease {job.lease_id}, hold {job.hold}")
         return
     lease_ids.add(job.lease_id)
+    if job.is_unapproved:
+        findings.append(f"{job.id} is {job.state}, and nobody has approved its preview {job.preview}")
     if job.lease_id != f"{job.id}-{job.leases}":
         findings.append(f"{job.id} holds lease {job.lease_id}, but the last one granted is number {job.leases}")
     if state.slots[job.slot].job_id != job.id:

@@ -56,6 +56,7 @@ class HoldReason(StrEnum):
     EXCLUDED = "excluded"  # a running role may not share with its role
     SCHEDULED = "scheduled"  # reserved for a time of day that has not come
     AWAITING_TURN = "awaiting_turn"  # the part of the session before it has not ended
+    APPROVAL = "approval"  # nobody has approved its preview yet
     RETRYING = "retrying"  # failed with a cause that a retry can help; back-off runs
 
 
@@ -63,7 +64,7 @@ class HoldReason(StrEnum):
 # situation (see `explain.hold_of`) or only say how the job came back to the line.
 OWN_HOLDS = frozenset(
     {HoldReason.PAUSED, HoldReason.AWAITING_CONSENT, HoldReason.ROLE_UNAVAILABLE, HoldReason.RETRYING, HoldReason.SCHEDULED,
-     HoldReason.AWAITING_TURN}
+     HoldReason.AWAITING_TURN, HoldReason.APPROVAL}
 )  # fmt: skip
 
 
@@ -85,6 +86,7 @@ class Job:
     deadline: float | None = None  # when its requester wants it finished
     follows: str = ""  # in a session: the job whose end lets it begin, on the same slot
     start_at: float | None = None  # reserved: it begins at this time, not before
+    preview: str = ""  # the cheap job whose approval lets it into the line
     state: JobState = JobState.SUBMITTED
     hold: HoldReason | None = None
     blocks_done: int = 0
@@ -103,6 +105,13 @@ class Job:
     rungs: str = ""  # the setting it has come down to, "steps=3"; empty: as asked
     offer: str = ""  # the setting that its requester is asked about
     offered_at: float = 0.0
+    preview_end: str = ""  # the state in which its preview ended; empty: it is open
+    approved_at: float | None = None  # when somebody approved its preview
+
+    @property
+    def is_unapproved(self) -> bool:
+        """Does it wait for somebody's word on its preview?"""
+        return bool(self.preview) and self.approved_at is None
 
     def outranks_margin(self, urgent_priority: int) -> bool:
         """May it stop others whatever the lead, and is stopped by nobody? Urgent jobs, and reserved ones when in line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scheduler.core import events, healing, policy_change, reports, upkeep, wishes, workers
+from scheduler.core import approval, events, healing, policy_change, reports, upkeep, wishes, workers
 from scheduler.core.actions import Action
 from scheduler.core.assignment import assign
 from scheduler.core.state import State, Turn
@@ -22,6 +22,7 @@ HANDLERS: dict[type[events.Event], Handler] = {
     events.ResumeRequested: wishes.resume,
     events.PriorityChanged: wishes.reprioritise,
     events.ConsentAnswered: wishes.consent,
+    events.PreviewJudged: approval.judge,
     events.QueuePaused: wishes.pause_queue,
     events.QueueResumed: wishes.resume_queue,
     events.RoleChanged: wishes.change_role,

@@ -149,6 +149,22 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "It is the next part of a session; it begins when {follows} has ended.",
         "zh": "它是会话的下一段；{follows} 结束后开始。",
     },
+    "approval": {
+        "en": "Its preview {preview} is being made; it starts when somebody has approved that one.",
+        "zh": "其预览 {preview} 正在制作；获批准后才开始。",
+    },
+    "approval_ready": {
+        "en": "Its preview {preview} is ready; it waits for somebody to approve or reject it.",
+        "zh": "其预览 {preview} 已完成；等待有人批准或拒绝。",
+    },
+    "approval_failed": {
+        "en": "Its preview {preview} failed. Approve this job to make it without a preview, or cancel it.",
+        "zh": "其预览 {preview} 失败。可批准本任务以跳过预览直接制作，或取消本任务。",
+    },
+    "approval_cancelled": {
+        "en": "Its preview {preview} was cancelled. Approve this job to make it without a preview, or cancel it.",
+        "zh": "其预览 {preview} 已被取消。可批准本任务以跳过预览直接制作，或取消本任务。",
+    },
     "unknown_predecessor": {
         "en": "{follows} is no open job, so nothing can follow it. What would fit: a job that waits or runs.",
         "zh": "{follows} 不是未完成的任务，无法接续。可用：排队或运行中的任务。",

@@ -80,6 +80,7 @@ class State:
         self.scheduled: dict[str, Job] = {}  # those among the held whose reserved time has not come
         self.reserved: dict[str, Job] = {}  # open jobs that were promised a time of day
         self.followers: dict[str, str] = {}  # open job → the part of its session that comes next
+        self.previews: dict[str, list[str]] = {}  # preview that has not ended → the open jobs that wait for its approval
         self.counts = Counts()
         self.spent = Spent()
         self.alarms: list[tuple[float, int, str]] = []  # heap: back-offs and consents that end
@@ -261,12 +262,14 @@ class State:
             return [lead]
         return [lead, *(slot for slot in self.slots if slot.lead == lead.number and slot.job_id == job.id)]
 
-    def hold_for(self, job: Job, at: float, otherwise: HoldReason) -> HoldReason:
-        """The job's own reason to stand outside the line, or `otherwise`."""
-        if job.is_paused:
+    def hold_for(self, job: Job, at: float, otherwise: HoldReason, ended: HoldReason | None = None) -> HoldReason:
+        """The job's own reason to stand outside the line, or `otherwise`. `ended`: a reason that ends just now."""
+        if job.is_paused and ended is not HoldReason.PAUSED:
             return HoldReason.PAUSED
         if job.role in self.unavailable_roles:
             return HoldReason.ROLE_UNAVAILABLE
+        if job.is_unapproved and ended is not HoldReason.APPROVAL:
+            return HoldReason.APPROVAL
         if job.follows in self.jobs:
             return HoldReason.AWAITING_TURN
         if job.start_at is not None and job.start_at > at:
@@ -293,6 +296,8 @@ class State:
             self.reserved[job.id] = job
         if job.follows:
             self.followers.setdefault(job.follows, job.id)
+        if job.is_unapproved and not job.preview_end:
+            self.previews.setdefault(job.preview, []).append(job.id)
 
     def _enqueue(self, job: Job) -> None:
         self.counts.enter(job)
@@ -329,6 +334,10 @@ class State:
             del self.ended_stories[next(iter(self.ended_stories))]
         if self.followers.get(job.follows) == job.id:
             del self.followers[job.follows]
+        for waiting in self.previews.pop(job.id, ()):
+            if (run := self.jobs.get(waiting)) is not None:
+                fields: dict[str, Any] = {"preview_end": str(job.state)}
+                self.move(turn, run, JobState.QUEUED, Tag.PREVIEW_ENDED, fields, {"preview": job.id, "as": str(job.state)})
         if job.state is JobState.REJECTED:
             return
         turn.effects.append(DropContext(job.id))

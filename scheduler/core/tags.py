@@ -22,6 +22,8 @@ class Tag(StrEnum):
     JOB_RESUMED = "job:resumed"
     JOB_REPRIORITISED = "job:reprioritised"
     JOB_CONSENTED = "job:consented"
+    JOB_APPROVED = "job:approved"
+    PREVIEW_ENDED = "preview:ended"
     JOB_CANCEL_REQUESTED = "job:cancel-requested"
     JOB_CANCELLED = "job:cancelled"
     JOB_SUCCEEDED = "job:succeeded"

@@ -23,7 +23,7 @@ def submit(state: State, event: events.JobSubmitted, turn: Turn) -> bool:
         id=event.job_id, ordinal=event.ordinal, user=event.user, team=event.team, role=event.role,
         priority=event.priority, submitted_at=turn.at, total_blocks=event.total_blocks,
         context_bytes=event.context_bytes, degrade=event.degrade, block_ms=event.block_ms, deadline=event.deadline,
-        start_at=event.start_at, follows=event.follows,
+        start_at=event.start_at, follows=event.follows, preview=event.preview,
     )  # fmt: skip
     decision = admit(state, job, event)
     body = {"decision": decision.to_mapping()}
@@ -92,7 +92,7 @@ def resume(state: State, event: events.ResumeRequested, turn: Turn) -> bool:
         return _illegal(state, job, turn, "resume", "It is not paused.")
     fields: dict[str, Any] = {"is_paused": False}
     if job.state is JobState.QUEUED and job.hold is not HoldReason.AWAITING_CONSENT:
-        fields["hold"] = _hold_without_pause(state, job, turn.at)
+        fields["hold"] = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT, ended=HoldReason.PAUSED)
     state.move(turn, job, job.state, Tag.JOB_RESUMED, fields)
     return job.id in state.line
 
@@ -187,13 +187,3 @@ def _find(state: State, job_id: str, turn: Turn, wish: str) -> Job | None:
 def _illegal(state: State, job: Job, turn: Turn, wish: str, reason: str) -> bool:
     turn.refuse("illegal_move", f"Cannot {wish} job {job.id}: {reason}", story=state.story(job.id))
     return False
-
-
-def _hold_without_pause(state: State, job: Job, at: float) -> HoldReason:
-    if job.role in state.unavailable_roles:
-        return HoldReason.ROLE_UNAVAILABLE
-    if job.follows in state.jobs:
-        return HoldReason.AWAITING_TURN
-    if job.start_at is not None and job.start_at > at:
-        return HoldReason.SCHEDULED
-    return HoldReason.RETRYING if job.not_before > at else HoldReason.WAITING_FOR_SLOT

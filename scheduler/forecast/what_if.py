@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.catalog import SHAPES
@@ -14,7 +15,7 @@ from scheduler.core.job import JobState
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
-from scheduler.forecast.told import told_of
+from scheduler.forecast.told import LEAST_RUNS, told_of
 from scheduler.forecast.witness import Request
 from scheduler.job_ladder import Picture, job_ladder, settings_below
 from scheduler.memory_kinds import kind_at
@@ -22,6 +23,7 @@ from scheduler.registry import Role
 from scheduler.simulation.history import preset_of
 
 NOT_YET = "what-if"  # the id of a job that nobody submitted
+PREVIEW = "what-if-preview"  # what it would wait for
 LEAST_DELAY_S = 1.0
 MOST_SHOWN = 50
 
@@ -45,7 +47,7 @@ def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role
         events.JobSubmitted(
             at=state.now, job_id=NOT_YET, ordinal=state.last_ordinal + 1, user=wish.user, team=wish.team, role=wish.role,
             priority=wish.priority, total_blocks=wish.blocks, context_bytes=made.context_bytes, degrade=made.degrade,
-            block_ms=max(1, round(estimator.paces.prior(wish).seconds * 1000)),
+            block_ms=max(1, round(estimator.paces.prior(wish).seconds * 1000)), preview=PREVIEW if made.preview else "",
             **settings_below(job_ladder(
                 model, made.recipe.settings, Picture(width=role.image_width, height=role.image_height), has_begun=False,
                 kind_at=kind_at(state.memory, model),
@@ -57,6 +59,8 @@ def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role
     scaled = framed(made.role.image_width, made.role.image_height, made.width, made.height)
     picture = {"width": made.width, "height": made.height, "scaled": scaled[:2], "left": scaled[2], "top": scaled[3]}
     answer: dict[str, Any] = {"decision": decision, "blocks": wish.blocks, "priority": wish.priority, "picture": picture}
+    if made.preview is not None:
+        answer["cost"] = _cost(estimator, wish, made.preview)
     if job is None or job.state is JobState.REJECTED:
         return {**answer, "estimate": None, "estimate_state": "rejected", "delays": []}
     estimator.requests[NOT_YET] = wish
@@ -72,6 +76,15 @@ def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role
         for delay, name in worst[:MOST_SHOWN]
     ]
     return {**answer, **told_of(found.get(NOT_YET), state.now, estimator.runs, "held"), "delays": delays, "delayed": len(worst)}
+
+
+def _cost(estimator: Estimator, wish: Request, cheap: submission.Submission) -> dict[str, float | None]:
+    """GPU seconds that are predicted of the preview and of the video; None while too little was measured."""
+    if estimator.runs < LEAST_RUNS:
+        return {"preview_gpu_s": None, "gpu_s": None}
+    preview = replace(wish, blocks=cheap.total_blocks, preset=preset_of(cheap.recipe.to_json()))
+    seconds = [round(estimator.paces.prior(one).seconds * one.blocks, 1) for one in (preview, wish)]
+    return {"preview_gpu_s": seconds[0], "gpu_s": seconds[1]}
 
 
 def as_request(request: Mapping[str, Any]) -> dict[str, Any]:

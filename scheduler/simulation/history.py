@@ -24,7 +24,7 @@ def trace_of(reader: Reader, since: float = 0.0, until: float = END_OF_TIME) -> 
     starts = [row["submitted_at"] for row in rows] + [fault.at for fault in faults]
     zero = min(starts, default=0.0)
     return Trace(
-        jobs=tuple(_job(row, zero) for row in rows),
+        jobs=tuple(sorted((_job(row, zero) for row in rows), key=lambda job: job.at)),
         faults=tuple(TraceFault(at=fault.at - zero, event=fault.event, slot=fault.slot) for fault in faults),
     )
 

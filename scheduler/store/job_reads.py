@@ -119,6 +119,14 @@ class JobReads(Reads):
         """`job_id` and `request_sha256` of an idempotency key that the actor has used, or None."""
         return self._row(sql.SELECT_IDEMPOTENT, (actor, key))
 
+    def waiting_for_preview(self, job_id: str) -> list[str]:
+        """Ids of the jobs that wait for the approval of this preview."""
+        return [row["id"] for row in self._rows(sql.SELECT_WAITING_FOR_PREVIEW, (job_id,))]
+
+    def runs_of_preview(self, job_id: str) -> list[Row]:
+        """The jobs whose preview this job is, in order of acceptance, whatever became of them."""
+        return [_flagged(row) for row in self._rows(sql.SELECT_RUNS_OF_PREVIEW, (job_id,))]
+
     def next_ordinal(self) -> int:
         """The next place in the order of acceptance; sure only inside the writer's transaction."""
         return int(self._value(sql.SELECT_NEXT_ORDINAL))

@@ -44,6 +44,7 @@ class NewJob:
     deadline: float | None = None
     start_at: float | None = None
     follows: str = ""
+    preview: str = ""
 
 
 class JobWrites(Transactional):
@@ -69,6 +70,7 @@ class JobWrites(Transactional):
             "priority": job.priority, "degrade": job.degrade, "total_blocks": job.total_blocks,
             "recipe_sha256": canonical_sha256(dict(job.recipe)),
             **({"again_of": job.again_of} if job.again_of else {}),
+            **({"preview": job.preview} if job.preview else {}),
         }  # fmt: skip
         if idempotency_key is not None:
             row = self._connection.execute(sql.SELECT_IDEMPOTENT, (actor.name, idempotency_key)).fetchone()

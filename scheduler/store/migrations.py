@@ -6,6 +6,7 @@ from scheduler.audit.guards import TRIGGERS
 from scheduler.store.database import Database, Migrations
 from scheduler.store.password_schema import PASSWORDS
 from scheduler.store.plans_schema import PLANS
+from scheduler.store.preview_schema import PREVIEWS
 from scheduler.store.quality_schema import QUALITY
 from scheduler.store.review_schema import REVIEWS
 from scheduler.store.uploads_schema import UPLOADS
@@ -381,4 +382,11 @@ def reviews(db: Database) -> None:
 def passwords(db: Database) -> None:
     """Hashes of passwords."""
     for statement in PASSWORDS:
+        db.conn.execute(statement)
+
+
+@migrations()
+def previews(db: Database) -> None:
+    """Jobs that wait for the approval of a preview, and the group of who acted."""
+    for statement in PREVIEWS:
         db.conn.execute(statement)

@@ -233,7 +233,7 @@ CREATE TABLE jobs (
   error_code TEXT,
   error_message TEXT,
   error_hint TEXT
-, leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0, rungs TEXT NOT NULL DEFAULT '', offer TEXT NOT NULL DEFAULT '', offered_at REAL NOT NULL DEFAULT 0, asked TEXT, block_ms INTEGER NOT NULL DEFAULT 480, deadline REAL, leased_at REAL NOT NULL DEFAULT 0, start_at REAL, follows TEXT NOT NULL DEFAULT '') STRICT;
+, leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0, rungs TEXT NOT NULL DEFAULT '', offer TEXT NOT NULL DEFAULT '', offered_at REAL NOT NULL DEFAULT 0, asked TEXT, block_ms INTEGER NOT NULL DEFAULT 480, deadline REAL, leased_at REAL NOT NULL DEFAULT 0, start_at REAL, follows TEXT NOT NULL DEFAULT '', preview TEXT NOT NULL DEFAULT '', preview_end TEXT NOT NULL DEFAULT '', approved_at REAL) STRICT;
 
 CREATE TABLE login_links (
   token_sha256 TEXT PRIMARY KEY,
@@ -413,6 +413,8 @@ CREATE INDEX audit_action ON audit(action, seq);
 
 CREATE INDEX audit_actor ON audit(actor, seq);
 
+CREATE INDEX audit_actor_group ON audit(json_extract(body, '$.actor_group'), seq) WHERE actor != 'system';
+
 CREATE INDEX audit_at ON audit(at_utc);
 
 CREATE INDEX audit_object ON audit(object, seq);
@@ -422,6 +424,8 @@ CREATE INDEX audit_trouble ON audit(outcome, seq) WHERE outcome != 'success';
 CREATE INDEX forecasts_at ON forecasts(at);
 
 CREATE INDEX jobs_finished ON jobs(finished_at, ordinal);
+
+CREATE INDEX jobs_preview ON jobs(preview) WHERE preview != '';
 
 CREATE INDEX jobs_priority ON jobs(priority, ordinal);
 

@@ -97,7 +97,9 @@ def test_job_page_plays_while_the_video_is_made_and_after(open_page: Open, studi
 
 
 def test_note_at_a_moment_is_seen_by_another_at_once_and_a_verdict_by_its_requester(open_page: Open, studio: Studio) -> None:
-    job_id = submit(studio, "day-team", "teacher", 2.4)
+    wish = {"user": "day-team", "role": "teacher", "duration_sec": 2.4, "preview_first": True}
+    asked = studio.door.submit(wish)
+    job_id, waiting = asked["preview"]["id"], asked["id"]
     studio.wait_for_end(job_id)
     page = open_page(f"/dashboard/jobs/{job_id}", "day-team")
     judge = open_page(f"/dashboard/jobs/{job_id}", "dora", "designer", allowed=("422",))
@@ -118,10 +120,17 @@ def test_note_at_a_moment_is_seen_by_another_at_once_and_a_verdict_by_its_reques
     judge.locator("#note-words").fill(f"{evil} indeed")
     judge.get_by_role("button", name="Write the note").click()
     expect(page.locator("li[data-note]").first).to_contain_text(f"{evil} indeed", timeout=15_000)
-    judge.get_by_role("button", name="Reject").click()
-    expect(judge.locator("#judge .error")).to_contain_text("A rejection says why")
-    judge.locator("#judge input[name=reason]").fill(evil)
-    judge.get_by_role("button", name="Reject").click()
+    expect(page.locator("[data-releases]")).to_contain_text("reject it and that video is cancelled")
+    judge.locator("[data-releases] a").click()
+    preview = judge.locator("[data-approval=SUCCEEDED]")
+    expect(preview.get_by_role("button", name="Approve")).to_be_visible()
+    preview.get_by_role("button", name="Reject").click()
+    expect(preview.locator(".error")).to_contain_text("A rejection says why")
+    preview.locator("input[name=reason]").fill(evil)
+    preview.get_by_role("button", name="Reject").click()
+    expect(judge.locator("#job .status [data-state-word]")).to_have_text("cancelled", timeout=15_000)
+    expect(preview).to_contain_text(evil)
+    assert studio.job(waiting)["error_code"] == "preview_rejected"
     expect(page.locator(".status .verdict")).to_have_text("✕ rejected", timeout=15_000)
     expect(page.get_by_role("link", name="Make it again with changes")).to_be_visible()
     expect(page.locator("#judge")).to_have_count(0)

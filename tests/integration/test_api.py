@@ -349,3 +349,33 @@ def by_password(studio: Studio, name: str, password: str) -> Answer:
     caller = Caller(studio.port)
     form = {"csrf": form_token(caller.get("/login", Accept="text/html").body.decode()), "user": name, "password": password}
     return caller.post("/login", urlencode(form), Content_Type="application/x-www-form-urlencoded", Accept="text/html")
+
+
+def test_expensive_video_waits_for_the_approval_of_its_preview(studio: Studio) -> None:
+    anna, dora = by_token(studio, "anna"), by_token(studio, "dora", "designer")
+    wish = {"role": "teacher", "duration_sec": 1.4, "preview_first": True}
+    asked = anna.post("/jobs", wish, Idempotency_Key="preview-1").json
+    main, preview = asked["id"], asked["preview"]["id"]
+    assert asked["decision"]["reason"] == "approval" and set(asked["cost"]) == {"preview_gpu_s", "gpu_s"}
+    again = anna.post("/jobs", wish, Idempotency_Key="preview-1").json
+    assert (again["id"], again["preview"]["id"]) == (main, preview), "the same key makes no second pair"
+    studio.wait_for_end(preview)
+    until(lambda: anna.get(f"/jobs/{main}").json["waits_for"]["state"] == "SUCCEEDED", "the preview is there", 15)
+    shown = anna.get(f"/jobs/{main}").json
+    assert (shown["state"], shown["hold"], shown["waits_for"]["id"]) == ("QUEUED", "approval", preview)
+    assert not shown["waits_for"]["may_judge"] and preview in shown["why"]["text"]["zh"]
+    assert dora.get(f"/jobs/{preview}").json["releases"] == [
+        {"id": main, "state": "QUEUED", "is_open": True, "gpu_s": shown["waits_for"]["gpu_s"]}
+    ]
+    assert anna.post(f"/jobs/{main}/verdict", {"verdict": "approved"}).status == 403, "who ordered it has not judge_own"
+    answer = dora.post(f"/jobs/{main}/verdict", {"verdict": "approved"}).json
+    assert answer["job_id"] == preview and [one["id"] for one in answer["waiting"]] == [main]
+    studio.wait_for_end(main)
+    row = studio.reader.last_entry_of(f"job:{main}", "job:approved")
+    assert row is not None and row["actor"] == "user:dora" and row["body"]["waited_s"] > 0
+    rejected = anna.post("/jobs", wish).json
+    studio.wait_for_end(rejected["preview"]["id"])
+    dora.post(f"/jobs/{rejected['preview']['id']}/verdict", {"verdict": "rejected", "reason": "too dark"})
+    ended = anna.get(f"/jobs/{rejected['id']}").json
+    assert (ended["state"], ended["error_code"]) == ("CANCELLED", "preview_rejected")
+    assert ended["waits_for"]["verdict"]["reason"] == "too dark"

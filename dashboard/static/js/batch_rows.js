@@ -36,6 +36,13 @@ function outcome(item) {
   return place;
 }
 
+const length = (seconds) => (seconds == null ? "–" : formats.duration(seconds));
+
+function computing(item) {
+  const whole = length(item.compute_s);
+  return "preview_compute_s" in item ? `${whole} · ${t("js.batch_preview", { length: length(item.preview_compute_s) })}` : whole;
+}
+
 export function line(item) {
   const row = document.createElement("tr");
   row.classList.toggle("refused", Boolean(item.error));
@@ -48,7 +55,7 @@ export function line(item) {
   name.scope = "row";
   row.append(
     cell([item.source, item.number].filter(Boolean).join(" "), "small muted"), name, cell(item.role), prompt,
-    cell(item.seconds == null ? "" : formats.duration(item.seconds), "num nowrap"), cell(item.compute_s == null ? "–" : formats.duration(item.compute_s), "num nowrap"),
+    cell(item.seconds == null ? "" : formats.duration(item.seconds), "num nowrap"), cell(computing(item), "num nowrap"),
     cell(item.priority, "num"), outcome(item),
   );
   return row;

@@ -24,6 +24,7 @@ export function toast(text) {
 }
 
 function typed(input) {
+  if (input.type === "checkbox") return true; // one that is not ticked is left out
   const kind = input.dataset.type || (input.type === "number" ? "integer" : "text");
   if (kind === "integer" || kind === "number") return Number(input.value);
   return input.value;
@@ -33,7 +34,7 @@ function typed(input) {
 export function collect(form) {
   const body = {};
   for (const input of form.elements) {
-    if (!input.name || input.matches(":disabled, button") || (input.type === "radio" && !input.checked)) continue;
+    if (!input.name || input.matches(":disabled, button") || (/radio|checkbox/.test(input.type) && !input.checked)) continue;
     const [first, second] = input.name.split(/\.(.*)/);
     if (second) (body[first] ||= {})[second] = input.value;
     else if (input.value !== "") body[first] = typed(input);

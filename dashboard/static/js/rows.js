@@ -3,7 +3,7 @@ import { fill, finals, formats, named, shapes, t } from "./words.js";
 import { isHeld, on } from "./live.js";
 import { pulse } from "./header.js";
 
-const own = new Set(["paused", "awaiting_consent", "role_unavailable", "retrying", "scheduled", "awaiting_turn"]);
+const own = new Set(["paused", "awaiting_consent", "role_unavailable", "retrying", "scheduled", "awaiting_turn", "approval"]);
 const find = (selector, root = document) => root.querySelector(selector);
 const byJob = (id, root) => root.querySelector(`tr[data-job="${CSS.escape(id)}"]`);
 

@@ -20,6 +20,11 @@ function unknown(answer) {
   return answer.estimate_state === "rejected" ? answer.decision?.text?.[language] ?? "" : named("expect.unknown", answer.estimate_state);
 }
 
+function cost({ preview_gpu_s: preview, gpu_s: whole }) {
+  const length = (seconds) => (seconds === null ? "–" : formats.duration(seconds));
+  return t("js.would_cost", { preview: length(preview), whole: length(whole) });
+}
+
 function delayItem(delay) {
   const item = document.createElement("li");
   const link = document.createElement("a");
@@ -39,7 +44,7 @@ function show(panel, answer) {
   const found = answer.error ? null : times(answer);
   part(panel, "words").textContent = answer.error
     ? [answer.error.message, answer.error.hint].filter(Boolean).join(" ")
-    : found ? t("js.would", found) : unknown(answer);
+    : found ? t("js.would", found) : answer.cost ? cost(answer.cost) : unknown(answer);
   part(panel, "delays").textContent = answer.error || answer.estimate_state === "rejected" ? "" : delayWords(answer);
   part(panel, "whom").replaceChildren(...(answer.delays ?? []).slice(0, 5).map(delayItem));
 }

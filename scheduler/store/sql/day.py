@@ -13,12 +13,16 @@ SELECT_FINISHED = """
 SELECT count(*) AS jobs, coalesce(sum(frames), 0) AS frames FROM jobs
 WHERE finished_at >= ? AND finished_at < ? AND state = 'SUCCEEDED'"""
 COUNT_ERROR_CODE = "SELECT count(*) FROM jobs WHERE finished_at >= ? AND state = 'FAILED' AND error_code = ?"
-# Rows lie in the order of acceptance, so the first queued row is the one that waits longest.
-SELECT_OLDEST_WAITING = "SELECT submitted_at FROM jobs WHERE state = 'QUEUED' ORDER BY rowid LIMIT 1"
+# Rows lie in the order of acceptance, so the first queued row is the one that waits longest. What waits for somebody's word on
+# its preview does not wait for the house; from the approval on it does.
+SELECT_OLDEST_WAITING = """
+SELECT coalesce(approved_at, submitted_at) FROM jobs
+WHERE state = 'QUEUED' AND (preview = '' OR approved_at IS NOT NULL) ORDER BY rowid LIMIT 1"""
 COUNT_OPEN = """
 SELECT count(*) AS total, coalesce(sum(user = ?), 0) AS mine FROM jobs WHERE state IN (SELECT value FROM json_each(?))"""
 SELECT_ROLE_DONE = """
-SELECT id, submitted_at, started_at, finished_at, frames, preemptions FROM jobs INDEXED BY jobs_finished
+SELECT id, coalesce(approved_at, submitted_at) AS asked_at, started_at, finished_at, frames, preemptions
+FROM jobs INDEXED BY jobs_finished
 WHERE finished_at >= ? AND finished_at < ? AND role = ? AND state = 'SUCCEEDED' ORDER BY finished_at DESC LIMIT ?"""
 SELECT_BLOCK_SPAN = """
 SELECT min(made_at) AS first_at, max(made_at) AS last_at,
@@ -30,7 +34,7 @@ SELECT_ACTION_OF = """
 SELECT seq, at_utc, actor, action, object, outcome, body FROM audit WHERE object = ? AND +action = ? AND seq >= ?
 ORDER BY seq DESC LIMIT ?"""
 SELECT_WAITS = """
-SELECT role, team, started_at - submitted_at AS wait_s FROM jobs
+SELECT role, team, started_at - coalesce(approved_at, submitted_at) AS wait_s FROM jobs
 WHERE started_at IS NOT NULL AND ordinal > coalesce(
   (SELECT ordinal FROM jobs WHERE submitted_at < ? ORDER BY ordinal DESC LIMIT 1), 0)"""
 SELECT_TEAM_SHARES = """

@@ -10,6 +10,7 @@ MOVABLE_COLUMNS = frozenset({
     "started_at", "finished_at", "resume", "width", "height", "frames", "video_path", "video_sha256",
     "video_bytes", "recipe",
     "error_code", "error_message", "error_hint", "rungs", "offer", "offered_at", "leased_at",
+    "preview_end", "approved_at",
 })  # fmt: skip
 # What a report adds beside a move: shown to people, decided on by nobody.
 NOTE_COLUMNS = frozenset({
@@ -20,7 +21,7 @@ NOTE_COLUMNS = frozenset({
 NEW_COLUMNS = (
     "id", "ordinal", "user", "team", "role", "role_version", "priority", "state", "degrade", "total_blocks",
     "context_bytes", "submitted_at", "width", "height", "recipe", "again_of",
-    "block_ms", "deadline", "start_at", "follows",
+    "block_ms", "deadline", "start_at", "follows", "preview",
 )  # fmt: skip
 BLOCK_COLUMNS = (
     "job_id", "block", "lease_id", "frames", "seconds", "latents_sha256", "frames_sha256", "fragment_sha256",
@@ -43,10 +44,13 @@ CORE_COLUMNS = (  # the fields of scheduler.core.job.Job
     "state", "hold", "blocks_done", "slot", "lease_id", "lease_until", "is_cancel_requested", "is_paused",
     "preemptions", "crashes", "not_before", "leases", "retries", "started_at",
     "rungs", "offer", "offered_at", "block_ms", "deadline", "start_at",
-    "follows", "leased_at",
+    "follows", "leased_at", "preview", "preview_end", "approved_at",
 )  # fmt: skip
 SELECT_CORE_BY_STATES = f"""
 SELECT {", ".join(CORE_COLUMNS)} FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY ordinal"""
+SELECT_WAITING_FOR_PREVIEW = """
+SELECT id FROM jobs WHERE preview = ? AND preview != '' AND state = 'QUEUED' AND approved_at IS NULL ORDER BY ordinal"""
+SELECT_RUNS_OF_PREVIEW = "SELECT * FROM jobs WHERE preview = ? AND preview != '' ORDER BY ordinal"
 SELECT_STATE_COUNTS = "SELECT state, count(*) AS jobs FROM jobs GROUP BY state"
 SELECT_ROLE_STATE_COUNTS = "SELECT state, count(*) AS jobs FROM jobs WHERE role = ? GROUP BY state"
 SELECT_ACTIVE_ROLES = "SELECT DISTINCT role FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY role"

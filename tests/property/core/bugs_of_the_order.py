@@ -88,8 +88,8 @@ def warm_roles_are_preferred_whatever_it_costs(patch: Patch) -> None:
 def reserved_job_starts_before_its_time(patch: Patch) -> None:
     hold_for = State.hold_for
 
-    def broken(self: State, job: Job, at: float, otherwise: HoldReason) -> HoldReason:
-        hold = hold_for(self, job, at, otherwise)
+    def broken(self: State, job: Job, at: float, otherwise: HoldReason, ended: HoldReason | None = None) -> HoldReason:
+        hold = hold_for(self, job, at, otherwise, ended)
         return HoldReason.WAITING_FOR_SLOT if hold is HoldReason.SCHEDULED else hold
 
     patch.setattr(State, "hold_for", broken)

@@ -64,11 +64,11 @@ class Core(RuleBasedStateMachine):
         role=role, priority=st.sampled_from([0, 5, 20, 99, 100]), blocks=st.integers(1, 3),
         size=st.sampled_from([5, 5, 5, 20]), degrade=st.sampled_from(["allow", "ask", "never"]), user=st.integers(0, 1),
         ahead_s=st.sampled_from([None, None, None, 0.5, 3.0]), is_reserved=st.booleans(), follows=st.integers(-20, 3),
-        slots=st.sampled_from([1, 1, 1, 2]),
+        slots=st.sampled_from([1, 1, 1, 2]), is_previewed=st.sampled_from([False, False, True]),
     )  # fmt: skip
     def submit(
         self, role: str, priority: int, blocks: int, size: int, degrade: str, user: int, ahead_s: float | None,
-        is_reserved: bool, follows: int, slots: int,
+        is_reserved: bool, follows: int, slots: int, is_previewed: bool,
     ) -> None:  # fmt: skip
         wanted_at = None if ahead_s is None else self.at + ahead_s
         self.feed(
@@ -78,9 +78,12 @@ class Core(RuleBasedStateMachine):
                 start_at=wanted_at if is_reserved else None, deadline=None if is_reserved else wanted_at,
                 follows=self.any_job(follows) if follows >= 0 else "",
                 alternatives=(("small", 5),), slots_needed=slots,
+                preview=f"j{self.submitted + 1}" if is_previewed else "",
             )
         )  # fmt: skip
         self.submitted += 1
+        if is_previewed:
+            self.submit(role, priority, 1, 5, degrade, user, None, False, -1, 1, False)
 
     @rule(n=number, kind=st.sampled_from([events.CancelRequested, events.PauseRequested, events.ResumeRequested]))
     def wish(self, n: int, kind: Any) -> None:
@@ -93,6 +96,10 @@ class Core(RuleBasedStateMachine):
     @rule(n=number, is_agreed=st.booleans())
     def consent(self, n: int, is_agreed: bool) -> None:
         self.feed(events.ConsentAnswered(at=self.at, job_id=self.any_job(n), is_agreed=is_agreed))
+
+    @rule(n=number, is_approved=st.booleans())
+    def judge(self, n: int, is_approved: bool) -> None:
+        self.feed(events.PreviewJudged(at=self.at, job_id=self.any_job(n), is_approved=is_approved))
 
     @rule(is_paused=st.booleans())
     def pause_queue(self, is_paused: bool) -> None:
@@ -205,7 +212,7 @@ def test_a_quota_is_kept_for_the_better_job_that_waits_for_a_vacated_slot() -> N
     core.change_role(role="a", is_available=True)  # it may not play with b
     plain = {
         "ahead_s": None, "blocks": 1, "degrade": "allow", "follows": -1, "is_reserved": False, "priority": 0, "size": 5,
-        "slots": 1,
+        "slots": 1, "is_previewed": False,
     }  # fmt: skip
     core.submit(role="b", user=1, **plain)
     core.wish(kind=events.CancelRequested, n=0)

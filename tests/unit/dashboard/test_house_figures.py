@@ -92,8 +92,8 @@ def test_blocks_of_roles_stand_beside_each_other(house: Web) -> None:
 
 def test_promise_is_held_against_every_finished_job(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     done = [
-        {"submitted_at": 0.0, "started_at": 10.0, "finished_at": 30.0, "frames": 250},  # 10 s of video
-        {"submitted_at": 0.0, "started_at": 90.0, "finished_at": 100.0, "frames": 250},
+        {"asked_at": 0.0, "started_at": 10.0, "finished_at": 30.0, "frames": 250},  # 10 s of video
+        {"asked_at": 0.0, "started_at": 90.0, "finished_at": 100.0, "frames": 250},
     ]
     monkeypatch.setattr(type(house.house.reads.store), "role_done", lambda self, role, since, until, limit=500: done)
     span = Span(0.0, 100.0, "1h", "")

@@ -11,7 +11,8 @@ from tests.unit.dashboard.web_rig import RECIPE, Web
 
 
 def job(**changes: Any) -> dict[str, Any]:
-    return {"submitted_at": 0.0, "started_at": 10.0, "finished_at": None, "state": "RUNNING", **changes}
+    usual = {"submitted_at": 0.0, "started_at": 10.0, "finished_at": None, "state": "RUNNING", "preview": "", "approved_at": None}
+    return {**usual, **changes}
 
 
 @pytest.mark.parametrize(
@@ -19,11 +20,13 @@ def job(**changes: Any) -> dict[str, Any]:
     [
         (job(started_at=None, state="QUEUED"), (None, None, None), 0.0, {"waited": 100.0}),
         (job(), (None, None, None), 0.0, {"waited": 10.0, "prepared": 90.0}),
+        (job(started_at=None, state="QUEUED", preview="j1"), (None, None, None), 0.0, {"judged": 100.0}),
+        (job(preview="j1", approved_at=7.0), (None, None, None), 0.0, {"judged": 7.0, "waited": 3.0, "prepared": 90.0}),
         (job(), (14.0, 90.0, 2.0), 40.0, {"waited": 10.0, "prepared": 2.0, "made": 40.0, "between": 48.0}),
         (job(state="SUCCEEDED", finished_at=95.0), (14.0, 90.0, 2.0), 78.0,
          {"waited": 10.0, "prepared": 2.0, "made": 78.0, "closed": 5.0}),
     ],
-    ids=["waits", "begins", "runs", "done"],
+    ids=["waits", "begins", "is judged", "was judged", "runs", "done"],
 )  # fmt: skip
 def test_stretches_of_a_life_add_up_to_it(
     row: dict[str, Any], span: tuple[float | None, ...], computing: float, expected: dict[str, float]

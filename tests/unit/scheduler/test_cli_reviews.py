@@ -50,8 +50,9 @@ def test_job_is_shown_with_what_people_said_and_lists_by_verdict(tmp_path: Path)
 def test_verdict_follows_the_one_that_stands_and_a_rejection_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = talked(tmp_path)
     asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(Scheduler, "judge", lambda _, *wish: asked.append(wish) or {"number": 2})
-    assert run(tmp_path, "approve", first).output == f"{first}: approved\n"
+    released = [{"id": "jmain", "state": "LEASED"}]
+    monkeypatch.setattr(Scheduler, "judge", lambda _, *wish: asked.append(wish) or {"job_id": wish[0], "waiting": released})
+    assert run(tmp_path, "approve", first).output == f"{first}: approved\njmain  LEASED\n"
     assert run(tmp_path, "reject", second, "--reason", "too dark").exit_code == 0
     assert asked == [(first, "approved", "", 1), (second, "rejected", "too dark", 0)]
     assert run(tmp_path, "reject", second).exit_code != 0

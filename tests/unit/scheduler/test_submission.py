@@ -123,3 +123,35 @@ def test_wanted_times_are_seconds_from_now_and_none_where_nothing_is_asked() -> 
     assert (made().deadline_s, made().start_in_s) == (None, None)
     submission = made(deadline_sec=90, start_in_sec=600.5)
     assert (submission.deadline_s, submission.start_in_s) == (90.0, 600.5)
+
+
+def test_preview_has_the_same_words_and_seed_at_no_more_than_the_presets_cost() -> None:
+    whole = made(preset="hd", duration_sec=60, fill="loop", seed=7, preview_first=True, deadline_sec=900)
+    cheap = whole.preview
+    assert cheap is not None and cheap.preview is None
+    settings = cheap.recipe.checked_settings()
+    assert (settings.size, settings.steps, settings.seed) == ("384*256", 3, 7)
+    assert cheap.total_blocks == 30 < whole.total_blocks and cheap.deadline_s is None
+    same = ("role", "prompt", "context", "portrait_sha256", "voice_sha256", "fill")
+    assert all(getattr(cheap.recipe, name) == getattr(whole.recipe, name) for name in same)
+    assert made(preset="hd").preview is made(preview_first=False).preview is None
+    small = made(preset="pocket", preview_first=True).preview
+    assert small is not None and small.recipe.checked_settings().size == "192*128", "never larger than the video"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "field"),
+    [
+        ({"preset": "preview"}, "preview_not_cheaper", "preview_first"),
+        ({"start_in_sec": 60}, "preview_unplanned", "start_in_sec"), ({"follows": "j1"}, "preview_unplanned", "follows"),
+    ],
+)  # fmt: skip
+def test_preview_that_saves_nothing_or_breaks_a_plan_is_refused(request_: dict[str, Any], code: str, field: str) -> None:
+    with pytest.raises(SchedulerError) as caught:
+        made(preview_first=True, **request_)
+    assert (caught.value.code, caught.value.field) == (code, field) and caught.value.hint
+
+
+def test_preview_first_is_yes_or_no() -> None:
+    with pytest.raises(SchedulerError, match="true or false"):
+        made(preview_first="yes")

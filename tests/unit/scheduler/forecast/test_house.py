@@ -141,6 +141,10 @@ def test_what_if_tells_when_and_whom_it_delays_and_changes_nothing(past: Past) -
         mirror.refresh(START + 82.0), mirror.estimator, {**request, "priority": 0}, mirror.role("teacher"), "pocket"
     )
     assert late["delays"] == [] and late["estimate"]["start"][1] > answer["estimate"]["start"][1]
+    first = {**request, "preset": "standard", "duration_sec": 60, "fill": "loop", "preview_first": True}
+    held = what_if(mirror.refresh(START + 82.0), mirror.estimator, first, mirror.role("teacher"), "pocket")
+    assert (held["decision"]["reason"], held["estimate_state"], held["delays"]) == ("approval", "held", [])
+    assert 0 < held["cost"]["preview_gpu_s"] < held["cost"]["gpu_s"]
     with pytest.raises(SchedulerError, match="no role 'nobody'"):
         mirror.role("nobody")
 

@@ -31,6 +31,7 @@ from engine.memory.offload import Offload
 from engine.model.block_engine import BlockEngine, Conditions
 from engine.model.context import Context, ContextLayout
 from engine.model.cuda.host import pinned
+from engine.model.cuda.network import CudaTransformer
 from engine.model.random_weights import random_adapter, random_conditions, random_engine
 
 SHAPE_NAMES = {"14b": "live-avatar-14b", "pocket": "pocket"}
@@ -57,6 +58,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     engine = random_engine(
         shape, "cuda", arguments.precision, kv=kv, offload=offload, adapter_rank=arguments.adapter_rank
     )
+    if arguments.no_recording and isinstance(engine.transformer, CudaTransformer):
+        engine.transformer.is_recording = False
     torch.cuda.synchronize()
     load_ms = (time.perf_counter() - start) * 1e3
     weights = torch.cuda.memory_allocated()
@@ -80,6 +83,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "shape": arguments.shape, "size": arguments.size, "steps": settings.steps, "precision": arguments.precision,
         "kv": engine.transformer.kv or "bf16", "offload": dataclasses.asdict(offload), "cap_gib": arguments.cap_gib,
         "compile": "none (fused kernels)" if arguments.precision != "plain" else "none (eager)",
+        "steps_are": "launched kernel by kernel" if arguments.no_recording else "recorded",
         "decode": "in", "encode": "in" if film_ms else "not installed here", "repeats": arguments.repeats,
         "block_ms": round(block, 2), "block_ms_spread": [round(f(film_ms or block_ms), 2) for f in (min, max)],
         "block_without_encode_ms": round(statistics.median(block_ms), 2),
@@ -93,6 +97,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "peak_allocated_gib": round(torch.cuda.max_memory_allocated() / GIB, 3),
         "peak_reserved_gib": round(torch.cuda.max_memory_reserved() / GIB, 3),
         "context_gib": round(layout.total_bytes / GIB, 3), "rings_gib": round(layout.ring_bytes / GIB, 3),
+        "recordings_gib": round(_recordings_bytes() / GIB, 3),
         "device_context_gib": round(_device_context_bytes() / GIB, 3),
         "predicted": _predicted(arguments, shape, offload, engine.transformer.kv, conditions),
     }  # fmt: skip
@@ -185,12 +190,9 @@ def _parts(engine: BlockEngine, context: Context, conditions: Conditions, settin
     def decode() -> None:
         engine.vae.decode_block(x, context.decoder(block), context.decoder(block + 1))
 
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    step()
-    launched = (time.perf_counter() - start) * 1e3
     return {
-        "step_ms": round(_events(step), 2), "step_launch_ms": round(launched, 2), "decode_ms": round(_events(decode), 2),
+        "step_ms": round(_events(step), 2), "step_launch_ms": round(_launch(step), 2),
+        "decode_ms": round(_events(decode), 2), "decode_launch_ms": round(_launch(decode), 2),
         "audio_ms": round(_events(lambda: engine._audio(conditions, block)), 2),
     }  # fmt: skip
 
@@ -229,6 +231,17 @@ def _events(work: Callable[[], object], repeats: int = 7) -> float:
     return statistics.median(times)
 
 
+def _launch(work: Callable[[], object], repeats: int = 5) -> float:
+    """Median milliseconds that the host needs to put work on an idle device's way."""
+    times = []
+    for _ in range(repeats):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times)
+
+
 def _clock(work: Callable[[], object]) -> float:
     """Milliseconds until the device is done."""
     torch.cuda.synchronize()
@@ -242,6 +255,11 @@ def _device_context_bytes() -> int:
     """What the driver says is taken beyond the allocator's own: the CUDA context and the libraries' kernels."""
     free, total = torch.cuda.mem_get_info()
     return total - free - torch.cuda.memory_reserved()
+
+
+def _recordings_bytes() -> int:
+    """What the allocator keeps for recorded steps: segments of pools of their own."""
+    return sum(part["total_size"] for part in torch.cuda.memory_snapshot() if part["segment_pool_id"] != (0, 0))
 
 
 def _fresh() -> None:
@@ -267,6 +285,7 @@ def main(arguments: list[str]) -> int:
         "--adapter-rank", type=int, nargs="+", default=[0],
         help="room for adapters; one of this rank is measured, against a step without room where 0 comes first",
     )  # fmt: skip
+    parser.add_argument("--no-recording", action="store_true", help="launch every step kernel by kernel, for comparison")
     parser.add_argument("--cap-gib", type=float, help="a hard limit on what this process may take of the device")
     parser.add_argument("--random-weights", action="store_true", required=True)
     parser.add_argument("--json", action="store_true", help="for symmetry: the output is always JSON")

@@ -20,9 +20,9 @@ WEIGHT_POOL_LAYERS = 2  # layer buffers through which streamed weights pass
 TEXT_POOL_LAYERS = 2  # and those of a text encoder that lies in host memory; they stay after the first prompt
 SPEECH_LAYERS = weights.SPEECH_LAYERS
 CONDITION_LATENTS = 20  # reference and motion
-SLACK, CUDA_CONTEXT = "allocator slack", "CUDA context"
+SLACK, CUDA_CONTEXT, RECORDED = "allocator slack", "CUDA context", "recorded steps"
 VAULT, STANDBYS = "vault", "standbys"  # processes beside the worker: what they take for themselves
-NOT_ALLOCATED = (SLACK, CUDA_CONTEXT, VAULT, STANDBYS)  # by the worker's tensors
+NOT_ALLOCATED = (SLACK, RECORDED, CUDA_CONTEXT, VAULT, STANDBYS)  # by the worker's tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,7 @@ def place(load: Load, how: Arrangement, device: Device | None) -> tuple[Part, ..
         *_encoders(load, how),
         Part("working memory", moment.total_bytes),
         Part(SLACK, working.slack_bytes(moment)),
+        Part(RECORDED, _recorded(load, how, precision)),
         Part(CUDA_CONTEXT, overhead),
         *_neighbours(load, unknown if device is None else device.cuda_context_bytes),
     )
@@ -166,6 +167,14 @@ def _neighbours(load: Load, context: int) -> Iterator[Part]:
     if load.text_encoder == "host" and not load.is_wide:
         own += TEXT_POOL_LAYERS * weights.text_layer_bytes(load.shape)
     yield Part(STANDBYS, load.standbys * own)
+
+
+def _recorded(load: Load, how: Arrangement, precision: str) -> int:
+    """Steps are recorded where nothing travels in them: per context, before and after its sink is renewed."""
+    if load.is_wide or how.offload.rings or how.offload.layers:
+        return 0
+    kv, steps = _kv(load.shape, how.kv), 2 * load.steps * load.contexts
+    return working.recorded_bytes(load.shape, load.width, load.height, precision, kv, load.adapter_rank, steps)
 
 
 def _kept(count: int, size: int, how: Arrangement) -> tuple[int, int]:

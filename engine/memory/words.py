@@ -21,6 +21,7 @@ PART_WORDS: dict[str, Words] = {
     "speech encoder": {"en": "speech encoder", "zh": "语音编码器"},
     "working memory": {"en": "working memory", "zh": "工作内存"},
     "allocator slack": {"en": "allocator slack", "zh": "分配器余量"},
+    "recorded steps": {"en": "recorded steps", "zh": "已录制的步骤"},
     "CUDA context": {"en": "CUDA context", "zh": "CUDA 上下文"},
     "vault": {"en": "vault's own", "zh": "保管进程自身"},
     "standbys": {"en": "standbys' own", "zh": "待命进程自身"},

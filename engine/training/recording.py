@@ -1,27 +1,25 @@
-"""Functions of tensors, recorded once as CUDA graphs and replayed: a small model's step is thousands of small operations,
-and starting each by itself costs a GPU more time than computing it.
+"""Steps of training, recorded as CUDA graphs: a small model's step is thousands of small operations, and starting each by
+itself costs a GPU more time than computing it. And batches made ahead.
 
-A function is called as it is the first time it meets inputs of one form (allocators, algorithms and the optimiser's
-state settle), then recorded. It must touch nothing of the host: no value read back, no tensor copied over, nothing drawn
-at random. `tests/unit/engine/test_training_recording.py` holds the stages' losses to that on any machine.
+A recorded function touches nothing of the host (`engine.model.cuda.recording`);
+`tests/unit/engine/test_training_recording.py` holds the stages' losses to that on any machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import Tensor
 
-Tensors = dict[str, Tensor]
+from engine.model.cuda.recording import Recordings, Tensors
+
 Function = Callable[[Hashable, Tensors], Tensors]
-EAGER_CALLS = 1  # with inputs of one form, before they are recorded
 
 
 class Recorder:
-    """Calls `function(key, tensors)`; on a GPU from a recording where there is one.
+    """Calls `function(key, tensors)`; on a GPU from a recording where there is one (`engine.model.cuda.recording`).
 
     What is returned from a recording lies in its memory: use or copy it before the next call. A recorder belongs to the
     stream it is first called on.
@@ -29,40 +27,13 @@ class Recorder:
 
     def __init__(self, function: Function, device: torch.device, *, is_wanted: bool = True) -> None:
         self.function, self.is_recording = function, is_wanted and device.type == "cuda"
-        self._seen: dict[Hashable, int] = {}
-        self._recorded: dict[Hashable, _Recorded] = {}
-        self._pool = torch.cuda.graph_pool_handle() if self.is_recording else None
+        self._recordings = Recordings() if self.is_recording else None
 
     def __call__(self, key: Hashable, tensors: Tensors) -> Tensors:
         """`key` is whatever decides beside the tensors' form how the function goes."""
-        if not self.is_recording:
+        if self._recordings is None:
             return self.function(key, tensors)
-        form = (key, tuple((name, tuple(t.shape), t.dtype) for name, t in sorted(tensors.items())))
-        known = self._recorded.get(form)
-        if known is not None:
-            return known.replay(tensors)
-        self._seen[form] = self._seen.get(form, 0) + 1
-        if self._seen[form] <= EAGER_CALLS:
-            return self.function(key, tensors)
-        inputs = {name: t.clone() for name, t in tensors.items()}
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=torch.cuda.current_stream()):
-            outputs = self.function(key, inputs)
-        self._recorded[form] = _Recorded(graph, inputs, outputs)
-        return self._recorded[form].replay(tensors)
-
-
-@dataclass(frozen=True)
-class _Recorded:
-    graph: torch.cuda.CUDAGraph
-    inputs: Tensors
-    outputs: Tensors
-
-    def replay(self, tensors: Tensors) -> Tensors:
-        for name, value in self.inputs.items():
-            value.copy_(tensors[name], non_blocking=True)
-        self.graph.replay()
-        return self.outputs
+        return self._recordings.call(key, tensors, partial(self.function, key))
 
 
 class Ahead:

@@ -21,6 +21,7 @@ from engine.memory.offload import Offload
 from engine.model.block_engine import BlockEngine
 from engine.model.context import Context
 from engine.model.cuda.host import pinned
+from engine.model.cuda.network import CudaTransformer
 from engine.model.loading import load_engine
 from engine.model.lora import merge
 from engine.model.parity.kinds import run_case
@@ -202,6 +203,32 @@ def test_adapters_switched_there_and_back_leave_no_bit(precision: str, *, is_col
     assert torch.equal(two, two_again)
     assert not torch.equal(one, two)
     assert not torch.equal(base, one)
+
+
+@pytest.mark.parametrize(("precision", "kv"), [("bf16", None), ("bf16", "fp8"), ("fp8", "fp8")])
+def test_recorded_steps_have_the_bits_of_launched_ones(precision: str, kv: str | None) -> None:
+    """Two ready roles in turns, each with an adapter of its own; one has another one from the middle on."""
+    engine = random_engine(SMALL, "cuda", precision, kv=kv, adapter_rank=8)
+    assert isinstance(engine.transformer, CudaTransformer)
+    one, two = (engine.fit([Adapter.of(random_adapter(SMALL, "cuda", 8, 0.5, seed), 8.0, str(seed))]) for seed in (1, 2))
+    cast = []
+    for adapter, seed in ((one, 3), (two, 4)):
+        engine.attach(adapter)
+        cast.append((adapter, engine.make_ready(random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 160, seed), WIDTH, HEIGHT)))
+    made = []
+    for is_recording in (False, True):
+        engine.transformer.is_recording = is_recording
+        contexts = [_context(engine, "cuda") for _ in cast]
+        for context, (_, given) in zip(contexts, cast, strict=True):
+            engine.begin(context, given, SETTINGS)
+        for block in range(11):
+            for context, (adapter, given) in zip(contexts, cast, strict=True):
+                engine.attach(one if block > 6 else adapter)
+                made.append(engine.make_block(context, given, SETTINGS, block).latents.clone())
+                context.flip(block + 1)
+    launched, recorded = made[:22], made[22:]
+    assert engine.transformer.recorded_steps >= 2 * SETTINGS.steps
+    assert [torch.equal(*pair) for pair in zip(launched, recorded, strict=True)] == [True] * 22
 
 
 def test_too_many_ranks_for_the_room_are_refused() -> None:

@@ -28,7 +28,7 @@ def queries_keys(
     eps: tl.tensor,
     BLOCK: tl.constexpr,
 ) -> None:
-    """Rows [L, 3D]: queries and keys normed, rotated and coded; keys go to rows `first`… of `k_out`."""
+    """Rows [L, 3D]: queries and keys normed, rotated and coded; keys go to rows `first[0]`… of `k_out`."""
     row = tl.program_id(0).to(tl.int64)
     which = tl.program_id(1)
     offsets = tl.arange(0, BLOCK)
@@ -39,7 +39,7 @@ def queries_keys(
         tl.store(q_out + row * D + offsets, (value * q_factor).to(tl.float8e4nv), mask=mask)
     else:
         value = turned(normed_row(qkv, k_weight, start, offsets, mask, D, eps), cos, sin, row, half_width, BLOCK // 2, D // 2)
-        tl.store(k_out + (first + row) * D + offsets, (value * k_factor).to(tl.float8e4nv), mask=mask)
+        tl.store(k_out + (tl.load(first) + row) * D + offsets, (value * k_factor).to(tl.float8e4nv), mask=mask)
 
 
 @jit
@@ -54,14 +54,19 @@ def values(
     first: tl.tensor,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    ALIGNED: tl.constexpr,
 ) -> None:
-    """x [rows, D] from column `x_first` on -> codes, transposed, in columns `first`… of `out` [D, …]."""
+    """x [rows, D] from column `x_first` on -> codes, transposed, in columns `first[0]`… of `out` [D, …]; ALIGNED: that is
+    a multiple of 16."""
+    begin = tl.load(first)
+    if ALIGNED:
+        begin = tl.multiple_of(begin, 16)
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     column = (tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)).to(tl.int64)
     value = tl.load(x + row[:, None].to(tl.int64) * x_stride + x_first + column[None, :], mask=(row < rows)[:, None])
     value = value.to(tl.float32) * (1.0 / tl.load(scale))
     value = tl.minimum(tl.maximum(value, -448.0), 448.0).to(tl.float8e4nv)
-    place = out + column[:, None] * out_stride + first + row[None, :]
+    place = out + column[:, None] * out_stride + begin + row[None, :]
     tl.store(place, tl.trans(value), mask=(row < rows)[None, :])
 
 
@@ -149,10 +154,8 @@ def attention(
     sink_v: tl.tensor,
     v_scale: tl.tensor,
     out: tl.tensor,
+    place: tl.tensor,
     L: tl.tensor,
-    first_end: tl.tensor,
-    second_begin: tl.tensor,
-    second_end: tl.tensor,
     sink_rows: tl.tensor,
     scale: tl.tensor,
     D: tl.tensor,
@@ -161,7 +164,7 @@ def attention(
     QUERIES: tl.constexpr,
     KEYS: tl.constexpr,
 ) -> None:
-    """q [L, D] over ring rows [0, first_end) and [second_begin, second_end) and all of the sink -> out [L, D].
+    """q [L, D] over ring rows [0, place[1]) and, with TWO_PARTS, [place[2], place[3]), and all of the sink -> out [L, D].
 
     Keys and values are tensor descriptors. `scale` holds 1/sqrt(d), log2(e) and the factors of the codes.
     """
@@ -174,11 +177,11 @@ def attention(
     total = tl.zeros((QUERIES,), tl.float32)
     largest = tl.full((QUERIES,), -1e30, tl.float32)
     mixed, total, largest = _span(
-        mixed, total, largest, query, ring_k, ring_v, head, 0, first_end, scale, WIDTH, KEYS
+        mixed, total, largest, query, ring_k, ring_v, head, 0, tl.load(place + 1), scale, WIDTH, KEYS
     )  # fmt: skip
     if TWO_PARTS:
         mixed, total, largest = _span(
-            mixed, total, largest, query, ring_k, ring_v, head, second_begin, second_end, scale, WIDTH, KEYS
+            mixed, total, largest, query, ring_k, ring_v, head, tl.load(place + 2), tl.load(place + 3), scale, WIDTH, KEYS
         )  # fmt: skip
     mixed, total, largest = _span(
         mixed, total, largest, query, sink_k, sink_v, head, 0, sink_rows, scale, WIDTH, KEYS

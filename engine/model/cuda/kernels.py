@@ -164,7 +164,7 @@ def queries_keys_values(
     RAW: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """Rows [L, 3D]: norm and rotate q; norm, rotate and store k at `first`; store v at `first`. RAW: k un-rotated too."""
+    """Rows [L, 3D]: norm and rotate q; norm, rotate and store k from row `first[0]` on, v too. RAW: k un-rotated as well."""
     row = tl.program_id(0).to(tl.int64)
     which = tl.program_id(1)
     offsets = tl.arange(0, BLOCK)
@@ -178,10 +178,10 @@ def queries_keys_values(
         if RAW:
             tl.store(k_raw + row * D + offsets, value.to(tl.bfloat16), mask=mask)
         value = turned(value, cos, sin, row, half_width, BLOCK // 2, D // 2)
-        tl.store(k_out + (first + row) * D + offsets, value.to(tl.bfloat16), mask=mask)
+        tl.store(k_out + (tl.load(first) + row) * D + offsets, value.to(tl.bfloat16), mask=mask)
     else:
         copied = tl.load(qkv + start + offsets, mask=mask, other=0.0)
-        tl.store(v_out + (first + row) * D + offsets, copied, mask=mask)
+        tl.store(v_out + (tl.load(first) + row) * D + offsets, copied, mask=mask)
 
 
 @jit

@@ -9,6 +9,7 @@ Shapes: L tokens, D model width, f latent frames.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,21 +18,25 @@ from torch import Tensor
 from engine.errors import WeightsError
 from engine.memory.context import KV_FP8
 from engine.memory.offload import RESIDENT, Offload
+from engine.memory.working import KEPT_STEPS
 from engine.model.attention import KeysValues
 from engine.model.config import TransformerConfig
 from engine.model.cuda import rows
-from engine.model.cuda.attend import Memory, SinkMemory, attention
+from engine.model.cuda.attend import Memory, Parts, Place, Places, SinkMemory, attention, narrow
 from engine.model.cuda.layer_feed import LayerFeed, products_of
 from engine.model.cuda.layers import COLD, CrossLayer, Layer, Products, Source
+from engine.model.cuda.recording import Recordings, Tensors
 from engine.model.cuda.ring_feed import RingFeed
 from engine.model.injector import ADAPTIVE_EPS, AudioKeys
-from engine.model.rings import RingReader, SinkWriter
+from engine.model.rings import KeyStore, RingReader, SinkWriter
+from engine.model.rope import Phases
 from engine.model.slab import Keep, keep_here
 from engine.model.transformer import Modulation, Transformer
 from engine.model.weights import empty_weights
 from engine.precision.products import Product, Rows, quantise_rows
 
 CODED_WIDTHS = (32, 64, 128)
+AUDIO_PARTS = ("k", "v", "shift", "scale")
 
 
 class CudaTransformer(Transformer):
@@ -72,6 +77,9 @@ class CudaTransformer(Transformer):
             adaptive = products.of(f"{inside}_adain_layers.{index}.linear", is_adaptable=False)
             self._injectors.append(keep(injector.cooled() if offload.cold_weights else injector))
             self._adaptive.append(keep(adaptive.on_host() if offload.cold_weights else adaptive))
+        self._places, self._sockets = Places(), [product.socket for product in self.adaptable()]
+        self.is_recording = not streamed  # travelling layers wait for one another beyond a step's end
+        self._recordings: Recordings | None = None
 
     @classmethod
     def build(
@@ -86,6 +94,11 @@ class CudaTransformer(Transformer):
         if kv == "default":
             kv = KV_FP8 if precision == "fp8" and config.head_dim in CODED_WIDTHS else None
         return cls(config, source, precision, kv, offload, adapter_rank, keep)
+
+    @property
+    def recorded_steps(self) -> int:
+        """How many recordings are kept."""
+        return len(self._recordings or ())
 
     def adaptable(self) -> list[Product]:
         """Every product that takes an adapter."""
@@ -126,10 +139,41 @@ class CudaTransformer(Transformer):
     def forward(
         self, noisy: Tensor, at: Modulation, memory: RingReader, text: list[KeysValues], audio: list[AudioKeys]
     ) -> Tensor:
-        """As the plain network's: one denoise step of one block."""
-        x = self.block_tokens(noisy)
-        around = Memory(memory, self.config.num_heads, x.shape[0], self._rings)
-        return self._unpatch(self.head(self._pass(x, at.e0, around, text, audio), at.e), noisy.shape)
+        """As the plain network's: one denoise step of one block. A step with other rings, another role or adapter is launched
+        kernel by kernel the first time, recorded the second, and replayed from then on."""
+        length = (noisy.shape[1] * noisy.shape[2] * noisy.shape[3]) // self.config.patch**2
+        ring, sink = memory.ring, memory.sink
+        place = self._places.of(memory.block, memory.oldest, ring.rows // length, length, noisy.device)
+        given = {"noisy": noisy, "place": place.rows}
+        for name, phases in (("block", narrow(memory.block_phases)), ("sink", narrow(memory.sink_phases))):
+            given |= {f"{name}.cos": phases.cos, f"{name}.sin": phases.sin}
+        for index, keys in enumerate(audio):
+            for name, tensor in zip(AUDIO_PARTS, (*keys.context, keys.shift, keys.scale), strict=True):
+                given[f"audio.{index}.{name}"] = tensor
+        step = partial(self._step, at, ring, sink, place.parts, text)
+        if not self.is_recording or ring.k.device.type == "cpu":
+            return step(given)["velocity"]
+        if self._recordings is None:
+            self._recordings = Recordings(KEPT_STEPS)
+        around = (ring.k, ring.v, sink.k, sink.v, sink.v_scale, at.e, at.e0, *(x for pair in text for x in pair))
+        addresses = tuple(0 if x is None else x.data_ptr() for x in around)
+        sides = tuple(0 if (side := socket.side) is None else side.down.data_ptr() for socket in self._sockets)
+        # eight-bit attention is told by `place` what is known, the other sort by the form of its inputs
+        shape = place.has_gap if self.kv is not None else place.parts
+        return self._recordings.call((addresses, sides, ring.rows, shape), given, step)["velocity"]
+
+    def _step(
+        self, at: Modulation, ring: KeyStore, sink: KeyStore, parts: Parts, text: list[KeysValues], given: Tensors
+    ) -> Tensors:
+        """The pass that `forward` describes, with everything that differs from block to block in `given`."""
+        block, reference = (Phases(given[f"{name}.cos"], given[f"{name}.sin"]) for name in ("block", "sink"))
+        around = Memory(ring, sink, Place(given["place"], parts), block, reference, self.config.num_heads, self._rings)
+        audio = []
+        for index in range(len(self._injectors)):
+            k, v, shift, scale = (given[f"audio.{index}.{name}"] for name in AUDIO_PARTS)
+            audio.append(AudioKeys((k, v), shift, scale))
+        x = self._pass(self.block_tokens(given["noisy"]), at.e0, around, text, audio)
+        return {"velocity": self._unpatch(self.head(x, at.e), given["noisy"].shape)}
 
     # ---- the layers -------------------------------------------------------------------------------------------------
 

@@ -39,10 +39,10 @@ def norm(
 
 
 def queries_keys_values(
-    qkv: Tensor, norms: Norms, phases: Phases, k_out: Tensor, v_out: Tensor, first: int, width: int,
+    qkv: Tensor, norms: Norms, phases: Phases, k_out: Tensor, v_out: Tensor, first: Tensor, width: int,
     k_raw: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Rotated queries [L, D] of [L, 3D]; rotated keys and values go to rows `first`… of `k_out` and `v_out`."""
+    """Rotated queries [L, D] of [L, 3D]; rotated keys and values go to rows `first[0]`… of `k_out` and `v_out`."""
     length, dim = qkv.shape[0], qkv.shape[1] // 3
     q_out = qkv.new_empty(length, dim)
     kernels.queries_keys_values[(length, 3)](
@@ -52,8 +52,8 @@ def queries_keys_values(
     return q_out
 
 
-def queries_keys(qkv: Tensor, norms: Norms, phases: Phases, k_out: Tensor, first: int, width: int) -> Tensor:
-    """The same in eight bits, without values: coded queries [L, D]; coded keys go to rows `first`… of `k_out`."""
+def queries_keys(qkv: Tensor, norms: Norms, phases: Phases, k_out: Tensor, first: Tensor, width: int) -> Tensor:
+    """The same in eight bits, without values: coded queries [L, D]; coded keys go to rows `first[0]`… of `k_out`."""
     length, dim = qkv.shape[0], qkv.shape[1] // 3
     q_out = qkv.new_empty(length, dim, dtype=FP8)
     eight_bit.queries_keys[(length, 2)](
@@ -63,12 +63,13 @@ def queries_keys(qkv: Tensor, norms: Norms, phases: Phases, k_out: Tensor, first
     return q_out
 
 
-def values(x: Tensor, column: int, scale: Tensor, out: Tensor, first: int) -> None:
-    """Values [rows, D] from a column of `x` on, coded and transposed into columns `first`… of `out` [h, d, …]."""
+def values(x: Tensor, column: int, scale: Tensor, out: Tensor, first: Tensor) -> None:
+    """Values [rows, D] from a column of `x` on, coded and transposed into columns `first[0]`…, a multiple of the rows, of
+    `out` [h, d, …]."""
     dim, tile = out.shape[0] * out.shape[1], 64
     eight_bit.values[(-(-x.shape[0] // tile), dim // min(tile, out.shape[1]))](
         x, scale, out, x.shape[0], x.stride(0), column, out.stride(1), first, ROWS=tile,
-        COLUMNS=min(tile, out.shape[1]), num_warps=4,
+        COLUMNS=min(tile, out.shape[1]), ALIGNED=x.shape[0] % 16 == 0, num_warps=4,
     )  # fmt: skip
 
 
@@ -84,21 +85,18 @@ def rotate(x: Tensor, phases: Phases, out: Tensor, width: int, factor: float = 1
 
 
 def attention(
-    q: Tensor, ring_k: Tensor, ring_v: Tensor, parts: list[tuple[int, int]], sink_k: Tensor, sink_v: Tensor,
-    v_scale: Tensor, width: int, factors: float,
+    q: Tensor, ring_k: Tensor, ring_v: Tensor, place: Tensor, sink_k: Tensor, sink_v: Tensor, v_scale: Tensor,
+    width: int, factors: float, *, has_gap: bool,
 ) -> Tensor:  # fmt: skip
-    """Coded queries [L, D] over parts of a coded ring and all of a coded sink -> [L, D] bfloat16."""
+    """Coded queries [L, D] over the parts of a coded ring that `place` (`engine.model.cuda.attend.Place`) names and all of
+    a coded sink -> [L, D] bfloat16."""
     length, dim = q.shape
     out = q.new_empty(length, dim, dtype=torch.bfloat16)
-    (begin, end), (second, second_end) = (*parts, (0, 0))[:2]
-    assert begin == 0 or len(parts) == 1, "a ring with a gap begins with its first slot"
-    if begin:
-        (end, second, second_end) = (0, begin, end)
     scale = math.log2(math.e) / (math.sqrt(width) * factors)
     eight_bit.attention[(-(-length // QUERIES), dim // width)](
         q, _keys(ring_k, width), _values(ring_v, width), _keys(sink_k, width), _values(sink_v, width), v_scale, out,
-        length, end, second, second_end, sink_k.shape[0], scale, dim, TWO_PARTS=second_end > 0, WIDTH=width,
-        QUERIES=QUERIES, KEYS=KEYS, num_warps=4, num_stages=3,
+        place, length, sink_k.shape[0], scale, dim, TWO_PARTS=has_gap, WIDTH=width, QUERIES=QUERIES, KEYS=KEYS,
+        num_warps=4, num_stages=3,
     )  # fmt: skip
     return out
 

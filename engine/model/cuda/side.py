@@ -63,18 +63,17 @@ def down(
 
 
 class _Scratch:
-    """Partial sums and counters, kept: the counters end at zero, where they begin."""
+    """Partial sums and counters by size, kept for good, because recorded steps know where they lie. Counters end at zero,
+    where they begin."""
 
     def __init__(self) -> None:
-        self.partial = torch.empty(0)
-        self.arrived = torch.empty(0)
+        self._kept: dict[tuple[int, int, torch.device], tuple[Tensor, Tensor]] = {}
 
     def of(self, tiles: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        if self.partial.numel() < size or self.partial.device != device:
-            self.partial = torch.empty(size, device=device)
-        if self.arrived.numel() < tiles or self.arrived.device != device:
-            self.arrived = torch.zeros(tiles, device=device, dtype=torch.int32)
-        return self.partial, self.arrived
+        key = tiles, size, device
+        if key not in self._kept:
+            self._kept[key] = torch.empty(size, device=device), torch.zeros(tiles, device=device, dtype=torch.int32)
+        return self._kept[key]
 
 
 _scratch = _Scratch()

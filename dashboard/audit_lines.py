@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scheduler.audit.entry import ACTOR_GROUP
 from scheduler.audit.times import is_time
 
 
 def lines_of(body: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, bool]]:
     """(name, value, is it a point in time) of every detail; lists as JSON."""
     for name, value in body.items():
+        if name == ACTOR_GROUP and not prefix:
+            continue  # it stands beside the person
         if isinstance(value, Mapping) and value:
             yield from lines_of(value, f"{prefix}{name}.")
         elif is_time(name, value):

@@ -113,6 +113,7 @@ class AuditFilters(Query):
     """Which audit rows. `action` may hold wildcards (`job:*`); times are UTC text."""
 
     actor: str | None = None
+    group: str | None = Field(default=None, description="that the acting person was in at that moment")
     action: str | None = None
     object: str | None = None
     outcome: str | None = None

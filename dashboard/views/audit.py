@@ -13,7 +13,7 @@ from dashboard.auth import require
 from dashboard.context import house
 
 blueprint = Blueprint("audit_pages", __name__, url_prefix="/dashboard/audit")
-FILTERS = ("text", "actor", "action", "object", "outcome", "since", "until")
+FILTERS = ("text", "actor", "group", "action", "object", "outcome", "since", "until")
 
 
 @blueprint.get("/")

@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from scheduler.audit.entry import ACTOR_GROUP
+
 ECS_VERSION = "8.11.0"
 COLUMNS = (
     "seq", "at_utc", "mono_ns", "boot_id", "actor", "action", "object", "outcome", "address", "request_id", "body",
@@ -47,6 +49,8 @@ def document(entry: Mapping[str, Any]) -> dict[str, Any]:
         "labels": _labels(entry["object"], body),
         "greenroom": {"audit": {name: entry[name] for name in COLUMNS}},
     }  # fmt: skip
+    if isinstance(body, dict) and isinstance(group := body.get(ACTOR_GROUP), str):
+        doc["user"]["group"] = {"name": group}
     if entry["address"]:
         doc["source"] = {"ip": entry["address"]}
     if entry["request_id"]:

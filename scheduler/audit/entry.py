@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypedDict
 
+PERSON = "user:"  # before the name of a person who acts
+ACTOR_GROUP = "actor_group"  # in the body: the group that the person was in; rows of before this was kept have none
 OUTCOMES = ("success", "failure", "refused")
 MAX_BODY_CHARS = 32_768
 _TAG = re.compile(r"[a-z]+([_-][a-z]+)*:[a-z]+([_-][a-z]+)*")
@@ -48,6 +50,7 @@ class AuditEntry(TypedDict):
     mono_ns: int  # monotonic clock of the machine's boot `boot_id`
     boot_id: str
     actor: str
+    actor_group: str | None  # of the person at that moment; None: no person, or not kept then
     action: str  # tag, subject:verb-past
     object: str  # "job:<id>", "role:<name>", "slot:<n>", "queue", …
     outcome: str  # success, failure, refused

@@ -13,6 +13,7 @@ from typing import Any
 
 from scheduler.audit.chain import Link
 from scheduler.audit.ecs import COLUMNS, ECS_VERSION, document
+from scheduler.audit.entry import ACTOR_GROUP
 from scheduler.errors import SchedulerError
 
 FORMATS = ("jsonl", "csv")
@@ -91,12 +92,13 @@ def _csv(rows: Iterable[Mapping[str, Any]], link: Link, is_complete: bool) -> It
         buffer.truncate()
         return text
 
-    writer.writerow(COLUMNS)
+    writer.writerow((*COLUMNS, ACTOR_GROUP))
     yield "\ufeff" + taken()  # the byte-order mark lets spreadsheets read UTF-8
     count = 0
     for row in rows:
         count += 1
-        writer.writerow([_cell(row[name]) for name in COLUMNS])
+        group = json.loads(row["body"]).get(ACTOR_GROUP, "") if ACTOR_GROUP in row["body"] else ""
+        writer.writerow([_cell(value) for value in (*(row[name] for name in COLUMNS), group)])
         yield taken()
     complete = "true" if is_complete else "false"
     yield f"# head seq={link.seq} hash={link.hash.hex()} rows={count} complete={complete}\r\n"

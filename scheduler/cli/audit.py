@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from scheduler.audit import AuditEntry
+from scheduler.audit.entry import ACTOR_GROUP
 from scheduler.audit.times import is_time
 from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts
@@ -47,8 +48,10 @@ def _show(row: AuditEntry, as_json: bool) -> None:
         print_json(row)
         return
     plain = {name: value for name, value in row["body"].items() if not isinstance(value, dict | list)}
+    plain.pop(ACTOR_GROUP, None)  # it stands beside the person
     detail = " ".join(f"{name}={_as_text(name, value)}" for name, value in plain.items())
-    who_did_what = f"{row['actor']}  {row['action']}  {row['object']}  {row['outcome']}"
+    group = f" ({row['actor_group']})" if row["actor_group"] else ""
+    who_did_what = f"{row['actor']}{group}  {row['action']}  {row['object']}  {row['outcome']}"
     say(f"{row['seq']:>6}  {row['at_utc']}  {who_did_what}  {detail}".rstrip())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from scheduler.audit.chain import Link
-from scheduler.audit.entry import AuditEntry, utc_text
+from scheduler.audit.entry import ACTOR_GROUP, AuditEntry, utc_text
 from scheduler.audit.export_format import export_lines
 from scheduler.store.reads import MAX_PER_PAGE, Reads, Row, checked_page, like_pattern
 from scheduler.store.sql import audit as sql
@@ -48,15 +48,16 @@ class AuditReads(Reads):
         before_seq: int | None = None,
         after_seq: int | None = None,
         limit: int = 50,
+        group: str | None = None,
     ) -> list[AuditEntry]:
         """Rows that meet all the filters, newest first (oldest first with `after_seq`).
 
-        `action` may hold wildcards (`job:*`); `since` (included) and `until` (not included): seconds since 1970 or
-        UTC text; `text`: in object, actor, action or body. The next page has `before_seq` = the smallest seq of
-        this one. BadQuery.
+        `group`: that the acting person was in. `action` may hold wildcards (`job:*`); `since` (included) and `until` (not
+        included): seconds since 1970 or UTC text; `text`: in object, actor, action or body. The next page has `before_seq` = the
+        smallest seq of this one. BadQuery.
         """
         checked_page(1, limit)
-        params = _params(actor, action, object, outcome, since, until, text, before_seq, after_seq)
+        params = _params(actor, action, object, outcome, since, until, text, before_seq, after_seq, group)
         is_ascending = after_seq is not None and before_seq is None
         statement = sql.page_of_entries(params, is_ascending=is_ascending)
         return [_entry(row) for row in self._rows(statement, {**params, "limit": limit})]
@@ -66,7 +67,7 @@ class AuditReads(Reads):
 
         Filters as in `audit`, without any the export is complete and can be verified alone.
         """
-        names = ("actor", "action", "object", "outcome", "since", "until", "text", "before_seq", "after_seq")
+        names = ("actor", "action", "object", "outcome", "since", "until", "text", "before_seq", "after_seq", "group")
         unknown = set(filters) - set(names)
         if unknown:
             raise TypeError(f"unknown filters: {', '.join(sorted(unknown))}")
@@ -93,13 +94,14 @@ class AuditReads(Reads):
 
 
 def _entry(row: Row) -> AuditEntry:
-    plain = {**row, "body": json.loads(row["body"]), "prev": row["prev"].hex(), "hash": row["hash"].hex()}
-    return cast(AuditEntry, plain)
+    body = json.loads(row["body"])
+    hashes = {"prev": row["prev"].hex(), "hash": row["hash"].hex()}
+    return cast(AuditEntry, {**row, "body": body, "actor_group": body.get(ACTOR_GROUP), **hashes})
 
 
 def _params(
     actor: str | None, action: str | None, subject: str | None, outcome: str | None, since: float | str | None,
-    until: float | str | None, text: str | None, before_seq: int | None, after_seq: int | None,
+    until: float | str | None, text: str | None, before_seq: int | None, after_seq: int | None, group: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The filters that were given, as parameters; their names choose the conditions."""
     is_success = outcome == "success"  # an index leaves successes out, so the others have a condition of their own
@@ -107,7 +109,7 @@ def _params(
         "actor": actor, "action": action, "object": subject, "outcome": outcome if is_success else None,
         "trouble": None if is_success else outcome,
         "since": _time(since), "until": _time(until), "text": like_pattern(text) if text else None,
-        "before_seq": before_seq, "after_seq": after_seq,
+        "before_seq": before_seq, "after_seq": after_seq, "group": group,
     }  # fmt: skip
     return {name: value for name, value in given.items() if value is not None}
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.audit.append import Appender
-from scheduler.audit.entry import ActorLike
+from scheduler.audit.entry import ACTOR_GROUP, PERSON, ActorLike
 from scheduler.audit.head import write_head
 from scheduler.store.database import Database
 from scheduler.store.errors import StoreConflict, StoreFailed, translated
 from scheduler.store.sql import audit as sql
+from scheduler.store.sql.people import SELECT_GROUP
 
 HEAD_INTERVAL_S = 0.25  # a rename per commit would cost a third of the commits; see docs/audit.md
 CHECKPOINT_COMMITS = 100  # some 1,600 pages: a checkpoint writes them to the database and syncs it, 10 ms and more
@@ -86,10 +87,15 @@ class Transactional:
     ) -> int:
         """Append an audit row and return its seq.
 
-        Values under personal keys (prompt, context, …) are stored as keyed hashes.
+        Values under personal keys (prompt, context, …) are stored as keyed hashes. A person's row names, in its body, the group
+        that the person is in just now (`actor_group`): groups change, and with them what somebody might do.
         """
         self._need_transaction()
-        return self._chain.append(str(tag), subject, actor, at, outcome=outcome, body=dict(body))
+        told = dict(body)
+        if actor.name.startswith(PERSON):
+            row = self._connection.execute(SELECT_GROUP, (actor.name.removeprefix(PERSON),)).fetchone()
+            told |= {ACTOR_GROUP: row[0]} if row is not None else {}
+        return self._chain.append(str(tag), subject, actor, at, outcome=outcome, body=told)
 
     def story_lines(self, subject: str) -> tuple[str, ...]:
         """The object's audit rows as short lines, for errors."""

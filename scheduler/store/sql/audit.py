@@ -24,6 +24,7 @@ CONDITIONS = {  # filter → condition; the parameter has the filter's name
     "trouble": "(outcome = :trouble AND outcome != 'success')", "since": "at_utc >= :since", "until": "at_utc < :until",
     "text": "(object LIKE :text ESCAPE '\\' OR actor LIKE :text ESCAPE '\\' OR action LIKE :text ESCAPE '\\'"
             " OR body LIKE :text ESCAPE '\\')",
+    "group": "(json_extract(body, '$.actor_group') = :group AND actor != 'system')",  # the index leaves the house's own rows out
     "before_seq": "seq < :before_seq", "after_seq": "seq > :after_seq",
 }  # fmt: skip
 

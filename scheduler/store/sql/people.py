@@ -6,6 +6,7 @@ INSERT_USER = """INSERT INTO users (name, "group", team, created_at) VALUES (?, 
 UPDATE_USER = """UPDATE users SET "group" = ?, team = ? WHERE name = ?"""
 END_SESSIONS = "UPDATE users SET session_version = session_version + 1 WHERE name = ?"
 SELECT_USER = """SELECT name, "group", team, session_version, created_at FROM users WHERE name = ?"""
+SELECT_GROUP = """SELECT "group" FROM users WHERE name = ?"""
 SELECT_USERS = """SELECT name, "group", team, session_version, created_at FROM users ORDER BY name"""
 
 INSERT_LOGIN_LINK = "INSERT INTO login_links (token_sha256, user, expires_at) VALUES (?, ?, ?)"

@@ -177,3 +177,25 @@ def test_only_the_rows_from_a_seq_on_are_checked(data_dir: Path) -> None:
     assert part.rows == whole.rows - 3
     assert verify(data_dir, from_seq=whole.seq + 1).rows == 0
     assert verify(data_dir, from_seq=whole.seq + 2).exit_code == 20
+
+
+def test_person_is_named_with_the_group_of_that_moment(data_dir: Path, tmp_path: Path) -> None:
+    dora, system = Actor("user:dora", "", ""), Actor("system", "", "")
+    with writer(data_dir) as store:
+        for group in ("designer", "admin"):
+            with store.transaction():
+                store.put_user("dora", group, "", system, AT)
+                store.record("queue:paused", "queue", {"reason": "stocktaking"}, dora, AT)
+        rows = store.audit(actor="user:dora")
+        assert [row["actor_group"] for row in rows] == ["admin", "designer"], "what was stays, the change counts from then on"
+        assert [row["seq"] for row in store.audit(group="designer")] == [rows[1]["seq"]]
+        assert {row["actor_group"] for row in store.audit(actor="user:reader")} == {None}, "nobody of that name was known"
+    path, lines = _lines(data_dir, tmp_path)
+    users = [doc["user"] for doc in map(json.loads, lines[:-1])]
+    assert {"name": "dora", "group": {"name": "designer"}} in users and {"name": "reader"} in users
+    assert verify(data_dir, export=path).is_ok
+    export(data_dir, tmp_path / "audit.csv", "csv")
+    written = csv.DictReader(io.StringIO((tmp_path / "audit.csv").read_text(encoding="utf-8-sig")))
+    assert [row["actor_group"] for row in written if row["actor"] == "user:dora"] == ["designer", "admin"]
+    path.write_text("".join(lines).replace('"group":{"name":"designer"}', '"group":{"name":"admin"}'), encoding="utf-8")
+    assert not verify(data_dir, export=path).is_ok, "a changed group shows"

@@ -183,6 +183,8 @@ def _plan(store: Store, statement: str) -> str:
         (audit_sql.SELECT_LAST_OF, "audit_object"),
         (audit_sql.SELECT_RECENT_ERRORS, "audit_trouble"),
         (audit_sql.page_of_entries(["actor"], is_ascending=False), "audit_actor"),
+        (audit_sql.page_of_entries(["group"], is_ascending=False), "audit_actor_group"),
+        (job_sql.SELECT_RUNS_OF_PREVIEW, "jobs_preview"), (job_sql.SELECT_WAITING_FOR_PREVIEW, "jobs_preview"),
         (audit_sql.page_of_entries(["trouble"], is_ascending=False), "audit_trouble"),
         (audit_sql.page_of_entries(["since", "until"], is_ascending=False), "audit_at"),
         (audit_sql.SELECT_AFTER, "INTEGER PRIMARY KEY"),

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from dashboard.refusals import told
 from scheduler.client import SchedulerError
 
 _log = logging.getLogger("greenroom.web")
@@ -52,7 +53,8 @@ def wants_page() -> bool:
 def answer_error(
     status: int, code: str, message: str, field: str | None = None, hint: str = "", **data: Any
 ) -> tuple[str | Response, int]:
-    """The error as a page or as JSON."""
+    """The error as a page or as JSON, in the reader's language; code, field and data are the same in every language."""
+    message, hint = told(code, message, field, hint, **data)
     if wants_page():
         return render_template("error.html", status=status, code=code, message=message, hint=hint), status
     return jsonify(error_body(code, message, field, hint, **data)), status

@@ -15,6 +15,7 @@ from dashboard.auth import caller, demand
 from dashboard.context import house
 from dashboard.errors import WebError, error_body, retry_header
 from dashboard.guard import add_headers, check_request
+from dashboard.refusals import told
 from scheduler.client import SchedulerError
 
 PREFIX = "/socket.io"
@@ -40,7 +41,8 @@ class Gate:
                     hint = "Close some; pages go on by polling."
                     raise WebError.no_seat("too_many_sockets", "Too many live pages are open.", hint)
             except SchedulerError as error:
-                refusal = jsonify(error_body(error.code, error.message, error.field, error.hint))
+                message, hint = told(error.code, error.message, error.field, error.hint, **error.data)
+                refusal = jsonify(error_body(error.code, message, error.field, hint))
                 refusal.status_code = error.status
                 refusal.headers.update(retry_header(error))
                 return add_headers(refusal)(environ, start_response)

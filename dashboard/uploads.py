@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from flask import request
+from werkzeug.exceptions import ClientDisconnected
+
 from dashboard.auth import caller
 from dashboard.context import house
 from dashboard.errors import WebError
-from dashboard.formats import size as size_words
 from dashboard.marks import disk_mark_bytes
+from dashboard.upload_pace import LEAST_BYTES_PER_S, Pace, kept_pace
 from engine.catalog import BLOCK_SECONDS
 from scheduler.core.uploads import UploadsPolicy
+from scheduler.intake_rules import INCOMING, check_disk, check_size
 
-INCOMING = "incoming"  # folder of the data directory, cleared away by the daemon
 CHUNK_BYTES = 1 << 16
-LONGEST_S = 900.0  # a file that takes longer to come is somebody who holds a thread
-_MIB = 1 << 20
 # What the checker called it → type and ending. Nothing else is ever handed out.
 TYPES = {
     "PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp"), "wav": ("audio/wav", "wav"),
@@ -78,16 +77,8 @@ def check_announced(kind: str, length: int | None) -> int:
     if length is None:
         hint = "Set Content-Length; chunked sending is not taken."
         raise WebError(411, "no_length", "A file is sent with its length.", hint=hint)
-    most = policy().most_bytes(kind)
-    if length > most:
-        hint = "Export it smaller, as JPEG or PNG." if kind == "portrait" else "Export it as FLAC or MP3, or cut it into parts."
-        message = f"A {kind} may have {most // _MIB} MiB; this one has {size_words(length)}."
-        raise WebError(413, "too_large", message, field=kind, hint=hint)
-    data_dir = house().settings.data_dir
-    free, mark = shutil.disk_usage(data_dir).free, disk_mark_bytes(house().reads)
-    if free - 2 * length < mark:
-        message = f"The disk has {free // _MIB} MiB left; no files are taken in below {int(mark) // _MIB} MiB."
-        raise WebError(507, "disk_low", message, hint="Free some space, or use the role's own portrait and voice.")
+    check_size(policy(), kind, "The file", length)
+    check_disk(house().settings.data_dir, length, disk_mark_bytes(house().reads))
     return length
 
 
@@ -98,8 +89,9 @@ def received(stream: IO[bytes], length: int) -> Iterator[Path]:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{uuid.uuid4().hex}.part"
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            _copy(stream, file, length)
+        kept = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(kept, "wb") as file, kept_pace(request.environ.get("gunicorn.socket"), length) as pace:
+            _copy(stream, file, pace)
         yield path
     except OSError as error:
         raise WebError(507, "disk_full", f"The file could not be written ({error.strerror}).", hint="Free some space.") from error
@@ -107,22 +99,24 @@ def received(stream: IO[bytes], length: int) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _copy(stream: IO[bytes], file: IO[bytes], length: int) -> None:
-    until, left = time.monotonic() + LONGEST_S, length
-    while left > 0:
+def _copy(stream: IO[bytes], file: IO[bytes], pace: Pace) -> None:
+    length = pace.length
+    while (left := length - pace.came) > 0:
         try:
             piece = stream.read(min(CHUNK_BYTES, left))
-        except OSError as error:
-            raise _cut_off(length, left) from error
+        except (OSError, ClientDisconnected) as error:
+            raise _ended(pace) from error
         if not piece:
-            raise _cut_off(length, left)
+            raise _ended(pace)
         file.write(piece)
-        left -= len(piece)
-        if time.monotonic() > until:
-            message = f"The file took longer than {LONGEST_S / 60:.0f} minutes."
-            raise WebError(408, "too_slow", message, hint="Bring a smaller one.")
+        pace.came += len(piece)
 
 
-def _cut_off(length: int, left: int) -> WebError:
-    message = f"The upload was cut off: {length - left} of {length} bytes came."
-    return WebError(400, "cut_off", message, hint="Bring the file again.")
+def _ended(pace: Pace) -> WebError:
+    """What to say of a body that stopped: it was stopped for its pace, or its sender is gone."""
+    if pace.is_missed:
+        least = LEAST_BYTES_PER_S >> 10
+        message, hint = f"The file came slower than {least} KiB per second.", "Use a faster line, or bring a smaller file."
+        return WebError(408, "too_slow", message, hint=hint, least_kib_per_s=least)
+    message = f"The upload was cut off: {pace.came} of {pace.length} bytes came."
+    return WebError(400, "cut_off", message, hint="Bring the file again.", length=pace.length, came=pace.came)

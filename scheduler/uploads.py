@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -13,17 +12,16 @@ from scheduler.core.healing_policy import Fault, HealingPolicy
 from scheduler.core.uploads import UploadsPolicy
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
+from scheduler.intake_rules import INCOMING, MIB, check_disk, check_size
 from scheduler.ledger import SYSTEM, Ledger, Turn
 from scheduler.own_files import KINDS
 from scheduler.room import refusal_of
 from scheduler.store.reads import Row
 
-INCOMING = "incoming"  # folder of the data directory: what is still on its way
 MAX_NAME = 120
 AT_ONCE = 2  # checks at the same time: each may take a core and a gigabyte
 STRAY_S = 3600.0  # what lies in `incoming` for so long was left by somebody who is gone
 TOUCHED_S = 600.0  # a content that was touched lately is about to be used
-_MIB = 1 << 20
 _FIGURES = {"portrait": ("width", "height", "format"), "voice": ("seconds", "rate", "format")}
 
 
@@ -101,6 +99,7 @@ class Uploads:
             raise SchedulerError(
                 422, "voice_too_long", f"{name} lasts {answer.verdict['seconds']:.0f} s; at most {most_s} s are taken.",
                 field="voice", hint="Cut it into parts, or let the policy allow more (uploads.voice_s).",
+                seconds=round(answer.verdict["seconds"]), most_s=most_s,
             )  # fmt: skip
         return answer
 
@@ -116,10 +115,11 @@ class Uploads:
             return
         used = store.uploaded_bytes(actor)
         if used + size > quota:
-            said = f"Your files take {used / _MIB:.1f} MiB; with this one it would be more than {quota / _MIB:.1f} MiB."
+            said = f"Your files take {used / MIB:.1f} MiB; with this one it would be more than {quota / MIB:.1f} MiB."
             raise SchedulerError(
                 409, "quota_full", said,
                 hint="Remove files that you no longer need, or ask for more (policy: uploads.quota_bytes).",
+                used_mib=f"{used / MIB:.1f}", quota_mib=f"{quota / MIB:.1f}",
             )  # fmt: skip
 
     async def remove(self, sha256: str, actor: Actor) -> dict[str, Any]:
@@ -163,30 +163,10 @@ class Uploads:
                 path.unlink(missing_ok=True)
 
 
-def check_size(policy: UploadsPolicy, kind: str, name: str, size: int) -> None:
-    """SchedulerError 413 for a file that is larger than its kind may be."""
-    most = policy.most_bytes(kind)
-    if size > most:
-        hint = "Export it smaller, as JPEG or PNG." if kind == "portrait" else "Export it as FLAC or MP3, or cut it into parts."
-        raise SchedulerError(
-            413, "too_large", f"{name} has {size / _MIB:.1f} MiB; a {kind} may have {most / _MIB:.0f} MiB.", field=kind, hint=hint
-        )
-
-
-def check_disk(data_dir: Path, size: int, mark_bytes: float) -> None:
-    """SchedulerError 507 where a file on its way and its copy would leave less than the mark of a low disk."""
-    free = shutil.disk_usage(data_dir).free
-    if free - 2 * size < mark_bytes:
-        raise SchedulerError(
-            507, "disk_low", f"The disk has {free / _MIB:.0f} MiB left; no files are taken in below {mark_bytes / _MIB:.0f} MiB.",
-            hint="Free some space, or use the role's own portrait and voice.",
-        )  # fmt: skip
-
-
 def shown_name(name: str) -> str:
     """A file's own name, without folders and control characters, not too long."""
     plain = "".join(c for c in PurePosixPath(name.replace("\\", "/")).name if c.isprintable()).strip()
     return plain[:MAX_NAME] or "file"
 
 
-__all__ = ["INCOMING", "Uploads", "check_disk", "check_size", "shown_name"]
+__all__ = ["INCOMING", "Uploads", "shown_name"]

@@ -16,6 +16,7 @@ from dashboard.auth import caller, require
 from dashboard.context import house
 from dashboard.door import door
 from dashboard.errors import WebError
+from dashboard.refusals import told_item
 from scheduler.batch_file import MAX_ITEMS, Profile, read_profiles
 from scheduler.core.job import FINAL_STATES
 
@@ -68,6 +69,7 @@ def check() -> Response:
     answer = door().check_batch([{"name": one["name"], "request": one["request"]} for one in good]) if good else {"items": []}
     found = iter(answer["items"])
     items = [{**one, **next(found)} if one["error"] is None else one for one in read]
+    items = [{**item, "error": told_item(item["error"])} for item in items]
     bad = sum(1 for item in items if item["error"])
     figures = {name: answer.get(name, 0) for name in ("seconds", "compute_s")}
     return jsonify({"items": items, "good": len(items) - bad, "bad": bad, "most": MAX_ITEMS, **figures})
@@ -91,10 +93,10 @@ def submit() -> tuple[Response, int]:
     pairs = list(zip(wish.items, errors, strict=True))
     sent = [{"name": one.name, "request": _whose(one.request)[0]} for one, error in pairs if not error]
     done = iter(door().submit_batch(sent, key, is_all_or_nothing=wish.is_all_or_nothing)["items"] if sent else [])
-    items = [
-        {"name": one.name, "job": None, "is_repeat": False, "error": error} if error else next(done)
-        for one, error in pairs
+    found: list[dict[str, Any]] = [
+        {"name": one.name, "job": None, "is_repeat": False, "error": error} if error else next(done) for one, error in pairs
     ]
+    items = [{**item, "error": told_item(item["error"])} for item in found]
     refused = sum(1 for item in items if item["error"])
     return jsonify({"key": key, "items": items, "taken": len(items) - refused, "refused": refused}), 202
 
@@ -147,4 +149,5 @@ def _whose(request: dict[str, Any]) -> tuple[dict[str, Any], Error | None]:
 
 def _wrong_size(count: int) -> WebError:
     hint = "Divide it into several batches." if count else "Write at least one profile."
-    return WebError(422, "bad_batch_size", f"A batch has 1 to {MAX_ITEMS} items, not {count}.", field="items", hint=hint)
+    message = f"A batch has 1 to {MAX_ITEMS} items, not {count}."
+    return WebError(422, "bad_batch_size", message, field="items", hint=hint, most=MAX_ITEMS, count=count)

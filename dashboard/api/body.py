@@ -89,9 +89,11 @@ def _field_error(model: type[BaseModel], first: ErrorDetails) -> WebError:
         return WebError(422, "missing_field", f"{field} is missing.", field=field)
     known_field = model.model_fields.get(field)
     hint = (known_field.description if known_field is not None else None) or ""
-    if first["type"] == "string_too_short" and first["ctx"]["min_length"] == 1:
-        return WebError(422, "bad_field", f"{field} is empty.", field=field, hint=_as_sentence(field, hint))
-    return WebError(422, "bad_field", f"{field}: {first['msg']}.", field=field, hint=_as_sentence(field, hint))
+    bounds = {name: value for name, value in first.get("ctx", {}).items() if isinstance(value, str | int | float)}
+    why = {"problem": first["type"], **bounds}
+    if first["type"] == "string_too_short" and bounds["min_length"] == 1:
+        return WebError(422, "bad_field", f"{field} is empty.", field=field, hint=_as_sentence(field, hint), **why)
+    return WebError(422, "bad_field", f"{field}: {first['msg']}.", field=field, hint=_as_sentence(field, hint), **why)
 
 
 def _as_sentence(field: str, description: str) -> str:

@@ -13,6 +13,7 @@ from dashboard.api.models import BulkJobs
 from dashboard.api.openapi import documented
 from dashboard.auth import caller, require
 from dashboard.door import door
+from dashboard.refusals import told
 from scheduler.client import SchedulerError
 from scheduler.core.job import FINAL_STATES, JobState
 
@@ -60,7 +61,7 @@ def _done(one: dict[str, Any], action: str) -> dict[str, Any]:
     except SchedulerError as error:
         if error.status >= 500:
             raise
-        return {**one, "can": False, "why_not": error.message}
+        return {**one, "can": False, "why_not": told(error.code, error.message, error.field, **error.data)[0]}
     return {**one, "result": answer["id"], "state": answer["state"]}
 
 

@@ -46,7 +46,8 @@ def sign_off() -> Response:
     with _one_at_a_time:
         if (earlier := morning.sign_offs(home.reads).get(day)) is not None:
             who = earlier["actor"].removeprefix("user:")
-            raise WebError(409, "already_signed", f"{who} has signed {day} off already.", hint="One sign-off per day is enough.")
+            message, hint = f"{who} has signed {day} off already.", "One sign-off per day is enough."
+            raise WebError(409, "already_signed", message, hint=hint, who=who, day=str(day))
         found = morning.report(home.reads, home.pulse.ask(), zone=home.settings.zone)
         answer = door().record(morning.SIGNED, f"watermark:{day}", found.for_audit(wish.note))
     return jsonify({**answer, "day": day, "verdict": found.verdict})

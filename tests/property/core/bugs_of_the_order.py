@@ -120,8 +120,8 @@ def reserved_job_gives_way(patch: Patch) -> None:
 def part_of_a_session_does_not_wait_for_its_turn(patch: Patch) -> None:
     hold_for = State.hold_for
 
-    def broken(self: State, job: Job, at: float, otherwise: HoldReason) -> HoldReason:
-        hold = hold_for(self, job, at, otherwise)
+    def broken(self: State, job: Job, at: float, otherwise: HoldReason, ended: HoldReason | None = None) -> HoldReason:
+        hold = hold_for(self, job, at, otherwise, ended)
         return HoldReason.WAITING_FOR_SLOT if hold is HoldReason.AWAITING_TURN else hold
 
     patch.setattr(State, "hold_for", broken)

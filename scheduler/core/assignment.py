@@ -34,9 +34,11 @@ def assign(state: State, turn: Turn) -> None:
     desk = _Desk(state, turn)
     if not desk.idle and not desk.vacating and not any(slot.job_id for slot in state.slots):
         return
-    for job in state.line.best_first(desk.roles, desk.users, desk.teams):
-        if job.id not in desk.seated and not desk.seat(job):
-            break
+    best = state.line.best()  # known without merging the teams' lines, and mostly nobody can be seated
+    if best is not None and desk.seat(best):
+        for job in state.line.best_first(desk.roles, desk.users, desk.teams):
+            if job is not best and job.id not in desk.seated and not desk.seat(job):
+                break
     for slots, job, why in desk.granted:
         _grant(state, turn, slots, job, why)
 
@@ -178,18 +180,20 @@ class _Desk:
         is_cold = slot.last_role is not None and slot.last_role != job.role
         if not (is_too_long and policy.backfill_points) and not (is_cold and policy.affinity_points):
             return None, {}
-        head = state.line.key_of(job)
+        head, most = state.line.key_of(job), max(policy.backfill_points, policy.affinity_points)
         for other in islice(state.line.best_first(self.roles, self.users, self.teams), LOOK_AHEAD):
             key = state.line.key_of(other)
-            behind = key[1] - head[1]
-            if other.id in self.seated or key <= head or key[0] != head[0] or not self._may_have(slot, other, job):
+            if key <= head or other.id in self.seated:
                 continue
+            behind = key[1] - head[1]
+            if key[0] != head[0] or behind > most:
+                break  # those after it are farther behind
             fits = next_at is not None and self.turn.at + other.seconds_left <= next_at
-            why = {"instead_of": job.id, "points_behind": round(behind, 3)}
-            if is_too_long and fits and behind <= policy.backfill_points:
-                return other, {"rule": "backfill", "until": next_at, **why}
-            if is_cold and other.role == slot.last_role and behind <= policy.affinity_points and (fits or not is_too_long):
-                return other, {"rule": "warm_role", **why}
+            is_backfill = is_too_long and fits and behind <= policy.backfill_points
+            is_warm = is_cold and other.role == slot.last_role and behind <= policy.affinity_points
+            if (is_backfill or (is_warm and (fits or not is_too_long))) and self._may_have(slot, other, job):
+                why = {"instead_of": job.id, "points_behind": round(behind, 3)}
+                return other, {"rule": "backfill", "until": next_at, **why} if is_backfill else {"rule": "warm_role", **why}
         return None, {}
 
     def _may_have(self, slot: Slot, other: Job, job: Job) -> bool:

@@ -49,6 +49,14 @@ class Shares:
             return 0.0
         return float(usage.seconds * 0.5 ** (max(0.0, at - usage.at) / half_life_s))
 
+    def copy(self) -> Shares:
+        """One that shares nothing with this."""
+        copied = Shares()
+        copied.settled = {team: Usage(usage.seconds, usage.at) for team, usage in self.settled.items()}
+        copied.active, copied.version = set(self.active), self.version
+        copied.levels, copied.left = dict(self.levels), dict(self.left)
+        return copied
+
     def to_mapping(self) -> dict[str, Any]:
         """Plain data for the store."""
         return {"settled": {team: [usage.seconds, usage.at] for team, usage in sorted(self.settled.items())}}
@@ -78,10 +86,11 @@ def weigh_teams(state: State, at: float) -> None:
             running[job.team] = running.get(job.team, 0.0) + max(0.0, at - job.leased_at) + left_s
     active = {*line.teams, *running}
     half_life_s = policy.fair_share_half_life_s
-    levels = {
-        team: (shares.used(team, at, half_life_s) + running.get(team, 0.0)) / policy.weight_of(team)
-        for team in sorted(active)
-    }
+    levels: dict[str, float] = {}
+    for team in sorted(active):
+        usage = shares.settled.get(team)
+        used = 0.0 if usage is None else usage.seconds * 0.5 ** (max(0.0, at - usage.at) / half_life_s)
+        levels[team] = (used + running.get(team, 0.0)) / policy.weight_of(team)
     if active != shares.active:
         _welcome(state, levels, at)
         shares.active = active

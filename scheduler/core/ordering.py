@@ -62,8 +62,9 @@ def effective_priority(job: Job, at: float, policy: Policy) -> float:
     """Priority points at a time: own priority plus ageing and deadline, up to the ceiling; without fair share."""
     if is_above_ageing(job, policy):
         return _own_points(job, policy)
-    aged = job.priority + policy.ageing_per_s * max(0.0, at - clock_start(job, policy))
-    return min(float(policy.ageing_ceiling), aged)
+    waited_s, ceiling = at - clock_start(job, policy), float(policy.ageing_ceiling)
+    aged = job.priority + policy.ageing_per_s * waited_s if waited_s > 0.0 else float(job.priority)
+    return aged if aged < ceiling else ceiling
 
 
 def score_terms(job: Job, at: float, policy: Policy, handicap: float) -> dict[str, float | int | str]:

@@ -62,11 +62,12 @@ class Counts:
     def promise(self, job: Job, milliseconds: int) -> None:
         """An open job needs so much more (or less)."""
         if milliseconds:
+            promised = self.promised_ms
             for subject in subjects(job):
-                if left := self.promised_ms.get(subject, 0) + milliseconds:
-                    self.promised_ms[subject] = left
+                if left := promised.get(subject, 0) + milliseconds:
+                    promised[subject] = left
                 else:
-                    del self.promised_ms[subject]
+                    del promised[subject]
 
 
 class Spent:
@@ -91,6 +92,12 @@ class Spent:
     def ends_at(self, policy: Policy) -> float:
         """When the next day begins."""
         return (self.day + 1) * DAY_S + policy.quota_day_starts_s
+
+    def copy(self) -> Spent:
+        """One that shares nothing with this."""
+        copied = Spent()
+        copied.day, copied.ms = self.day, dict(self.ms)
+        return copied
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain data for the store."""

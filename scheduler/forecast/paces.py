@@ -84,6 +84,7 @@ class Paces:
     _roles: dict[tuple[Kind, str], _Offset] = field(default_factory=dict)
     _open: dict[str, _Seen] = field(default_factory=dict)
     _running: dict[str, _Seen] = field(default_factory=dict)  # those of the open ones that have made blocks enough
+    _levels: dict[str, float] = field(default_factory=dict)  # the drift as told last, until something is learnt: by job left out
 
     def submitted(self, request: Request) -> None:
         """A job that may be seen at work."""
@@ -94,6 +95,7 @@ class Paces:
         seen = self._open.get(job_id)
         if seen is None or seconds <= 0.0:
             return
+        self._levels.clear()
         if seen.blocks >= LEAST_BLOCKS:
             stray = min(1.5, abs(log(seconds * seen.blocks / seen.seconds)))
             self.block_spread += 0.002 * (stray - self.block_spread)
@@ -103,6 +105,7 @@ class Paces:
 
     def ended(self, job_id: str) -> None:
         """The job is over: its pace counts."""
+        self._levels.clear()
         self._running.pop(job_id, None)
         seen = self._open.pop(job_id, None)
         if seen is not None and seen.blocks >= LEAST_BLOCKS:
@@ -124,13 +127,20 @@ class Paces:
 
     def _pace(self, request: Request, without: str) -> Pace:
         kind = self._kinds.get(request.kind)
-        level = log(self.nominal(request)) + self._drift.level(self._job_sigma, self._at_work(without))
+        level = log(self.nominal(request)) + self._level(without if without in self._running else "")
         block_sigma = max(LEAST_BLOCK_SPREAD, self.block_spread * TO_SIGMA)
         if kind is None:
             return Pace(level, UNKNOWN_SPREAD, block_sigma)
         role = self._roles.get((request.kind, request.role))
         off = kind.log_s + (role.shrunk if role is not None else 0.0)
         return Pace(level + off, max(LEAST_SPREAD, self._job_sigma), block_sigma)
+
+    def _level(self, without: str) -> float:
+        """The drift as the others at work show it: the same for a thousand jobs in line, so it is worked out once."""
+        level = self._levels.get(without)
+        if level is None:
+            level = self._levels[without] = self._drift.level(self._job_sigma, self._at_work(without))
+        return level
 
     @property
     def _job_sigma(self) -> float:

@@ -85,13 +85,18 @@ class Rollout:
         self._open()
         found: dict[str, Outcome] = {}
         missing = set(wanted)
-        jobs, until = self._state.jobs, self._zero + horizon_s
-        while missing and self._agenda:
-            at, _, kind, data = heappop(self._agenda)
+        jobs, until, agenda = self._state.jobs, self._zero + horizon_s, self._agenda
+        happens: dict[str, Callable[[Any], str | None]] = {
+            "tick": self._on_tick, "arrival": self._on_arrival, "loss": self._on_loss, "killed": self._on_killed,
+            "back": self._on_back, "start": self._on_start, "ripe": self._on_ripe, "end": self._on_end,
+            "stopped": self._on_stopped,
+        }  # fmt: skip
+        while missing and agenda:
+            at, _, kind, data = heappop(agenda)
             if at > until:
                 break
             self._now = at
-            ended = getattr(self, f"_on_{kind}")(data)
+            ended = happens[kind](data)
             if ended in missing and ended not in jobs:
                 missing.discard(ended)
                 if ended in self._starts:
@@ -255,17 +260,17 @@ class Rollout:
 
     def _sync(self) -> None:
         """Bring the counts of finished blocks up to now."""
+        state, now = self._state, self._now
         for number, run in enumerate(self._runs):
             if run is None:
                 continue
-            job, slot = self._state.jobs[run.job_id], self._state.slots[number]
+            job = state.jobs[run.job_id]
             if job.state is JobState.LEASED:
                 continue
-            made = run.from_block + max(0, int((self._now - run.begun) / run.pace_s))
-            made = min(made, job.total_blocks - 1)
+            made = min(run.from_block + int((now - run.begun) / run.pace_s), job.total_blocks - 1)
             if made > job.blocks_done:
-                slot.leased_blocks += made - job.blocks_done
-                self._count(job, made)
+                state.slots[number].leased_blocks += made - job.blocks_done
+                state.advance(job, made)
 
     def _count(self, job: Job, blocks: int) -> None:
         """So many blocks are finished; nobody is told."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -42,8 +41,8 @@ class Snapshot:
     def __init__(self, state: State) -> None:
         self.now = state.now
         self.is_queue_paused = state.is_queue_paused
-        self.policy = patient(state.policy)
-        self._shares, self._spent = deepcopy(state.shares), deepcopy(state.spent)
+        self.policy, self._healing = patient(state.policy), state.healing
+        self._shares, self._spent = state.shares.copy(), state.spent.copy()
         self._handicaps = dict(state.line.handicaps)
         self._relations = dict(state.relations.pairs())
         self._unavailable = sorted(state.unavailable_roles)
@@ -69,7 +68,8 @@ class Snapshot:
                 job.state, job.hold = JobState.QUEUED, None
         state = State.restore(
             self.policy, len(self.slots), jobs, self._unavailable, self.is_queue_paused, self._relations,
-            shares=deepcopy(self._shares), spent=deepcopy(self._spent), gangs=self._gangs, gang_slots=self._gang_slots,
+            shares=self._shares.copy(), spent=self._spent.copy(), gangs=self._gangs, gang_slots=self._gang_slots,
+            healing=self._healing,
         )  # fmt: skip
         state.line.handicaps = self._handicaps
         state.is_booted, state.now = True, self.now  # nothing was lost, so there is nothing to recover

@@ -47,6 +47,23 @@ def test_pace_is_learnt_per_preset_and_role_and_unknown_kinds_follow_the_house()
     assert paces.of(_request(902, role="b")).seconds > 1.1 > paces.of(_request(903, role="a")).seconds
 
 
+def test_drift_asked_for_a_thousand_times_is_what_it_would_be_worked_out_anew() -> None:
+    source, paces, asked = random.Random(3), Paces(lambda _: 0.5), 0
+    for number in range(60):
+        paces.submitted(_request(number))
+        for _ in range(source.randint(1, 12)):
+            one = source.randint(max(0, number - 3), number)
+            paces.block_done(f"j{one}", 0.5 * exp(source.gauss(0.0, 0.4)))
+            for without in ("", "j7", f"j{number}"):
+                running = without if without in paces._running else ""
+                anew = paces._drift.level(paces._job_sigma, paces._at_work(running))
+                assert paces._level(running) == paces._level(running) == anew
+                asked += running != ""
+        if number >= 3:
+            paces.ended(f"j{number - 3}")
+    assert asked > 50
+
+
 def test_outliers_hardly_move_a_pace() -> None:
     paces = Paces(lambda _: 0.5)
     _teach(paces, 30, 0.5)

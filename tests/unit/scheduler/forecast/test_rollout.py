@@ -88,7 +88,8 @@ def test_copy_runs_forward_and_leaves_the_original_alone() -> None:
     before = {job.id: (job.state, job.blocks_done, job.preemptions) for job in world.state.jobs.values()}
     places = [job.id for job in world.state.line.best_first()]
     snapshot = Snapshot(world.state)
-    revived = snapshot.revive()
+    revived, used = snapshot.revive(), (world.state.shares.to_mapping(), world.state.spent.to_mapping())
+    assert (revived.shares.to_mapping(), revived.spent.to_mapping()) == used
     assert [job.id for job in revived.line.best_first()] == places
     assert {job.id: job.slot for job in revived.jobs.values()} == {
         job.id: job.slot for job in world.state.jobs.values()
@@ -96,6 +97,7 @@ def test_copy_runs_forward_and_leaves_the_original_alone() -> None:
     check_invariants(revived)
     _rollout(world, learnt, []).run(set(world.state.jobs), 1e6)
     assert {job.id: (job.state, job.blocks_done, job.preemptions) for job in world.state.jobs.values()} == before
+    assert (world.state.shares.to_mapping(), world.state.spent.to_mapping()) == used
     check_invariants(world.state)
 
 

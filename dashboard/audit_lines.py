@@ -6,8 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dashboard import i18n
 from scheduler.audit.entry import ACTOR_GROUP
 from scheduler.audit.times import is_time
+
+_ALIKE = {"kill_cause": "cause", "from": "state", "to": "state"}  # details whose values have the words of another
 
 
 def lines_of(body: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, bool]]:
@@ -27,5 +30,11 @@ def summary_of(body: Mapping[str, Any], most: int = 3) -> list[tuple[str, Any, b
     """The few details that say most: the move of a state first, its columns (`set`) left to the whole list."""
     plain = {name: value for name, value in body.items() if name not in ("from", "to", "set")}
     source, target = body.get("from"), body.get("to")
-    move = [("", f"{source} → {target}", False)] if source and target and source != target else []
+    states = [i18n.named("state", name) for name in (source, target)]
+    move = [("", " → ".join(states), False)] if source and target and source != target else []
     return [*move, *lines_of(plain)][:most]
+
+
+def worded(name: str, value: Any) -> Any:
+    """A detail's value in the reader's words, where it is one of ours (a cause, a state, a fault); others as they are."""
+    return i18n.named(_ALIKE.get(name, name), value) if isinstance(value, str) else value

@@ -63,8 +63,8 @@ def span_of(query: Asked, default: str = "24h", now: float | None = None) -> Spa
     if query.start is None:
         raise WebError(422, "bad_query", "A range of one's own needs a beginning.", field="from", hint="from=2026-11-21T09:00")
     zone = formats.zone_of(house().settings.zone)
-    since = _moment(query.start, "from", zone)
-    until = min(at, _moment(query.end, "to", zone)) if query.end else at
+    since = moment(query.start, "from", zone)
+    until = min(at, moment(query.end, "to", zone)) if query.end else at
     if not 60 <= until - since <= LONGEST_S:
         raise WebError(
             422, "bad_query", "The range ends before it begins, is shorter than a minute or longer than 35 days.", field="from",
@@ -81,7 +81,8 @@ def picker(span: Span) -> dict[str, Any]:
     return {"names": list(NAMED), "name": span.name, "from": next(ends), "to": next(ends), "query": span.query}
 
 
-def _moment(text: str, field: str, zone: tzinfo | None) -> float:
+def moment(text: str, field: str, zone: tzinfo | None) -> float:
+    """Seconds since 1970 of a time as people write it; without a zone of its own it is in `zone`. Raises WebError 422."""
     try:
         at = datetime.fromisoformat(text)
         return (at if at.tzinfo else at.replace(tzinfo=zone) if zone else at).timestamp()

@@ -59,13 +59,20 @@ def page(name: str) -> str:
         peak=max((block["peak_bytes"] for block in blocks), default=None) or None,
         blocks=len(blocks),
         promises=promises(reads, name, row["body"], span),
-        adapters=_adapters(row["body"].get("adapters") or []),
+        adapters=_adapters(name, row["body"].get("adapters") or []),
     )
 
 
-def _adapters(uses: list[dict[str, Any]]) -> list[tuple[str, bool | None]]:
-    """(name, whether the vault holds it in memory; None while the daemon does not say) of a role's adapters."""
+def _adapters(name: str, uses: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(name, place) of a role's adapters: `on_stage` while one of its videos is being made, `in_memory` while the vault holds
+    the file, else `on_disk`; "" while the daemon does not say."""
     beat = house().pulse.last if house().pulse.last.at else house().pulse.ask()
-    vault = beat.status.get("vault") or {}
-    held = vault.get("adapters")
-    return [(str(use["name"]), None if held is None else use["sha256"] in held) for use in uses]
+    held = (beat.status.get("vault") or {}).get("adapters")
+    plays = any(slot.get("role") == name for slot in beat.status.get("slots") or [])
+
+    def place(sha256: str) -> str:
+        if plays:
+            return "on_stage"
+        return "" if held is None else "in_memory" if sha256 in held else "on_disk"
+
+    return [(str(use["name"]), place(use["sha256"])) for use in uses]

@@ -16,6 +16,10 @@ const DOT_LOOKS = {
   good: ["circle", "--green"], look: ["diamond", "--amber"], bad: ["x", "--red"],
 };
 
+// Dates in figures: they read alike in every language.
+const TICKS = [[null, 60000, "%H:%M:%S\n%m-%d"], [60000, 86400000, "%H:%M\n%m-%d"], [86400000, "M1", "%m-%d\n%Y"], ["M1", null, "%Y-%m"]]
+  .map(([from, to, value]) => ({ dtickrange: [from, to], value }));
+
 export function layout(data, range, kind) {
   const axis = { gridcolor: token("--line"), zerolinecolor: token("--line"), linecolor: token("--line"), tickfont: { size: 11 } };
   const line = (at, colour) => ({
@@ -28,7 +32,7 @@ export function layout(data, range, kind) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: token("--font") || "sans-serif", color: token("--muted"), size: 12 },
-    xaxis: kind === "spread" ? { ...axis, type: "category" } : { ...axis, type: "date", range, showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: token("--muted") },
+    xaxis: kind === "spread" ? { ...axis, type: "category" } : { ...axis, type: "date", range, tickformatstops: TICKS, hoverformat: "%Y-%m-%d %H:%M:%S", showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: token("--muted") },
     yaxis: { ...axis, rangemode: "tozero", ticksuffix: ` ${data.unit}`, nticks: 6, ...(data.range ? { range: data.range } : {}) },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 }, traceorder: "normal" },
     hoverlabel: { bgcolor: token("--card"), bordercolor: token("--line"), font: { color: token("--ink"), size: 12 } },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from dashboard.i18n import LANGUAGES, catalogue
 from dashboard.views.submit import is_made_here
 from engine.catalog import PRESETS
 from scheduler.audit import SYSTEM
-from tests.unit.dashboard.web_rig import Web
+from tests.unit.dashboard.web_rig import Web, web
 
 
 def newest(house: Web, language: str) -> dict[str, Any]:
@@ -108,4 +109,16 @@ def test_audit_page_shows_points_in_time_as_times(house: Web) -> None:
     page = house.person("olga", "ops").get("/dashboard/audit/?action=login:created").get_data(as_text=True)
     assert "1795248000" not in page
     assert 'datetime="2026-11-21T08:00:00Z"' in page
-    assert "<dt>seconds</dt><dd>30</dd>" in page
+    assert '<dt title="seconds">seconds</dt><dd>30</dd>' in page
+
+
+def test_audit_page_speaks_the_readers_language_and_takes_times_of_the_studios_zone(tmp_path: Path) -> None:
+    with web(tmp_path, zone="Asia/Shanghai") as house:
+        with house.store.transaction():
+            house.store.record("worker:lost", "slot:0", {"kill_cause": "heartbeat_lost", "slot": 0}, SYSTEM, 1795248000.0)
+        client = house.person("olga", "ops")
+        asked = "/dashboard/audit/?lang=zh&action=worker:lost&since=2026-11-21 16:0"  # the row's time there is 16:00
+        found, later = (client.get(asked + minute).get_data(as_text=True) for minute in "01")
+        assert "终止原因 心跳丢失" in found
+        assert "since=2026-11-21T08%3A00%3A00.000000Z" in found, "exports are asked for in UTC"
+        assert "终止原因 心跳丢失" not in later

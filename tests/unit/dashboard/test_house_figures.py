@@ -112,7 +112,10 @@ def test_role_page_says_where_its_adapters_are(house: Web, monkeypatch: pytest.M
         house.store.put_role(role(adapters=uses), READER, time.time())
     monkeypatch.setattr(Pulse, "ask", lambda self: Beat(at=1.0, status={"vault": {"adapters": ["a" * 64]}}))
     page = " ".join(house.local().get("/dashboard/roles/teacher").text.split())
-    assert 'captain <span class="muted small">in memory</span>' in page
+    assert 'captain <span class="muted small">in host memory</span>' in page
     assert 'smile <span class="muted small">on disk</span>' in page
+    playing = {"vault": {"adapters": []}, "slots": [{"role": "teacher"}]}
+    monkeypatch.setattr(Pulse, "ask", lambda self: Beat(at=1.0, status=playing))
+    assert house.local().get("/dashboard/roles/teacher").text.count("attached to the model that plays now") == 2
     monkeypatch.setattr(Pulse, "ask", lambda self: Beat())
     assert "on disk" not in house.local().get("/dashboard/roles/teacher").text, "nothing is claimed while the daemon is silent"

@@ -58,6 +58,13 @@ def test_every_state_hold_and_tag_has_words() -> None:
     assert {"starting", "ready", "busy"} <= {str(state).lower() for state in WorkerState}
 
 
+def test_every_cause_that_the_scheduler_writes_has_words() -> None:
+    said = re.compile(r"""["']?cause["']?(?:: | *= ?)["']([a-z_]+)["']""")
+    causes = {cause for path in (ROOT / "scheduler" / "core").rglob("*.py") for cause in said.findall(path.read_text("utf-8"))}
+    missing = {cause for cause in causes if f"cause.{cause}" not in catalogue("en")}
+    assert causes and not missing, missing
+
+
 class _Texts(HTMLParser):
     """Collects what a template would say in its own words."""
 

@@ -75,6 +75,8 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
     is_tight = policy.slot_memory_bytes is not None and job.context_bytes > policy.slot_memory_bytes
     hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
     if hold is HoldReason.WAITING_FOR_SLOT:
+        if state.is_imagined:
+            return Decision(verdict=ADMITTED, reason=hold.value, text={}, context_bytes=job.context_bytes)
         return Decision(
             verdict=ADMITTED, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
             text=_explained(

@@ -239,18 +239,22 @@ def _grant(state: State, turn: Turn, slots: list[Slot], job: Job, why: dict[str,
     slot, *others = slots
     if others:
         why = {**why, "slots": [one.number for one in slots]}
+    state.grant(turn, slot, job, {} if state.is_imagined else _reasons(state, turn, slot, job, why), others)
+    assert slot.worker_id is not None and slot.lease_id is not None
+    members = tuple((one.number, one.worker_id or "") for one in others)
+    turn.effects.append(SendRun(slot.number, slot.worker_id, slot.lease_id, job.id, job.blocks_done, members))
+
+
+def _reasons(state: State, turn: Turn, slot: Slot, job: Job, why: dict[str, Any]) -> dict[str, Any]:
+    """Why it is this job's turn, for the audit."""
     place = state.line.place(job.id)
-    body = {
+    return {
         "slot": slot.number, "worker_id": slot.worker_id, "from_block": job.blocks_done,
         "priority": job.priority, "effective_priority": round(effective_priority(job, turn.at, state.policy), 3),
         "waited_s": round(turn.at - job.submitted_at, 3), "place": place[0] if place else None,
         "queued": len(state.line),
         "terms": score_terms(job, turn.at, state.policy, state.line.handicaps.get(job.team, 0.0)), **why,
     }  # fmt: skip
-    state.grant(turn, slot, job, body, others)
-    assert slot.worker_id is not None and slot.lease_id is not None
-    members = tuple((one.number, one.worker_id or "") for one in others)
-    turn.effects.append(SendRun(slot.number, slot.worker_id, slot.lease_id, job.id, job.blocks_done, members))
 
 
 def _excluding_slots(state: State, role: str, playing: dict[int, str]) -> set[int]:

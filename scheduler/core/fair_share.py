@@ -85,12 +85,12 @@ def weigh_teams(state: State, at: float) -> None:
             shares.left[job.id] = shares.left.get(job.id, 0.0) + left_s  # a gang is charged for each of its slots
             running[job.team] = running.get(job.team, 0.0) + max(0.0, at - job.leased_at) + left_s
     active = {*line.teams, *running}
-    half_life_s = policy.fair_share_half_life_s
+    half_life_s, weights = policy.fair_share_half_life_s, policy.team_weights
     levels: dict[str, float] = {}
     for team in sorted(active):
         usage = shares.settled.get(team)
         used = 0.0 if usage is None else usage.seconds * 0.5 ** (max(0.0, at - usage.at) / half_life_s)
-        levels[team] = (used + running.get(team, 0.0)) / policy.weight_of(team)
+        levels[team] = (used + running.get(team, 0.0)) / weights.get(team, 1.0)
     if active != shares.active:
         _welcome(state, levels, at)
         shares.active = active

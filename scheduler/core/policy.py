@@ -143,8 +143,11 @@ class Policy:
 
         limits = (self.max_running_per_user, self.max_running_per_team, self.max_running_per_role)
         object.__setattr__(self, "has_running_limits", limits != (None, None, None))
+        days = (self.gpu_s_per_day_per_user, self.gpu_s_per_day_per_team, self.gpu_s_per_day_per_role)
+        object.__setattr__(self, "has_day_limits", days != (None, None, None))
 
-    has_running_limits: ClassVar[bool] = False  # no field: follows from the others, as does
+    has_running_limits: ClassVar[bool] = False  # no fields: these follow from the others
+    has_day_limits: ClassVar[bool] = False
     windows: ClassVar[tuple[Window, ...]] = ()  # the parsed maintenance windows
 
     @classmethod

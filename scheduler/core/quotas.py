@@ -45,6 +45,7 @@ class Counts:
     def __init__(self) -> None:
         self.queued: dict[Subject, int] = {}
         self.promised_ms: dict[Subject, int] = {}
+        self.has_promises = True  # False: nobody asks for them, in a future under a policy without quotas of a day
 
     def enter(self, job: Job) -> None:
         """A job is queued."""
@@ -61,7 +62,7 @@ class Counts:
 
     def promise(self, job: Job, milliseconds: int) -> None:
         """An open job needs so much more (or less)."""
-        if milliseconds:
+        if milliseconds and self.has_promises:
             promised = self.promised_ms
             for subject in subjects(job):
                 if left := promised.get(subject, 0) + milliseconds:

@@ -89,6 +89,7 @@ class State:
         self.missing: dict[str, str] = {}  # of these the roles that lack a file, and which
         self.is_queue_paused = False
         self.is_booted = True  # False between a restore and the event `Booted`
+        self.is_imagined = False  # a future that is only looked at: nobody will read why, so it is not worked out
         self.last_ordinal = -1
         self.accepted = 0  # jobs ever taken up by this state, rejected ones included
         self.ended = dict.fromkeys(sorted(FINAL_STATES), 0)
@@ -164,8 +165,9 @@ class State:
                 setattr(job, name, value)
         job.state = target
         turn.facts.append(MoveJob(job.id, source, target, tag, fields, body if body is not None else {}))
-        story = (*self.stories.get(job.id, ())[1 - STORY_LENGTH :], (turn.at, f"{tag} → {target}"))
-        self.stories[job.id] = story
+        if not self.is_imagined:
+            story = (*self.stories.get(job.id, ())[1 - STORY_LENGTH :], (turn.at, f"{tag} → {target}"))
+            self.stories[job.id] = story
         if target is JobState.QUEUED:
             self._enqueue(job)
         elif target in FINAL_STATES:
@@ -329,7 +331,7 @@ class State:
         self.reserved.pop(job.id, None)
         self.degraded.pop(job.id, None)
         self.sensors.without_context.discard(job.id)
-        self.ended_stories[job.id] = self.stories.pop(job.id)
+        self.ended_stories[job.id] = self.stories.pop(job.id, ())
         if len(self.ended_stories) > ENDED_LENGTH:
             del self.ended_stories[next(iter(self.ended_stories))]
         if self.followers.get(job.follows) == job.id:

@@ -83,6 +83,7 @@ class Snapshot:
         for held in self.slots:
             if held.job_id is not None and held.lead is None:
                 self._seat(state, held)
+        state.is_imagined, state.counts.has_promises = True, self.policy.has_day_limits
         return state
 
     def _seat(self, state: State, held: HeldSlot) -> None:

@@ -101,6 +101,20 @@ def test_copy_runs_forward_and_leaves_the_original_alone() -> None:
     check_invariants(world.state)
 
 
+@pytest.mark.parametrize("quota", [None, 400.0])
+def test_future_of_which_nobody_reads_the_reasons_comes_out_the_same(quota: float | None) -> None:
+    policy = Policy(max_queued_per_user=1_000, gpu_s_per_day_per_user=quota)
+    world, learnt = _world(trace := _day("peak"), policy=policy)
+    world.run(until=trace.jobs[60].at)
+    coming = [line for line in trace.jobs if line.at > world.now]
+    unread, read = (_rollout(world, learnt, coming) for _ in range(2))
+    assert unread._state.is_imagined
+    assert unread._state.counts.has_promises is (quota is not None)
+    read._state.is_imagined, read._state.counts.has_promises = False, True
+    assert unread.run({"nobody"}, 1e6) == read.run({"nobody"}, 1e6) == {}
+    assert len(unread._starts) > 20 and unread._starts == read._starts
+
+
 def test_job_that_is_asked_to_stop_stops_in_the_future_too() -> None:
     jobs = (
         TraceJob(at=0.0, id="long", user="u", team="t", role="r", priority=10, blocks=100),

@@ -1,5 +1,5 @@
 """How long faults cost. `python -m benchmarks.recovery …`: a whole house with its faults (`benchmarks.recovery_faults`);
-`python -m benchmarks.recovery --device cuda …`: vault and workers on a GPU, without a house (`benchmarks.recovery_device`).
+`python -m benchmarks.recovery --device cuda …`: a whole house on a GPU, with random weights (`benchmarks.recovery_device`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import sys
 
 
 def main(arguments: list[str]) -> int:
-    """Choose; a GPU box has nothing of the house's packages, so only what is needed is imported."""
+    """Choose."""
     if "--device" in arguments:
         from benchmarks.recovery_device import main as measure_device
 

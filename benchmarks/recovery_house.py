@@ -10,10 +10,17 @@ import signal
 import sys
 import tempfile
 import time
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
+from engine.catalog import BLOCK_SECONDS, SPEECH_RATE
+from engine.model.pocket import publish
+from engine.model.random_directory import RandomModel
 from scheduler.audit.entry import AuditEntry
 from scheduler.chaos.census import living
 from scheduler.chaos.house import ChaosHouse, until
@@ -130,6 +137,45 @@ def hurt_house(
             yield HurtHouse(house)
         finally:
             house.end()
+
+
+ROLE = """{name}:
+  image: "images/{name}.png"
+  audio: "audios/{name}.wav"
+  prompt_template: "A {name} speaks, looking into the camera"
+  priority: {priority}
+  preset: {preset}
+  team: measured
+"""
+
+
+def house_of(home: Path, *, model: RandomModel, width: int, height: int, preset: str, device: str) -> ChaosHouse:
+    """A house that is not started yet, with a model of random weights and two roles whose portraits are as large as the video."""
+    house = ChaosHouse(
+        home, "real", env={"GREENROOM_DEVICE": device},
+        program=(sys.executable, "-m", "benchmarks.serve", "--model", model.shape.name, "--vault-limit-gib", "64"),
+    )  # fmt: skip
+    house.be_patient()
+    publish(house.data_dir / "models" / model.shape.name, {"model.json": model.to_json().encode()})
+    roles = ""
+    for name, priority in (("teacher", 10), ("presenter", 20)):
+        y, x = np.mgrid[0:height, 0:width]
+        Image.fromarray(np.stack([x, y, x ^ y], -1).astype(np.uint8)).save(house.roles.parent / "images" / f"{name}.png")
+        _write_tone(house.roles.parent / "audios" / f"{name}.wav")
+        roles += ROLE.format(name=name, priority=priority, preset=preset)
+    house.roles.write_text(roles, encoding="utf-8")
+    return house
+
+
+def _write_tone(path: Path) -> None:
+    """A voice of two blocks: every longer job repeats it, so that a length is exactly what was asked for."""
+    samples = round(2 * BLOCK_SECONDS * SPEECH_RATE)
+    tone = np.sin(np.arange(samples) / SPEECH_RATE * 2 * np.pi * 220) * 8000
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SPEECH_RATE)
+        file.writeframes(tone.astype("<i2").tobytes())
 
 
 def write_script(house: ChaosHouse, script: dict[str, Any]) -> None:

@@ -17,11 +17,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--engine", default="fake")
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--standbys", type=int, default=1)
+    parser.add_argument("--vault-limit-gib", type=float, default=4.0)
     parser.add_argument("--preload_roles", type=Path)
     chosen = parser.parse_args(arguments)
     options = ServeOptions(
         data_dir=chosen.data.resolve(), preload_roles=chosen.preload_roles, port=chosen.port, engine=chosen.engine,
-        model=chosen.model, standbys=chosen.standbys,
+        model=chosen.model, standbys=chosen.standbys, vault_limit_gib=chosen.vault_limit_gib,
     )  # fmt: skip
     return serve(options, lambda text: print(text, flush=True))
 

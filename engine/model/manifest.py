@@ -18,6 +18,7 @@ from engine.model.vae import VaeConfig
 
 TRANSFORMER, VAE, SPEECH, TEXT = (f"{part}.safetensors" for part in ("transformer", "vae", "speech", "text"))
 FILES = (TRANSFORMER, VAE, SPEECH, TEXT)
+RANDOM = "random"  # in model.json instead of files: see `engine.model.random_directory`
 ReadFile = Callable[[Path], memoryview]
 
 
@@ -55,6 +56,9 @@ class Manifest:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Manifest:
         """From plain data; raises WeightsError naming what is missing."""
+        if RANDOM in data:
+            hint = "Name a directory with files, or serve it: `role_scheduler serve` draws its weights."
+            raise WeightsError("model.json asks for random weights; there are no files to read.", hint=hint)
         try:
             for part in FILES:
                 files_of_part(part, data["files"])

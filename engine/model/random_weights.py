@@ -27,6 +27,7 @@ def random_engine(
     shape: ModelShape, device: str, precision: str, seed: int = 0, *, kv: str | None = "default",
     offload: Offload = RESIDENT, adapter_rank: int = 0, keep: Keep = keep_here, needs: NeedsContent = everything,
     text_encoder: Callable[[], nn.Module] | None = None, speech_encoder: Callable[[], nn.Module] | None = None,
+    weights_sha256: str = "",
 ) -> BlockEngine:  # fmt: skip
     """An engine whose transformer and autoencoder are drawn tensor by tensor; it has no text or speech encoder, unless they
     are given. `keep` and `needs` as in `engine.model.slab`."""
@@ -54,7 +55,7 @@ def random_engine(
     return BlockEngine(
         shape, transformer, vae, tokenizer=ByteTokenizer(), text_encoder=text_encoder or _none,
         speech_encoder=speech_encoder or _none,
-        weights_sha256="", is_trained=False,
+        weights_sha256=weights_sha256, is_trained=False,
     )  # fmt: skip
 
 

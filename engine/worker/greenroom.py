@@ -8,7 +8,6 @@ import platform
 import resource
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol, overload
@@ -29,6 +28,7 @@ from engine.model.checkpoint.adapters import AdapterFile
 from engine.model.checkpoint.model_files import open_model
 from engine.model.context import Context
 from engine.model.loading import load_engine
+from engine.model.random_directory import RandomModel
 from engine.protocol import PrepareRole, RolePrepared, Welcome, WorkerReady
 from engine.worker.adapters import AdapterShelf, key_of_uses
 from engine.worker.conditions import ConditionCache, Conditions, Prepared, key_of
@@ -43,21 +43,13 @@ from engine.worker.device import (
 )
 from engine.worker.device_memory import SharedDevice
 from engine.worker.maker import MadeFiles, OnProgress, Task
+from engine.worker.random_model import LoadedModel, load_random
 from engine.worker.store import OpenStore, Store
 
 _log = logging.getLogger("greenroom.worker")
 TIERS = ("gpu", "host", "prepared")  # where a role's parts came from, quickest first
 _TRIAL = Settings(size="192*128", steps=3, infer_frames=12)
 _TRIAL_SIDE = 64  # pixels
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """An engine, and what its memory is planned by: the precision of its files, its room for adapters."""
-
-    engine: BlockEngine
-    precision: str
-    adapter_rank: int
 
 
 LoadModel = Callable[[Welcome, Store, str, SharedDevice | None], LoadedModel]  # the last two: device, the vault's memory on it
@@ -123,6 +115,8 @@ class GreenroomMaker:
 
     def _load_model(self, welcome: Welcome, store: Store, device: str, shared: SharedDevice | None) -> LoadedModel:
         """From the model directory, through the store. Raises WeightsError."""
+        if (random := RandomModel.read(Path(welcome.model_dir))) is not None:
+            return load_random(random, device, shared)
         files = open_model(Path(welcome.model_dir).absolute(), self._cache_dir, self._on_progress)
         shape, precision = files.manifest.shape(), files.manifest.precision
         is_fused = device != "cpu" and shape.dtype != "float32"

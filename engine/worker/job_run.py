@@ -37,6 +37,25 @@ _log = logging.getLogger(__name__)
 _POINTS = {"step": CrashPoint.BEFORE_STEP, "decode": CrashPoint.BEFORE_DECODE, "sink": CrashPoint.BEFORE_SINK}
 
 
+class Stopwatch:
+    """Milliseconds of what was done one after the other, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._began = self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """This took from the lap before until now."""
+        now = time.perf_counter()
+        self.laps[name] = round((now - self._last) * 1000, 1)
+        self._last = now
+
+    @property
+    def total_ms(self) -> float:
+        """Since the beginning."""
+        return (time.perf_counter() - self._began) * 1000
+
+
 class JobRun:
     """Makes the job's remaining blocks; `run` returns the report that ends the lease and never raises."""
 
@@ -53,15 +72,18 @@ class JobRun:
         scene: Scene | None = None
         is_kept = True
         try:
-            started = time.perf_counter()
+            watch = Stopwatch()
             self._move("prepare")
             files = JobFiles(Path(self._order.job_dir))
             task = self._task(files)
+            watch.lap("files")
             self._desk.crash.pass_by(CrashPoint.BEFORE_CONTEXT)
             scene = self._maker.open(task)
+            watch.lap("open")
             self._desk.crash.pass_by(CrashPoint.AFTER_CONTEXT)
             encoder = FragmentEncoder(scene.width, scene.height, files.voice)
-            start = self._resume(scene, encoder, files, started)
+            watch.lap("encoder")
+            start = self._resume(scene, encoder, files, watch)
             report = self._make_blocks(scene, encoder, files, start) or self._close(files)
             is_kept = isinstance(report, JobPreempted)
             return report
@@ -105,7 +127,7 @@ class JobRun:
             tuple(order.adapter_paths),
         )  # fmt: skip
 
-    def _resume(self, scene: Scene, encoder: FragmentEncoder, files: JobFiles, started: float) -> int:
+    def _resume(self, scene: Scene, encoder: FragmentEncoder, files: JobFiles, watch: Stopwatch) -> int:
         """Attach the context, say what was not heard; returns the first block to make."""
         order = self._order
         durable = files.durable_blocks(order.from_block, order.total_blocks)
@@ -115,6 +137,7 @@ class JobRun:
             scene.begin()
         elif plan.kind == CONTINUOUS:
             scene.rebuild([partial(files.read_latents, block) for block in range(plan.start)])
+        watch.lap(plan.kind)
         self._blocks_done = plan.start
         self._desk.crash.pass_by(CrashPoint.AFTER_BEGIN)
         self._say(
@@ -122,11 +145,12 @@ class JobRun:
                 lease_id=self._lease_id,
                 resume=plan.kind,
                 from_block=plan.start,
-                prepare_ms=(time.perf_counter() - started) * 1000,
+                prepare_ms=watch.total_ms,
                 width=scene.width,
                 height=scene.height,
             )
         )
+        _log.info("job taken up", extra={"data": {"job": order.job_id, "from_block": plan.start, "ms": watch.laps}})
         self._desk.crash.pass_by(CrashPoint.AFTER_STARTED)
         for record in durable[: plan.start]:
             if record is not None:

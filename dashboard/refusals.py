@@ -34,7 +34,7 @@ def told(code: str, message: str, field: str | None = None, hint: str = "", **da
     entry = _entry(code, field, str(data.get("problem", "")))
     if entry is None:
         return message, hint
-    said = f"{message} {hint}".strip() if "{said}" in entry else message
+    said = message if not hint or hint in message else f"{message} {hint}"
     try:
         return entry.format_map({**data, "field": field or "–", "said": said}), ""
     except KeyError:

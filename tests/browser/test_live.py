@@ -51,12 +51,14 @@ def test_job_page_fills_time_memory_and_hashes_as_blocks_come(open_page: Open, s
     page = open_page(f"/dashboard/jobs/{job_id}", "day-team")
     page.evaluate("window.isSamePage = true")
     cost, hashes = page.locator('[data-figures="cost"]'), page.locator('[data-figures="hashes"]')
-    hashes.locator("summary").click(timeout=15_000)
+    hashes.locator("summary").press("Enter", timeout=15_000)
     studio.wait_for_end(job_id)
     job = studio.job(job_id)
     expect(hashes).to_contain_text(job["video_sha256"], timeout=15_000)
     expect(hashes.locator("details")).to_have_attribute("open", "")
     expect(hashes.locator("tbody tr")).to_have_count(5)
+    expect(hashes.locator("summary")).to_be_focused()  # although the part was written anew, more than once
+    expect(page.locator("[data-expect-job]")).to_be_hidden()  # nothing is expected of what is done
     expect(cost.locator(".stages i").first).to_be_visible()
     expect(cost.locator("time", has_text="–")).to_have_count(0)
     expect(cost.locator("dd.num").first).to_contain_text(" s")
@@ -163,6 +165,7 @@ def test_person_pauses_resumes_and_cancels_from_the_page(open_page: Open, studio
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("[data-why-full]")).to_contain_text("Paused by a person", timeout=15_000)
     expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+    expect(page.get_by_role("button", name="Resume")).to_be_focused()  # where the other button went
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("#job .status [data-state-word]")).to_have_text("running", timeout=15_000)
     page.get_by_role("button", name="Cancel").click()

@@ -30,6 +30,7 @@ def test_morning_check_is_read_signed_once_and_fits_one_page(open_page: Open, st
     page.get_by_role("button", name="Sign off").click()
     expect(page.locator("[data-sign]")).to_contain_text("Signed off by ana", timeout=15_000)
     expect(page.locator("[data-sign]")).to_contain_text("fan is loud")
+    expect(page.locator("#sign-title")).to_be_focused()  # read on where one was, although the page is another
     late.get_by_role("button", name="Sign off").click()
     expect(late.locator("[data-sign] .error")).to_contain_text("ana has signed")
     page.emulate_media(media="print")

@@ -1,5 +1,6 @@
 // The faults page: when something happens to a fault, its live part is fetched again; what a person reads below stays.
 import { on } from "./live.js";
+import { swap } from "./swap.js";
 
 const WAIT_MS = 400;
 let timer = null;
@@ -11,7 +12,7 @@ async function renew() {
   const response = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (!response.ok) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("faults-live");
-  if (fresh) place.replaceWith(document.adoptNode(fresh));
+  if (fresh) swap(place, fresh);
 }
 
 export function startFaults() {

@@ -1,6 +1,7 @@
 // Forms that send JSON to the control API; errors appear at the form, at the field that is named.
 import { has, t } from "./words.js";
 
+const AFTER = "after-reload", PATIENCE_MS = 800;
 const csrf = document.querySelector('meta[name="csrf"]')?.content || "";
 
 export async function send(path, body, key, method = "POST") {
@@ -21,6 +22,11 @@ export function toast(text) {
   place.textContent = text;
   clearTimeout(toast.timer);
   toast.timer = setTimeout(() => { place.textContent = ""; }, 5000);
+}
+
+function hush() {
+  clearTimeout(toast.timer);
+  document.getElementById("toast").textContent = "";
 }
 
 function typed(input) {
@@ -68,17 +74,35 @@ function showError(form, error) {
   if (field && field.setAttribute) { field.setAttribute("aria-invalid", "true"); field.focus(); }
 }
 
+// Read again from the server, and go on where the form was: its part of the page has the outcome.
+function reload(form) {
+  const heading = form.closest("[aria-labelledby]")?.getAttribute("aria-labelledby");
+  if (heading) sessionStorage.setItem(AFTER, heading);
+  location.reload();
+}
+
+function goOn() {
+  const heading = document.getElementById(sessionStorage.getItem(AFTER) ?? "");
+  sessionStorage.removeItem(AFTER);
+  if (!heading) return;
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
+}
+
 async function submit(form, presser) {
   if (form.dataset.confirm && !window.confirm(t(form.dataset.confirm))) return;
   const body = { ...bodyOf(form), ...(presser?.name ? { [presser.name]: presser.value } : {}) };
-  const button = form.querySelector("button");
+  const button = form.querySelector("button"), isHeld = button === document.activeElement;
   if (button) button.disabled = true;
+  const waiting = presser ? setTimeout(() => toast(t("js.working")), PATIENCE_MS) : 0;
   if ("idempotent" in form.dataset) form.dataset.key ||= crypto.randomUUID?.() || String(Math.random()).slice(2) + Date.now();
   const answer = await send(form.dataset.api, body, form.dataset.key);
+  clearTimeout(waiting);
   if (button) button.disabled = false;
+  if (isHeld && document.activeElement === document.body) button.focus({ preventScroll: true }); // a disabled button loses it
   const place = form.querySelector(".error");
   if (place) place.hidden = true;
-  if (answer.error) { delete form.dataset.key; showError(form, answer.error); return; }
+  if (answer.error) { hush(); delete form.dataset.key; showError(form, answer.error); return; }
   if (form.dataset.running && answer.is_running) { toast(t(form.dataset.running)); return; } // it appears by itself
   if (form.dataset.show || form.dataset.showLink) {
     const place = form.querySelector("output");
@@ -88,7 +112,7 @@ async function submit(form, presser) {
   else toast(t(form.dataset.done || "js.done", answer));
   form.dispatchEvent(new CustomEvent("sent", { bubbles: true, detail: answer }));
   if ("closes" in form.dataset) form.closest("dialog").close();
-  if ("reload" in form.dataset) setTimeout(() => location.reload(), 600);
+  if ("reload" in form.dataset) setTimeout(() => reload(form), 600);
   if (form.dataset.go) location.assign(form.dataset.go.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer[name])));
 }
 
@@ -117,6 +141,7 @@ function startSubmitForm(form) {
 }
 
 export function startForms() {
+  goOn();
   for (const button of document.querySelectorAll("[data-print-page]")) button.addEventListener("click", () => window.print());
   removeEventListener("submit", window.early.keep);
   for (const [form, presser] of window.early.forms) submit(form, presser);

@@ -4,6 +4,7 @@ import { on } from "./live.js";
 import { patchState } from "./rows.js";
 import { startPlayer } from "./player.js";
 import { written } from "./scrollers.js";
+import { swap } from "./swap.js";
 
 const root = document.getElementById("job");
 const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
@@ -20,6 +21,7 @@ function linked(text) {
 }
 
 function showButtons(job) {
+  const held = document.activeElement;
   for (const form of root.querySelectorAll("[data-when]")) {
     const fits = form.dataset.when.split(" ").includes(job.state);
     const paused = "onlyPaused" in form.dataset ? job.is_paused : "unlessPaused" in form.dataset ? !job.is_paused : true;
@@ -27,12 +29,17 @@ function showButtons(job) {
   }
   for (const part of root.querySelectorAll("[data-with-video]")) part.hidden = !job.blocks_done;
   for (const part of root.querySelectorAll("[data-when-state]")) part.hidden = part.dataset.whenState !== job.state;
+  if (root.contains(held) && held.closest("[hidden]")) { // the button did its work and is gone: the next one, for who walks by keyboard
+    const isNext = (one) => !one.closest("[hidden]") && held.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING;
+    ([...root.querySelectorAll("[data-when] button")].find(isNext) ?? root.querySelector("h1 a"))?.focus({ preventScroll: true });
+  }
 }
 
 function show(job) {
   fill(root, job);
   patchState(root, job);
   showButtons(job);
+  if (finals.has(job.state)) root.querySelector("[data-expect-job]").hidden = true;
   const why = root.querySelector("[data-why-full]");
   why.hidden = !job.why;
   why.replaceChildren(...linked(job.why ? job.why.text[language] : ""));
@@ -76,9 +83,9 @@ function showFigures(html) {
   for (const fresh of parts.querySelectorAll("[data-figures]")) {
     const old = root.querySelector(`[data-figures="${fresh.dataset.figures}"]`);
     if (!old) continue; // somebody else's video has no such place
-    const details = old.querySelector("details");
-    if (details?.open) fresh.querySelector("details")?.setAttribute("open", "");
-    if (written(old) !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
+    const isOpen = old.querySelector("details")?.open;
+    fresh.querySelector("details")?.toggleAttribute("open", Boolean(isOpen)); // so that the same is seen to be the same
+    if (written(old) !== fresh.innerHTML) swap(old, fresh);
   }
   lookAgain();
 }

@@ -91,7 +91,7 @@ def full_job(job: dict[str, Any]) -> dict[str, Any]:
     reads = house().reads
     place, why = reads.why(job)
     shown = job_public(job, caller(), _place(place))
-    shown["why"] = None if why is None else {"reason": str(why.reason), "text": why.text}
+    shown["why"] = None if why is None else {"reason": str(why.reason), "text": why.text, "blockers": why.data["blockers"]}
     if why is not None:
         shown["hold"] = str(why.reason)
     shown["quality"] = quality_of(reads, job)

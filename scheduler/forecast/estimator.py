@@ -189,6 +189,8 @@ class Estimator(Learnt):
         begins = [max(0.0, exp(value) - WAIT_OFFSET_S) for value in self._starts.correct(start)]
         if not is_waiting:
             begins = [job.started_at - snapshot.now] * 3 if job.started_at is not None else begins
+        if job.start_at is not None and is_waiting:  # reserved: not before
+            begins, ends = ([max(value, job.start_at - snapshot.now) for value in values] for values in (begins, ends))
         begins = [min(begin, end) for begin, end in zip(begins, ends, strict=True)]
         return Estimate(start=Range(*begins), finish=Range(*ends), runs=self.runs)
 

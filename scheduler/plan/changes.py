@@ -91,7 +91,10 @@ class Search:
             if self._stage.runs >= self._until:
                 self.is_cut_short = True
                 return False
-            after = self._stage.day(_with(day.entries, changed)).misfits()
+            entries = _with(day.entries, changed)
+            if not self._stage.can_play(entries):
+                return False  # a setting of which nobody knows how long it takes is no way out
+            after = self._stage.day(entries).misfits()
             return number not in after and after <= before
 
         return is_good

@@ -101,7 +101,8 @@ def test_running_job_stops_waits_and_goes_on(local: Caller, studio: Studio) -> N
     assert growing.headers["content-type"].startswith('video/mp4; codecs="avc1.')
     assert local.post(f"/jobs/{job_id}/pause").status == 200
     until(lambda: local.get(f"/jobs/{job_id}").json["hold"] == "paused", "the job waits as paused")
-    assert local.get(f"/jobs/{job_id}").json["why"]["text"]["en"].startswith("Paused by a person")
+    why = local.get(f"/jobs/{job_id}").json["why"]
+    assert why["text"]["en"].startswith("Paused by a person") and why["blockers"][0]["rule"] == "paused"
     assert local.post(f"/jobs/{job_id}/priority", {"priority": 1, "reason": "later"}).status == 200
     assert local.post(f"/jobs/{job_id}/resume").status == 200
     done = studio.job(job_id)["blocks_done"]

@@ -208,7 +208,7 @@ def crashes_are_not_counted(patch: Patch) -> None:
 
 @bug
 def paused_job_comes_back_by_itself(patch: Patch) -> None:
-    def broken(self: State, job: Job, at: float, otherwise: HoldReason) -> HoldReason:
+    def broken(self: State, job: Job, at: float, otherwise: HoldReason, ended: HoldReason | None = None) -> HoldReason:
         return HoldReason.RETRYING if job.not_before > at else otherwise
 
     patch.setattr(State, "hold_for", broken)
@@ -216,8 +216,8 @@ def paused_job_comes_back_by_itself(patch: Patch) -> None:
 
 @bug
 def retry_does_not_wait(patch: Patch) -> None:
-    def broken(self: State, job: Job, at: float, otherwise: HoldReason) -> HoldReason:
-        if job.is_paused:
+    def broken(self: State, job: Job, at: float, otherwise: HoldReason, ended: HoldReason | None = None) -> HoldReason:
+        if job.is_paused and ended is not HoldReason.PAUSED:
             return HoldReason.PAUSED
         if job.role in self.unavailable_roles:
             return HoldReason.ROLE_UNAVAILABLE

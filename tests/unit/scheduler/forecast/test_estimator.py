@@ -7,6 +7,7 @@ from dataclasses import replace
 from scheduler.core import events, machine
 from scheduler.core.policy import Policy
 from scheduler.forecast.estimator import Estimator
+from scheduler.forecast.witness import Request
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.run import simulate
 from scheduler.simulation.synthetic import synthetic_trace
@@ -54,3 +55,18 @@ def test_nothing_is_foretold_of_jobs_that_wait_for_a_person() -> None:
     assert waiting[0] not in found and waiting[1] in found
     machine.step(world.state, events.QueuePaused(at=world.now))
     assert not set(waiting) & estimator.estimates(world.state).keys()
+
+
+def test_reserved_job_is_never_foretold_to_begin_before_its_time() -> None:
+    world, estimator = _crowd(8, slots=1)
+    now, ordinal = world.now, world.state.last_ordinal + 1
+    asked = events.JobSubmitted(
+        at=now, job_id="reserved", ordinal=ordinal, user="u", team="t", role="r", priority=10, total_blocks=10,
+        context_bytes=0, start_at=now + 900.0,
+    )  # fmt: skip
+    machine.step(world.state, asked)
+    estimator.submitted(
+        Request(at=now, id="reserved", role="r", team="t", user="u", priority=10, blocks=10, preset="standard")
+    )
+    told = estimator.estimates(world.state)["reserved"]
+    assert 900.0 <= told.start.p10 <= told.start.p90 and told.start.p50 <= told.finish.p50

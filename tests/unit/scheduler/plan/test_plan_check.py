@@ -120,6 +120,13 @@ def test_longer_than_the_voice_is_offered_to_be_repeated(tmp_path: Path) -> None
     assert [change["kind"] for change in found.entries[0]["changes"]][:1] == ["fill"]
 
 
+def test_change_whose_pace_nobody_knows_is_not_offered(tmp_path: Path) -> None:
+    house = studio(tmp_path, block_s=None)
+    found = report(plan('role: teacher, user: a, window: "10:00-11:00", length: 60'), house, tmp_path)
+    assert verdict_of(found.checks) == "does_not_fit"
+    assert found.entries[0]["changes"] == [], "with fill: loop it would be played, at a pace that nobody knows"
+
+
 def test_plan_of_yesterday_does_not_fit_and_is_not_played(tmp_path: Path) -> None:
     found = report(plan(TEN, top="date: 2026-11-22\n"), studio(tmp_path), tmp_path)
     assert verdict_of(found.checks) == "does_not_fit"

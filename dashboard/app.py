@@ -13,6 +13,7 @@ from dashboard.api import register_api
 from dashboard.auth import has_ended
 from dashboard.board import Board
 from dashboard.context import KEY, House, house
+from dashboard.cookies import Cookies
 from dashboard.errors import register_errors
 from dashboard.feed import Feed
 from dashboard.for_people import register_for_people
@@ -57,6 +58,7 @@ def create_app(
         SESSION_COOKIE_SECURE=chosen.is_https,
         GREENROOM_HAS_SOCKETIO=vendor.has_socketio(),
     )
+    app.session_interface = Cookies()
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     socketio = SocketIO(
         app, async_mode="threading", transports=["websocket"], max_http_buffer_size=64_000, manage_session=False,

@@ -100,6 +100,7 @@ def _host_name() -> str:
         return ""
 
 
+@functools.lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Is this address or host name the machine itself?"""
     if host == "localhost":

@@ -72,10 +72,13 @@ def _drain() -> None:
 
 def add_headers(response: Response) -> Response:
     """Security headers; nothing personal is kept by a cache."""
+    headers = response.headers
+    present = {name.lower() for name, _ in headers}  # asked once: each `setdefault` looks through all of them
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    if not request.path.startswith(("/static/", "/vendor/", "/assets/")):
-        response.headers.setdefault("Cache-Control", "no-store")
+        if name.lower() not in present:
+            headers.add(name, value)
+    if "cache-control" not in present and not request.path.startswith(("/static/", "/vendor/", "/assets/")):
+        headers.add("Cache-Control", "no-store")
     if request_id := g.get("request_id"):
         response.headers["X-Request-Id"] = request_id
     return response

@@ -109,8 +109,12 @@ class Recipe:
     version: int = RECIPE_VERSION
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for the store and the wire."""
-        return asdict(self)
+        """Plain data for the store and the wire. Field by field: `asdict` looks into every value and takes ten times as long."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name in ("settings", "context", "made_with"):
+            plain[name] = dict(plain[name])
+        plain["adapters"] = tuple(asdict(use) for use in self.adapters)
+        return plain
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Recipe:

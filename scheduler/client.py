@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import socket
 import threading
 import urllib.error
@@ -198,6 +199,11 @@ class _Line:
             self.sock.close()
             raise
 
+    def allow(self, seconds: float) -> None:
+        """How long the daemon may take."""
+        if self.sock.gettimeout() != seconds:
+            self.sock.settimeout(seconds)
+
     def __del__(self) -> None:
         self.sock.close()
 
@@ -224,9 +230,9 @@ class _UnixSocket:
     def _exchange(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
         line = self._connected()
         line.number += 1
-        line.sock.settimeout(_LONG_S.get(command, DEFAULT_TIMEOUT_S))
+        line.allow(_LONG_S.get(command, DEFAULT_TIMEOUT_S))
         line.sock.sendall(pack_request(line.number, command, actor, args))
-        answer = unpack(_read(line.sock, frame_length(_read(line.sock, LENGTH.size))))
+        answer = unpack(_read(line.sock))
         if answer.get("id") != line.number:
             raise DoorError("the answer belongs to another request")
         if not answer.get("ok"):
@@ -331,28 +337,27 @@ def _http_error(error: urllib.error.HTTPError) -> SchedulerError:
         return SchedulerError(error.code, "http_error", f"HTTP {error.code} {error.reason}")
 
 
-def _read(sock: socket.socket, count: int) -> bytes:
+def _read(sock: socket.socket) -> bytes:
+    """The body of one frame; nothing follows it unasked."""
     data = bytearray()
-    while len(data) < count:
-        chunk = sock.recv(count - len(data))
+    end = LENGTH.size
+    while len(data) < end:
+        chunk = sock.recv(1 << 16)
         if not chunk:
             raise EOFError("the daemon closed the connection")
         data += chunk
-    return bytes(data)
+        if end == LENGTH.size <= len(data):
+            end += frame_length(bytes(data[: LENGTH.size]))
+    if len(data) > end:
+        raise DoorError("more than one answer came")
+    return bytes(data[LENGTH.size :])
 
 
 def _is_closed_by_peer(sock: socket.socket) -> bool:
     """True when the idle connection has been closed (or, never expected, has unread bytes)."""
-    try:
-        sock.setblocking(False)
-        sock.recv(1, socket.MSG_PEEK)  # end of stream, or bytes that nobody asked for
-        return True
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    finally:
-        sock.settimeout(DEFAULT_TIMEOUT_S)
+    look = select.poll()
+    look.register(sock, select.POLLIN)
+    return bool(look.poll(0))
 
 
 def _short(path: Path) -> str:

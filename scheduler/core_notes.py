@@ -12,6 +12,7 @@ from scheduler.core.healing_policy import Fault
 from scheduler.core.heals import Heals
 from scheduler.core.learnt_memory import LearntMemory
 from scheduler.core.quotas import Spent
+from scheduler.core.situation import Situation
 from scheduler.ledger import Turn
 from scheduler.store import Store
 
@@ -24,15 +25,15 @@ class CoreNotes:
     """Writes a fact when it changed, in the transaction that changed it."""
 
     def __init__(self) -> None:
-        self._situation: dict[str, Any] = {}
+        self._situation: Situation | None = None
         self._heals_version = self._shares_version = self._memory_version = 0
 
     def keep(self, turn: Turn) -> None:
         """Before each commit."""
         state = turn.state
-        situation = situation_of(state).to_mapping()
+        situation = situation_of(state)
         if situation != self._situation:
-            turn.store.set_fact("situation", situation, turn.at)
+            turn.store.set_fact("situation", situation.to_mapping(), turn.at)
             self._situation = situation
         if state.heals.version != self._heals_version:
             descents = {job_id: asdict(descent) for job_id, descent in state.degraded.items()}
@@ -47,7 +48,7 @@ class CoreNotes:
 
     def forget(self) -> None:
         """What was written last may have been taken back."""
-        self._situation, self._heals_version, self._shares_version, self._memory_version = {}, -1, -1, -1
+        self._situation, self._heals_version, self._shares_version, self._memory_version = None, -1, -1, -1
 
 
 def restore_notes(store: Store) -> dict[str, Any]:

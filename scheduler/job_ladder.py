@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,8 +102,10 @@ def _area(size: str) -> int:
     return int(width) * int(height)
 
 
-def _smaller(size: str) -> list[str]:
+@functools.cache  # of few sizes, for each job that is submitted
+def _smaller(size: str) -> tuple[str, ...]:
     """Offered sizes below this one, the largest first; of two turned sizes the one that is turned alike."""
     width, height = (int(part) for part in size.split("*"))
     alike = [other for other in SIZES if (int(other.split("*")[0]) >= int(other.split("*")[1])) == (width >= height)]
-    return sorted((other for other in alike if _area(LEAST_SIZE) <= _area(other) < _area(size)), key=_area, reverse=True)
+    below = (other for other in alike if _area(LEAST_SIZE) <= _area(other) < _area(size))
+    return tuple(sorted(below, key=_area, reverse=True))

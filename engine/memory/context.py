@@ -97,6 +97,7 @@ def _sink(shape: ModelShape, width: int, height: int, side: str, kv: str | None)
     return (shape.num_layers, *heads, -(-rows // V_COLUMNS) * V_COLUMNS), "float8"
 
 
+@functools.lru_cache(maxsize=256)
 def context_bytes(
     shape: ModelShape, width: int, height: int, steps: int, infer_frames: int = CLIP_FRAMES, kv: str | None = None
 ) -> int:

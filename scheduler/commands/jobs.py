@@ -135,11 +135,12 @@ def _enter(
     """One job: its row, the core's decision, its key. `preview`: the job that it waits for."""
     ordinal = turn.store.next_ordinal()
     role = made.role
-    times = {**_times(house, turn, made), "preview": preview}
+    recipe = made.recipe.to_json()
+    times = {**_times(house, turn, made, recipe), "preview": preview}
     job = NewJob(
         id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name, role_version=role.version,
         priority=made.priority, degrade=made.degrade, total_blocks=made.total_blocks, context_bytes=made.context_bytes,
-        submitted_at=turn.at, recipe=made.recipe.to_json(), width=made.width, height=made.height, again_of=again_of,
+        submitted_at=turn.at, recipe=recipe, width=made.width, height=made.height, again_of=again_of,
         **times,
     )  # fmt: skip
     for sha256 in own:
@@ -161,14 +162,14 @@ def _enter(
     return {**_answer(turn, job_id, actions), "warnings": list(made.warnings)}
 
 
-def _times(house: House, turn: Turn, made: Submission) -> dict[str, Any]:
+def _times(house: House, turn: Turn, made: Submission, recipe: dict[str, Any]) -> dict[str, Any]:
     """Predicted pace and wanted times; what was never measured has the pace that the standard preset promises."""
     times: dict[str, Any] = {
         name: None if ahead_s is None else turn.at + ahead_s
         for name, ahead_s in (("deadline", made.deadline_s), ("start_at", made.start_in_s))
     }
     times["follows"] = made.follows
-    pace = house.reports.block_ms(made.recipe.to_json(), made.width, made.height, house.devices())
+    pace = house.reports.block_ms(recipe, made.width, made.height, house.devices())
     return times if pace is None else {**times, "block_ms": pace}
 
 

@@ -183,9 +183,8 @@ def _warnings(prompt: str, slots: list[str], book: StyleBook) -> Iterable[str]:
         yield f"No value for {_listed(slots)}: the model will invent it anew in every video."
     lowered = prompt.lower()
     for left, right in book.contradictions:
-        pair = _first(left, lowered), _first(right, lowered)
-        if all(pair):
-            yield f"“{pair[0]}” and “{pair[1]}” contradict each other."
+        if (one := _first(left, lowered)) and (other := _first(right, lowered)):
+            yield f"“{one}” and “{other}” contradict each other."
     for words, because in book.cautions:
         if word := _first(words, lowered):
             yield f"“{word}”: {because}."

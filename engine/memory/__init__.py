@@ -23,7 +23,7 @@ from engine.memory.devices import GIB, USABLE_RATIO, Device, device_named, devic
 from engine.memory.ladder import all_rungs, make_plan
 from engine.memory.load import KV_FORMS, PLACES, PRECISIONS, Load, Room
 from engine.memory.offload import Offload
-from engine.memory.placement import Arrangement, Part
+from engine.memory.placement import Arrangement, Part, ready_bytes
 from engine.memory.plan import Plan, Rung, Verdict, gib, plan_of, rung_words
 from engine.memory.prediction import Prediction, predict
 from engine.memory.timing import BlockTime, Speed
@@ -77,6 +77,7 @@ __all__ = [
     "plan_of",
     "predict",
     "quantised_parameters",
+    "ready_bytes",
     "ring_rows",
     "ring_tensors",
     "rung_words",

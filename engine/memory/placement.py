@@ -137,7 +137,7 @@ def _roles(load: Load, how: Arrangement) -> Iterator[Part]:
     latents = working.latent_bytes(shape, load.width, load.height, CONDITION_LATENTS)
     one = rows * shape.text_dim + latents + speech
     if load.roles_ready > 1:
-        one += text + _ready(shape, load.width, load.height, how.kv)
+        one += ready_bytes(shape, load.width, load.height, how.kv)
     yield Part("role conditions", *_kept(load.roles_ready, one, how))
     if load.adapters and load.adapter_rank:
         gpu, host = _kept(load.adapters, fitted_bytes(shape, _precision(load), load.adapter_rank), how)
@@ -193,13 +193,15 @@ def _context(shape: ModelShape, width: int, height: int, steps: int, infer_frame
 
 
 @lru_cache(maxsize=256)
-def _ready(shape: ModelShape, width: int, height: int, kv: str) -> int:
-    """What a role made ready keeps of a context: one copy of the sink, the scales of its values, the decoder's memory."""
+def ready_bytes(shape: ModelShape, width: int, height: int, kv: str | None) -> int:
+    """What a role made ready takes beside its conditions: keys and values of its text; of a context one copy of the sink,
+    the scales of its values, the decoder's memory."""
     specs = context_tensors(shape, width, height, 1, kv=_kv(shape, kv))
-    return sum(spec.item_bytes for spec in specs if spec.name.startswith(("sink.", "v_scale", "decoder.")))
+    of_context = sum(spec.item_bytes for spec in specs if spec.name.startswith(("sink.", "v_scale", "decoder.")))
+    return of_context + 2 * shape.num_layers * shape.dim * shape.text_len * ITEM_BYTES[shape.dtype]
 
 
-def _kv(shape: ModelShape, kv: str) -> str | None:
+def _kv(shape: ModelShape, kv: str | None) -> str | None:
     """The rings' form as the engine calls it."""
     return KV_FP8 if kv == KV_FP8 and shape.dtype != "float32" else None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class AdapterShelf:
         self._limits = device_bytes, host_bytes
         self._on_device: OrderedDict[str, Fitted] = OrderedDict()
         self._on_host: OrderedDict[str, CodedSet] = OrderedDict()
-        self._attached = GENERIC.key
+        self.attached = GENERIC
 
     def ready(self, uses: Sequence[AdapterUse], paths: Sequence[str]) -> Ready:
         """Adapters of a recipe, made ready; what is attached stays. Raises WeightsError when a file is missing, damaged,
@@ -73,14 +74,32 @@ class AdapterShelf:
         Weights that others map may hold what a dead worker left in their side columns: an attached adapter overwrites all
         that it uses, and the generic character multiplies them by zero.
         """
-        if ready.key == self._attached:
+        if ready.key == self.attached.key:
             return
         if self._claim is not None and ready.fitted is not None:
             self._claim(True)
         self._engine.attach(ready.fitted)
         if self._claim is not None and ready.fitted is None:
             self._claim(False)
-        self._attached = ready.key
+        self.attached = ready
+
+    @contextmanager
+    def for_a_moment(self, ready: Ready) -> Iterator[None]:
+        """Attached inside, and behind it again what was attached before, which keeps the right to be. Raises VaultBusy."""
+        before = self.attached
+        if ready.key == before.key:
+            yield
+            return
+        is_claimed = self._claim is not None and ready.fitted is not None and before.fitted is None
+        if self._claim is not None and is_claimed:
+            self._claim(True)
+        try:
+            self._engine.attach(ready.fitted)
+            yield
+        finally:
+            self._engine.attach(before.fitted)
+            if self._claim is not None and is_claimed:
+                self._claim(False)
 
     def _read(self, use: AdapterUse, path: str) -> Adapter:
         buffer, _ = self._store.open_hashed_file(str(Path(path).absolute()), use.sha256)

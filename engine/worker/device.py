@@ -11,10 +11,11 @@ import logging
 import os
 import time
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 import torch
 
-from engine.catalog import SHAPES, ModelShape
+from engine.catalog import CLIP_FRAMES, SHAPES, ModelShape
 from engine.errors import OutOfDeviceMemory, SettingsError
 from engine.memory import GIB, USABLE_RATIO, Load, Plan, Room, find_device, make_plan
 from engine.memory.offload import RESIDENT, Offload
@@ -22,6 +23,9 @@ from engine.model.adapter_file import MAX_RANK
 from engine.model.context import Context, ContextLayout
 from engine.vault.client import VaultFull
 from engine.worker.device_memory import SharedDevice
+
+if TYPE_CHECKING:
+    from engine.worker.ready_roles import ReadyRoles
 
 _log = logging.getLogger("greenroom.worker")
 
@@ -111,13 +115,20 @@ class DeviceContexts:
     def __init__(self, shape: ModelShape, precision: str, rank: int, shared: SharedDevice | None = None) -> None:
         self._shape, self._precision, self._rank, self._room = shape, precision, rank, device_room()
         self._shared = shared
-        self.predicted_bytes, self.placement = 0, ""  # of the last context's job: see `engine.protocol.BlockDone`
+        self._plans: dict[tuple[int, int, int, int, str], Plan] = {}
+        self._planned_bytes, self.placement = 0, ""  # of the last context's job: see `engine.protocol.BlockDone`
+        self._next_job_bytes = _job_bytes(self._plan_of(*_PLANNED_SIZE))
+        self.ready_roles: ReadyRoles | None = None  # they give way to contexts
         self._kept: OrderedDict[str, tuple[str, Context]] = OrderedDict()
 
     def open(self, job_id: str, layout: ContextLayout, key: str) -> Context:
         """The job's context, or an empty one; others make room. Raises OutOfDeviceMemory."""
         plan = self._plan(layout)
-        self.predicted_bytes = plan.peak_bytes - plan.cuda_context_bytes - plan.neighbour_bytes
+        if self.ready_roles is not None and self._free_bytes() < _job_bytes(plan):
+            self.ready_roles.give_way()
+            torch.cuda.empty_cache()
+        self._planned_bytes = plan.peak_bytes - plan.cuda_context_bytes - plan.neighbour_bytes
+        self._next_job_bytes = _job_bytes(plan)
         self.placement = f"{self._precision} {plan.rung.value}"
         if self._shared is not None and not plan.how.offload.rings:
             return self._open_shared(self._shared, job_id, layout, key, plan)
@@ -127,6 +138,15 @@ class DeviceContexts:
             context = self._new(layout, plan)
         self._kept[job_id] = (key, context)
         return context
+
+    @property
+    def predicted_bytes(self) -> int:
+        """What `peak_bytes` should be: the plan of the last context's job, and roles made ready."""
+        return self._planned_bytes + (0 if self.ready_roles is None else self.ready_roles.peak_bytes)
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes can be taken for comfort: one more job like the last one fits beside them."""
+        return self._free_bytes() - size >= self._next_job_bytes
 
     def peak_bytes(self) -> int:
         """The most that this process's allocator has taken, and what it maps of the vault's."""
@@ -171,15 +191,23 @@ class DeviceContexts:
 
     def _plan(self, layout: ContextLayout) -> Plan:
         is_coded = any(spec.dtype == "float8" for spec in layout.tensors)
-        return make_plan(
-            Load(
-                shape=self._shape, width=layout.width, height=layout.height, steps=layout.steps,
-                infer_frames=layout.infer_frames, precision=self._precision, kv="fp8" if is_coded else "bf16",
-                adapter_rank=self._rank, adapters=1 if self._rank else 0, has_vault=self._shared is not None,
-                standbys=int(self._shared is not None),
-            ),
-            self._room,
-        )  # fmt: skip
+        return self._plan_of(
+            layout.width, layout.height, steps=layout.steps, infer_frames=layout.infer_frames, kv="fp8" if is_coded else "bf16"
+        )
+
+    def _plan_of(
+        self, width: int, height: int, *, steps: int = 4, infer_frames: int = CLIP_FRAMES, kv: str = "fp8"
+    ) -> Plan:
+        """Worked out once for each kind of job: it takes as long as everything else that is done when one is taken up."""
+        asked = (width, height, steps, infer_frames, kv)
+        if asked not in self._plans:
+            load = Load(
+                shape=self._shape, width=width, height=height, steps=steps, infer_frames=infer_frames, kv=kv,
+                precision=self._precision, adapter_rank=self._rank, adapters=1 if self._rank else 0,
+                has_vault=self._shared is not None, standbys=int(self._shared is not None),
+            )  # fmt: skip
+            self._plans[asked] = make_plan(load, self._room)
+        return self._plans[asked]
 
     @staticmethod
     def _free_bytes() -> int:
@@ -188,6 +216,13 @@ class DeviceContexts:
         return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
 
 
+def _job_bytes(plan: Plan) -> int:
+    """What a job takes that comes to weights which are there: its context, and what a worker needs while it makes a block."""
+    context = ("rings", "sink", "decoder memory", "small state")
+    return _passing_bytes(plan) + sum(part.gpu_bytes for part in plan.parts if part.name in context)
+
+
 def _passing_bytes(plan: Plan) -> int:
-    """What a worker needs for itself while it makes a block."""
-    return sum(part.gpu_bytes for part in plan.parts if part.name in ("working memory", "allocator slack"))
+    """What a worker needs for itself while it makes a block; recorded steps keep theirs apart."""
+    passing = ("working memory", "allocator slack", "recorded steps")
+    return sum(part.gpu_bytes for part in plan.parts if part.name in passing)

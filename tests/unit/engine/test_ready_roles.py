@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.adapters import Adapter
 from engine.errors import SettingsError
+from engine.memory import ready_bytes
 from engine.model.block_engine import BlockEngine
+from engine.model.random_weights import random_adapter
+from engine.worker.adapters import GENERIC, AdapterShelf, Ready
+from engine.worker.ready_roles import ReadyRoles
 from tests.unit.engine.model_rig import HEIGHT, SETTINGS, WIDTH, conditions, make_blocks, new_context, pocket_engine
 
 
@@ -39,3 +44,51 @@ def test_a_ready_role_begins_without_asking_the_network(engine: BlockEngine, mon
 def test_a_role_of_another_size_is_refused(engine: BlockEngine) -> None:
     with pytest.raises(SettingsError, match="128x64"):
         engine.make_ready(conditions(), 128, 64)
+
+
+def test_ready_roles_give_way_to_newer_ones_and_to_whoever_needs_the_memory(engine: BlockEngine) -> None:
+    size = ready_bytes(engine.shape, WIDTH, HEIGHT, None)
+    roles, given = ReadyRoles(engine, 2 * size), conditions()
+    first = roles.make("first", given, WIDTH, HEIGHT)
+    assert roles.get("first") is first and "ready.sink.k" in first
+    roles.make("second", given, WIDTH, HEIGHT)
+    roles.get("first")
+    roles.make("third", given, WIDTH, HEIGHT)
+    assert [roles.get(name) is not None for name in ("first", "second", "third")] == [True, False, True]
+    assert roles.total_bytes == roles.peak_bytes == 2 * size
+    roles.give_way()
+    assert roles.get("third") is None and roles.total_bytes == 0 and roles.peak_bytes == 2 * size
+
+
+def test_a_role_that_finds_no_room_plays_from_its_plain_conditions(engine: BlockEngine) -> None:
+    size, given, asked = ready_bytes(engine.shape, WIDTH, HEIGHT, None), conditions(), []
+    assert ReadyRoles(engine, size - 1).make("role", given, WIDTH, HEIGHT) is given
+    roles = ReadyRoles(engine, size, lambda wanted: bool(asked.append(wanted)))
+    assert roles.make("role", given, WIDTH, HEIGHT) is given
+    assert asked == [size] and roles.get("role") is None
+
+
+def test_a_character_that_is_attached_for_a_moment_leaves_the_one_on_stage(engine: BlockEngine) -> None:
+    on_stage, other, claims = _character(engine, "on stage", 1), _character(engine, "other", 2), list[bool]()
+    shelf = AdapterShelf(engine, store=None, claim=claims.append)  # type: ignore[arg-type]
+    shelf.attach(on_stage)
+    given, videos = conditions(), []
+    for is_disturbed in (False, True):
+        if is_disturbed:
+            for guest in (other, GENERIC):
+                with shelf.for_a_moment(guest):
+                    engine.make_ready(given, WIDTH, HEIGHT)
+        context, _ = new_context(engine)
+        engine.begin(context, given, SETTINGS)
+        videos.append(torch.cat(make_blocks(engine, context, given, 2)[0], dim=1))
+    assert torch.equal(*videos)
+    assert claims == [True], "the right to attach is kept while a guest is looked at"
+    shelf.attach(GENERIC)
+    with pytest.raises(SettingsError), shelf.for_a_moment(other):
+        raise SettingsError("the guest is of another size")
+    assert claims == [True, False, True, False]
+
+
+def _character(engine: BlockEngine, name: str, seed: int) -> Ready:
+    halves = random_adapter(engine.shape, "cpu", 4, 0.5, seed)
+    return Ready(name, engine.fit([Adapter.of(halves, 4.0, name)]), "gpu", 0.0)

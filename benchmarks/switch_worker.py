@@ -1,0 +1,159 @@
+"""`python -m benchmarks.switch_worker --json`: how long the worker takes from a wish for a role to the role on stage.
+
+The worker's own code, in one process and without a vault: `prepare_role` as `POST /switch_role` asks for it, and `open` and
+`begin` of a job, until the device could start its first step. Weights are random and the text encoder is a stand-in that
+answers at once (its own time is in `benchmarks.switch`). Roles have a portrait and a prompt each. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.switch import GOALS_MS
+from engine import protocol
+from engine.config import Recipe, Settings
+from engine.model.hashes import hash_file
+from engine.model.pocket import publish
+from engine.model.random_directory import checked
+from engine.worker.greenroom import GreenroomMaker
+from engine.worker.maker import Task
+from engine.worker.store import PlainStore
+
+SHAPES = {"14b": ("live-avatar-14b", "704*384", (640, 384)), "pocket": ("pocket", "192*128", (192, 128))}
+VOICE_S, SPEECH_RATE = 3.0, 16_000
+
+
+class Cast:
+    """Roles that differ in portrait and prompt."""
+
+    def __init__(self, folder: Path, settings: Settings, size: tuple[int, int]) -> None:
+        from PIL import Image
+
+        self._folder, self._settings, self._image = folder, settings, Image
+        self._picture = np.zeros((size[1], size[0], 3), np.uint8)
+        self.voice = folder / "voice.wav"
+        with wave.open(str(self.voice), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SPEECH_RATE)
+            file.writeframes(np.random.default_rng(0).integers(-3000, 3000, int(VOICE_S * SPEECH_RATE), "<i2").tobytes())
+
+    def role(self, number: int) -> tuple[Path, Recipe]:
+        """Another one for every number."""
+        path = self._folder / f"portrait-{number}.png"
+        self._image.fromarray(self._picture + np.uint8(number % 251)).save(path)
+        recipe = Recipe(
+            settings=asdict(self._settings), role=f"role {number}", role_version=1, prompt=f"Person {number} speaks.", context={},
+            style=None, portrait_sha256=hash_file(path), voice_sha256=hash_file(self.voice), voice_seconds=VOICE_S,
+        )  # fmt: skip
+        return path, recipe
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds of every sort of switch."""
+    name, size_setting, size = SHAPES[options.shape]
+    with tempfile.TemporaryDirectory(prefix="greenroom-switch-") as text:
+        folder = Path(text)
+        publish(folder / "model", {"model.json": checked(name, "fp8", 0).to_json().encode()})
+        store = PlainStore()
+        maker = GreenroomMaker(lambda _: store)
+        maker.warm_up(
+            protocol.Welcome(
+                version=protocol.PROTOCOL_VERSION, worker_id="switch", slot=0, vault_socket="",
+                model_dir=str(folder / "model"), threads=1,
+            )
+        )  # fmt: skip
+        cast = Cast(folder, Settings(size=size_setting), size)
+        roles = [cast.role(number) for number in range(options.roles)]
+        first = [_asked(maker, *role) for role in roles]
+        ready = [_asked(maker, *roles[number % len(roles)]) for number in range(options.switches)]
+        on_stage = [_staged(maker, cast, f"job {n}", *roles[n % len(roles)]) for n in range(options.jobs)]
+        new = [_staged(maker, cast, f"new {n}", *cast.role(options.roles + n)) for n in range(options.jobs)]
+    tiers = {tier for tier, _ in ready}
+    return {
+        "date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "shape": options.shape,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu", "size": "x".join(map(str, size)),
+        "roles": options.roles, "tiers_seen": sorted(tiers),
+        "asked_for_the_first_time": _summary([ms for _, ms in first]),
+        "asked_for_when_ready": {**_summary([ms for _, ms in ready]), "goal_p99_ms": GOALS_MS["gpu"]},
+        "ready_role_on_stage": _summary(on_stage), "new_role_on_stage": _summary(new),
+        "is_reached": tiers == {"gpu"} and _summary([ms for _, ms in ready])["p99_ms"] <= GOALS_MS["gpu"],
+        "command": "python -m benchmarks.switch_worker " + " ".join(sys.argv[1:]),
+    }  # fmt: skip
+
+
+def _asked(maker: GreenroomMaker, portrait: Path, recipe: Recipe) -> tuple[str, float]:
+    """(tier, milliseconds) until the worker says that the role is ready, and the device is done."""
+    order = protocol.PrepareRole("r", recipe.role, recipe.prompt, str(portrait), recipe.to_json())
+    answer, milliseconds = _clock(lambda: maker.prepare_role(order))
+    return answer.tier, milliseconds
+
+
+def _staged(maker: GreenroomMaker, cast: Cast, job_id: str, portrait: Path, recipe: Recipe) -> float:
+    """Milliseconds until the first step of a new job of the role could start; the voice is the same every time."""
+    task = Task(job_id, recipe, recipe.checked_settings(), portrait, cast.voice, cast.voice, round(VOICE_S / 0.48))
+
+    def begin() -> Any:
+        scene = maker.open(task)
+        scene.begin()
+        return scene
+
+    scene, milliseconds = _clock(begin)
+    scene.close(is_kept=False)
+    return milliseconds
+
+
+def _clock(work: Callable[[], Any]) -> tuple[Any, float]:
+    _settle()
+    start = time.perf_counter()
+    result = work()
+    _settle()
+    return result, (time.perf_counter() - start) * 1e3
+
+
+def _settle() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _summary(times: list[float]) -> dict[str, float]:
+    ordered = sorted(times)
+    p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
+    return {
+        "p50_ms": round(statistics.median(ordered), 2), "p99_ms": round(p99, 2),
+        "worst_ms": round(ordered[-1], 2), "count": len(ordered),
+    }  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Command line; exit status 1 when the goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.switch_worker", description=__doc__)
+    parser.add_argument("--shape", choices=SHAPES, default="14b", help="14b needs a GPU")
+    parser.add_argument("--roles", type=int, default=3, help="roles that take turns")
+    parser.add_argument("--switches", type=int, default=300)
+    parser.add_argument("--jobs", type=int, default=20, help="jobs that are begun, of ready and of new roles")
+    parser.add_argument("--json", action="store_true", help="for symmetry: the output is always JSON")
+    options = parser.parse_args(arguments)
+    if options.shape == "14b" and not torch.cuda.is_available():
+        print("no CUDA device: --shape pocket runs on a CPU", file=sys.stderr)
+        return 69
+    measured = measure(options)
+    print(json.dumps(measured, indent=1))
+    return 0 if measured["is_reached"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

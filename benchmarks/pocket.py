@@ -2,7 +2,8 @@
 
 End to end: frames are made, encoded into the fragments that a job leaves, and written. Without `--model` the weights are
 random, which changes no time. `--candidates` compares other widths of the autoencoder and the transformer in one run, in
-turn, so that a noisy machine treats all alike. `--waits` compares compute threads that spin while they wait with those that
+turn, so that a noisy machine treats all alike. `--decoders` compares the decoder that takes its last levels frame by frame
+with one that takes a block's frames at once. `--waits` compares compute threads that spin while they wait with those that
 sleep, as a worker's do: alone and beside as many busy programs as there are cores, by turns, in processes of their own.
 Prints one JSON object per line, nothing else.
 """
@@ -72,13 +73,13 @@ class Film:
     def block(self) -> dict[str, float]:
         """Make, encode and write the next block; milliseconds per stage."""
         block = self.context.blocks_done
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         made = self.engine.make_block(self.context, self.conditions, self.settings, block)
         self.context.flip(block + 1)
         computed = time.perf_counter()
         (Path(self.folder.name) / f"{block}.m4s").write_bytes(self.encoder.encode(block, made.frames))
-        done = time.perf_counter()
-        return {**made.stage_ms, "encode": (done - computed) * 1e3, "block": (done - began) * 1e3}
+        done, cpu_s = time.perf_counter(), time.process_time() - worked
+        return {**made.stage_ms, "encode": (done - computed) * 1e3, "block": (done - began) * 1e3, "cpu": cpu_s * 1e3}
 
 
 def _encoder(width: int, height: int, folder: Path) -> FragmentEncoder:
@@ -115,11 +116,20 @@ def _parameters(engine: BlockEngine) -> dict[str, int]:
 
 
 def _engines(options: argparse.Namespace) -> dict[str, BlockEngine]:
+    if options.decoders:
+        both = {name: _engine(options) for name in ("pocket", "decoder at once")}
+        vae = both["decoder at once"].vae
+        object.__setattr__(vae, "_decode", lambda z, stream: vae.decoder(z, stream))
+        return both
     if options.model is not None:
-        return {"pocket": load_engine(options.model)}
+        return {"pocket": _engine(options)}
     chosen = CANDIDATES if options.candidates else {"pocket": {}}
     shapes: dict[str, ModelShape] = {name: dataclasses.replace(POCKET, **changes) for name, changes in chosen.items()}
     return {name: random_engine(shape, "cpu", "plain") for name, shape in shapes.items()}
+
+
+def _engine(options: argparse.Namespace) -> BlockEngine:
+    return load_engine(options.model) if options.model is not None else random_engine(POCKET, "cpu", "plain")
 
 
 def compare_waits(arguments: list[str]) -> dict[str, Any]:
@@ -154,6 +164,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--candidates", action="store_true")
+    parser.add_argument("--decoders", action="store_true")
     parser.add_argument("--waits", action="store_true")
     parser.add_argument("--spin", action="store_true", help="threads wait as the library lets them, not as a worker's do")
     options = parser.parse_args(arguments)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from engine.catalog import BLOCK_LATENTS
 from engine.memory.decoding import latents_at_a_time
+from engine.model import vae_frames
 from engine.model.vae_parts import AttentionBlock, CausalConv, Resample, ResidualBlock, RMSNorm, Stream
 
 # Normalisation of latents, the public values.
@@ -161,7 +162,10 @@ class VideoAutoencoder(nn.Module):
         return self.conv2(latents.permute(1, 2, 3, 0) / scale + centre, None)
 
     def _decode(self, z: Tensor, stream: Stream) -> Tensor:
-        """The decoder; on CUDA in bfloat16, once it is warm, with fused kernels."""
+        """The decoder; once it is warm, on a CPU frame by frame and on CUDA in bfloat16 with fused kernels."""
+        if vae_frames.can_decode(z, stream):
+            decoder = self.decoder
+            return vae_frames.decode(decoder.conv1, [*decoder.middle, *decoder.upsamples], decoder.head, z, stream)
         if not z.is_cuda or z.dtype != torch.bfloat16 or stream.is_first:
             return self.decoder(z, stream)
         from engine.model.cuda.decoder import decode  # needs triton

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.model import vae_frames
 from engine.model.vae import VaeConfig, VideoAutoencoder
 from engine.model.vae_parts import Stream
 from engine.model.weights import empty_weights
@@ -80,3 +81,24 @@ def test_decoder_reads_its_memory_and_leaves_it_unchanged(vae: VideoAutoencoder)
         again = vae.decode_block(drawn(16, 3, 4, 4, seed=1), before, [torch.empty_like(t) for t in before])
     assert torch.equal(first, again)
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("latents", [1, 3])
+@pytest.mark.parametrize("strip_bytes", [1, 3000, vae_frames.STRIP_BYTES])
+def test_decoding_frame_by_frame_gives_the_pictures_of_decoding_at_once(
+    vae: VideoAutoencoder, latents: int, strip_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with torch.inference_mode():
+        _, stream = vae.decode(drawn(16, 3, 4, 6), Stream(before=None))
+        assert stream.before is not None
+        z = drawn(latents, 4, 6, 16, seed=1)
+        at_once, by_frame = (Stream(before=stream.before), Stream(before=[t.clone() for t in stream.before]))
+        by_frame.into = by_frame.before  # read and written in one place, as while a decoder warms up
+        want = vae.decoder(z, at_once)
+        monkeypatch.setattr(vae_frames, "STRIP_BYTES", strip_bytes)
+        assert vae_frames.can_decode(z, by_frame)
+        layers = [*vae.decoder.middle, *vae.decoder.upsamples]
+        found = vae_frames.decode(vae.decoder.conv1, layers, vae.decoder.head, z, by_frame)
+    assert torch.allclose(found, want, atol=1e-5)
+    assert len(by_frame.after) == len(at_once.after)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(by_frame.after, at_once.after, strict=True))

@@ -19,8 +19,6 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from engine.config import Recipe, Settings, fit_size
-from engine.errors import MediaError
-from engine.media.probe import read_portrait
 from engine.media.voice import read_voice
 from engine.memory.offload import RESIDENT
 from engine.model.block_engine import BlockEngine
@@ -30,6 +28,7 @@ from engine.model.context import Context
 from engine.model.loading import load_engine
 from engine.model.random_directory import RandomModel
 from engine.protocol import PrepareRole, RolePrepared, Welcome, WorkerReady
+from engine.vault.client import VaultBusy
 from engine.worker.adapters import AdapterShelf, key_of_uses
 from engine.worker.conditions import ConditionCache, Conditions, Prepared, key_of
 from engine.worker.device import (
@@ -43,7 +42,9 @@ from engine.worker.device import (
 )
 from engine.worker.device_memory import SharedDevice
 from engine.worker.maker import MadeFiles, OnProgress, Task
+from engine.worker.portraits import Portraits, expect_file
 from engine.worker.random_model import LoadedModel, load_random
+from engine.worker.ready_roles import ReadyRoles, most_bytes
 from engine.worker.store import OpenStore, Store
 
 _log = logging.getLogger("greenroom.worker")
@@ -76,10 +77,12 @@ class GreenroomMaker:
         self._open_store, self._adapter, self._cache_dir = open_store, adapter, cache_dir
         self._load = load or self._load_model
         self._on_progress = on_progress or _log_conversion
+        self._portraits = Portraits()
         self._store: Store
         self._engine: BlockEngine
         self._cache: ConditionCache
         self._adapters: AdapterShelf
+        self._ready_roles: ReadyRoles
         self._contexts: DeviceContexts | None = None  # on a CPU they are the store's
         self._device = "cpu"
         self._threads = 1
@@ -102,6 +105,10 @@ class GreenroomMaker:
         self._adapters = AdapterShelf(self._engine, self._store, claim=claim)
         if self._device != "cpu":
             self._contexts = DeviceContexts(self._engine.shape, loaded.precision, loaded.adapter_rank, shared)
+        has_room = None if self._contexts is None else self._contexts.has_room
+        self._ready_roles = ReadyRoles(self._engine, most_bytes(self._device), has_room)
+        if self._contexts is not None:
+            self._contexts.ready_roles = self._ready_roles
         self._try_out()
         if self._device != "cpu":
             note_memory("warm", shared, began)
@@ -128,16 +135,18 @@ class GreenroomMaker:
         return LoadedModel(engine, precision, rank)
 
     def _try_out(self) -> None:
-        """A block nobody sees: everything that is built or loaded at first use is there before the first job."""
+        """A block nobody sees, and a context that is rebuilt from it: everything that is built or loaded at first use is there
+        before the first job, and before the first job whose context is lost."""
         engine, side = self._engine, _TRIAL_SIDE
         layout = engine.layout(side, side, _TRIAL.steps, _TRIAL.infer_frames)
         context = Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device=self._device))
         conditions = engine.prepare("warm-up", np.zeros((side, side, 3), np.uint8), side, side)
         conditions |= engine.hear(np.zeros(16_000, np.float32))
         engine.begin(context, conditions, _TRIAL)
-        engine.make_block(context, conditions, _TRIAL, 0)
+        made = engine.make_block(context, conditions, _TRIAL, 0)
+        engine.rebuild(context, conditions, _TRIAL, [made.latents])
         if self._device != "cpu":  # a standby takes no more of the device than it needs
-            del context, conditions
+            del context, conditions, made
             engine.denoiser.forget_text()
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
@@ -149,19 +158,28 @@ class GreenroomMaker:
         began = time.perf_counter()
         recipe = Recipe.from_json(order.recipe)
         adapters = self._adapters.ready(recipe.adapters, order.adapter_paths)
-        _, _, prepared = self._role(recipe, recipe.checked_settings(), Path(order.portrait_path), order.prompt)
+        width, height, key, prepared = self._role(recipe, recipe.checked_settings(), Path(order.portrait_path), order.prompt)
+        key, tier = key_of(key, adapters.key), max(adapters.tier, prepared.tier, key=TIERS.index)
+        if self._ready_roles.get(key) is None:
+            tier = max(tier, "host", key=TIERS.index)
+            try:
+                with self._adapters.for_a_moment(adapters):
+                    self._ready_roles.make(key, prepared.conditions, width, height)
+            except VaultBusy as error:  # another slot's character is on stage: the first job computes the beginning itself
+                _log.warning("role not made ready", extra={"data": {"role": order.role, "error": str(error)}})
         switch_ms = (time.perf_counter() - began) * 1000
-        tier = max(adapters.tier, prepared.tier, key=TIERS.index)
         return RolePrepared(order.request_id, tier, switch_ms, prepared.prepare_ms + adapters.prepare_ms)
 
-    def _role(self, recipe: Recipe, settings: Settings, portrait: Path, prompt: str) -> tuple[int, int, Prepared]:
-        """(width, height, conditions) of a prompt and a portrait."""
-        _expect_file(portrait, recipe.portrait_sha256, "portrait")
-        picture = read_portrait(portrait)
-        width, height = fit_size(settings.size, picture.shape[1], picture.shape[0])
+    def _role(self, recipe: Recipe, settings: Settings, portrait: Path, prompt: str) -> tuple[int, int, str, Prepared]:
+        """(width, height, key, conditions) of a prompt and a portrait."""
+        width, height = fit_size(settings.size, *self._portraits.size(portrait, recipe.portrait_sha256))
         weights = self._engine.weights_sha256
         key = key_of("role", weights, self._pin(recipe), prompt, recipe.portrait_sha256, width, height)
-        return width, height, self._cache.get(key, lambda: self._engine.prepare(prompt, picture, width, height))
+
+        def make() -> Conditions:
+            return self._engine.prepare(prompt, self._portraits.picture(portrait, recipe.portrait_sha256), width, height)
+
+        return width, height, key, self._cache.get(key, make)
 
     def _pin(self, recipe: Recipe) -> str:
         """Compute with as many threads as the recipe was begun with: sums are split by threads, and bits follow."""
@@ -175,9 +193,9 @@ class GreenroomMaker:
         """Conditions ready, context mapped. Raises MediaError, SettingsError, VaultLost, VaultFull."""
         engine, recipe, settings = self._engine, task.recipe, task.settings
         self._store.release_dropped_contexts()
-        _expect_file(task.voice_source, recipe.voice_sha256, "voice")
+        expect_file(task.voice_source, recipe.voice_sha256, "voice")
         self._adapters.attach(self._adapters.ready(recipe.adapters, task.adapters))
-        width, height, role = self._role(recipe, settings, task.portrait, recipe.prompt)
+        width, height, key, role = self._role(recipe, settings, task.portrait, recipe.prompt)
         voice_sha256 = hashlib.sha256(task.voice.read_bytes()).hexdigest()
         heard = self._cache.get(
             key_of("voice", engine.weights_sha256, self._pin(recipe), voice_sha256), lambda: engine.hear(read_voice(task.voice))
@@ -191,8 +209,11 @@ class GreenroomMaker:
         else:
             buffer, _ = self._store.open_context(task.job_id, layout.total_bytes, layout_key)
             context = Context(layout, buffer)
+        conditions = self._ready_roles.get(key := key_of(key, self._adapters.attached.key)) or role.conditions
+        if conditions is role.conditions and not context.is_begun:
+            conditions = self._ready_roles.make(key, conditions, width, height)
         release = partial(self._release_context, task.job_id)
-        return GreenroomScene(engine, context, role.conditions | heard.conditions, settings, release, self._contexts)
+        return GreenroomScene(engine, context, conditions | heard.conditions, settings, release, self._contexts)
 
     def _release_context(self, job_id: str, *, is_kept: bool) -> None:
         """On a CPU a context that is kept stays held by this process too: should the vault die, the next one can have it."""
@@ -307,13 +328,3 @@ def software(threads: int) -> dict[str, str]:
         "deterministic": str(torch.are_deterministic_algorithms_enabled()).lower(),
     }
 
-
-def _expect_file(path: Path, sha256: str, what: str) -> None:
-    """Raises MediaError when the file is not the one that the recipe names: the output could not be made again."""
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise MediaError(f"the {what} {path} cannot be read: {error.strerror}.") from error
-    if found != sha256:
-        raise MediaError(f"the {what} {path} is not the one of the recipe: expected sha256 {sha256}, found {found}.")

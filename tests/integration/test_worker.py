@@ -186,6 +186,10 @@ def test_role_is_served_from_where_it_lies(studio: Studio, quiet: list[tuple[str
     second.say(protocol.PrepareRole("r2", "teacher", "p", str(studio.folder / "absent.png"), order.recipe))
     refused = second.wait_for(protocol.RoleRefused)
     assert (refused.request_id, refused.code) == ("r2", "bad_media")
+    second.say(protocol.PrepareRole("r3", "reader", studio.kit.recipe.prompt, str(studio.kit.portrait), order.recipe))
+    assert second.wait_for(protocol.RolePrepared, where=lambda answer: answer.request_id == "r3").tier == "host"
+    assert isinstance(studio.run("made ready", second), protocol.JobSucceeded)
+    assert hashes(studio.folder / "made ready") == quiet, "what was computed beforehand is what the job computes itself"
     studio.idle += [first, second]
 
 

@@ -15,6 +15,7 @@ from engine.worker.crash_points import CrashPoint, CrashPoints
 from engine.worker.desk import Wish, Wishes
 from engine.worker.failure import failure_of
 from engine.worker.job_files import BlockRecord, JobFiles
+from engine.worker.portraits import Portraits
 
 
 def test_unarmed_or_unreached_crash_point_does_nothing() -> None:
@@ -130,3 +131,21 @@ def test_header_of_another_encoder_ends_the_job_only_when_there_are_blocks(tmp_p
 def test_file_is_whole_or_not_there(tmp_path: Path) -> None:
     write_whole(tmp_path / "a" / "b", b"data")
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b"]
+
+
+def test_portrait_is_read_once_as_long_as_its_file_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    path, portraits = tmp_path / "portrait.png", Portraits()
+    Image.new("RGB", (48, 32), "red").save(path)
+    sha256 = _sha256(path.read_bytes())
+    assert portraits.size(path, sha256) == (48, 32)
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr("engine.worker.portraits.read_portrait", None)
+        assert portraits.size(path, sha256) == (48, 32)
+    Image.new("RGB", (64, 32), "red").save(path)
+    with pytest.raises(MediaError, match="not the one of the recipe"):
+        portraits.size(path, sha256)
+    path.unlink()
+    with pytest.raises(MediaError, match="cannot be read"):
+        portraits.size(path, sha256)

@@ -137,13 +137,13 @@ def test_portrait_is_read_once_as_long_as_its_file_is_the_same(tmp_path: Path, m
     from PIL import Image
 
     path, portraits = tmp_path / "portrait.png", Portraits()
-    Image.new("RGB", (48, 32), "red").save(path)
+    Image.new("RGB", (96, 64), "red").save(path)
     sha256 = _sha256(path.read_bytes())
-    assert portraits.size(path, sha256) == (48, 32)
+    assert portraits.size(path, sha256) == (96, 64)
     with monkeypatch.context() as forbidden:
         forbidden.setattr("engine.worker.portraits.read_portrait", None)
-        assert portraits.size(path, sha256) == (48, 32)
-    Image.new("RGB", (64, 32), "red").save(path)
+        assert portraits.size(path, sha256) == (96, 64)
+    Image.new("RGB", (128, 64), "red").save(path)
     with pytest.raises(MediaError, match="not the one of the recipe"):
         portraits.size(path, sha256)
     path.unlink()

@@ -47,20 +47,29 @@ def job_ladder(
     model: str, asked: Mapping[str, Any], picture: Picture, *, has_begun: bool, kind_at: KindAt | None = None
 ) -> tuple[Rung, ...]:
     """The whole ladder of a job with these settings, from the cheapest rung down. `kind_at`: whose measured memory counts."""
-    settings = config.Settings(**asked)
+    found = _ladder(model, config.Settings(**asked), picture, has_begun)
+    if kind_at is None:
+        return tuple(rung for rung, _ in found)
+    return tuple(rung if at is None else dataclasses.replace(rung, memory=kind_at(*at)) for rung, at in found)
 
-    def rung(name: str, at: config.Settings, *, needs_consent: bool = True, why_not: str = "") -> Rung:
+
+@functools.lru_cache(maxsize=512)  # asked for each job that is submitted, of few sizes and portraits
+def _ladder(
+    model: str, settings: config.Settings, picture: Picture, has_begun: bool
+) -> tuple[tuple[Rung, tuple[int, int, int] | None], ...]:  # fmt: skip
+    """Rungs, and of those that change the settings (width, height, steps)."""
+
+    def rung(
+        name: str, at: config.Settings, *, needs_consent: bool = True, why_not: str = ""
+    ) -> tuple[Rung, tuple[int, int, int]]:
         width, height = config.fit_size(at.size, picture.width, picture.height)
-        return Rung(
-            name=name, predicted_bytes=memory.context_bytes(SHAPES[model], width, height, at.steps),
-            needs_consent=needs_consent, why_not=why_not,
-            memory=None if kind_at is None else kind_at(width, height, at.steps),
-        )  # fmt: skip
+        size = memory.context_bytes(SHAPES[model], width, height, at.steps)
+        made = Rung(name=name, predicted_bytes=size, needs_consent=needs_consent, why_not=why_not)
+        return made, (width, height, at.steps)
 
-    rungs = [*_HOUSE, rung(AS_ASKED, settings, needs_consent=False)]
+    rungs = [*((one, None) for one in _HOUSE), rung(AS_ASKED, settings, needs_consent=False)]
     for steps in range(settings.steps - 1, LEAST_STEPS - 1, -1):
-        fewer = dataclasses.replace(settings, steps=steps)
-        rungs.append(rung(f"steps={steps}", fewer))
+        rungs.append(rung(f"steps={steps}", dataclasses.replace(settings, steps=steps)))
     least = min(settings.steps, LEAST_STEPS)
     for size in _smaller(settings.size):
         smaller = dataclasses.replace(settings, steps=least, size=size)

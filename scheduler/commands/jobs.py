@@ -36,7 +36,7 @@ def new_job_id(at: float) -> str:
     """A short id that sorts by time: 8 characters of milliseconds, 4 of chance."""
     milliseconds = int(at * 1000)
     time_part = "".join(_BASE32[(milliseconds >> shift) & 31] for shift in range(35, -5, -5))
-    return "j" + time_part + "".join(secrets.choice(_BASE32) for _ in range(4))
+    return "j" + time_part + "".join(_BASE32[chance & 31] for chance in secrets.token_bytes(4))
 
 
 async def submit_job(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
@@ -191,15 +191,19 @@ def same_again(turn: Turn, earlier: dict[str, Any], key: str, fingerprint: str) 
 
 
 def _answer(turn: Turn, job_id: str, actions: list[Action]) -> dict[str, Any]:
-    row = turn.store.job(job_id)
-    assert row is not None
+    if (job := turn.state.jobs.get(job_id)) is not None:
+        state = str(job.state)
+    else:  # it has ended
+        row = turn.store.job(job_id)
+        assert row is not None
+        state = row["state"]
     moves = [action for action in actions if isinstance(action, MoveJob) and action.job_id == job_id]
     decisions = [move.body["decision"] for move in moves if "decision" in move.body]
     decision = decisions[0] if decisions else _first_decision(turn, job_id)
-    place = place_of(turn.state, job_id) if row["state"] == JobState.QUEUED else None
+    place = place_of(turn.state, job_id) if state == JobState.QUEUED else None
     return {
         "id": job_id,
-        "state": row["state"],
+        "state": state,
         "place": None if place is None else {"place": place[0], "of": place[1]},
         "estimate": None,  # whoever asks a person's question asks the forecaster next; the daemon waits for nobody
         "decision": decision,

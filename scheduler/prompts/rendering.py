@@ -196,11 +196,15 @@ def _warnings(prompt: str, slots: list[str], book: StyleBook) -> Iterable[str]:
 
 def _first(words: Iterable[str], lowered: str) -> str | None:
     """The first of the words that stands in the text: as whole words for ASCII, anywhere for others."""
-    for word in words:
-        small = word.lower()
+    for word, small in _lowered(tuple(words)):
         if small in lowered and (not small.isascii() or re.search(rf"\b{re.escape(small)}\b", lowered)):
             return word
     return None
+
+
+@functools.lru_cache(maxsize=512)
+def _lowered(words: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((word, word.lower()) for word in words)
 
 
 def _listed(names: list[str]) -> str:

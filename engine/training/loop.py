@@ -1,8 +1,9 @@
 """The training loop that all stages share: a time budget, a learning rate that follows it, a mean of the weights, curves.
 
 A stage ends in three small files: `<stage>.safetensors` (the averaged weights, at most 15 MB), `<stage>.json` (card and
-curves), `<stage>.svg`. They are also written every minute, so a run that is cut off can go on with `--resume`: from the
-averaged weights, with fresh optimiser moments and a short warm-up, which costs seconds and keeps the files small.
+curves), `<stage>.svg`. They are also written every minute, together with what going on takes (`engine.training.sitting`): a
+stage may be done in several sittings, with one schedule over all of them. From the three files alone it can go on, too, from
+the averaged weights, with fresh optimiser moments and a short warm-up.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from engine.training.curves import draw_curves
 from engine.training.muon import Muon, is_hidden
 from engine.training.parts import load_parts, save_parts
 from engine.training.recording import Ahead, Recorder, Tensors, own_stream
+from engine.training.sitting import forget_sitting, load_sitting, restore, save_sitting, tensors_of
 
 SAVE_EVERY_S = 60.0
 WARM_UP_STEPS = 60
@@ -69,9 +71,12 @@ class Card:
 
 def train(
     stage: Stage, out: Path, *, seconds: float, seed: int, device: torch.device, resume: bool, max_steps: int | None = None,
-    say: Callable[[str], None] | None = None, is_recorded: bool = True,
+    say: Callable[[str], None] | None = None, is_recorded: bool = True, sitting_s: float = math.inf,
+    sitting_steps: int | None = None, is_resumable: bool = True,
 ) -> Card:  # fmt: skip
-    """Train for so many seconds in all (those of resumed runs included), or to `max_steps`; write the stage's files.
+    """Train for so many seconds in all (those of resumed runs included), or to `max_steps`; write the stage's files. The
+    learning rate follows the whole; this sitting ends after `sitting_s` or `sitting_steps` and is gone on with by `resume`
+    (`is_resumable`: four times the weights are written every minute for that).
 
     `is_recorded`: steps are replayed as CUDA graphs on a GPU, each of which keeps what its step needs.
     """
@@ -84,9 +89,12 @@ def train(
         card = _resumed(card, path, parameters)
         say(f"{stage.name}: goes on at step {card.steps} after {card.seconds:.0f} s")
     run = Run(stage, parameters, card, device, seconds, max_steps, say, is_recorded)
+    run.is_resumable = is_resumable
+    if resume and path.exists():
+        run.go_on(out)
     saved = time.monotonic()
     with own_stream(device):
-        while not run.is_over():
+        while not run.is_over() and run.sat_s() < sitting_s and run.taken != sitting_steps:
             run.step()
             if time.monotonic() - saved > SAVE_EVERY_S:
                 run.save(out, with_facts=False)
@@ -121,9 +129,24 @@ class Run:
         self.muon = Muon([parameters[name] for name in sorted(hidden)], self.rate, _DECAY)
         self.ahead, self.update = Ahead(stage.batch, device), Recorder(self._update, device, is_wanted=is_recorded)
         self.began, self.before, self.taken = time.monotonic(), card.seconds, 0
+        self.is_resumable = False
+        self.warmed = 0  # steps of sittings before that count for the warm-up
         self.told = self.began
         self.recent: list[Tensor] = []
         self.names: list[str] = []
+
+    def go_on(self, out: Path) -> None:
+        """As if the sitting before had not ended, where its files are there."""
+        found = load_sitting(out, self.stage.name, self.card.steps)
+        if found is None:
+            self.say(f"{self.stage.name}: no files of the sitting before at this step: moments begin anew, with a warm-up")
+            return
+        restore(found[0], self.parameters, self.mean, self.optimiser, self.muon)
+        self.warmed = found[1]
+
+    def sat_s(self) -> float:
+        """Seconds of this sitting."""
+        return self.card.seconds - self.before
 
     def is_over(self) -> bool:
         """The time is up, or the steps are done. At least one step is taken."""
@@ -168,7 +191,8 @@ class Run:
         if self.max_steps is not None:
             done = max(done, self.card.steps / self.max_steps)
         shape = _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-        return self.stage.learning_rate * shape * min(1.0, max((self.taken + 1) / WARM_UP_STEPS, done / _WARM_UP_SHARE))
+        warmed = self.warmed + self.taken
+        return self.stage.learning_rate * shape * min(1.0, max((warmed + 1) / WARM_UP_STEPS, done / _WARM_UP_SHARE))
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -192,7 +216,10 @@ class Run:
         )
 
     def save(self, out: Path, *, with_facts: bool) -> None:
-        """Write the stage's files with the averaged weights."""
+        """Write the stage's files with the averaged weights, and what going on takes until it is over."""
+        if self.is_resumable and not self.is_over():
+            state = tensors_of(self.parameters, self.mean, self.optimiser, self.muon)
+            save_sitting(out, self.stage.name, state, self.card.steps, self.warmed + self.taken)
         kept = {name: value.detach().clone() for name, value in self.parameters.items()}
         with torch.no_grad():
             for name, value in self.parameters.items():
@@ -211,6 +238,8 @@ class Run:
         with torch.no_grad():
             for name, value in self.parameters.items():
                 value.copy_(kept[name])
+        if self.is_resumable and self.is_over():
+            forget_sitting(out, self.stage.name)
 
 
 def _resumed(card: Card, path: Path, parameters: dict[str, nn.Parameter]) -> Card:

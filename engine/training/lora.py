@@ -69,6 +69,9 @@ def _run(options: argparse.Namespace) -> int:
     footage = read_footage(options.dataset, width, height)
     prepared, base_sha256 = prepare(files, footage, width, height, options.device)
     print(f"{len(footage)} clips, {sum(len(clip.frames) for clip in footage)} frames", flush=True)
+    if options.device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     model = load_frozen(files, options.device, options.precision)
     stage = LoraStage(
         model, prepared, rank=options.rank, alpha=options.alpha or options.rank / 2, blocks=options.blocks,
@@ -76,14 +79,11 @@ def _run(options: argparse.Namespace) -> int:
     )  # fmt: skip
     card = train(
         stage, options.output_dir, seconds=60 * options.minutes, seed=options.seed, device=torch.device(options.device),
-        resume=False, max_steps=options.steps, is_recorded=False,  # the plan above has no room for recordings
+        resume=False, max_steps=options.steps, is_resumable=False, is_recorded=False,  # the plan above has no room for recordings
     )  # fmt: skip
     _finish(options.output_dir, base_sha256, options.rank, options.alpha or options.rank / 2)
-    print(
-        json.dumps(
-            {"adapter": str(options.output_dir / "adapter.safetensors"), "steps": card.steps, "losses": card.losses}
-        )
-    )
+    done = {"adapter": str(options.output_dir / "adapter.safetensors"), "steps": card.steps, "seconds": round(card.seconds, 1)}
+    print(json.dumps({**done, "losses": card.losses, **_taken(options.device, plan)}))
     return 0
 
 
@@ -102,6 +102,14 @@ def _free_bytes(device: str) -> int:
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _taken(device: str, plan: dict[str, int]) -> dict[str, float]:
+    """What training took on a GPU, beside what was planned for it (encoders are gone by then)."""
+    if device != "cuda":
+        return {}
+    planned = sum(plan.values()) - plan["encoders"]
+    return {"peak_gib": round(torch.cuda.max_memory_allocated() / GIB, 2), "planned_gib": round(planned / GIB, 2)}
 
 
 def _listed(plan: dict[str, int]) -> str:

@@ -45,5 +45,6 @@ def plan_bytes(
         "weights": weights,
         "adapter": pairs * 4 * 5,
         "activations": kept * item // 2,
+        "working memory": GIB // 8,  # of the products' library; a tenth of a GiB beside the pocket model
         "encoders": 3 * GIB // 4 if config.dim < 1024 else 4 * GIB,
     }

@@ -8,6 +8,8 @@ values equal each gets its share. Embeddings, norms, biases and the last layer s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +37,11 @@ class Muon:
         for parameter in parameters:
             self._groups.setdefault(tuple(parameter.flatten(1).shape), []).append(parameter)
         self._momenta = {shape: [torch.zeros_like(p) for p in group] for shape, group in self._groups.items()}
+
+    def momenta(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """(parameter, its momentum); both are changed in place by every step."""
+        for shape, group in self._groups.items():
+            yield from zip(group, self._momenta[shape], strict=True)
 
     @torch.no_grad()
     def step(self) -> None:

@@ -8,6 +8,7 @@ ships. Every stage ends in files of at most 15 MB and can be resumed. Exit codes
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
             stage = build_stage(name, options.out, options.seed, options.device, voices, people=options.people)
             train(
                 stage, options.out, seconds=60 * minutes, seed=options.seed, device=torch.device(options.device),
-                resume=options.resume, max_steps=options.max_steps,
+                resume=options.resume, max_steps=options.max_steps, sitting_s=60 * options.sitting,
             )  # fmt: skip
     except EngineError as error:
         print(f"{error} {error.hint}".strip(), file=sys.stderr)
@@ -134,6 +135,9 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--stage", choices=("all", *SHARES, "ship"), required=True)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--minutes", type=_positive(float), default=26.0, help="of this stage, or of all together")
+    parser.add_argument(
+        "--sitting", type=_positive(float), default=math.inf, help="stop after so many minutes, to go on with --resume"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the stages' files")
     parser.add_argument("--resume", action="store_true", help="go on with a stage that was cut off")
     parser.add_argument("--seed", type=int, default=1)

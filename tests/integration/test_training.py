@@ -69,6 +69,24 @@ def test_a_resumed_stage_goes_on_where_it_stopped(trained: Path) -> None:
     assert json.loads((trained / "speech.json").read_text())["curves"]["loss"][-1][0] == 2
 
 
+def test_two_sittings_over_the_same_batches_have_the_bits_of_one(tmp_path: Path) -> None:
+    def sit(out: Path, steps: int | None = None, *, resume: bool = False) -> None:
+        stage = _OneBatch(pocket.build_stage("vae", out, 1, "cpu", scale=TINY, people=1))
+        train(stage, out, seconds=1e9, seed=1, device=CPU, resume=resume, max_steps=3, say=spoken.append, sitting_steps=steps)
+
+    spoken: list[str] = []
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    sit(once)
+    sit(twice, 1)
+    files = sorted(twice.glob("*.sitting-*"))
+    assert len(files) > 1 and all(file.stat().st_size <= 15_000_000 for file in files)
+    sit(twice, resume=True)
+    (one, card), (two, again) = load_parts(once / "vae.safetensors"), load_parts(twice / "vae.safetensors")
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+    assert card["steps"] == again["steps"] == 3
+    assert not sorted(twice.glob("*.sitting-*")) and not any("anew" in line for line in spoken)
+
+
 def test_a_stage_names_the_one_that_must_run_first(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"vae\.safetensors") as error:
         pocket.build_stage("transformer", tmp_path, 1, "cpu", scale=TINY)

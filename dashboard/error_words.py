@@ -46,6 +46,8 @@ def message_of(row: Mapping[str, Any], code: str) -> str:
     if row["action"].startswith("job:"):
         return _own_words("problem", code, row.get("error_message") or "") or i18n.named("action", row["action"])
     body = {"name": row["object"].partition(":")[2], **_texts(row["body"])}
+    if "problem" in body:
+        body["problem"] = i18n.catalogue(i18n.language()).get(f"role.problem.{body['problem']}", body["problem"])
     if row["action"].startswith(("fault:", "heal:")):
         return i18n.named("fault_means", code)
     if row["action"] == "worker:lost":

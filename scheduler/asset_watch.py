@@ -12,12 +12,10 @@ from pathlib import Path
 
 from scheduler.assets import AssetLibrary
 from scheduler.core import events
+from scheduler.core.role_problem import MISSING
 from scheduler.ledger import Ledger, Turn
 from scheduler.registry import Role
 from scheduler.store import open_reader
-
-PROBLEM = "Its {thing} is missing."
-PROBLEMS = frozenset(PROBLEM.format(thing=thing) for thing in ("portrait", "voice", "adapter"))
 
 
 class AssetWatch:
@@ -50,7 +48,7 @@ class AssetWatch:
     def _current(self) -> tuple[list[Role], set[str]]:
         """Roles that are available or only lack a file, and the names of the latter."""
         with closing(open_reader(self._data_dir)) as reader:
-            rows = [row for row in reader.roles() if row["is_available"] or row["problem"] in PROBLEMS]
+            rows = [row for row in reader.roles() if row["is_available"] or row["problem"] in MISSING.values()]
         lacking = {row["name"] for row in rows if not row["is_available"]}
         return [Role.from_json(row["body"], version=int(row["version"])) for row in rows], lacking
 
@@ -66,7 +64,7 @@ def files_of(role: Role) -> Iterator[tuple[str, str]]:
 def _tell(turn: Turn, roles: Iterable[Role], missing: dict[str, str]) -> None:
     for role in roles:
         thing = missing.get(role.name)
-        problem = None if thing is None else PROBLEM.format(thing=thing)
+        problem = None if thing is None else MISSING[thing]
         turn.has_changed = True
         turn.store.set_role_availability(role.name, thing is None, problem, turn.actor, turn.at)
         turn.apply(

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.asset_watch import PROBLEMS
 from scheduler.assets import AssetLibrary, Checked
 from scheduler.canonical import text_sha256
 from scheduler.core import events
+from scheduler.core.role_problem import MISSING, RoleProblem, sentence
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Ledger, Turn
@@ -45,16 +45,17 @@ class RoleBook:
         rows = self._store.roles()
         roles = {row["name"]: self._store.load_role(row["name"]) for row in rows}
         self._roles = {name: role for name, role in roles.items() if role is not None}
-        self._problems = {row["name"]: row["problem"] or "The role is not available." for row in rows if not row["is_available"]}
+        self._problems = {row["name"]: row["problem"] or "" for row in rows if not row["is_available"]}
 
     def get(self, name: str) -> Role:
         """A role that takes new jobs. SchedulerError: 404 unknown, 409 not available."""
         role = self._roles.get(name)
-        if role is None or self._problems.get(name) == "The role was removed.":
+        if role is None or self._problems.get(name) == RoleProblem.REMOVED:
             known = ", ".join(sorted(set(self._roles) - set(self._problems))) or "none is loaded"
             raise SchedulerError(404, "unknown_role", f"There is no role {name!r}.", field="role", hint=f"Roles: {known}.")
-        if name in self._problems and self._problems[name] not in PROBLEMS:  # for want of a file jobs wait
-            raise SchedulerError(409, "role_unavailable", f"The role {name} cannot be used: {self._problems[name]}", field="role")
+        if name in self._problems and self._problems[name] not in MISSING.values():  # for want of a file jobs wait
+            message = f"The role {name} cannot be used: {sentence(self._problems[name])}"
+            raise SchedulerError(409, "role_unavailable", message, field="role")
         return role
 
     def find(self, name: str) -> Role | None:

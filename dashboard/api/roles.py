@@ -16,6 +16,7 @@ from dashboard.context import house
 from dashboard.door import door
 from dashboard.errors import WebError
 from dashboard.overview import never_with
+from scheduler.core.role_problem import RoleProblem, sentence
 from scheduler.prompts import prompt_plan, render
 from scheduler.registry import Role, Variable
 
@@ -29,7 +30,9 @@ def role_public(row: dict[str, Any]) -> dict[str, Any]:
     """A role for lists and pages."""
     body = row["body"]
     return {
-        "name": row["name"], "version": row["version"], "is_available": row["is_available"], "problem": row["problem"],
+        "name": row["name"], "version": row["version"], "is_available": row["is_available"],
+        "problem": None if row["is_available"] else sentence(row["problem"]),
+        "problem_code": row["problem"] if row["problem"] in set(RoleProblem) else None,
         "title": body.get("title") or row["name"],
         "created_at": row["created_at"], "priority": body.get("priority"), "style": body.get("style"),
         "preset": body.get("preset"), "team": body.get("team"), "voice_seconds": body.get("voice_seconds"),

@@ -15,6 +15,7 @@ from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import bytes_text
 from scheduler.client import Scheduler
 from scheduler.core.policy import Policy
+from scheduler.core.role_problem import RoleProblem, sentence
 from scheduler.errors import DaemonUnreachable, SchedulerError
 from scheduler.plan.check import ATTENTION, BAD, EXIT_CODES, OK, UNKNOWN, Check, checked
 from scheduler.plan.check import verdict_of as worst_of
@@ -122,7 +123,7 @@ def memory_checks(samples: list[dict[str, Any]], now: float) -> Iterator[Check]:
 
 def role_checks(reader: Reader, library: AssetLibrary) -> Iterator[Check]:
     """Every role that was not removed: available, and its portrait and voice still what they were (hashed again)."""
-    rows = [row for row in reader.roles() if row["is_available"] or row["problem"] != "The role was removed."]
+    rows = [row for row in reader.roles() if row["is_available"] or row["problem"] != RoleProblem.REMOVED]
     if not rows:
         yield checked("roles", ATTENTION, "no_roles")
     for row in rows:
@@ -134,7 +135,7 @@ def role_checks(reader: Reader, library: AssetLibrary) -> Iterator[Check]:
         if broken:
             yield checked(f"role {role.name}", BAD, "role_broken", dict(health), broken=", ".join(broken))
         elif not row["is_available"]:
-            yield checked(f"role {role.name}", BAD, "told", dict(health), text=row["problem"] or "not available")
+            yield checked(f"role {role.name}", BAD, "told", dict(health), text=sentence(row["problem"]))
         else:
             code = "role_whole_adapters" if role.adapters else "role_whole"
             yield checked(f"role {role.name}", OK, code, dict(health), version=row["version"])

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.catalog import BLOCK_SECONDS
+from scheduler.core.role_problem import RoleProblem, sentence
 from scheduler.errors import SchedulerError
 from scheduler.job_ladder import Picture, job_ladder
 from scheduler.plan.entry import Calendar, Entry
@@ -72,11 +73,11 @@ def demand_of(entries: Iterable[Entry], calendar: Calendar, studio: Studio) -> t
 def _checked(entry: Entry, calendar: Calendar, studio: Studio) -> Submission | Refusal:
     role = studio.roles.get(entry.role)
     problem = studio.problems.get(entry.role)
-    if role is None or problem == "The role was removed.":
+    if role is None or problem == RoleProblem.REMOVED:
         known = ", ".join(sorted(set(studio.roles) - set(studio.problems))) or "-"
         return Refusal(entry=entry, code="unknown_role", words={"role": entry.role, "known": known})
     if problem is not None:
-        return Refusal(entry=entry, code="role_away", words={"role": entry.role, "problem": problem})
+        return Refusal(entry=entry, code="role_away", words={"role": entry.role, "problem": sentence(problem)})
     if calendar.at(entry.closes_min) <= studio.now:
         words = {"window": entry.window, "now": calendar.text(studio.now)}
         return Refusal(entry=entry, code="window_over", words=words)

@@ -87,7 +87,7 @@ def read_studio(
     return Studio(
         now=now, zone=zone, policy=policy, slots=len(status["slots"]) if status else situation.slots, drained=drained,
         roles={name: role for name, role in roles.items() if role is not None},
-        problems={row["name"]: row["problem"] or "not available" for row in rows if not row["is_available"]},
+        problems={row["name"]: row["problem"] or "" for row in rows if not row["is_available"]},
         model=model, device=device, device_name=str(body.get("name", "")), device_bytes=body.get("memory_total_bytes"),
         times=BlockTimes(times), costs=tuple(reader.job_costs()),
         free_bytes=shutil.disk_usage(data).free, library=AssetLibrary(data),

@@ -9,6 +9,7 @@ from scheduler.store.plans_schema import PLANS
 from scheduler.store.preview_schema import PREVIEWS
 from scheduler.store.quality_schema import QUALITY
 from scheduler.store.review_schema import REVIEWS
+from scheduler.store.role_problem_schema import ROLE_PROBLEMS
 from scheduler.store.uploads_schema import UPLOADS
 
 migrations = Migrations("greenroom")
@@ -389,4 +390,11 @@ def passwords(db: Database) -> None:
 def previews(db: Database) -> None:
     """Jobs that wait for the approval of a preview, and the group of who acted."""
     for statement in PREVIEWS:
+        db.conn.execute(statement)
+
+
+@migrations()
+def role_problems(db: Database) -> None:
+    """Codes instead of sentences for why a role takes no work."""
+    for statement in ROLE_PROBLEMS:
         db.conn.execute(statement)

@@ -8,6 +8,7 @@ from typing import Any
 
 from scheduler.audit.entry import ActorLike
 from scheduler.canonical import canonical_json, canonical_sha256
+from scheduler.core.role_problem import RoleProblem
 from scheduler.registry import Role
 from scheduler.store.errors import StoreConflict
 from scheduler.store.sql import roles as sql
@@ -70,7 +71,7 @@ class RoleWrites(Transactional):
     def remove_role(self, name: str, actor: ActorLike, at: float) -> int:
         """The role takes no new jobs. Returns the log row's seq; StoreConflict `unknown_role`."""
         seq = self.record("role:removed", f"role:{name}", {}, actor, at)
-        self._availability(name, False, "The role was removed.")
+        self._availability(name, False, RoleProblem.REMOVED)
         return seq
 
     def set_role_availability(

@@ -40,7 +40,7 @@ def test_job_of_a_role_that_lost_its_portrait_waits_until_the_file_is_back(tmp_p
 
         portrait.unlink()
         await look(watch)
-        assert store.roles()[0]["problem"] == "Its portrait is missing."
+        assert store.roles()[0]["problem"] == "portrait_missing"
         row = new_job(0, id="j0")
         await ledger.do(lambda turn: turn.store.insert_job(row, turn.actor, turn.at), SYSTEM)
         submitted = events.JobSubmitted(

@@ -124,11 +124,11 @@ def test_role_that_only_lacks_a_file_takes_jobs_that_wait_and_is_known_as_unavai
     store = open_writer(tmp_path)
     with store.transaction():
         store.put_role(role("captain"), SYSTEM, 1.0)
-        store.set_role_availability("captain", False, "Its voice is missing.", SYSTEM, 2.0)
+        store.set_role_availability("captain", False, "voice_missing", SYSTEM, 2.0)
     book = RoleBook(tmp_path, store)
     assert book.get("captain").name == "captain" and book.unavailable() == ["captain"]
     with store.transaction():
-        store.set_role_availability("captain", False, "The role was removed.", SYSTEM, 3.0)
+        store.set_role_availability("captain", False, "removed", SYSTEM, 3.0)
     with pytest.raises(SchedulerError, match="no role"):
         RoleBook(tmp_path, store).get("captain")
     store.close()

@@ -13,6 +13,7 @@ from dashboard import formats
 from dashboard.i18n import LANGUAGES, catalogue
 from scheduler.core.fleet import WorkerState
 from scheduler.core.job import HoldReason, JobState
+from scheduler.core.role_problem import RoleProblem
 from scheduler.core.tags import Tag
 from tests.unit.dashboard.web_rig import Web
 
@@ -52,7 +53,7 @@ def test_every_used_word_exists(path: Path) -> None:
 
 def test_every_state_hold_and_tag_has_words() -> None:
     words = catalogue("en")
-    for prefix, values in (("state", JobState), ("hold", HoldReason), ("action", Tag)):
+    for prefix, values in (("state", JobState), ("hold", HoldReason), ("action", Tag), ("role.problem", RoleProblem)):
         missing = [value for value in values if f"{prefix}.{value}" not in words]
         assert not missing, missing
     assert {"starting", "ready", "busy"} <= {str(state).lower() for state in WorkerState}

@@ -97,7 +97,7 @@ def test_replacing_the_roles_says_what_changed(tmp_path: Path) -> None:
         assert change.versions == {"teacher": 1, "student": 2, "presenter": 1}
         gone = store.role("assistant")
         assert gone is not None
-        assert (gone["is_available"], gone["problem"]) == (False, "The role was removed.")
+        assert (gone["is_available"], gone["problem"]) == (False, "removed")
         with store.transaction():
             again = store.replace_roles([role("assistant")], READER, AT)
         assert again.versions == {"assistant": 1}

@@ -1,0 +1,25 @@
+"""Why a role takes no work, as a code that is stored, compared and put into words; other texts are sentences already."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RoleProblem(StrEnum):
+    """What can be wrong with a role that was loaded."""
+
+    REMOVED = "removed"
+    PORTRAIT_MISSING = "portrait_missing"
+    VOICE_MISSING = "voice_missing"
+    ADAPTER_MISSING = "adapter_missing"
+
+
+MISSING = {
+    "portrait": RoleProblem.PORTRAIT_MISSING, "voice": RoleProblem.VOICE_MISSING, "adapter": RoleProblem.ADAPTER_MISSING,
+}  # fmt: skip
+_SAID = {RoleProblem.REMOVED: "The role was removed.", **{code: f"Its {thing} is missing." for thing, code in MISSING.items()}}
+
+
+def sentence(problem: str | None) -> str:
+    """English words for a stored problem."""
+    return _SAID[RoleProblem(problem)] if problem in _SAID else problem or "The role is not available."

@@ -22,7 +22,8 @@ from typing import Any
 
 from benchmarks.recovery_house import HurtHouse, house_of
 from benchmarks.recovery_memory import gpu_name, measure_memory, settled_mib, used_mib
-from benchmarks.recovery_parts import PARTS, Stage, strike_all
+from benchmarks.recovery_parts import PARTS
+from benchmarks.recovery_stage import Stage, strike_all
 from engine.model.random_directory import checked
 from scheduler.chaos.house import NotWithin
 from scheduler.errors import SchedulerError

@@ -9,11 +9,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engine.catalog import SHAPES
-from engine.memory import GIB, Load, Room, find_device, make_plan, predict
+from engine.memory import GIB, Load, Room, find_device, make_plan, predict, ready_bytes
 from scheduler.chaos.house import until
 
 if TYPE_CHECKING:
-    from benchmarks.recovery_parts import Stage
+    from benchmarks.recovery_stage import Stage
 
 GOAL = 0.03
 DEFAULT_RANK = 32  # room for adapters, as `engine.worker.device` has it
@@ -46,7 +46,7 @@ def smi(query: str) -> str:
 
 
 def measure_memory(stage: Stage, options: argparse.Namespace, empty: int) -> dict[str, Any]:
-    """The most that a house with one job and one warm standby takes, beside the prediction of exactly that."""
+    """The most that a house with a job, its role made ready and a warm standby takes, beside the prediction of exactly that."""
     if options.device != "cuda":
         return {"note": "no GPU, nothing to weigh"}
     stage.hurt.wait_for_standby()
@@ -66,7 +66,8 @@ def measure_memory(stage: Stage, options: argparse.Namespace, empty: int) -> dic
         shape, stage.width, stage.height, steps=4, precision=options.precision, offload=offload, has_vault=True,
         adapter_rank=DEFAULT_RANK, voice_s=12 * 0.48, standbys=1,
     )  # fmt: skip
-    taken, predicted = (max(seen) - empty) / MIB_PER_GIB, said.total_bytes / GIB
+    ready = ready_bytes(shape, stage.width, stage.height, "fp8" if options.precision == "fp8" else None)  # of the role that plays
+    taken, predicted = (max(seen) - empty) / MIB_PER_GIB, (said.total_bytes + ready) / GIB
     error = abs(predicted / taken - 1)
     record = json.loads((stage.hurt.house.data_dir / "jobs" / job / "blocks" / "000007.json").read_bytes())
     return {

@@ -2,93 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import random
 import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from benchmarks.neighbours import Neighbour
+from benchmarks.recovery_crowd import crowded_out, out_of_memory
 from benchmarks.recovery_house import HurtHouse, seconds_of, strike
-from engine import memory
-from engine.catalog import BLOCK_SECONDS, SHAPES
-from scheduler.chaos.census import living, residents
-from scheduler.chaos.house import ChaosHouse, NotWithin, until
+from benchmarks.recovery_stage import BLOCKS, Found, Stage, goal, summary
+from scheduler.chaos.census import living
 from scheduler.chaos.points import Kind
 from scheduler.core.healing_policy import Fault, HealingPolicy
-
-BLOCKS = 6  # of the jobs that must come out as an undisturbed one
-SEED = 5
-END_S = 60.0
-Found = dict[str, Any]
-GIB = 1 << 30
-
-
-class Stage:
-    """The house, and what all parts know of it."""
-
-    def __init__(self, hurt: HurtHouse, options: argparse.Namespace, until_at: float) -> None:
-        self.hurt, self.options, self._until = hurt, options, until_at
-        self.device = options.device
-        self.draws = random.Random(SEED)
-        self.ready_at = time.monotonic()
-        self.block_s, self.standby_s = 0.0, 0.0
-        self.width, self.height = 0, 0
-        self.reference: list[tuple[str, str]] = []
-
-    def is_over(self) -> bool:
-        """No time is left for another blow."""
-        return time.monotonic() > self._until
-
-    def submit(self, role: str = "teacher", blocks: int = 60, **request: Any) -> str:
-        """A job of so many blocks; the same recipe each time, but for what is said."""
-        return self.hurt.submit(role, blocks * BLOCK_SECONDS, seed=7, **request)
-
-    def is_done(self, job_id: str) -> bool:
-        """Has it succeeded? Raises NotWithin when it never will."""
-        row = self.hurt.reader.job(job_id) or {}
-        if row.get("state") in ("FAILED", "REJECTED", "CANCELLED"):
-            raise NotWithin(f"{job_id} ended as {row['state']}: {row['error_message']}")
-        return bool(row.get("state") == "SUCCEEDED")
-
-    def finish(self, job_id: str) -> list[tuple[str, str]]:
-        """Wait for its end; the hashes of its blocks."""
-        until(lambda: self.is_done(job_id), f"the end of {job_id}", END_S)
-        return [(row["latents_sha256"], row["frames_sha256"]) for row in self.hurt.reader.blocks(job_id)]
-
-    def learn(self) -> None:
-        """Undisturbed jobs: their bits, and the usual time of a block. Then a warm standby is waited for."""
-        for _ in range(2):
-            job_id = self.submit(blocks=BLOCKS)
-            found = self.finish(job_id)
-            assert len(found) == BLOCKS and self.reference in ([], found), f"undisturbed jobs differ: {self.reference}, {found}"
-            self.reference = found
-        made = [row["made_at"] for row in self.hurt.reader.blocks(job_id)]
-        self.block_s = statistics.median(later - earlier for earlier, later in itertools.pairwise(made[1:]))
-        row = self.hurt.reader.job(job_id)
-        assert row is not None
-        self.width, self.height = row["width"], row["height"]
-        self.hurt.wait_for_standby()
-        self.standby_s = time.monotonic() - self.ready_at
-
-    def come_to_rest(self) -> None:
-        """After a part that failed: nothing of it goes on."""
-        for row in self.hurt.reader.load_open_jobs():
-            self.hurt.house.door.cancel(row.id)
-        until(lambda: not self.hurt.reader.load_open_jobs(), "the end of all jobs", END_S)
-
-
-def goal(name: str, limit: float, found: float) -> Found:
-    """One line of the verdict."""
-    return {"goal": name, "limit": round(limit, 3), "found": round(found, 3), "is_reached": found <= limit}
-
-
-def _summary(each: list[Found], field: str) -> Found:
-    values = [one[field] for one in each]
-    return {"times": len(values), "median_s": round(statistics.median(values), 3), "worst_s": round(max(values), 3)}
 
 
 def kills(stage: Stage) -> Iterator[Found]:
@@ -97,7 +23,7 @@ def kills(stage: Stage) -> Iterator[Found]:
     for number in range(stage.options.kills):
         each.append(_blow(stage, 1 + number % (BLOCKS - 2), signal.SIGKILL))
         is_same = sum(one["is_identical"] and one["resume"] == "exact" for one in each)
-        found = _summary(each, "resumed_s")
+        found = summary(each, "resumed_s")
         yield {
             **found, "next_block_median_s": round(statistics.median(one["next_block_s"] for one in each), 3), "exact": is_same,
             "each": each, "goals": [
@@ -113,7 +39,7 @@ def hung(stage: Stage) -> Iterator[Found]:
     each: list[Found] = []
     for number in range(max(2, stage.options.kills * 2 // 5)):
         each.append(_blow(stage, 1 + number % (BLOCKS - 2), signal.SIGSTOP))
-        found = _summary(each, "resumed_s")
+        found = summary(each, "resumed_s")
         by_policy = HealingPolicy()[Fault.HEARTBEAT_LOST]["floor_s"]
         yield {
             **found, "deadline_s": round(deadline_s, 3), "silence_allowed_s": by_policy, "each": each, "goals": [
@@ -172,10 +98,10 @@ def urgent(stage: Stage) -> Iterator[Found]:
             "story": [(e["action"], round(seconds_of(e) - at, 3)) for e in hurt.reader.story(f"job:{job_id}")],
         })  # fmt: skip
         longest = max(_block_times(hurt, running, stage.block_s))
-        found = _summary(each, "to_block_started_s")
+        found = summary(each, "to_block_started_s")
         yield {
             **found, "block_s": round(stage.block_s, 3), "longest_block_s": round(longest, 3),
-            "prepare": _summary(each, "prepare_s"), "first_block": _summary(each, "first_block_s"), "each": each, "goals": [
+            "prepare": summary(each, "prepare_s"), "first_block": summary(each, "first_block_s"), "each": each, "goals": [
                 goal("urgent job acknowledged to BlockStarted, worst, s", stage.block_s + 0.05, found["worst_s"]),
                 goal("victims that did not go on exactly", 0, sum(one["victim_resume"] != "exact" for one in each)),
             ],
@@ -218,104 +144,10 @@ def stutter(stage: Stage) -> Iterator[Found]:
             hurt.end_job(job_id)
             late = max(one["slow_blocks_after_it_was_seen"] for one in each)
             goals = [goal("slow blocks after a stutter was seen", 1, late)]
-            yield {**_summary(each, "fewer_steps_s"), "each": each, "goals": goals}
+            yield {**summary(each, "fewer_steps_s"), "each": each, "goals": goals}
     finally:
         for neighbour in neighbours:
             neighbour.end()
-
-
-def out_of_memory(stage: Stage) -> Iterator[Found]:
-    """A process takes the device's memory while a job rests and its context had to go → it goes on with fewer steps.
-
-    The job is made with five steps. Another one needs its memory meanwhile (the vault lets its context go), then the intruder
-    leaves less than five steps need and more than four do: the device refuses the job's context when it comes back.
-    """
-    if stage.device == "cpu":
-        return
-    hurt, each = stage.hurt, list[Found]()
-    shape = SHAPES["live-avatar-14b"]
-    of_four = memory.context_bytes(shape, stage.width, stage.height, 4, kv="fp8" if stage.options.precision == "fp8" else None)
-    intruder = Neighbour("memory")
-    try:
-        for _ in range(max(1, stage.options.kills // 5)):
-            hurt.wait_for_standby()
-            job_id = stage.submit(blocks=24, steps=5, degrade="allow")
-            hurt.wait_for_blocks(job_id, 5)
-            hurt.house.door.pause(job_id)
-            until(lambda job_id=job_id: (hurt.reader.job(job_id) or {})["state"] == "QUEUED", "a rest", END_S)  # type: ignore[misc]
-            done = hurt.blocks(job_id)
-            left = [int(intruder.ask(f"leave {4 * GIB}"))]
-            stage.finish(stage.submit("presenter", 2))
-            time.sleep(0.5)  # its context is let go of by order of the daemon
-            left.append(int(intruder.ask(f"leave {of_four + 3 * GIB}")))
-            at = time.time()
-            hurt.house.door.resume(job_id)
-            detected = hurt.row(job_id, "fault:detected", at)
-            started = hurt.row(job_id, "job:started", at)
-            hurt.wait_for_blocks(job_id, done + 2)
-            acted = [e["body"]["action"] for e in hurt.reader.story(f"job:{job_id}") if e["action"] == "heal:acted"]
-            each.append({
-                "resumed_s": round(seconds_of(started) - seconds_of(detected), 3), "asked_s": round(seconds_of(detected) - at, 3),
-                "from_block": int(started["body"]["from_block"]), "blocks_lost": done - int(started["body"]["from_block"]),
-                "resume": started["body"]["resume"], "acted": acted, "free_gib": [round(free / GIB, 2) for free in left],
-                "said": (hurt.reader.job(job_id) or {}).get("error_message"),
-            })  # fmt: skip
-            hurt.end_job(job_id)
-            intruder.ask("free")
-            found = _summary(each, "resumed_s")
-            yield {**found, "each": each, "goals": [
-                goal("out of memory to job resumed with less, worst, s", 1.0, found["worst_s"]),
-                goal("finished blocks lost to want of memory", 0, max(one["blocks_lost"] for one in each)),
-            ]}  # fmt: skip
-    finally:
-        intruder.end()
-
-
-def crowded_out(stage: Stage) -> Iterator[Found]:
-    """A process takes all memory, and that of a killed worker too: the standby's block fails for want of memory.
-
-    The house lets go of what it can spare, the context of a job that rests, and the job goes on.
-    """
-    if stage.device == "cpu":
-        return
-    hurt, each = stage.hurt, list[Found]()
-    intruder = Neighbour("memory")
-    try:
-        for _ in range(max(2, stage.options.kills // 4)):
-            resting = stage.submit("presenter", 24)
-            hurt.wait_for_blocks(resting, 2)
-            hurt.house.door.pause(resting)
-            hurt.wait_for_standby()
-            job_id = stage.submit(blocks=BLOCKS)
-            pid = hurt.active()
-            hurt.wait_for_blocks(job_id, 1)
-            intruder.ask(f"leave {GIB // 4}")
-            hurt.wait_for_blocks(job_id, 2)
-            intruder.tell(f"bite {2 * GIB}")
-            at = strike(pid)
-            free = int(intruder.hear())
-            found = stage.finish(job_id)
-            story = [e for e in hurt.reader.story(f"job:{job_id}") if seconds_of(e) > at]
-            refused = next((seconds_of(e) for e in story if e["action"] == "fault:detected"), None)
-            starts = [e for e in story if e["action"] == "job:started" and seconds_of(e) > (refused or at)]
-            each.append({
-                "resumed_s": 0.0 if refused is None else round(seconds_of(starts[0]) - refused, 3),
-                "refused_s": None if refused is None else round(refused - at, 3), "free_mib": free >> 20,
-                "since_blow_s": round(seconds_of(starts[0]) - at, 3), "from_block": starts[0]["body"]["from_block"],
-                "resume": starts[0]["body"]["resume"], "is_identical": found == stage.reference,
-                "acted": [e["body"]["action"] for e in story if e["action"] == "heal:acted"],
-                "said": (hurt.reader.job(job_id) or {}).get("error_message"),
-            })  # fmt: skip
-            intruder.ask("free")
-            hurt.end_job(resting)
-            lost = sum(not one["is_identical"] or one["resume"] != "exact" for one in each)
-            found_all = _summary(each, "resumed_s")
-            yield {**found_all, "refused": sum(one["refused_s"] is not None for one in each), "each": each, "goals": [
-                goal("a block that failed for want of memory to job resumed, worst, s", 1.0, found_all["worst_s"]),
-                goal("jobs with other bits after a block failed for want of memory", 0, lost),
-            ]}  # fmt: skip
-    finally:
-        intruder.end()
 
 
 def vault(stage: Stage) -> Iterator[Found]:
@@ -339,20 +171,10 @@ def vault(stage: Stage) -> Iterator[Found]:
         })  # fmt: skip
         lost = sum(one["blocks"] != BLOCKS for one in each)
         goals = [goal("jobs not finished after their vault's death", 0, lost)]
-        yield {**_summary(each, "resumed_s"), "each": each, "goals": goals}
-
-
-def strike_all(house: ChaosHouse) -> int:
-    """kill -9 of the launcher and so, by the kernel, of everybody; how many there were. They are waited for."""
-    assert house.launcher is not None
-    there = len(residents(house))
-    house.launcher.kill()
-    house.launcher.wait()
-    until(lambda: not residents(house), "the end of everybody", 10)
-    return there
+        yield {**summary(each, "resumed_s"), "each": each, "goals": goals}
 
 
 PARTS: dict[str, Callable[[Stage], Iterator[Found]]] = {
-    "kills": kills, "urgent": urgent, "hung": hung, "stutter": stutter, "out_of_memory": out_of_memory,
-    "crowded_out": crowded_out, "vault": vault,
+    "kills": kills, "urgent": urgent, "hung": hung, "stutter": stutter, "vault": vault, "crowded_out": crowded_out,
+    "out_of_memory": out_of_memory,
 }  # fmt: skip

@@ -140,8 +140,9 @@ class WorkerLink(asyncio.Protocol):
         self.moved_at += seconds
 
     def judge(self, cause: str, silent_s: float, deadline_s: float) -> None:
-        """Kill it because nothing came for longer than allowed."""
-        self.silent_s, self.deadline_s = silent_s, deadline_s
+        """Kill it because nothing came for longer than allowed. The first verdict counts: its end may take a while."""
+        if not self.is_leaving:
+            self.silent_s, self.deadline_s = silent_s, deadline_s
         self.kill(cause)
 
     def kill(self, cause: str) -> None:

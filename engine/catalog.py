@@ -84,3 +84,6 @@ SHAPES: dict[str, ModelShape] = {
                    audio_dim=64, text_dim=64, text_len=128, vae_dim=16, vae_dim_mult=(1, 1, 2, 3), dtype="float32"),
     )
 }  # fmt: skip
+
+# Bytes of a prompt that a model reads at most, where it reads bytes; the published one reads 512 tokens of its vocabulary.
+PROMPT_BYTES: dict[str, int] = {"pocket": 103}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine import config, memory
-from engine.catalog import BLOCK_SECONDS, FPS, PRESETS, SHAPES
+from engine.catalog import BLOCK_SECONDS, FPS, PRESETS, PROMPT_BYTES, SHAPES
 from engine.errors import SettingsError
 from scheduler.errors import SchedulerError
 from scheduler.prompts import render
@@ -81,7 +81,7 @@ def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256:
     degrade = request.get("degrade", "ask")
     if degrade not in ("allow", "ask", "never"):
         raise bad_request(f"degrade {degrade!r} is unknown.", "degrade", "Use allow, ask or never.")
-    rendered = render(role, request.get("context", {}))
+    rendered = render(role, request.get("context", {}), read_bytes=PROMPT_BYTES.get(model))
     settings, warnings = _settings(request, role)
     seconds, blocks = _length(request, role, settings)
     try:

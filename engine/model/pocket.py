@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.catalog import SHAPES
+from engine.catalog import PROMPT_BYTES, SHAPES
 from engine.errors import EngineError, WeightsError
 from engine.model.config import TransformerConfig
 from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
@@ -32,7 +32,8 @@ SHAPE = SHAPES["pocket"]
 VAE_SHAPE = {"dim": SHAPE.vae_dim, "dim_mult": list(SHAPE.vae_dim_mult)}
 TEXT_SHAPE: dict[str, Any] = {
     "vocab_size": 384, "dim": SHAPE.text_dim, "dim_attn": 64, "dim_ffn": 160, "num_heads": 4, "encoder_layers": 2,
-    "tokenizer": "bytes", "longest_prompt": 104,  # nine in ten prompts of the training are shorter
+    "tokenizer": "bytes",
+    "longest_prompt": PROMPT_BYTES["pocket"] + 1,  # in tokens, one ends it; nine in ten prompts of the training are shorter
 }  # fmt: skip
 SPEECH_SHAPE: dict[str, Any] = {
     "hidden_size": SHAPE.audio_dim, "num_hidden_layers": 24, "num_attention_heads": 4, "intermediate_size": 128,

@@ -78,8 +78,10 @@ class PromptPlan:
     required: tuple[str, ...]
 
 
-def render(role: PromptSource, context: Mapping[str, Any], *, style: str | None = None) -> Rendered:
-    """The prompt of a role for a context. `style` replaces the role's own for a preview.
+def render(
+    role: PromptSource, context: Mapping[str, Any], *, style: str | None = None, read_bytes: int | None = None
+) -> Rendered:
+    """The prompt of a role for a context. `style` replaces the role's own for a preview; `read_bytes` is what the model reads.
 
     Raises PromptError: `unknown_variable` (naming the known ones), `missing_variable` (naming all that are missing),
     `bad_variable`, `context_too_large`, `prompt_too_long`, `unknown_style`.
@@ -94,8 +96,10 @@ def render(role: PromptSource, context: Mapping[str, Any], *, style: str | None 
             hint=f"Give a value for each, or a default in the role. Its variables: {known}.", missing=missing,
         )  # fmt: skip
     slots = [name for name, variable in plan.variables.items() if variable.is_slot and values.get(name, "") == ""]
-    prompt = _joined(plan, {**values, **dict.fromkeys(slots, "")})
-    return Rendered(prompt, values, tuple(_warnings(prompt, slots, role.book)))
+    filled = {**values, **dict.fromkeys(slots, "")}
+    prompt = _joined(plan, filled)
+    cut = () if read_bytes is None else _cut(" ".join(plan.role.code.render(filled).split()), read_bytes)
+    return Rendered(prompt, values, (*_warnings(prompt, slots, role.book), *cut))
 
 
 def prompt_plan(role: PromptSource, style: str | None) -> PromptPlan:
@@ -192,6 +196,14 @@ def _warnings(prompt: str, slots: list[str], book: StyleBook) -> Iterable[str]:
         yield f"The prompt has {len(prompt)} characters; the model reads about {LONG_PROMPT_CHARS}, the end may be cut."
     if len(prompt.split()) < SHORT_PROMPT_WORDS and prompt.isascii():
         yield "The prompt is very short: the picture will vary from video to video."
+
+
+def _cut(role_text: str, read_bytes: int) -> Iterable[str]:
+    """What the role itself says should be read; base and style come after it."""
+    encoded = role_text.encode()
+    if len(encoded) > read_bytes:
+        lost = encoded[read_bytes:].decode(errors="ignore").strip()
+        yield f"The model reads the first {read_bytes} bytes of a prompt; of the role's {len(encoded)} “{lost}” is left out."
 
 
 def _first(words: Iterable[str], lowered: str) -> str | None:

@@ -67,6 +67,13 @@ def test_infer_frames_are_rounded_up_and_the_answer_says_so() -> None:
     assert any("rounded up to 36" in warning for warning in submission.warnings)
 
 
+def test_answer_names_the_words_of_a_role_that_a_small_model_does_not_read() -> None:
+    words = "children who hear of the sky for the first time and ask why clouds neither fall down nor fly away"
+    (told,) = (warning for warning in made(context={"topic": words}).warnings if "bytes" in warning)
+    assert "first 103 bytes" in told and "“ay to everyone” is left out" in told
+    assert not any("bytes" in warning for warning in made(context={"topic": "rain"}).warnings)
+
+
 def test_memory_is_that_of_the_real_picture_size() -> None:
     submission = made(size="384*256")
     assert (submission.width, submission.height) == (256, 256)  # a square portrait under that area

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
@@ -62,7 +63,7 @@ def simulate(
     records = tuple(world.records.values())
     figures = totals(records, world.slot_seconds, ESTIMATOR)
     return Result(
-        records=records, totals=figures, notes=tuple(_notes(trace, figures)), events=world.events,
+        records=records, totals=figures, notes=tuple(_notes(trace, records, figures)), events=world.events,
         baselines={name: accuracy(records, name) for name in told if name != ESTIMATOR},
     )  # fmt: skip
 
@@ -104,12 +105,13 @@ def _check_size(trace: Trace, slots: int, discipline: str) -> None:
         )  # fmt: skip
 
 
-def _notes(trace: Trace, figures: Mapping[str, Any]) -> list[str]:
+def _notes(trace: Trace, records: Sequence[JobRecord], figures: Mapping[str, Any]) -> list[str]:
     notes = []
     if trace.ignored:
         notes.append(f"fields that mean nothing here: {', '.join(trace.ignored)}")
     if figures["rejected"]:
-        notes.append(f"{figures['rejected']} jobs were rejected (the queue's limits are in the policy)")
+        first = next(record for record in records if record.state is JobState.REJECTED)
+        notes.append(f"{figures['rejected']} jobs were rejected; the first, {first.line.id}: {first.error}")
     if figures["unfinished"]:
         notes.append(f"{figures['unfinished']} jobs never ended: no slot came back for them")
     return notes

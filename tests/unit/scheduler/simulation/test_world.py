@@ -68,6 +68,14 @@ def test_run_ends_when_no_slot_ever_comes_back_and_says_so() -> None:
     assert result.totals["unfinished"] == 1 and "never ended" in result.notes[0]
 
 
+def test_job_that_is_rejected_is_told_with_its_reason() -> None:
+    wide = TraceJob(at=0.0, id="wide", user="u", team="t", role="r", priority=5, blocks=4, gpus=2)
+    result = simulate(Trace(jobs=(wide,)), slots=1, forecasters={})
+    assert result.totals["rejected"] == 1
+    assert result.notes == ("1 jobs were rejected; the first, wide: This video asks for 2 slots at once; there are 1. "
+                            "What would fit: 1.",)  # fmt: skip
+
+
 def test_same_seed_gives_the_same_run_and_the_same_work_under_any_order() -> None:
     trace = synthetic_trace("peak", slots=2, jobs=25, seed=3)
     first, again, other = (simulate(trace, slots=2, seed=seed, check=check_invariants) for seed in (1, 1, 2))

@@ -26,6 +26,12 @@ entries:
 """
 
 
+BATCH = """{"role": "teacher", "name": "rain", "context": {"topic": "rain"}, "duration_sec": 4}
+{"role": "student", "name": "first-question", "duration_sec": 3}
+{"role": "presenter", "name": "opening", "priority": 90}
+{"role": "teacher", "name": "too-long", "duration_sec": 50}"""
+
+
 def settled(page: Page, path: str, studio: Studio, *, is_paper: bool = False) -> None:
     """Open a view and wait until it is live and its charts are drawn. Paper has no header that says so."""
     page.goto(studio.url + path)
@@ -63,6 +69,7 @@ def take_all(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
         page = context.new_page()
         sign_in(page, studio, "day-team", "admin")
         made = [_taken(page, studio, target, name, path) for name, path in views.items()]
+        made.append(_batch(page, studio, target))
         page.emulate_media(color_scheme="dark")
         made.append(_taken(page, studio, target, "global-dark", "/dashboard", is_whole=False))
         page.emulate_media(color_scheme="light")
@@ -95,6 +102,16 @@ def take_jobs(chrome: Browser, studio: Studio, target: Path) -> list[Path]:
         sign_in(page, studio, "day-team", "admin")
         views = {"job": f"/dashboard/jobs/{running}", "job-done": f"/dashboard/jobs/{done}"}
         return [_taken(page, studio, target, name, path) for name, path in views.items()]
+
+
+def _batch(page: Page, studio: Studio, target: Path) -> Path:
+    """Many videos at once, after a look at what each profile would become."""
+    settled(page, "/submit/batch", studio)
+    page.locator("textarea").fill(BATCH)
+    page.get_by_role("button", name="Look", exact=True).click()
+    expect(page.locator(".batch tbody tr")).to_have_count(4)
+    page.screenshot(path=target / "batch.png", full_page=True)
+    return target / "batch.png"
 
 
 def _taken(page: Page, studio: Studio, target: Path, name: str, path: str, *, is_whole: bool = True) -> Path:

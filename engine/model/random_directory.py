@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from engine.catalog import SHAPES, SPEECH_RATE, ModelShape
 from engine.errors import EngineError, WeightsError
 from engine.model.manifest import RANDOM
-from engine.model.pocket import publish
 from engine.model.random_weights import draw
 from engine.model.speech import FEATURE_RATE, SPEECH_LAYERS
 
@@ -101,6 +100,8 @@ class RandomSpeech(nn.Module):
 
 def main(arguments: list[str]) -> int:
     """Command line."""
+    from engine.model.pocket import publish  # a worker only reads
+
     parser = argparse.ArgumentParser(prog="python -m engine.model.random_directory", description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--shape", default="live-avatar-14b", help=f"one of {', '.join(SHAPES)}")

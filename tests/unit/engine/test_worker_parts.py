@@ -49,6 +49,7 @@ def test_cancel_outweighs_preempt_and_old_wishes_are_void() -> None:
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full", True, True),
         (MemoryError(), "out_of_memory", True, False),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "out_of_memory", True, False),
+        (RuntimeError("CUDA error: out of memory"), "out_of_memory", True, False),
         (ZeroDivisionError("division by zero"), "engine_error", True, False),
     ],
 )

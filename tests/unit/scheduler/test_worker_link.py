@@ -38,3 +38,12 @@ def test_worker_that_goes_round_in_circles_does_not_get_on_until_a_block_is_done
     )  # fmt: skip
     link.data_received(protocol.encode(done))
     assert beat(link, "step", 0, 0), "the next lease or block may pass the same places"
+
+
+def test_first_verdict_on_a_silent_worker_stays_while_its_end_takes_its_time(tmp_path: Path) -> None:
+    link = make_link(tmp_path)
+    link.judge("heartbeat_lost", 2.0, 2.0)
+    assert (link.silent_s, link.deadline_s) == (2.0, 2.0)
+    link.stop()  # from here on its end is ordered
+    link.judge("heartbeat_lost", 2.4, 2.0)
+    assert link.silent_s == 2.0

@@ -135,18 +135,16 @@ class GreenroomMaker:
         return LoadedModel(engine, precision, rank)
 
     def _try_out(self) -> None:
-        """A block nobody sees, and a context that is rebuilt from it: everything that is built or loaded at first use is there
-        before the first job, and before the first job whose context is lost."""
+        """A block nobody sees: everything that is built or loaded at first use is there before the first job."""
         engine, side = self._engine, _TRIAL_SIDE
         layout = engine.layout(side, side, _TRIAL.steps, _TRIAL.infer_frames)
         context = Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device=self._device))
         conditions = engine.prepare("warm-up", np.zeros((side, side, 3), np.uint8), side, side)
         conditions |= engine.hear(np.zeros(16_000, np.float32))
         engine.begin(context, conditions, _TRIAL)
-        made = engine.make_block(context, conditions, _TRIAL, 0)
-        engine.rebuild(context, conditions, _TRIAL, [made.latents])
+        engine.make_block(context, conditions, _TRIAL, 0)
         if self._device != "cpu":  # a standby takes no more of the device than it needs
-            del context, conditions, made
+            del context, conditions
             engine.denoiser.forget_text()
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()

@@ -29,6 +29,9 @@ from engine.model.rings import KeyStore
 from engine.model.transformer import Transformer
 from engine.model.vae import VideoAutoencoder
 
+# Of a lost context. With the pocket model the next block is 2.9 % off the lost one at most (latents; 0.4 grey levels), with three
+# blocks 2.4 %; either dies away within five blocks and neither shows at the seam (docs/healing.md).
+REPLAYED_BLOCKS = 1
 OnStep = Callable[[str, int], None]  # (phase "step", "decode" or "sink", number of the step), before it begins
 Conditions = dict[str, Tensor]
 
@@ -156,7 +159,7 @@ class BlockEngine:
         sink = context.sink(context.sink_half(block))
         stages.done("audio")
         latents = self.denoiser.denoise(
-            noise, block, settings, self._rings(context, settings), sink, self._text(conditions), audio, report
+            noise, block, settings, self._rings(context, settings), sink, self._text(conditions), audio, report, context.oldest
         )
         stages.done("denoise")
         context.latents(block).copy_(latents)
@@ -187,7 +190,8 @@ class BlockEngine:
     def rebuild(self, context: Context, conditions: Conditions, settings: Settings, latents: Sequence[Tensor]) -> None:
         """Fill a lost context from the clean latents of all finished blocks: the video goes on smoothly, not the same.
 
-        The last clip is replayed into the rings with its own noise, the decoder sees it again, the sink is made anew.
+        The last blocks are replayed into the rings with their own noise, the decoder sees the last clip again, the sink is
+        made anew. The rings know of no block before, as at the beginning of a video.
         """
         self._check(context, conditions, settings)
         done, slots = len(latents), settings.infer_frames // BLOCK_FRAMES
@@ -199,19 +203,19 @@ class BlockEngine:
         self.denoiser.prefill(context.sink(0), conditions["reference"], motion, words)
         if is_renewed:
             self.denoiser.prefill(context.sink(1), latents[0][:, :1], motion, words, is_first=False)
-        oldest, rings = max(0, done - slots), self._rings(context, settings)
+        oldest, rings = max(0, done - REPLAYED_BLOCKS), self._rings(context, settings)
         for block in range(oldest, done):
             sink = context.sink(1 if is_renewed and block >= slots else 0)
             noise, audio = self._noise(conditions, settings, block), self._audio(conditions, block)
             self.denoiser.replay(latents[block], noise, block, settings, rings, sink, words, audio, oldest)
-        seen = torch.cat(list(latents[oldest:]), dim=1)
+        seen = torch.cat(list(latents[max(0, done - slots) :]), dim=1)
         before = motion[:, : roles.WARM_UP_LATENTS]
-        self.vae.warm_up(torch.cat([before, seen], dim=1) if oldest == 0 else seen, context.decoder(done))
+        self.vae.warm_up(torch.cat([before, seen], dim=1) if done <= slots else seen, context.decoder(done))
         state = context.half(done)
         state["state"].zero_()
         state["state"][SINK_HALF] = int(is_renewed)
         state["first_latent"].copy_(latents[0][:, 0])
-        return context.mark_begun(done)
+        return context.mark_begun(done, oldest)
 
     # ---- parts ------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from engine.memory import HEADER_BYTES, TensorSpec, context_tensors
 from engine.model.rings import KeyStore
 
 MAGIC = 0x4752_4E52_4D43_5431  # "GRNRMCT1"
-_MAGIC, _BLOCKS_DONE, _LAYOUT, _BLOCKS_DENOISED = range(4)  # words of the header
+_MAGIC, _BLOCKS_DONE, _LAYOUT, _BLOCKS_DENOISED, _OLDEST = range(5)  # words of the header
 SINK_HALF = 0  # place in the `state` tensor: which half of the sink is in use
 
 Buffer = mmap.mmap | memoryview | bytearray | Tensor
@@ -110,6 +110,11 @@ class Context:
         """Blocks whose clean latents it holds or has behind it: those done, and at most two more."""
         return int(self._header[_BLOCKS_DENOISED]) if self.is_begun else 0
 
+    @property
+    def oldest(self) -> int:
+        """The first block that the rings know; later than 0 after they were filled again."""
+        return int(self._header[_OLDEST]) if self.is_begun else 0
+
     def mark_denoised(self, blocks: int) -> None:
         """One aligned store: the latents of so many blocks are there, and the small state behind them."""
         self._store(_BLOCKS_DENOISED, blocks)
@@ -126,8 +131,9 @@ class Context:
         """The context is not begun any more; first step of filling it."""
         self._store(_MAGIC, 0)
 
-    def mark_begun(self, blocks_done: int) -> None:
-        """Last step of filling it."""
+    def mark_begun(self, blocks_done: int, oldest: int = 0) -> None:
+        """Last step of filling it; the rings know no block before `oldest`."""
+        self._store(_OLDEST, oldest)
         self._store(_LAYOUT, self._fingerprint())
         self._store(_BLOCKS_DONE, blocks_done)
         self._store(_BLOCKS_DENOISED, blocks_done)

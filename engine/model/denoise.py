@@ -47,14 +47,15 @@ class Denoiser:
 
     def denoise(
         self, noise: Tensor, block: int, settings: Settings, rings: list[KeyStore], sink: KeyStore,
-        text: list[KeysValues], audio: list[AudioKeys], on_step: Callable[[str, int], None],
+        text: list[KeysValues], audio: list[AudioKeys], on_step: Callable[[str, int], None], oldest: int = 0,
     ) -> Tensor:  # fmt: skip
-        """Noise [16, 3, h, w] -> clean latents; every ring gets the block's keys of its step."""
+        """Noise [16, 3, h, w] -> clean latents; every ring gets the block's keys of its step. `oldest`: the first block that
+        the rings know."""
         plan, modulations = self._plan(len(rings))
         x = noise
         for step in range(plan.steps):
             on_step("step", step)
-            memory = self._memory(rings[step], sink, x, block, settings.seed, step, oldest=0)
+            memory = self._memory(rings[step], sink, x, block, settings.seed, step, oldest=oldest)
             velocity = self.transformer(x, modulations[step], memory, text, audio)
             x = euler_step(x, velocity, plan.sigmas[step], plan.sigmas[step + 1])
         return x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +39,18 @@ def serve(
     ] = "pocket",
     standbys: Annotated[int, typer.Option("--standbys", min=0, max=4, help="Warm workers beside the one at work.")] = 1,
     vault_limit_gib: Annotated[
-        float, typer.Option("--vault-limit-gib", min=0.1, help="Host memory for weights, contexts and conditions, GiB.")
-    ] = 4.0,
+        float | None,
+        typer.Option(
+            "--vault-limit-gib", min=0.1,
+            help="Memory for weights, contexts and conditions, GiB. Default: 95 % of the GPU's; without one, 4 of the host's.",
+        ),
+    ] = None,
 ) -> None:
     """Start vault, daemon, workers and dashboard; Ctrl-C ends them all."""
     from scheduler.launcher import ServeOptions
     from scheduler.launcher import serve as run
+    from scheduler.probe import Probe
+    from scheduler.vault_limit import default_limit_gib
 
     if engine not in ("real", "fake"):
         raise bad_usage(f"--engine {engine!r} is unknown.", field="engine", hint="Use real or fake.")
@@ -61,7 +68,7 @@ def serve(
         engine=engine,
         model=model,
         standbys=standbys,
-        vault_limit_gib=vault_limit_gib,
+        vault_limit_gib=vault_limit_gib or default_limit_gib(Probe().read(), os.environ.get("GREENROOM_DEVICE", "auto")),
     )
     raise typer.Exit(run(options, say))
 

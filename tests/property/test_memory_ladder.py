@@ -71,7 +71,7 @@ def test_what_leaves_the_gpu_is_found_in_host_memory(load: Load, how: Arrangemen
     kept = dataclasses.replace(how, is_parked=False, is_lean=False, offload=Offload())
     passing = {
         "layers on their way", "rings on their way", "text encoder on its way", "working memory", "allocator slack",
-        "CUDA context",
+        "CUDA context", "recorded steps",
     }  # fmt: skip
     before, after = (
         {part.name: part.gpu_bytes + part.host_bytes for part in plan_of(load, Room(), Rung.RESIDENT, one).parts}

@@ -97,7 +97,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "ready_role_mib": round(ready_bytes / MIB),
         "tiers": {name: _tier(name, times) for name, times in tiers.items()},
         "prepared_stages_ms": {name: round(statistics.median(times), 1) for name, times in stages.items()},
-        "is_reached": all(_quantile(times, 0.99) <= GOALS_MS[name] for name, times in tiers.items()),
+        "is_reached": all(quantile(times, 0.99) <= GOALS_MS[name] for name, times in tiers.items()),
         "command": "python -m benchmarks.switch " + " ".join(sys.argv[1:]),
     }  # fmt: skip
 
@@ -149,14 +149,15 @@ def _times(switch: Callable[[int], None], count: int) -> list[float]:
 
 
 def _tier(name: str, times: list[float]) -> dict[str, Any]:
-    p99 = _quantile(times, 0.99)
+    p99 = quantile(times, 0.99)
     return {
         "goal_p99_ms": GOALS_MS[name], "p99_ms": round(p99, 2), "p50_ms": round(statistics.median(times), 2),
         "worst_ms": round(max(times), 2), "switches": len(times), "is_reached": p99 <= GOALS_MS[name],
     }  # fmt: skip
 
 
-def _quantile(times: list[float], share: float) -> float:
+def quantile(times: list[float], share: float) -> float:
+    """The time that this share of them does not exceed."""
     ordered = sorted(times)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.switch import GOALS_MS
+from benchmarks.switch import GOALS_MS, quantile
 from engine import protocol
 from engine.config import Recipe, Settings
 from engine.model.hashes import hash_file
@@ -130,11 +130,9 @@ def _settle() -> None:
 
 
 def _summary(times: list[float]) -> dict[str, float]:
-    ordered = sorted(times)
-    p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
     return {
-        "p50_ms": round(statistics.median(ordered), 2), "p99_ms": round(p99, 2),
-        "worst_ms": round(ordered[-1], 2), "count": len(ordered),
+        "p50_ms": round(statistics.median(times), 2), "p99_ms": round(quantile(times, 0.99), 2),
+        "worst_ms": round(max(times), 2), "count": len(times),
     }  # fmt: skip
 
 

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.core.explain import Explanation, Situation, explain
-from scheduler.core.job import Job, JobState
-from scheduler.core.ordering import is_in_line, queue_order
+from scheduler.core.job import Job
 from scheduler.core.policy import Policy
-from scheduler.store.job_reads import core_job
 from scheduler.store.views import ViewReader, open_views
 
 Row = dict[str, Any]
@@ -71,11 +69,11 @@ class Reads:
 
     def ordered(self) -> list[Job]:
         """All queued jobs, best first."""
-        return self.in_order(self.store.waiting_jobs())
+        return self.store.queued(time.time())
 
     def in_order(self, jobs: Iterable[Job]) -> list[Job]:
         """The queued ones of these, best first, by the rules in force."""
-        return queue_order(jobs, time.time(), self.policy(), dict(self.situation().handicaps))
+        return self.store.in_order(jobs, time.time())
 
     # ---- people
 
@@ -92,19 +90,15 @@ class Reads:
 
     def policy(self) -> Policy:
         """The rules' numbers as the daemon wrote them, else the defaults."""
-        data = self.store.fact("policy")
-        return Policy.from_mapping(data) if isinstance(data, dict) else Policy()
+        return self.store.policy()
 
     def places(self, order: list[Job] | None = None) -> dict[str, tuple[int, int]]:
         """Job id → (place from 1, length of the line), of the jobs that stand in line."""
-        at = time.time()
-        line = [job.id for job in (self.ordered() if order is None else order) if is_in_line(job, at)]
-        return {job_id: (place, len(line)) for place, job_id in enumerate(line, 1)}
+        return self.store.places(time.time(), order)
 
     def situation(self) -> Situation:
         """What holds for all queued jobs at once, as the daemon wrote it."""
-        data = self.store.fact("situation")
-        return Situation.from_mapping(data) if isinstance(data, dict) else Situation()
+        return self.store.situation()
 
     def waiting(self, limit: int, user: str | None = None, role: str | None = None) -> tuple[list[Row], int]:
         """(the first queued jobs, how many there are): light rows with `place` and `why` in words."""
@@ -124,12 +118,7 @@ class Reads:
 
     def why(self, job: Row) -> tuple[tuple[int, int] | None, Explanation | None]:
         """(place, explanation) of a queued job; (None, None) of any other."""
-        if job["state"] != JobState.QUEUED:
-            return None, None
-        order = self.ordered()
-        place = self.places(order).get(job["id"])
-        ahead = [other.id for other in order][: place[0] - 1] if place else []
-        return place, explain(core_job(job), self.situation(), time.time(), place, ahead)
+        return self.store.why(job, time.time())
 
     # ---- the house
 

@@ -152,13 +152,13 @@ def policy_check(data: Path) -> tuple[Policy, Check]:
 
 def queue_check(reader: Reader, status: dict[str, Any] | None, now: float, max_queued: int) -> Check:
     """How many wait, for how long, and whether the queue moves."""
-    page = reader.queue(now, limit=500)
-    waiting = [row for row in page.rows if not row["preview"] or row["approved_at"] is not None]
-    longest_s = max((now - (row["approved_at"] or row["submitted_at"]) for row in waiting), default=0.0)
+    jobs = reader.waiting_jobs()
+    waiting = [job for job in jobs if not job.preview or job.approved_at is not None]
+    longest_s = max((now - (job.start_at or job.approved_at or job.submitted_at) for job in waiting), default=0.0)
     is_paused = bool(status and status["queue"]["paused"])
-    figures = {"length": page.total, "longest_wait_s": longest_s, "is_paused": is_paused if status else None}
-    words = {"length": page.total, "longest": f"{longest_s:.0f}"}
-    if page.total >= max_queued:
+    figures = {"length": len(jobs), "longest_wait_s": max(0.0, longest_s), "is_paused": is_paused if status else None}
+    words = {"length": len(jobs), "longest": f"{max(0.0, longest_s):.0f}"}
+    if len(jobs) >= max_queued:
         return checked("queue", BAD, "queue_full", figures, **words)
     state = ATTENTION if is_paused or longest_s > LONG_WAIT_S else OK
     return checked("queue", state, "queue_paused" if is_paused else "queue", figures, **words)

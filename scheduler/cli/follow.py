@@ -10,6 +10,7 @@ from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import note, print_json, say
 from scheduler.cli.place import facts, job_of
 from scheduler.cli.show import progress_show
+from scheduler.cli.waiting import with_hold
 from scheduler.core.job import FINAL_STATES, JobState
 
 POLL_S = 0.2
@@ -19,7 +20,7 @@ def follow(data: Path, job_ids: list[str], *, as_json: bool = False) -> list[dic
     """Show the jobs' progress until all have ended; returns their last rows. Raises a refusal for an unknown job."""
     with facts(data) as reader, progress_show(as_json=as_json) as show:
         while True:
-            rows = [job_of(reader, job_id) for job_id in job_ids]
+            rows = [with_hold(reader, job_of(reader, job_id)) for job_id in job_ids]
             for row in rows:
                 show.update(row["id"], row["role"], row["blocks_done"], row["total_blocks"], state_text(row))
             if all(row["state"] in FINAL_STATES for row in rows):

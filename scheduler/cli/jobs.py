@@ -11,6 +11,7 @@ import typer
 from scheduler.cli.follow import state_text, wait_for
 from scheduler.cli.output import AsJson, bytes_text, print_fields, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, job_of
+from scheduler.cli.waiting import show_why, why_of, with_hold
 
 _TIMES = ("submitted_at", "started_at", "finished_at")
 
@@ -40,17 +41,17 @@ def jobs(
         if job is not None:
             row = job_of(reader, job)
             said = {"quality": reader.quality(job), "judged": reader.verdict(job), "notes": reader.notes(job)}
-            _show_job(row, said, [dict(entry) for entry in reader.story(job)], as_json)
+            told = {**with_hold(reader, row), **why_of(reader, row)}
+            _show_job(told, said, [dict(entry) for entry in reader.story(job)], as_json)
             return
         page = reader.jobs(user=user, role=role, state=state, verdict=verdict, per_page=limit)
-        places = {row["id"]: row["place"] for row in reader.queue(time.time(), limit=500).rows}
+        rows = [with_hold(reader, row) for row in page.rows]
+        places = {job_id: place for job_id, (place, _) in reader.places(time.time()).items()}
     if as_json:
-        print_json(
-            {"jobs": [{**_plain(row), "place": places.get(row["id"])} for row in page.rows], "total": page.total}
-        )
+        print_json({"jobs": [{**_plain(row), "place": places.get(row["id"])} for row in rows], "total": page.total})
         return
     columns = ("job", "state", "verdict", "place", "role", "user", "priority", "blocks", "submitted")
-    print_table(columns, [_cells(row, places.get(row["id"])) for row in page.rows])
+    print_table(columns, [_cells(row, places.get(row["id"])) for row in rows])
     if page.total > len(page.rows):
         say(f"{len(page.rows)} of {page.total} jobs")
 
@@ -85,7 +86,9 @@ def _show_job(row: dict[str, Any], said: dict[str, Any], story: list[dict[str, A
     if as_json:
         print_json({**plain, **said, "story": story})
         return
-    recipe = plain.pop("recipe")
+    recipe, why, place = plain.pop("recipe"), plain.pop("why"), plain.pop("place")
+    if place is not None:
+        plain["place"] = f"{place['place']} of {place['of']}"
     shown = {name: value for name, value in plain.items() if value not in (None, "", False, 0)}
     for name in _TIMES:
         if name in shown:
@@ -95,6 +98,7 @@ def _show_job(row: dict[str, Any], said: dict[str, Any], story: list[dict[str, A
     told = {"quality": _without(said["quality"], "job_id", "at"), "judged": _without(said["judged"], "job_id", "judged_at")}
     told = {name: value for name, value in told.items() if value}
     print_fields({**shown, **told, "prompt": recipe["prompt"], "settings": recipe["settings"]})
+    show_why(why)
     if said["notes"]:
         say("notes:")
     for one in said["notes"]:

@@ -1,7 +1,7 @@
 """Reading jobs.
 
 A job row has the columns of `jobs`: flags as bool, `recipe` and `hold_detail` as JSON text, times in seconds since
-1970. Rows of `queue` and `running` are complete job rows too.
+1970. Rows of `running` are complete job rows too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import json
 from collections.abc import Iterable, Iterator
 
 from scheduler.core.job import FINAL_STATES, OWNED_STATES, HoldReason, Job, JobState
-from scheduler.core.ordering import queue_order
-from scheduler.core.policy import Policy
 from scheduler.store.errors import BadQuery
 from scheduler.store.reads import Page, Reads, Row, checked_page, like_pattern
 from scheduler.store.sql import jobs as sql
@@ -74,17 +72,6 @@ class JobReads(Reads):
             "user": user, "role": role, "states": json.dumps(states), "text": like_pattern(text or ""), "verdict": verdict,
         }  # fmt: skip
         return self._each(sql.all_jobs(where, _order(sort)), params)
-
-    def queue(self, at: float, policy: Policy | None = None, limit: int = 200) -> Page:
-        """The queued jobs, best first, as the core orders them at this time; each row with its `place` from 1.
-
-        `total` counts all of them, the rows are the first `limit`.
-        """
-        jobs = self._core_jobs({JobState.QUEUED})
-        ordered = queue_order(jobs, at, policy or Policy())
-        rows = [self.job(job.id) for job in ordered[:limit]]
-        placed = [{**row, "place": place} for place, row in enumerate(rows, start=1) if row is not None]
-        return Page(placed, len(ordered), 1, limit)
 
     def running(self) -> list[Row]:
         """Jobs that a worker holds (LEASED, RUNNING, PREEMPTING), by slot."""

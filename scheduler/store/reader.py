@@ -10,10 +10,9 @@ from pathlib import Path
 
 from scheduler.store.batch_reads import BatchReads
 from scheduler.store.connection import open_for_reading
-from scheduler.store.device_reads import DeviceReads
 from scheduler.store.forecast_reads import ForecastReads
 from scheduler.store.healing_reads import HealingReads
-from scheduler.store.job_reads import JobReads
+from scheduler.store.line_reads import LineReads
 from scheduler.store.password_reads import PasswordReads
 from scheduler.store.people_reads import PeopleReads
 from scheduler.store.plan_reads import PlanReads
@@ -25,7 +24,7 @@ from scheduler.store.upload_reads import UploadReads
 
 
 class Reader(
-    JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, SampleReads, ForecastReads, QualityReads, UploadReads,
+    LineReads, RoleReads, PeopleReads, HealingReads, PlanReads, SampleReads, ForecastReads, QualityReads, UploadReads,
     BatchReads,
     ReviewReads, PasswordReads,
 ):  # fmt: skip

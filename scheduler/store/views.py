@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from scheduler.core.job import OWNED_STATES, Job
+from scheduler.core.job import OWNED_STATES
 from scheduler.store.day_reads import DayReads
-from scheduler.store.job_reads import core_job
 from scheduler.store.reader import Reader
 from scheduler.store.reads import Row
 
-_CORE = ", ".join(field.name for field in dataclasses.fields(Job))
 _CARD = "id, ordinal, user, team, role, priority, state, hold, blocks_done, total_blocks, slot, submitted_at"
 
 SELECT_CARDS = f"""
 SELECT {_CARD}, verdict FROM jobs LEFT JOIN verdicts ON job_id = id WHERE id IN (SELECT value FROM json_each(?))"""
 SELECT_CARDS_BY_STATE = f"""
 SELECT {_CARD}, NULL AS verdict FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY slot, ordinal"""
-SELECT_WAITING = f"SELECT {_CORE} FROM jobs WHERE state = 'QUEUED'"
 SELECT_OPEN_MEMORY = """
 SELECT id, CASE state WHEN 'QUEUED' THEN NULL ELSE slot END AS slot, context_bytes FROM jobs
 WHERE state IN ('QUEUED', 'LEASED', 'RUNNING', 'PREEMPTING')"""
@@ -64,10 +60,6 @@ class ViewReader(Reader, DayReads):
     def open_memory(self) -> list[Row]:
         """Light rows of all jobs that wait or are held by a worker: id, slot (None: waits), context_bytes."""
         return self._rows(SELECT_OPEN_MEMORY)
-
-    def waiting_jobs(self) -> list[Job]:
-        """All queued jobs as the core knows them, in no order."""
-        return [core_job(row) for row in self._each(SELECT_WAITING)]
 
     def fragment_sizes(self, job_id: str) -> list[int]:
         """Bytes of the fragments of blocks 0, 1, … as far as they follow one another without a gap."""

@@ -83,15 +83,16 @@ def test_an_impossible_page_names_the_argument(store: Store, arguments: dict[str
     assert (caught.value.status, caught.value.field) == (422, field)
 
 
-def test_the_queue_is_in_the_order_of_the_core(store: Store) -> None:
-    page = store.queue(AT, Policy(ageing_per_s=0.0))
-    assert page.total == 16
-    assert [row["place"] for row in page.rows] == list(range(1, 17))
-    keys = [(-row["priority"], row["ordinal"]) for row in page.rows]
+def test_the_queue_is_in_the_order_of_the_core(store: Store, tmp_path: Path) -> None:
+    with store.transaction():
+        store.set_fact("policy", Policy(ageing_per_s=0.0).to_mapping(), AT)
+    reader = open_reader(tmp_path)
+    order = reader.queued(AT)
+    assert len(order) == 16
+    keys = [(-job.priority, job.ordinal) for job in order]
     assert keys == sorted(keys)
-    assert [row["id"] for row in store.queue(AT, Policy(ageing_per_s=0.0), limit=3).rows] == [
-        row["id"] for row in page.rows[:3]
-    ]
+    assert reader.places(AT)[order[2].id] == (3, 16)
+    reader.close()
 
 
 def test_what_runs_is_shown_by_slot(store: Store) -> None:

@@ -1,0 +1,64 @@
+"""Reading the waiting line as the core has it: order and places by the rules in force, and why each job waits.
+
+One statement of it for pages and for the command line, so that both tell the same place and the same reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scheduler.core.explain import Explanation, explain, hold_of
+from scheduler.core.job import HoldReason, Job, JobState
+from scheduler.core.ordering import is_in_line, queue_order
+from scheduler.core.policy import Policy
+from scheduler.core.situation import Situation
+from scheduler.store.device_reads import DeviceReads
+from scheduler.store.job_reads import JobReads, core_job
+from scheduler.store.reads import Row
+from scheduler.store.sql import jobs as sql
+
+Place = tuple[int, int]  # place from 1, length of the line
+
+
+class LineReads(JobReads, DeviceReads):
+    """The line, from the queued jobs' rows and the facts that the daemon keeps beside them."""
+
+    def policy(self) -> Policy:
+        """The rules' numbers as the daemon wrote them, else the defaults."""
+        data = self.fact("policy")
+        return Policy.from_mapping(data) if isinstance(data, dict) else Policy()
+
+    def situation(self) -> Situation:
+        """What holds for all queued jobs at once, as the daemon wrote it."""
+        data = self.fact("situation")
+        return Situation.from_mapping(data) if isinstance(data, dict) else Situation()
+
+    def waiting_jobs(self) -> list[Job]:
+        """All queued jobs as the core knows them, in no order."""
+        return [core_job(row) for row in self._each(sql.SELECT_WAITING)]
+
+    def queued(self, at: float) -> list[Job]:
+        """All queued jobs, best first, as the core orders them at this time; those that something of their own holds last."""
+        return self.in_order(self.waiting_jobs(), at)
+
+    def in_order(self, jobs: Iterable[Job], at: float) -> list[Job]:
+        """The queued ones of these, in that order."""
+        return queue_order(jobs, at, self.policy(), dict(self.situation().handicaps))
+
+    def places(self, at: float, order: list[Job] | None = None) -> dict[str, Place]:
+        """Job id → its place, of the jobs that stand in line."""
+        line = [job.id for job in (self.queued(at) if order is None else order) if is_in_line(job, at)]
+        return {job_id: (place, len(line)) for place, job_id in enumerate(line, 1)}
+
+    def hold_now(self, job: Row) -> HoldReason | None:
+        """The reason that a person should read first; None where the job does not wait."""
+        return hold_of(core_job(job), self.situation()) if job["state"] == JobState.QUEUED else None
+
+    def why(self, job: Row, at: float) -> tuple[Place | None, Explanation | None]:
+        """(place, explanation) of a queued job; (None, None) of any other."""
+        if job["state"] != JobState.QUEUED:
+            return None, None
+        order = self.queued(at)
+        place = self.places(at, order).get(job["id"])
+        ahead = [other.id for other in order][: place[0] - 1] if place else []
+        return place, explain(core_job(job), self.situation(), at, place, ahead)

@@ -1,0 +1,50 @@
+"""`jobs`: places and reasons as the rules in force have them, blockers as a table and as data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from scheduler.cli.app import app
+from scheduler.core.situation import Playing, Situation
+from tests.unit.scheduler.store_rig import AT, accept, go, writer
+
+
+def run(data_dir: Path, *words: str) -> Any:
+    return CliRunner().invoke(app, [*words, "--data", str(data_dir)])
+
+
+def two_in_line(data_dir: Path, situation: Situation) -> tuple[str, str]:
+    """A job of a team that has used more than its share, and a later one of another team."""
+    recipe = {"prompt": "Explain rain", "settings": {}}
+    with writer(data_dir) as store:
+        first, second = accept(store, 1, recipe=recipe), accept(store, 2, recipe=recipe, team="market")
+        for job in (first, second):
+            go(store, "SUBMITTED", "QUEUED", job_id=job, hold="waiting_for_slot")
+        with store.transaction():
+            store.set_fact("situation", situation.to_mapping(), AT)
+    return first, second
+
+
+def test_job_that_waits_names_its_blockers_in_words_and_as_data(tmp_path: Path) -> None:
+    playing = Playing(slot=0, job_id="jbusy", role="teacher", user="reader", team="education")
+    first, second = two_in_line(tmp_path, Situation(ready_slots=1, playing=(playing,), handicaps=(("education", 9.5),)))
+    told = json.loads(run(tmp_path, "jobs", first, "--json").output)
+    assert told["place"] == {"place": 2, "of": 2}  # fair share counts, as it does for the scheduler
+    assert told["why"]["text"]["zh"].startswith("排在第 2 位")
+    rules = {blocker["rule"]: blocker for blocker in told["why"]["blockers"]}
+    assert (rules["ahead"]["job"], rules["slot_busy"]["job"], rules["fair_share"]["amount"]) == (second, "jbusy", 9.5)
+    shown = run(tmp_path, "jobs", first).output
+    assert f"why: Number 2 of 2 in line; the next one is {second}." in shown and "排在第 2 位" in shown
+    assert "fair_share" in shown and "9.5" in shown and "slot 0" in shown
+
+
+def test_list_of_jobs_tells_what_holds_them_all_back(tmp_path: Path) -> None:
+    first, second = two_in_line(tmp_path, Situation(is_queue_paused=True, ready_slots=1))
+    listed = run(tmp_path, "jobs").output
+    assert listed.count("QUEUED (queue paused)") == 2
+    rows = {row["id"]: row for row in json.loads(run(tmp_path, "jobs", "--json").output)["jobs"]}
+    assert (rows[first]["hold"], rows[first]["place"], rows[second]["place"]) == ("queue_paused", 1, 2)

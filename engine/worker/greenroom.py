@@ -41,16 +41,16 @@ from engine.worker.device import (
     weights_offload,
 )
 from engine.worker.device_memory import SharedDevice
+from engine.worker.host_roles import HostRoles, most_host_bytes
 from engine.worker.maker import MadeFiles, OnProgress, Task
 from engine.worker.portraits import Portraits, expect_file
 from engine.worker.random_model import LoadedModel, load_random
 from engine.worker.ready_roles import ReadyRoles, most_bytes
 from engine.worker.store import OpenStore, Store
+from engine.worker.try_out import try_out
 
 _log = logging.getLogger("greenroom.worker")
 TIERS = ("gpu", "host", "prepared")  # where a role's parts came from, quickest first
-_TRIAL = Settings(size="192*128", steps=3, infer_frames=12)
-_TRIAL_SIDE = 64  # pixels
 
 
 LoadModel = Callable[[Welcome, Store, str, SharedDevice | None], LoadedModel]  # the last two: device, the vault's memory on it
@@ -90,7 +90,7 @@ class GreenroomMaker:
     # ---- start --------------------------------------------------------------------------------------------------------
 
     def warm_up(self, welcome: Welcome) -> WorkerReady:
-        """Load the weights through the store and make one tiny block. Raises WeightsError."""
+        """Load the weights through the store and make one tiny block (`engine.worker.try_out`). Raises WeightsError."""
         began = time.perf_counter()
         self._threads, self._device = welcome.threads, choose_device()
         make_deterministic(self._device, welcome.threads)
@@ -106,10 +106,11 @@ class GreenroomMaker:
         if self._device != "cpu":
             self._contexts = DeviceContexts(self._engine.shape, loaded.precision, loaded.adapter_rank, shared)
         has_room = None if self._contexts is None else self._contexts.has_room
-        self._ready_roles = ReadyRoles(self._engine, most_bytes(self._device), has_room)
+        on_host = None if self._device == "cpu" else HostRoles(most_host_bytes())
+        self._ready_roles = ReadyRoles(self._engine, most_bytes(self._device), has_room, on_host)
         if self._contexts is not None:
             self._contexts.ready_roles = self._ready_roles
-        self._try_out()
+        try_out(self._engine, self._device)
         if self._device != "cpu":
             note_memory("warm", shared, began)
         return WorkerReady(
@@ -134,21 +135,6 @@ class GreenroomMaker:
         )
         return LoadedModel(engine, precision, rank)
 
-    def _try_out(self) -> None:
-        """A block nobody sees: everything that is built or loaded at first use is there before the first job."""
-        engine, side = self._engine, _TRIAL_SIDE
-        layout = engine.layout(side, side, _TRIAL.steps, _TRIAL.infer_frames)
-        context = Context(layout, torch.zeros(layout.total_bytes, dtype=torch.uint8, device=self._device))
-        conditions = engine.prepare("warm-up", np.zeros((side, side, 3), np.uint8), side, side)
-        conditions |= engine.hear(np.zeros(16_000, np.float32))
-        engine.begin(context, conditions, _TRIAL)
-        engine.make_block(context, conditions, _TRIAL, 0)
-        if self._device != "cpu":  # a standby takes no more of the device than it needs
-            del context, conditions
-            engine.denoiser.forget_text()
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-
     # ---- roles --------------------------------------------------------------------------------------------------------
 
     def prepare_role(self, order: PrepareRole) -> RolePrepared:
@@ -158,11 +144,12 @@ class GreenroomMaker:
         adapters = self._adapters.ready(recipe.adapters, order.adapter_paths)
         width, height, key, prepared = self._role(recipe, recipe.checked_settings(), Path(order.portrait_path), order.prompt)
         key, tier = key_of(key, adapters.key), max(adapters.tier, prepared.tier, key=TIERS.index)
-        if self._ready_roles.get(key) is None:
+        if not self._ready_roles.is_here(key):
             tier = max(tier, "host", key=TIERS.index)
             try:
-                with self._adapters.for_a_moment(adapters):
-                    self._ready_roles.make(key, prepared.conditions, width, height)
+                if not self._ready_roles.bring(key, width, height):
+                    with self._adapters.for_a_moment(adapters):
+                        self._ready_roles.make(key, prepared.conditions, width, height)
             except VaultBusy as error:  # another slot's character is on stage: the first job computes the beginning itself
                 _log.warning("role not made ready", extra={"data": {"role": order.role, "error": str(error)}})
         switch_ms = (time.perf_counter() - began) * 1000
@@ -207,7 +194,8 @@ class GreenroomMaker:
         else:
             buffer, _ = self._store.open_context(task.job_id, layout.total_bytes, layout_key)
             context = Context(layout, buffer)
-        conditions = self._ready_roles.get(key := key_of(key, self._adapters.attached.key)) or role.conditions
+        key = key_of(key, self._adapters.attached.key)
+        conditions = self._ready_roles.get(key, role.conditions) or role.conditions
         if conditions is role.conditions and not context.is_begun:
             conditions = self._ready_roles.make(key, conditions, width, height)
         release = partial(self._release_context, task.job_id)
@@ -280,6 +268,7 @@ class GreenroomScene:
 
     def close(self, *, is_kept: bool) -> None:
         """No part of the context may be used any more."""
+        self._context.settle()
         self._release(is_kept=is_kept)
 
 

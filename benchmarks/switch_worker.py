@@ -28,12 +28,15 @@ from engine.config import Recipe, Settings
 from engine.model.hashes import hash_file
 from engine.model.pocket import publish
 from engine.model.random_directory import checked
-from engine.worker.greenroom import GreenroomMaker
+from engine.worker.greenroom import GreenroomMaker, GreenroomScene
+from engine.worker.host_roles import HostRoles
 from engine.worker.maker import Task
 from engine.worker.store import PlainStore
 
 SHAPES = {"14b": ("live-avatar-14b", "704*384", (640, 384)), "pocket": ("pocket", "192*128", (192, 128))}
 VOICE_S, SPEECH_RATE = 3.0, 16_000
+KEPT_BYTES = 3 << 30  # of a role that is taken to host memory beside a playing job
+BLOCKS = 12  # a ring's worth, that many alone, that many beside
 
 
 class Cast:
@@ -81,7 +84,15 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         first = [_asked(maker, *role) for role in roles]
         ready = [_asked(maker, *roles[number % len(roles)]) for number in range(options.switches)]
         on_stage = [_staged(maker, cast, f"job {n}", *roles[n % len(roles)]) for n in range(options.jobs)]
+        kept = maker.ready_roles.on_host
+        from_host: list[float] = []
+        if kept is not None:
+            kept.wait()
+            for n in range(options.jobs):
+                maker.ready_roles.give_way()  # as when a context needs their memory
+                from_host.append(_staged(maker, cast, f"host {n}", *roles[n % len(roles)]))
         new = [_staged(maker, cast, f"new {n}", *cast.role(options.roles + n)) for n in range(options.jobs)]
+        beside = None if kept is None else _beside_keeping(maker, cast, kept, *roles[0])
     tiers = {tier for tier, _ in ready}
     return {
         "date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "shape": options.shape,
@@ -90,7 +101,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "asked_for_the_first_time": _summary([ms for _, ms in first]),
         "asked_for_when_ready": {**_summary([ms for _, ms in ready]), "goal_p99_ms": GOALS_MS["gpu"]},
         "ready_role_on_stage": _summary(on_stage), "new_role_on_stage": _summary(new),
-        "is_reached": tiers == {"gpu"} and _summary([ms for _, ms in ready])["p99_ms"] <= GOALS_MS["gpu"],
+        "role_from_host_memory_on_stage": {**_summary(from_host), "goal_p99_ms": GOALS_MS["host"]} if from_host else None,
+        "blocks_beside_keeping": beside,
+        "is_reached": tiers == {"gpu"}
+        and _summary([ms for _, ms in ready])["p99_ms"] <= GOALS_MS["gpu"]
+        and not (from_host and _summary(from_host)["p99_ms"] > GOALS_MS["host"]),
         "command": "python -m benchmarks.switch_worker " + " ".join(sys.argv[1:]),
     }  # fmt: skip
 
@@ -104,16 +119,37 @@ def _asked(maker: GreenroomMaker, portrait: Path, recipe: Recipe) -> tuple[str, 
 
 def _staged(maker: GreenroomMaker, cast: Cast, job_id: str, portrait: Path, recipe: Recipe) -> float:
     """Milliseconds until the first step of a new job of the role could start; the voice is the same every time."""
-    task = Task(job_id, recipe, recipe.checked_settings(), portrait, cast.voice, cast.voice, round(VOICE_S / 0.48))
-
-    def begin() -> Any:
-        scene = maker.open(task)
-        scene.begin()
-        return scene
-
-    scene, milliseconds = _clock(begin)
+    scene, milliseconds = _clock(lambda: _begun(maker, cast, job_id, portrait, recipe))
     scene.close(is_kept=False)
     return milliseconds
+
+
+def _begun(maker: GreenroomMaker, cast: Cast, job_id: str, portrait: Path, recipe: Recipe) -> GreenroomScene:
+    scene = maker.open(
+        Task(job_id, recipe, recipe.checked_settings(), portrait, cast.voice, cast.voice, round(VOICE_S / 0.48))
+    )
+    scene.begin()
+    return scene
+
+
+def _beside_keeping(
+    maker: GreenroomMaker, cast: Cast, kept: HostRoles, portrait: Path, recipe: Recipe
+) -> dict[str, dict[str, float]]:
+    """Milliseconds of a playing job's blocks: alone, and while another role is taken to host memory in each."""
+    scene = _begun(maker, cast, "playing", portrait, recipe)
+    role = {f"ready.{n}": torch.zeros(KEPT_BYTES // 8, dtype=torch.uint8, device="cuda") for n in range(8)}
+    times: dict[str, list[float]] = {"alone": [], "beside": []}
+    for block in range(3 * BLOCKS):
+        is_beside = block >= 2 * BLOCKS
+        if is_beside:
+            kept.keep(f"role {block}", role)
+        _, milliseconds = _clock(lambda block=block: scene.make(block, lambda _phase, _number: None))  # type: ignore[misc]
+        scene.flip(block + 1)
+        kept.wait()
+        if block >= BLOCKS:  # the first ones fill the ring
+            times["beside" if is_beside else "alone"].append(milliseconds)
+    scene.close(is_kept=False)
+    return {name: _summary(values) for name, values in times.items()}
 
 
 def _clock(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -126,7 +162,7 @@ def _clock(work: Callable[[], Any]) -> tuple[Any, float]:
 
 def _settle() -> None:
     if torch.cuda.is_available():
-        torch.cuda.synchronize()
+        torch.cuda.current_stream().synchronize()
 
 
 def _summary(times: list[float]) -> dict[str, float]:

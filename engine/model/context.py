@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,6 +22,9 @@ from engine.catalog import CLIP_FRAMES, ModelShape
 from engine.errors import ContextLost
 from engine.memory import HEADER_BYTES, TensorSpec, context_tensors
 from engine.model.rings import KeyStore
+
+if TYPE_CHECKING:  # only where there is a device
+    from engine.model.cuda.arrival import Arrival
 
 MAGIC = 0x4752_4E52_4D43_5431  # "GRNRMCT1"
 _MAGIC, _BLOCKS_DONE, _LAYOUT, _BLOCKS_DENOISED, _OLDEST = range(5)  # words of the header
@@ -87,6 +92,7 @@ class Context:
         self._stored = _numbers(buffer, torch.int64, HEADER_BYTES // 8, 0)
         self._header = self._stored.cpu()  # the same tensor in host memory, a copy on a device
         self._halves: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
+        self._arrival: Arrival | None = None
         self._map(buffer, rings)
         if self.is_begun and int(self._header[_LAYOUT]) != self._fingerprint():
             raise ContextLost("the buffer holds a context of another layout.")
@@ -129,15 +135,35 @@ class Context:
 
     def forget(self) -> None:
         """The context is not begun any more; first step of filling it."""
+        if self._arrival is not None:
+            self._arrival.wait()
+            self._arrival = None
         self._store(_MAGIC, 0)
 
     def mark_begun(self, blocks_done: int, oldest: int = 0) -> None:
-        """Last step of filling it; the rings know no block before `oldest`."""
+        """Last step of filling it; the rings know no block before `oldest`. While something is on its way into it, the
+        first block may be denoised here, and for every other process it is not begun yet."""
         self._store(_OLDEST, oldest)
         self._store(_LAYOUT, self._fingerprint())
         self._store(_BLOCKS_DONE, blocks_done)
         self._store(_BLOCKS_DENOISED, blocks_done)
-        self._store(_MAGIC, MAGIC)
+        if self._arrival is None:
+            self._store(_MAGIC, MAGIC)
+        else:
+            self._arrival.then(lambda: self._store(_MAGIC, MAGIC))
+
+    def let_arrive(self, copies: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Let values (place, source in pinned host memory) travel into what the decoder remembers, beside the first steps on
+        the device. Between `forget` and `mark_begun`."""
+        from engine.model.cuda.arrival import Arrival
+
+        self._arrival = Arrival(copies)
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way into the buffer, which may go then."""
+        if self._arrival is not None:
+            self._arrival.synchronize()
+            self._arrival = None
 
     def _store(self, word: int, value: int) -> None:
         self._header[word] = value
@@ -166,6 +192,8 @@ class Context:
 
     def decoder(self, block: int) -> list[Tensor]:
         """What the decoder remembers before block number `block`, in the order of use."""
+        if self._arrival is not None:
+            self._arrival.wait()
         return [tensor for name, tensor in self.half(block).items() if name.startswith("decoder.")]
 
     def _map(self, buffer: Buffer, rings: Tensor | None) -> None:

@@ -19,6 +19,8 @@ from engine.model.rings import KeyStore
 from engine.model.vae import VideoAutoencoder
 
 PREFIX = "ready."
+ALIGNMENT_BYTES = 256
+_ONLY_TO_BEGIN = tuple(PREFIX + name for name in ("sink.", "v_scale", "decoder."))
 
 
 def make_ready(
@@ -47,12 +49,42 @@ def ready_text(conditions: dict[str, Tensor]) -> list[KeysValues]:
     return list(zip(conditions[f"{PREFIX}text.k"], conditions[f"{PREFIX}text.v"], strict=True))
 
 
+def on_host(conditions: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same in one piece of pinned host memory. Waits for the device; taking the memory may take a second per 3 GiB.
+
+    Raises torch.cuda.CudaError where the host has no more to pin.
+    """
+    from engine.model.cuda.host import pinned  # only where there is a device
+
+    sizes = {name: -(-x.numel() * x.element_size() // ALIGNMENT_BYTES) * ALIGNMENT_BYTES for name, x in conditions.items()}
+    slab, offset, kept = pinned(sum(sizes.values())), 0, {}
+    for name, x in conditions.items():
+        place = slab[offset : offset + x.numel() * x.element_size()].view(x.dtype).view(x.shape)
+        kept[name] = place.copy_(x, non_blocking=True)
+        offset += sizes[name]
+    torch.cuda.current_stream().synchronize()
+    return kept
+
+
+def on_stage(conditions: dict[str, Tensor], device: str | torch.device) -> dict[str, Tensor]:
+    """A role that was kept in host memory, for a job on the device: what every step reads goes there now. What only `fill`
+    reads stays, and is copied from where it lies. The result holds the host memory as long as it is used."""
+    return {
+        name: x if name.startswith(_ONLY_TO_BEGIN) else x.to(device, non_blocking=True) for name, x in conditions.items()
+    }
+
+
 def fill(context: Context, conditions: dict[str, Tensor]) -> None:
-    """Copy a ready role into a context that begins."""
+    """Copy a ready role into a context that begins. From pinned host memory the decoder's part, which nobody asks for before the
+    first block is denoised, travels beside the steps."""
     sink = context.sink(0)
     sink.k.copy_(conditions[f"{PREFIX}sink.k"], non_blocking=True)
     sink.v.copy_(conditions[f"{PREFIX}sink.v"], non_blocking=True)
     if sink.v_scale is not None:
         sink.v_scale.copy_(conditions[f"{PREFIX}v_scale"], non_blocking=True)
-    for number, place in enumerate(context.decoder(0)):
-        place.copy_(conditions[f"{PREFIX}decoder.{number:02}"], non_blocking=True)
+    copies = [(place, conditions[f"{PREFIX}decoder.{number:02}"]) for number, place in enumerate(context.decoder(0))]
+    if copies[0][0].is_cuda and not copies[0][1].is_cuda:
+        return context.let_arrive(copies)
+    for place, value in copies:
+        place.copy_(value, non_blocking=True)
+    return None

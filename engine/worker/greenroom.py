@@ -82,7 +82,7 @@ class GreenroomMaker:
         self._engine: BlockEngine
         self._cache: ConditionCache
         self._adapters: AdapterShelf
-        self._ready_roles: ReadyRoles
+        self.ready_roles: ReadyRoles
         self._contexts: DeviceContexts | None = None  # on a CPU they are the store's
         self._device = "cpu"
         self._threads = 1
@@ -107,9 +107,9 @@ class GreenroomMaker:
             self._contexts = DeviceContexts(self._engine.shape, loaded.precision, loaded.adapter_rank, shared)
         has_room = None if self._contexts is None else self._contexts.has_room
         on_host = None if self._device == "cpu" else HostRoles(most_host_bytes())
-        self._ready_roles = ReadyRoles(self._engine, most_bytes(self._device), has_room, on_host)
+        self.ready_roles = ReadyRoles(self._engine, most_bytes(self._device), has_room, on_host)
         if self._contexts is not None:
-            self._contexts.ready_roles = self._ready_roles
+            self._contexts.ready_roles = self.ready_roles
         try_out(self._engine, self._device)
         if self._device != "cpu":
             note_memory("warm", shared, began)
@@ -119,6 +119,7 @@ class GreenroomMaker:
             weights_sha256=self._engine.weights_sha256,
             weights_trained=self._engine.is_trained,
             software={**software(welcome.threads), **device_software(self._device)},
+            kv=self._engine.transformer.kv,
         )
 
     def _load_model(self, welcome: Welcome, store: Store, device: str, shared: SharedDevice | None) -> LoadedModel:
@@ -144,12 +145,12 @@ class GreenroomMaker:
         adapters = self._adapters.ready(recipe.adapters, order.adapter_paths)
         width, height, key, prepared = self._role(recipe, recipe.checked_settings(), Path(order.portrait_path), order.prompt)
         key, tier = key_of(key, adapters.key), max(adapters.tier, prepared.tier, key=TIERS.index)
-        if not self._ready_roles.is_here(key):
+        if not self.ready_roles.is_here(key):
             tier = max(tier, "host", key=TIERS.index)
             try:
-                if not self._ready_roles.bring(key, width, height):
+                if not self.ready_roles.bring(key, width, height):
                     with self._adapters.for_a_moment(adapters):
-                        self._ready_roles.make(key, prepared.conditions, width, height)
+                        self.ready_roles.make(key, prepared.conditions, width, height)
             except VaultBusy as error:  # another slot's character is on stage: the first job computes the beginning itself
                 _log.warning("role not made ready", extra={"data": {"role": order.role, "error": str(error)}})
         switch_ms = (time.perf_counter() - began) * 1000
@@ -195,9 +196,9 @@ class GreenroomMaker:
             buffer, _ = self._store.open_context(task.job_id, layout.total_bytes, layout_key)
             context = Context(layout, buffer)
         key = key_of(key, self._adapters.attached.key)
-        conditions = self._ready_roles.get(key, role.conditions) or role.conditions
+        conditions = self.ready_roles.get(key, role.conditions) or role.conditions
         if conditions is role.conditions and not context.is_begun:
-            conditions = self._ready_roles.make(key, conditions, width, height)
+            conditions = self.ready_roles.make(key, conditions, width, height)
         release = partial(self._release_context, task.job_id)
         return GreenroomScene(engine, context, conditions | heard.conditions, settings, release, self._contexts)
 

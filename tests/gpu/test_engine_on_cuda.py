@@ -18,8 +18,10 @@ from engine.catalog import SHAPES
 from engine.config import Settings
 from engine.errors import WeightsError
 from engine.memory.offload import Offload
+from engine.model import ready
 from engine.model.block_engine import BlockEngine
 from engine.model.context import Context
+from engine.model.cuda import arrival
 from engine.model.cuda.host import pinned
 from engine.model.cuda.network import CudaTransformer
 from engine.model.loading import load_engine
@@ -27,6 +29,7 @@ from engine.model.lora import merge
 from engine.model.parity.kinds import run_case
 from engine.model.pocket import write_pocket
 from engine.model.random_weights import random_adapter, random_conditions, random_engine
+from engine.worker.host_roles import HostRoles
 
 SETTINGS = Settings(size="192*128", steps=3, seed=7)
 WIDTH, HEIGHT = 128, 64
@@ -229,6 +232,52 @@ def test_recorded_steps_have_the_bits_of_launched_ones(precision: str, kv: str |
     launched, recorded = made[:22], made[22:]
     assert engine.transformer.recorded_steps >= 2 * SETTINGS.steps
     assert [torch.equal(*pair) for pair in zip(launched, recorded, strict=True)] == [True] * 22
+
+
+def test_role_kept_in_host_memory_makes_the_same_blocks() -> None:
+    engine = random_engine(SMALL, "cuda", "fp8", kv="fp8")
+    roles = HostRoles(1 << 30)
+    given = engine.make_ready(random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 160), WIDTH, HEIGHT)
+    roles.keep("role", given)
+    want = _video(engine, given, "cuda", 3)
+    roles.wait()
+    kept = roles.get("role")
+    assert kept is not None and all(value.is_pinned() for value in kept.values())
+    assert torch.equal(_video(engine, ready.on_stage(kept, "cuda"), "cuda", 3), want)
+
+
+def test_ready_roles_in_host_memory_stay_below_their_limit() -> None:
+    given = {"ready.text.k": torch.rand(1 << 20, device="cuda")}
+    roles = HostRoles(2 * (4 << 20))
+    for name in ("first", "second", "third"):
+        roles.keep(name, given)
+        roles.wait()
+        roles.get("first")
+    assert [roles.get(name) is not None for name in ("first", "second", "third")] == [True, False, True]
+    assert roles.total_bytes == 2 * (4 << 20)
+
+
+def test_context_counts_as_begun_for_others_only_when_all_of_it_has_arrived() -> None:
+    engine = random_engine(SMALL, "cuda", "fp8", kv="fp8")
+    made = engine.make_ready(random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 160), WIDTH, HEIGHT)
+    want = _video(engine, made, "cuda", 1)  # and everything is compiled
+    layout = engine.layout(WIDTH, HEIGHT, SETTINGS.steps)
+    buffer = torch.zeros(layout.total_bytes, dtype=torch.uint8, device="cuda")
+    context, given = Context(layout, buffer), ready.on_stage(ready.on_host(made), "cuda")
+    with torch.cuda.stream(arrival.stream_of(buffer.device)):
+        torch.cuda._sleep(8_000_000_000)  # some seconds
+        held = torch.cuda.current_stream().record_event()
+    engine.begin(context, given, SETTINGS)
+    engine.denoise_block(context, given, SETTINGS, 0)
+    torch.cuda.current_stream().synchronize()
+    with torch.cuda.stream(torch.cuda.Stream()):
+        seen = Context(layout, buffer).is_begun
+    assert not held.query(), "the copies were to be held back until here"
+    assert context.is_begun and not seen
+    made_block = engine.decode_block(context, given, SETTINGS, 0)
+    assert held.query() and Context(layout, buffer).is_begun
+    assert torch.equal(made_block.latents.float().cpu(), want)
+    context.settle()
 
 
 def test_too_many_ranks_for_the_room_are_refused() -> None:

@@ -50,14 +50,40 @@ def test_ready_roles_give_way_to_newer_ones_and_to_whoever_needs_the_memory(engi
     size = ready_bytes(engine.shape, WIDTH, HEIGHT, None)
     roles, given = ReadyRoles(engine, 2 * size), conditions()
     first = roles.make("first", given, WIDTH, HEIGHT)
-    assert roles.get("first") is first and "ready.sink.k" in first
+    again = roles.get("first", given)
+    assert again is not None and again["ready.sink.k"] is first["ready.sink.k"] and again["text"] is given["text"]
     roles.make("second", given, WIDTH, HEIGHT)
-    roles.get("first")
+    roles.get("first", given)
     roles.make("third", given, WIDTH, HEIGHT)
-    assert [roles.get(name) is not None for name in ("first", "second", "third")] == [True, False, True]
+    assert [roles.is_here(name) for name in ("first", "second", "third")] == [True, False, True]
     assert roles.total_bytes == roles.peak_bytes == 2 * size
     roles.give_way()
-    assert roles.get("third") is None and roles.total_bytes == 0 and roles.peak_bytes == 2 * size
+    assert roles.get("third", given) is None and roles.total_bytes == 0 and roles.peak_bytes == 2 * size
+
+
+def test_role_that_had_to_go_comes_back_from_host_memory_without_being_made_again(
+    engine: BlockEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, given, host = ready_bytes(engine.shape, WIDTH, HEIGHT, None), conditions(), _HostMemory()
+    roles = ReadyRoles(engine, size, on_host=host)  # type: ignore[arg-type]
+    first = roles.make("first", given, WIDTH, HEIGHT)
+    roles.make("second", given, WIDTH, HEIGHT)
+    assert not roles.is_here("first")
+    monkeypatch.setattr(engine, "make_ready", None)
+    for is_brought in (False, True):
+        if is_brought:
+            assert roles.bring("first", WIDTH, HEIGHT) and roles.is_here("first") and roles.total_bytes == size
+        back = roles.get("first", given)
+        assert back is not None and back.keys() == first.keys()
+        assert all(torch.equal(back[name], value) for name, value in first.items())
+    assert not roles.bring("never made", WIDTH, HEIGHT) and roles.is_here("first"), "room is made for who is there"
+
+
+class _HostMemory(dict[str, dict[str, torch.Tensor]]):
+    """Pinned memory needs a device: `tests/gpu/test_engine_on_cuda.py`."""
+
+    def keep(self, key: str, conditions: dict[str, torch.Tensor]) -> None:
+        self[key] = {name: value.clone() for name, value in conditions.items()}
 
 
 def test_a_role_that_finds_no_room_plays_from_its_plain_conditions(engine: BlockEngine) -> None:
@@ -65,7 +91,7 @@ def test_a_role_that_finds_no_room_plays_from_its_plain_conditions(engine: Block
     assert ReadyRoles(engine, size - 1).make("role", given, WIDTH, HEIGHT) is given
     roles = ReadyRoles(engine, size, lambda wanted: bool(asked.append(wanted)))
     assert roles.make("role", given, WIDTH, HEIGHT) is given
-    assert asked == [size] and roles.get("role") is None
+    assert asked == [size] and roles.get("role", given) is None
 
 
 def test_a_character_that_is_attached_for_a_moment_leaves_the_one_on_stage(engine: BlockEngine) -> None:

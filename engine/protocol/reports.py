@@ -25,6 +25,7 @@ class WorkerReady(Message):
     weights_sha256: str
     weights_trained: bool
     software: dict[str, str] = field(default_factory=dict)
+    kv: str | None = None  # form of keys and values in its contexts: "fp8", or None for the model's own type
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ if not torch.cuda.is_available():
 
 from engine.training.norm_taps import NormTaps
 from engine.training.parts import new_vae
+from engine.training.recording import Recorder, own_stream
 from engine.training.video_batch import decode_batch, encode_batch
 
 
@@ -45,3 +46,21 @@ def test_a_video_goes_through_the_autoencoder_as_on_the_host() -> None:
             mean, _ = encode_batch(vae.to(device), video.to(device))
             results.append(decode_batch(vae, mean).cpu())
     assert torch.allclose(*results, rtol=1e-2, atol=1e-2)
+
+
+def test_step_whose_inputs_do_not_lie_row_by_row_is_recorded_with_the_algorithms_it_was_tried_with() -> None:
+    """With `cudnn.benchmark` a convolution is timed for every new form, which no recording allows."""
+    convolution = torch.nn.Conv3d(16, 64, (1, 2, 2), (1, 2, 2)).cuda()
+    draws = torch.Generator("cuda").manual_seed(1)
+    inputs = [torch.randn(2, 3, 12, 20, 16, device="cuda", generator=draws).permute(0, 4, 1, 2, 3) for _ in range(4)]
+    recorder = Recorder(lambda _key, given: {"out": convolution(given["x"])}, torch.device("cuda"))
+    torch.backends.cudnn.benchmark = True
+    try:
+        with torch.no_grad(), own_stream(torch.device("cuda")):
+            made = [recorder("step", {"x": x})["out"].clone() for x in inputs]
+            wanted = [convolution(x.contiguous()) for x in inputs]
+            torch.cuda.current_stream().synchronize()
+    finally:
+        torch.backends.cudnn.benchmark = False
+    for one, other in zip(made, wanted, strict=True):
+        assert torch.equal(one, other)

@@ -21,6 +21,7 @@ class VaultProcess:
         self._limit_gib, self._device_files_gib = limit_gib, device_files_gib
         self.process: subprocess.Popen[bytes] | None = None
         self.lifeline = -1
+        self._clients: list[VaultClient] = []
 
     def start(self) -> VaultProcess:
         theirs, self.lifeline = os.pipe()
@@ -43,7 +44,9 @@ class VaultProcess:
         return self
 
     def client(self, owner: str = "test", patience_s: float = 10.0) -> VaultClient:
-        return VaultClient(str(self.socket_path), owner, patience_s=patience_s)
+        """Closed when the vault is stopped, at the latest."""
+        self._clients.append(VaultClient(str(self.socket_path), owner, patience_s=patience_s))
+        return self._clients[-1]
 
     def status(self) -> VaultStatus:
         client = self.client("looker")
@@ -67,6 +70,8 @@ class VaultProcess:
         return code
 
     def stop(self) -> None:
+        for client in self._clients:
+            client.close()
         if self.process is not None:
             self.process.terminate()
             self.wait()

@@ -54,7 +54,8 @@ class Recordings:
         if seen <= EAGER_CALLS:
             if self.capacity is not None and len(self._seen) > REMEMBERED * self.capacity:
                 self._seen.popitem(last=False)
-            return function(tensors)
+            # As it will be recorded: with other strides libraries choose, and time, other algorithms, which no recording allows.
+            return function({name: t.contiguous() for name, t in tensors.items()})
         if form not in self._inputs:
             self._inputs[form] = {name: t.clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
         if self.capacity is not None and len(self._recorded) >= self.capacity:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
+from scheduler.core.role_problem import RoleProblem
 from scheduler.store.migrations import migrations
 from tests.unit.scheduler.store_rig import accept, writer
 
@@ -51,6 +52,25 @@ def test_every_earlier_schema_becomes_the_present_one(name: str) -> None:
     assert name in [migration.name for migration in migrations.pending(db)]
     migrations.apply(db)
     assert _schema(db.conn) == SCHEMA.read_text(encoding="utf-8")
+    db.close()
+
+
+def test_sentences_of_earlier_versions_about_roles_become_codes() -> None:
+    db = _fresh()
+    migrations.apply(db, stop_before="role_problems")
+    said = {
+        "gone": "The role was removed.", "faceless": "Its portrait is missing.", "mute": "Its voice is missing.",
+        "plain": "Its adapter is missing.", "sound": None, "odd": "Line 3: the style is not known.",
+    }  # fmt: skip
+    for name, problem in said.items():
+        row = (name, problem is None, problem)
+        db.conn.execute("INSERT INTO current_roles (name, version, is_available, problem) VALUES (?, 1, ?, ?)", row)
+    migrations.apply(db)
+    found = dict(db.conn.execute("SELECT name, problem FROM current_roles").fetchall())
+    assert found == {
+        "gone": RoleProblem.REMOVED, "faceless": RoleProblem.PORTRAIT_MISSING, "mute": RoleProblem.VOICE_MISSING,
+        "plain": RoleProblem.ADAPTER_MISSING, "sound": None, "odd": "Line 3: the style is not known.",
+    }  # fmt: skip
     db.close()
 
 

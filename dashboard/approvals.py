@@ -9,7 +9,7 @@ from typing import Any
 from dashboard.principal import Principal
 from dashboard.reads import Reads
 from dashboard.reviews import verdict_of
-from scheduler.core.block_times import BlockKey, BlockTimes
+from scheduler.core.block_times import BlockTimes, Pace
 from scheduler.core.job import JobState
 
 Row = dict[str, Any]
@@ -23,34 +23,33 @@ def waits_for(reads: Reads, job: Mapping[str, Any], principal: Principal) -> Row
     cheap = reads.store.job(job["preview"]) if job["preview"] else None
     if cheap is None:
         return None
-    times = BlockTimes(reads.store.block_times())
+    pace = _pace(reads)
     return {
         "id": cheap["id"], "state": cheap["state"], "approved_at": job["approved_at"],
         "is_open": job["state"] == JobState.QUEUED and job["approved_at"] is None, "may_judge": principal.may_judge(cheap),
         "may_watch": principal.may_read_words(cheap), "is_own": principal.owns(cheap),
         "verdict": verdict_of(reads, cheap, principal),
-        "gpu_s": gpu_seconds(times, job), "preview_gpu_s": gpu_seconds(times, cheap),
+        "gpu_s": _gpu_s(pace, job), "preview_gpu_s": _gpu_s(pace, cheap),
     }  # fmt: skip
 
 
 def releases(reads: Reads, job_id: str) -> list[Row]:
     """The jobs whose preview this job is: id, state, `is_open`, predicted `gpu_s`."""
     rows = reads.store.runs_of_preview(job_id)
-    times = BlockTimes(reads.store.block_times()) if rows else None
+    pace = _pace(reads) if rows else None
     return [
         {
             "id": row["id"], "state": row["state"], "is_open": row["state"] == JobState.QUEUED and row["approved_at"] is None,
-            "gpu_s": None if times is None else gpu_seconds(times, row),
+            "gpu_s": None if pace is None else _gpu_s(pace, row),
         }
         for row in rows
     ]  # fmt: skip
 
 
-def gpu_seconds(times: BlockTimes, job: Mapping[str, Any]) -> float | None:
-    """Seconds that all blocks of a job take on the slowest device on which such blocks were measured; None: on none."""
+def _pace(reads: Reads) -> Pace:
+    return Pace(BlockTimes(reads.store.block_times()), reads.store.devices())
+
+
+def _gpu_s(pace: Pace, job: Mapping[str, Any]) -> float | None:
     recipe = job["recipe"] if isinstance(job["recipe"], dict) else json.loads(job["recipe"])
-    size, steps = f"{job['width']}x{job['height']}", int(recipe["settings"].get("steps") or 0)
-    devices = {key.device for key, _ in times.known() if key.model == recipe.get("model")}
-    keys = (BlockKey(model=recipe["model"], size=size, steps=steps, device=device) for device in sorted(devices))
-    found = [time.typical_s for key in keys if (time := times.predict(key)) is not None]
-    return round(max(found) * job["total_blocks"], 1) if found else None
+    return pace.gpu_seconds(recipe, job["width"], job["height"], job["total_blocks"])

@@ -189,7 +189,11 @@ class Daemon:
     # ---- what happens below -------------------------------------------------------------------------------------------
 
     def _worker_ready(self, slot: int, worker_id: str) -> None:
-        self.ledger.post(lambda turn: turn.apply(events.WorkerBecameReady(at=turn.at, slot=slot, worker_id=worker_id)))
+        def act(turn: Turn) -> None:
+            turn.store.set_devices(self.supervisor.devices(), turn.at)
+            turn.apply(events.WorkerBecameReady(at=turn.at, slot=slot, worker_id=worker_id))
+
+        self.ledger.post(act)
 
     def _worker_lost(self, link: WorkerLink, cause: str) -> None:
         self.reports.lose_worker(link.worker_id)

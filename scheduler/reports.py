@@ -140,12 +140,10 @@ class Reports:
         kinds = kind_at(turn.state.memory, json.loads(row["recipe"])["model"], [link.ready])
         return ladder_of_row(row, Picture(width=role.image_width, height=role.image_height), kinds)
 
-    def block_ms(self, recipe: dict[str, Any], width: int, height: int, devices: list[str]) -> int | None:
-        """Milliseconds that a block of such a job is predicted to take on the slowest of these devices; None: not known."""
-        size, steps = f"{width}x{height}", int(recipe["settings"]["steps"])
-        keys = (BlockKey(model=recipe["model"], size=size, steps=steps, device=device) for device in devices)
-        times = [time.typical_s for key in keys if (time := self._times.predict(key)) is not None]
-        return max(1, round(max(times) * 1000)) if times else None
+    @property
+    def times(self) -> BlockTimes:
+        """What blocks take here, as learnt so far."""
+        return self._times
 
     def _expect(self, link: WorkerLink, key: BlockKey) -> None:
         """From now on the worker makes blocks of this kind: how long may one take?"""

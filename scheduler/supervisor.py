@@ -148,6 +148,11 @@ class Supervisor:
         link.send(message)
         return True
 
+    def devices(self) -> list[str]:
+        """What the ready workers compute on, each name once."""
+        ready = [slot.active.ready for slot in self.slots if slot.active is not None]
+        return sorted({one.device for one in ready if one is not None})
+
     async def stop(self, grace_s: float = 3.0) -> None:
         """End all workers: a word first, SIGKILL after the grace."""
         self._is_stopping = True

@@ -166,18 +166,16 @@ def _preview(house: House, item: Item) -> dict[str, Any]:
     if item.made is None:
         return shown
     made = item.made
-    cheap = {} if made.preview is None else {"preview_compute_s": _compute_s(house, made.preview)}
+    cheap = {} if made.preview is None else {"preview_compute_s": _gpu_s(house, made.preview)}
     return {
         **shown, "user": made.user, "prompt": made.recipe.prompt, "seconds": round(made.total_blocks * BLOCK_SECONDS, 2),
         "blocks": made.total_blocks, "width": made.width, "height": made.height, "priority": made.priority,
-        "warnings": list(made.warnings), "compute_s": _compute_s(house, made), **cheap,
+        "warnings": list(made.warnings), "compute_s": _gpu_s(house, made), **cheap,
     }  # fmt: skip
 
 
-def _compute_s(house: House, made: Submission) -> float | None:
-    """Seconds that its blocks will take, by what was measured; None where nothing was."""
-    pace_ms = house.reports.block_ms(made.recipe.to_json(), made.width, made.height, house.devices())
-    return None if pace_ms is None else round(made.total_blocks * pace_ms / 1000, 2)
+def _gpu_s(house: House, made: Submission) -> float | None:
+    return house.pace().gpu_seconds(made.recipe.to_json(), made.width, made.height, made.total_blocks)
 
 
 def _shown(error: SchedulerError) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.commands.arguments import Arguments
+from scheduler.core.block_times import Pace
 from scheduler.door import Actor
 from scheduler.ledger import Ledger
 from scheduler.reports import Reports
@@ -38,12 +39,9 @@ class House:
                 return slot.active.ready.weights_sha256
         return ""
 
-    def devices(self) -> list[str]:
-        """Devices of the workers that are ready."""
-        return sorted({
-            slot.active.ready.device for slot in self.supervisor.slots
-            if slot.active is not None and slot.active.ready is not None
-        })  # fmt: skip
+    def pace(self) -> Pace:
+        """What videos are predicted to take here; pages and the forecaster read the same from the store."""
+        return Pace(self.reports.times, self.ledger.store.devices())
 
 
 Handler = Callable[[House, Actor, Arguments], Awaitable[dict[str, Any]]]

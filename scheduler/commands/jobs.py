@@ -169,7 +169,7 @@ def _times(house: House, turn: Turn, made: Submission, recipe: dict[str, Any]) -
         for name, ahead_s in (("deadline", made.deadline_s), ("start_at", made.start_in_s))
     }
     times["follows"] = made.follows
-    pace = house.reports.block_ms(recipe, made.width, made.height, house.devices())
+    pace = house.pace().block_ms(recipe, made.width, made.height)
     return times if pace is None else {**times, "block_ms": pace}
 
 
@@ -222,8 +222,7 @@ def _preview_of(house: House, turn: Turn, job_id: str) -> dict[str, Any]:
 
 
 def _gpu_s(house: House, row: Mapping[str, Any]) -> float | None:
-    pace_ms = house.reports.block_ms(json.loads(row["recipe"]), row["width"], row["height"], house.devices())
-    return None if pace_ms is None else round(row["total_blocks"] * pace_ms / 1000, 1)
+    return house.pace().gpu_seconds(json.loads(row["recipe"]), row["width"], row["height"], row["total_blocks"])
 
 
 def _first_decision(turn: Turn, job_id: str) -> dict[str, Any] | None:

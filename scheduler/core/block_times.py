@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 MEMORY = 64  # an estimate forgets what is older than about so many blocks
 CLIP = 4.0  # a block counts at most as so many spreads away from what is typical: one stall must not move a deadline
@@ -87,3 +88,23 @@ class BlockTimes:
         _, steps, time = min(alike, key=lambda entry: entry[:2])
         share = key.steps / steps
         return BlockTime(time.typical_s * share, time.spread_s * share, time.slowest_s * share, 0)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a video's blocks are predicted to take where the workers compute: one answer for quotas, previews and pages."""
+
+    times: BlockTimes
+    devices: Sequence[str]
+
+    def block_ms(self, recipe: Mapping[str, Any], width: int, height: int) -> int | None:
+        """Milliseconds per block on the slowest of the devices; None: such blocks were measured on none."""
+        size, steps = f"{width}x{height}", int(recipe["settings"]["steps"])
+        keys = (BlockKey(model=recipe["model"], size=size, steps=steps, device=device) for device in self.devices)
+        found = [time.typical_s for key in keys if (time := self.times.predict(key)) is not None]
+        return max(1, round(max(found) * 1000)) if found else None
+
+    def gpu_seconds(self, recipe: Mapping[str, Any], width: int, height: int, blocks: int) -> float | None:
+        """GPU seconds of so many blocks, to a tenth; None: never measured."""
+        pace_ms = self.block_ms(recipe, width, height)
+        return None if pace_ms is None else round(blocks * pace_ms / 1000, 1)

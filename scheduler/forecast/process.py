@@ -18,6 +18,7 @@ from typing import Any
 
 from scheduler.canonical import canonical_json
 from scheduler.client import Scheduler
+from scheduler.core.block_times import BlockTimes, Pace
 from scheduler.core.state import State
 from scheduler.door import Actor, forecaster_path
 from scheduler.door_server import DoorServer
@@ -137,7 +138,9 @@ class Forecaster:
         given = as_request(request)
         mirror = self._opened()
         role = with_own_files(self._reader_opened(), given, mirror.role(str(given["role"])))
-        return what_if(mirror.refresh(self._clock()), mirror.estimator, given, role, self._model)
+        reader = self._reader_opened()
+        pace = Pace(BlockTimes(reader.block_times()), reader.devices())
+        return what_if(mirror.refresh(self._clock()), mirror.estimator, given, role, self._model, pace)
 
     def _reorder(self, job_id: str, priority: int) -> dict[str, Any]:
         mirror = self._opened()

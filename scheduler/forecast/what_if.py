@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from engine.catalog import SHAPES
@@ -11,11 +10,12 @@ from engine.config import framed
 from scheduler import submission
 from scheduler.core import events, machine
 from scheduler.core.actions import MoveJob
+from scheduler.core.block_times import Pace
 from scheduler.core.job import JobState
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
-from scheduler.forecast.told import LEAST_RUNS, told_of
+from scheduler.forecast.told import told_of
 from scheduler.forecast.witness import Request
 from scheduler.job_ladder import Picture, job_ladder, settings_below
 from scheduler.memory_kinds import kind_at
@@ -28,7 +28,9 @@ LEAST_DELAY_S = 1.0
 MOST_SHOWN = 50
 
 
-def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role: Role, model: str) -> dict[str, Any]:
+def what_if(
+    state: State, estimator: Estimator, request: Mapping[str, Any], role: Role, model: str, pace: Pace
+) -> dict[str, Any]:  # fmt: skip
     """Decision, ranges and delays of a request that is not made. `state` is used up.
 
     `picture`: the size of the video, and how its portrait is scaled and cut. `delays`: jobs that would end later,
@@ -41,13 +43,15 @@ def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role
         at=state.now, id=NOT_YET, role=role.name, team=role.team, user=made.user, priority=made.priority,
         blocks=made.total_blocks, preset=preset_of(made.recipe.to_json()), device=model,
     )  # fmt: skip
+    known_ms = pace.block_ms(made.recipe.to_json(), made.width, made.height)
+    reckoned: dict[str, Any] = {} if known_ms is None else {"block_ms": known_ms}  # by admission, as for a submission
     before = estimator.as_things_are(state)
     actions = machine.step(
         state,
         events.JobSubmitted(
             at=state.now, job_id=NOT_YET, ordinal=state.last_ordinal + 1, user=wish.user, team=wish.team, role=wish.role,
             priority=wish.priority, total_blocks=wish.blocks, context_bytes=made.context_bytes, degrade=made.degrade,
-            block_ms=max(1, round(estimator.paces.prior(wish).seconds * 1000)), preview=PREVIEW if made.preview else "",
+            **reckoned, preview=PREVIEW if made.preview else "",
             **settings_below(job_ladder(
                 model, made.recipe.settings, Picture(width=role.image_width, height=role.image_height), has_begun=False,
                 kind_at=kind_at(state.memory, model),
@@ -60,7 +64,7 @@ def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role
     picture = {"width": made.width, "height": made.height, "scaled": scaled[:2], "left": scaled[2], "top": scaled[3]}
     answer: dict[str, Any] = {"decision": decision, "blocks": wish.blocks, "priority": wish.priority, "picture": picture}
     if made.preview is not None:
-        answer["cost"] = _cost(estimator, wish, made.preview)
+        answer["cost"] = _cost(pace, made, made.preview)
     if job is None or job.state is JobState.REJECTED:
         return {**answer, "estimate": None, "estimate_state": "rejected", "delays": []}
     estimator.requests[NOT_YET] = wish
@@ -78,12 +82,9 @@ def what_if(state: State, estimator: Estimator, request: Mapping[str, Any], role
     return {**answer, **told_of(found.get(NOT_YET), state.now, estimator.runs, "held"), "delays": delays, "delayed": len(worst)}
 
 
-def _cost(estimator: Estimator, wish: Request, cheap: submission.Submission) -> dict[str, float | None]:
-    """GPU seconds that are predicted of the preview and of the video; None while too little was measured."""
-    if estimator.runs < LEAST_RUNS:
-        return {"preview_gpu_s": None, "gpu_s": None}
-    preview = replace(wish, blocks=cheap.total_blocks, preset=preset_of(cheap.recipe.to_json()))
-    seconds = [round(estimator.paces.prior(one).seconds * one.blocks, 1) for one in (preview, wish)]
+def _cost(pace: Pace, made: submission.Submission, cheap: submission.Submission) -> dict[str, float | None]:
+    """GPU seconds that are predicted of the preview and of the video, as a submission's answer has them."""
+    seconds = [pace.gpu_seconds(one.recipe.to_json(), one.width, one.height, one.total_blocks) for one in (cheap, made)]
     return {"preview_gpu_s": seconds[0], "gpu_s": seconds[1]}
 
 

@@ -19,6 +19,10 @@ class DeviceReads(Reads):
         row = self._row(sql.SELECT_FACT, (name,))
         return default if row is None else json.loads(row["value"])
 
+    def devices(self) -> list[str]:
+        """What the workers compute on, as it was when one of them last became ready; names as they say them, sorted."""
+        return list(self.fact(sql.DEVICES, []))
+
     def facts(self) -> dict[str, Any]:
         """All facts: name → value."""
         return {

@@ -28,6 +28,10 @@ class DeviceWrites(Transactional):
         """
         self._write(sql.SET_FACT, (name, canonical_json(value), at))
 
+    def set_devices(self, names: list[str], at: float) -> None:
+        """Keep what the workers compute on."""
+        self.set_fact(sql.DEVICES, names, at)
+
     def insert_sample(self, at: float, device: str, body: Mapping[str, Any]) -> None:
         """Keep a reading and add it to its minute. Leave out what was not measured; a second reading of the same moment is
         dropped. `body["shares"]`: bytes of memory by owner."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+DEVICES = "devices"  # the fact that names what the workers compute on
 PERSONAL_KEY = "audit_personal_key"  # a fact that is no reader's business
 SET_FACT = """
 INSERT INTO facts (name, value, at) VALUES (?, ?, ?)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.core.block_times import BlockKey, BlockTime, BlockTimes, Pace
 from scheduler.core.job import JobState
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
@@ -26,6 +27,7 @@ from tests.unit.scheduler.store_rig import READER, accept, move, role, writer
 
 RECIPE = {"prompt": "x", "settings": {"size": "192*128", "steps": 4}, "model": "pocket"}
 START = 1_790_000_000.0
+PACE = Pace(BlockTimes(), [])
 BLOCK_S = 0.5
 
 
@@ -133,18 +135,23 @@ def test_what_if_tells_when_and_whom_it_delays_and_changes_nothing(past: Past) -
     mirror = _mirror(past)
     request = {"user": "reader", "role": "teacher", "priority": 100, "context": {"topic": "rain"}}
     before = past.store.last_seq()
-    answer = what_if(mirror.refresh(START + 82.0), mirror.estimator, request, mirror.role("teacher"), "pocket")
+    answer = what_if(mirror.refresh(START + 82.0), mirror.estimator, request, mirror.role("teacher"), "pocket", PACE)
     assert answer["decision"]["verdict"] == "admitted" and answer["estimate_state"] == "known"
     assert answer["delayed"] >= 1 and answer["delays"][0]["delay_s"] > 1.0
     assert past.store.last_seq() == before and "what-if" not in mirror.estimator.requests
     late = what_if(
-        mirror.refresh(START + 82.0), mirror.estimator, {**request, "priority": 0}, mirror.role("teacher"), "pocket"
+        mirror.refresh(START + 82.0), mirror.estimator, {**request, "priority": 0}, mirror.role("teacher"), "pocket", PACE
     )
     assert late["delays"] == [] and late["estimate"]["start"][1] > answer["estimate"]["start"][1]
     first = {**request, "preset": "standard", "duration_sec": 60, "fill": "loop", "preview_first": True}
-    held = what_if(mirror.refresh(START + 82.0), mirror.estimator, first, mirror.role("teacher"), "pocket")
+    held = what_if(mirror.refresh(START + 82.0), mirror.estimator, first, mirror.role("teacher"), "pocket", PACE)
     assert (held["decision"]["reason"], held["estimate_state"], held["delays"]) == ("approval", "held", [])
-    assert 0 < held["cost"]["preview_gpu_s"] < held["cost"]["gpu_s"]
+    assert held["cost"] == {"preview_gpu_s": None, "gpu_s": None}, "such blocks were never measured"
+    measured = (("256x256", 3, 0.5), ("448x448", 4, 2.0))
+    times = BlockTimes((BlockKey("pocket", size, steps, "cpu"), BlockTime.first(s)) for size, steps, s in measured)
+    known = Pace(times, ["cpu"])
+    held = what_if(mirror.refresh(START + 82.0), mirror.estimator, first, mirror.role("teacher"), "pocket", known)
+    assert held["cost"] == {"preview_gpu_s": 15.0, "gpu_s": 250.0}, "30 blocks of 0.5 s and 125 of 2 s"
     with pytest.raises(SchedulerError, match="no role 'nobody'"):
         mirror.role("nobody")
 

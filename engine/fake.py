@@ -160,7 +160,8 @@ class FakeMaker:
         time.sleep(self._run.script.warm_s)
         software = {"python": sys.version.split()[0], "numpy": np.__version__}
         warm_ms = self._run.script.warm_s * 1000
-        return protocol.WorkerReady(warm_ms, "fake", hashlib.sha256(b"fake").hexdigest(), False, software)
+        sha256, kv = hashlib.sha256(b"fake").hexdigest(), self._run.script.kv
+        return protocol.WorkerReady(warm_ms, "fake", sha256, False, software, kv)
 
     def open(self, task: Task) -> FakeScene:
         """Count the job."""

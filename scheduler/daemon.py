@@ -20,6 +20,7 @@ from typing import IO
 from scheduler.child_watch import BEAT, READY
 from scheduler.clock import SteadyClock
 from scheduler.commands import House, handle
+from scheduler.context_size import keep_ring_form
 from scheduler.core import actions, events
 from scheduler.core.block_times import BlockTimes
 from scheduler.core.healing_policy import Fault, HealingPolicy
@@ -189,8 +190,11 @@ class Daemon:
     # ---- what happens below -------------------------------------------------------------------------------------------
 
     def _worker_ready(self, slot: int, worker_id: str) -> None:
+        link = self.supervisor.slots[slot].active
+
         def act(turn: Turn) -> None:
             turn.store.set_devices(self.supervisor.devices(), turn.at)
+            keep_ring_form(turn.store, self._options.model, None if link is None else link.ready, turn.at)
             turn.apply(events.WorkerBecameReady(at=turn.at, slot=slot, worker_id=worker_id))
 
         self.ledger.post(act)

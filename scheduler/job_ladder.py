@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import config, memory
-from engine.catalog import SHAPES, SIZES
+from engine.catalog import SIZES
 from engine.errors import SettingsError
+from scheduler.context_size import context_bytes
 from scheduler.core.degrade import CACHES, IDLE_CONTEXTS
 from scheduler.core.ladder import AS_ASKED, DEVICE, Rung
 from scheduler.memory_kinds import KindAt
@@ -44,10 +45,11 @@ class Picture:
 
 
 def job_ladder(
-    model: str, asked: Mapping[str, Any], picture: Picture, *, has_begun: bool, kind_at: KindAt | None = None
+    model: str, asked: Mapping[str, Any], picture: Picture, *, has_begun: bool, kv: str | None, kind_at: KindAt | None = None
 ) -> tuple[Rung, ...]:
-    """The whole ladder of a job with these settings, from the cheapest rung down. `kind_at`: whose measured memory counts."""
-    found = _ladder(model, config.Settings(**asked), picture, has_begun)
+    """The whole ladder of a job with these settings, from the cheapest rung down. `kv`: the form of rings in this house;
+    `kind_at`: whose measured memory counts."""
+    found = _ladder(model, config.Settings(**asked), picture, has_begun, kv)
     if kind_at is None:
         return tuple(rung for rung, _ in found)
     return tuple(rung if at is None else dataclasses.replace(rung, memory=kind_at(*at)) for rung, at in found)
@@ -55,7 +57,7 @@ def job_ladder(
 
 @functools.lru_cache(maxsize=512)  # asked for each job that is submitted, of few sizes and portraits
 def _ladder(
-    model: str, settings: config.Settings, picture: Picture, has_begun: bool
+    model: str, settings: config.Settings, picture: Picture, has_begun: bool, kv: str | None
 ) -> tuple[tuple[Rung, tuple[int, int, int] | None], ...]:  # fmt: skip
     """Rungs, and of those that change the settings (width, height, steps)."""
 
@@ -63,7 +65,7 @@ def _ladder(
         name: str, at: config.Settings, *, needs_consent: bool = True, why_not: str = ""
     ) -> tuple[Rung, tuple[int, int, int]]:
         width, height = config.fit_size(at.size, picture.width, picture.height)
-        size = memory.context_bytes(SHAPES[model], width, height, at.steps)
+        size = context_bytes(model, width, height, at, kv)
         made = Rung(name=name, predicted_bytes=size, needs_consent=needs_consent, why_not=why_not)
         return made, (width, height, at.steps)
 
@@ -99,11 +101,13 @@ def at_rung(recipe: Mapping[str, Any], rungs: str, asked: Mapping[str, Any] | No
     return {**recipe, "settings": settings, "degradations": [*recipe.get("degradations", ()), change]}
 
 
-def ladder_of_row(row: Mapping[str, Any], picture: Picture, kind_at: KindAt | None = None) -> tuple[Rung, ...]:
+def ladder_of_row(
+    row: Mapping[str, Any], picture: Picture, *, kv: str | None, kind_at: KindAt | None = None
+) -> tuple[Rung, ...]:  # fmt: skip
     """The ladder of a row of `jobs`."""
     recipe = json.loads(row["recipe"])
     asked = json.loads(row["asked"]) if row["asked"] else recipe["settings"]
-    return job_ladder(recipe["model"], asked, picture, has_begun=bool(row["blocks_done"]), kind_at=kind_at)
+    return job_ladder(recipe["model"], asked, picture, has_begun=bool(row["blocks_done"]), kv=kv, kind_at=kind_at)
 
 
 def _area(size: str) -> int:

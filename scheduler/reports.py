@@ -138,7 +138,8 @@ class Reports:
         if own["portrait"] != role.portrait_sha256 and turn.store.asset(own["portrait"]) is not None:
             role = with_own_files(turn.store, own, role)
         kinds = kind_at(turn.state.memory, json.loads(row["recipe"])["model"], [link.ready])
-        return ladder_of_row(row, Picture(width=role.image_width, height=role.image_height), kinds)
+        kv = None if link.ready is None else link.ready.kv
+        return ladder_of_row(row, Picture(width=role.image_width, height=role.image_height), kv=kv, kind_at=kinds)
 
     @property
     def times(self) -> BlockTimes:

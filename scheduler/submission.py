@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine import config, memory
-from engine.catalog import BLOCK_SECONDS, FPS, PRESETS, PROMPT_BYTES, SHAPES
+from engine import config
+from engine.catalog import BLOCK_SECONDS, FPS, PRESETS, PROMPT_BYTES
 from engine.errors import SettingsError
+from scheduler.context_size import context_bytes
 from scheduler.errors import SchedulerError
 from scheduler.prompts import render
 from scheduler.registry import Role
@@ -73,8 +74,13 @@ def _is_name(text: str) -> bool:
     return 0 < len(text) <= 64 and all(c.isalnum() or c in "._-@" for c in text)
 
 
-def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256: str) -> Submission:
-    """The submission for a request of an existing role. Raises SchedulerError naming the field and the way out."""
+def work_out(
+    request: Mapping[str, Any], role: Role, model: str, weights_sha256: str, *, kv: str | None
+) -> Submission:  # fmt: skip
+    """The submission for a request of an existing role. `kv`: the form of rings in this house (`scheduler.context_size`).
+
+    Raises SchedulerError naming the field and the way out.
+    """
     priority = request.get("priority", role.priority)
     if not 0 <= priority <= 100:
         raise bad_request(f"priority {priority} is outside 0 … 100.", "priority")
@@ -109,7 +115,7 @@ def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256:
         priority=priority,
         degrade=degrade,
         total_blocks=blocks,
-        context_bytes=memory.context_bytes(SHAPES[model], width, height, settings.steps),
+        context_bytes=context_bytes(model, width, height, settings, kv),
         width=width,
         height=height,
         recipe=recipe,
@@ -120,7 +126,7 @@ def work_out(request: Mapping[str, Any], role: Role, model: str, weights_sha256:
     )
     if not request.get("preview_first"):
         return made
-    cheap = work_out(preview_request(request, settings), role, model, weights_sha256)
+    cheap = work_out(preview_request(request, settings), role, model, weights_sha256, kv=kv)
     if _work(cheap) >= _work(made):
         raise bad_request(
             "This video takes no more computing than its preview would.", "preview_first",

@@ -156,7 +156,8 @@ def _item(house: House, actor: Actor, wanted: Any) -> Item:
         store = house.ledger.store
         check_owned(store, actor.name, request)
         role = with_own_files(store, request, house.roles.get(request["role"]))
-        return Item(name, request, submission.work_out(request, role, house.model, house.weights_sha256()), None)
+        made = submission.work_out(request, role, house.model, house.weights_sha256(), kv=house.kv())
+        return Item(name, request, made, None)
     except SchedulerError as error:
         return Item(name, request, None, _shown(error))
 

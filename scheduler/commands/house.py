@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.commands.arguments import Arguments
+from scheduler.context_size import known_ring_form
 from scheduler.core.block_times import Pace
 from scheduler.door import Actor
 from scheduler.ledger import Ledger
@@ -38,6 +39,10 @@ class House:
             if slot.active is not None and slot.active.ready is not None:
                 return slot.active.ready.weights_sha256
         return ""
+
+    def kv(self) -> str | None:
+        """The form of rings in this house (`scheduler.context_size`)."""
+        return known_ring_form(self.ledger.store, self.model)
 
     def pace(self) -> Pace:
         """What videos are predicted to take here; pages and the forecaster read the same from the store."""

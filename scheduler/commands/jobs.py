@@ -8,13 +8,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine import memory
 from engine.catalog import SHAPES
 from engine.config import Recipe
 from scheduler import submission
 from scheduler.assets import AssetLibrary
 from scheduler.commands.arguments import Arguments
 from scheduler.commands.house import Handler, House
+from scheduler.context_size import context_bytes
 from scheduler.core import events
 from scheduler.core.actions import Action, MoveJob
 from scheduler.core.job import JobState
@@ -49,7 +49,7 @@ async def submit_job(house: House, actor: Actor, args: Arguments) -> dict[str, A
     store = house.ledger.store
     check_owned(store, actor.name, request)
     role = with_own_files(store, request, house.roles.get(request["role"]))
-    made = submission.work_out(request, role, house.model, house.weights_sha256())
+    made = submission.work_out(request, role, house.model, house.weights_sha256(), kv=house.kv())
     fingerprint = fingerprint_of(request)
     own = [sha256 for _, sha256 in named_in(request)]
     return await house.ledger.do(lambda turn: accept(house, turn, made, key, fingerprint, own=own), actor)
@@ -79,7 +79,7 @@ async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
     _check_files(house, recipe, job_id)
     made = Submission(
         user=row["user"], role=role, priority=row["priority"], degrade="never", total_blocks=row["total_blocks"],
-        context_bytes=memory.context_bytes(SHAPES[recipe.model], width, height, settings.steps),
+        context_bytes=context_bytes(recipe.model, width, height, settings, house.kv()),
         width=width, height=height, recipe=recipe,
     )  # fmt: skip
     return await house.ledger.do(lambda turn: accept(house, turn, made, None, "", again_of=job_id), actor)
@@ -178,7 +178,8 @@ def _settings_below(house: House, turn: Turn, made: Submission, *, is_fixed: boo
     picture = Picture(width=made.role.image_width, height=made.role.image_height)
     workers = [slot.active.ready for slot in house.supervisor.slots if slot.active is not None]
     kinds = kind_at(turn.state.memory, made.recipe.model, workers)
-    found = settings_below(job_ladder(made.recipe.model, made.recipe.settings, picture, has_begun=False, kind_at=kinds))
+    settings, kv = made.recipe.settings, house.kv()
+    found = settings_below(job_ladder(made.recipe.model, settings, picture, has_begun=False, kv=kv, kind_at=kinds))
     return {**found, "alternatives": ()} if is_fixed else found
 
 

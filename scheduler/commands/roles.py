@@ -36,7 +36,8 @@ async def switch_role(house: House, actor: Actor, args: Arguments) -> dict[str, 
     name, context, wanted = args.take("role", str), args.maybe("context", dict) or {}, args.maybe("slot", int)
     args.done()
     role = house.roles.get(name)
-    made = submission.work_out({"user": "switch", "role": name, "context": context}, role, house.model, house.weights_sha256())
+    asked = {"user": "switch", "role": name, "context": context}
+    made = submission.work_out(asked, role, house.model, house.weights_sha256(), kv=house.kv())
     slot = _choose_slot(house, wanted)
     _check_relations(house, role, slot)
     answer = await _prepare(house, role, made.recipe, slot)

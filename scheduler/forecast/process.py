@@ -18,6 +18,7 @@ from typing import Any
 
 from scheduler.canonical import canonical_json
 from scheduler.client import Scheduler
+from scheduler.context_size import known_ring_form
 from scheduler.core.block_times import BlockTimes, Pace
 from scheduler.core.state import State
 from scheduler.door import Actor, forecaster_path
@@ -139,8 +140,8 @@ class Forecaster:
         mirror = self._opened()
         role = with_own_files(self._reader_opened(), given, mirror.role(str(given["role"])))
         reader = self._reader_opened()
-        pace = Pace(BlockTimes(reader.block_times()), reader.devices())
-        return what_if(mirror.refresh(self._clock()), mirror.estimator, given, role, self._model, pace)
+        pace, kv = Pace(BlockTimes(reader.block_times()), reader.devices()), known_ring_form(reader, self._model)
+        return what_if(mirror.refresh(self._clock()), mirror.estimator, given, role, self._model, pace, kv=kv)
 
     def _reorder(self, job_id: str, priority: int) -> dict[str, Any]:
         mirror = self._opened()

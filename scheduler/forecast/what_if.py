@@ -29,16 +29,17 @@ MOST_SHOWN = 50
 
 
 def what_if(
-    state: State, estimator: Estimator, request: Mapping[str, Any], role: Role, model: str, pace: Pace
+    state: State, estimator: Estimator, request: Mapping[str, Any], role: Role, model: str, pace: Pace,
+    *, kv: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Decision, ranges and delays of a request that is not made. `state` is used up.
+    """Decision, ranges and delays of a request that is not made. `state` is used up. `kv`: the form of rings in this house.
 
     `picture`: the size of the video, and how its portrait is scaled and cut. `delays`: jobs that would end later,
     the worst first, each with its seconds. Raises SchedulerError as a submission would.
     """
     if model not in SHAPES:
         raise SchedulerError(409, "unknown_model", f"The model {model!r} is not known.", hint="Restart the house.")
-    made = submission.work_out(request, role, model, "")
+    made = submission.work_out(request, role, model, "", kv=kv)
     wish = Request(
         at=state.now, id=NOT_YET, role=role.name, team=role.team, user=made.user, priority=made.priority,
         blocks=made.total_blocks, preset=preset_of(made.recipe.to_json()), device=model,
@@ -54,7 +55,7 @@ def what_if(
             **reckoned, preview=PREVIEW if made.preview else "",
             **settings_below(job_ladder(
                 model, made.recipe.settings, Picture(width=role.image_width, height=role.image_height), has_begun=False,
-                kind_at=kind_at(state.memory, model),
+                kv=kv, kind_at=kind_at(state.memory, model),
             )),
         ),
     )  # fmt: skip

@@ -83,7 +83,7 @@ def _checked(entry: Entry, calendar: Calendar, studio: Studio) -> Submission | R
         return Refusal(entry=entry, code="window_over", words=words)
     try:
         check_fields(entry.request())
-        return work_out(entry.request(), role, studio.model or "pocket", "")
+        return work_out(entry.request(), role, studio.model or "pocket", "", kv=studio.kv)
     except SchedulerError as error:
         return Refusal(entry=entry, code="refused", words={"reason": error.message, "hint": error.hint})
 
@@ -94,7 +94,7 @@ def _videos(entry: Entry, made: Submission, calendar: Calendar, studio: Studio) 
     settings = made.recipe.settings
     setting = Setting(width=made.width, height=made.height, steps=settings["steps"])
     picture = Picture(width=made.role.image_width, height=made.role.image_height)
-    rungs = job_ladder(made.recipe.model, settings, picture, has_begun=False)
+    rungs = job_ladder(made.recipe.model, settings, picture, has_begun=False, kv=studio.kv)
     pace = pace_of(studio, setting)
     return [
         Demand(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.assets import AssetLibrary
+from scheduler.context_size import known_ring_form
 from scheduler.core.block_times import BlockTimes
 from scheduler.core.explain import Situation
 from scheduler.core.policy import Policy
@@ -51,6 +52,7 @@ class Studio:
     device: str = ""
     device_name: str = ""  # the driver's name for it
     device_bytes: int | None = None
+    kv: str | None = None  # form of rings in this house (`scheduler.context_size`)
     times: BlockTimes = field(default_factory=BlockTimes)
     costs: tuple[Row, ...] = ()
     open_jobs: tuple[OpenWork, ...] = ()
@@ -89,7 +91,7 @@ def read_studio(
         roles={name: role for name, role in roles.items() if role is not None},
         problems={row["name"]: row["problem"] or "" for row in rows if not row["is_available"]},
         model=model, device=device, device_name=str(body.get("name", "")), device_bytes=body.get("memory_total_bytes"),
-        times=BlockTimes(times), costs=tuple(reader.job_costs()),
+        kv=known_ring_form(reader, model), times=BlockTimes(times), costs=tuple(reader.job_costs()),
         free_bytes=shutil.disk_usage(data).free, library=AssetLibrary(data),
     )  # fmt: skip
 

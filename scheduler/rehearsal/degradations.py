@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from engine import config, memory
+from engine import config
 from engine.catalog import PRESETS, SHAPES
 from engine.errors import SettingsError
+from scheduler.context_size import context_bytes
 from scheduler.core import events
 from scheduler.core.admission import REJECTED, admit
 from scheduler.core.job import Job
@@ -19,9 +20,11 @@ from scheduler.simulation.trace import Trace
 DEFAULT_PICTURE = Picture(width=640, height=960)
 
 
-def degradations(trace: Trace, policy: Policy, model: str, picture: Picture = DEFAULT_PICTURE) -> dict[str, Any]:
+def degradations(
+    trace: Trace, policy: Policy, model: str, kv: str | None = None, picture: Picture = DEFAULT_PICTURE
+) -> dict[str, Any]:  # fmt: skip
     """`lowered`: jobs that fit at a lower setting only, by rung; `too_large`: that fit at none; `not_known`: of presets
-    whose memory nobody knows here. Every requester is taken to be asked."""
+    whose memory nobody knows here. `kv`: the form of rings in this house. Every requester is taken to be asked."""
     presets = Counter(job.preset for job in trace.jobs)
     lowered: Counter[str] = Counter()
     too_large = not_known = 0
@@ -29,7 +32,7 @@ def degradations(trace: Trace, policy: Policy, model: str, picture: Picture = DE
         if name not in PRESETS or model not in SHAPES:
             not_known += count
             continue
-        verdict, rung = _admitted(name, policy, model, picture)
+        verdict, rung = _admitted(name, policy, model, kv, picture)
         if verdict == REJECTED:
             too_large += count
         elif rung is not None:
@@ -37,7 +40,7 @@ def degradations(trace: Trace, policy: Policy, model: str, picture: Picture = DE
     return {"lowered": sum(lowered.values()), "rungs": dict(lowered), "too_large": too_large, "not_known": not_known}
 
 
-def _admitted(preset: str, policy: Policy, model: str, picture: Picture) -> tuple[str, str | None]:
+def _admitted(preset: str, policy: Policy, model: str, kv: str | None, picture: Picture) -> tuple[str, str | None]:
     """(verdict, rung) of one job of a preset in an empty house."""
     chosen = PRESETS[preset]
     settings = config.Settings.from_preset(preset)
@@ -45,9 +48,9 @@ def _admitted(preset: str, policy: Policy, model: str, picture: Picture) -> tupl
         width, height = config.fit_size(chosen.size, picture.width, picture.height)
     except SettingsError:
         return REJECTED, None
-    need = memory.context_bytes(SHAPES[model], width, height, settings.steps)
+    need = context_bytes(model, width, height, settings, kv)
     asked = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
-    rungs = job_ladder(model, asked, picture, has_begun=False)
+    rungs = job_ladder(model, asked, picture, has_begun=False, kv=kv)
     shared: dict[str, Any] = {
         "user": "rehearsal", "team": "rehearsal", "role": "rehearsal", "priority": 10, "total_blocks": 1,
         "context_bytes": need, "degrade": "ask",

@@ -28,7 +28,7 @@ def simulated_report(source: Source, studio: Studio, slots: int, seed: int, *, h
         return rehearse(source, other_slots, other, seed)
 
     day = attempt(policy, slots)
-    lowered = degradations(source.trace, studio.policy, studio.model)
+    lowered = degradations(source.trace, studio.policy, studio.model, studio.kv)
     found = suggestions(day, policy, slots, attempt) if has_suggestions else []
     return {
         "kind": "simulated", "day": source.name, "seed": seed, "slots": slots, "block_s": round(source.block_s, 4),

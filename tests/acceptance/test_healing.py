@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine.catalog import SHAPES
+from engine.memory import context_bytes
 from tests.acceptance.studio import Studio, until
 from tests.acceptance.test_faults import Script, renew_workers
 from tests.acceptance.test_kills import check_story
@@ -65,7 +67,7 @@ def test_hang_at_a_named_point_is_seen_by_the_learnt_deadline_of_a_policy_change
     make_studio: Make, tmp_path: Path
 ) -> None:
     script = Script(tmp_path)
-    script.write(block_s=0.05, faults=[{"do": "hang", "block": 8, "at": "decode"}])
+    script.write(block_s=0.05, faults=[{"do": "hang", "block": 8, "at": "decode"}], kv="fp8")
     studio = make_studio("fake", script.env)
     write_policy(tmp_path, "max_crashs: 3\n")
     until(lambda: studio.reader.audit(action="policy:refused"), "a refused policy")
@@ -78,6 +80,7 @@ def test_hang_at_a_named_point_is_seen_by_the_learnt_deadline_of_a_policy_change
     numbers = healed(studio, "hung_step")["numbers"]
     assert numbers["deadline_s"] == 0.8, "three times a block of 0.05 s is below the floor"
     assert studio.job(job_id)["crashes"] == 0
+    assert studio.job(job_id)["context_bytes"] == context_bytes(SHAPES["pocket"], 128, 192, 4, kv="fp8"), "as its worker said"
     assert studio.reader.block_times()[0][1].count >= 5
 
 

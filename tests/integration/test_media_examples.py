@@ -100,5 +100,5 @@ def test_scene_of_the_demo_lasts_two_to_four_seconds(repo_root: Path, scene: Sce
     request = {"user": scene.user, "role": scene.role, "context": {"topic": "rain"}}
     if scene.seconds is not None:
         request["duration_sec"] = scene.seconds
-    made = work_out(request, speaker, "pocket", "w" * 64)
+    made = work_out(request, speaker, "pocket", "w" * 64, kv=None)
     assert 2 <= made.recipe.voice_seconds <= made.total_blocks * BLOCK_SECONDS <= 4

@@ -101,7 +101,7 @@ def test_role_with_an_adapter_keeps_its_file_and_hands_it_on(tmp_path: Path) -> 
     file = folder / "lora" / "captain.safetensors"
     assert role.adapters == (AdapterUse(name="captain", sha256=hash_file(file), alpha=2.0, weight=0.5),)
     assert AssetLibrary(tmp_path).verify(role.adapters[0].sha256) == "healthy"
-    recipe = work_out({"user": "reader", "role": "captain", "duration_sec": 1.0}, role, "pocket", "").recipe
+    recipe = work_out({"user": "reader", "role": "captain", "duration_sec": 1.0}, role, "pocket", "", kv=None).recipe
     (path,) = adapter_paths(tmp_path, recipe.to_json())
     assert Path(path).read_bytes() == file.read_bytes()
     store.close()

@@ -183,7 +183,7 @@ def test_job_of_ones_own_files_names_their_content_and_keeps_them(house: House, 
     assert caught.value.field == "portrait"
     with pytest.raises(SchedulerError, match="not here"):
         with_own_files(house.store, {"voice": face["sha256"]}, role())  # a portrait is no voice
-    made = work_out(request, with_own_files(house.store, request, role()), "pocket", "")
+    made = work_out(request, with_own_files(house.store, request, role()), "pocket", "", kv=None)
     assert (made.recipe.portrait_sha256, made.recipe.voice_sha256) == (face["sha256"], sound["sha256"])
     assert made.total_blocks == 6 and made.recipe.voice_seconds == 2.5  # of this voice, not of the role's 3.2 s
 

@@ -12,7 +12,7 @@ ASKED: dict[str, Any] = {"size": "688*368", "steps": 5}
 
 
 def test_ladder_falls_from_what_nobody_sees_to_what_shows() -> None:
-    ladder = job_ladder("pocket", ASKED, PICTURE, has_begun=False)
+    ladder = job_ladder("pocket", ASKED, PICTURE, has_begun=False, kv=None)
     settings = [rung for rung in ladder if rung.kind == JOB]
     assert [rung.name for rung in settings] == ["", "steps=4", "steps=3", "steps=3 size=384*256"]
     sizes = [rung.predicted_bytes for rung in settings]
@@ -22,7 +22,7 @@ def test_ladder_falls_from_what_nobody_sees_to_what_shows() -> None:
 
 
 def test_size_of_a_video_that_has_begun_is_no_rung_any_more_and_says_why() -> None:
-    ladder = job_ladder("pocket", ASKED, PICTURE, has_begun=True)
+    ladder = job_ladder("pocket", ASKED, PICTURE, has_begun=True, kv=None)
     choice = step_down(ladder, "steps=3", {"idle_contexts", "caches"}, "allow")
     assert choice.rung is None
     assert dict(choice.passed)["steps=3 size=384*256"] == "the size of a video that has begun stays"
@@ -30,7 +30,7 @@ def test_size_of_a_video_that_has_begun_is_no_rung_any_more_and_says_why() -> No
 
 
 def test_way_up_ends_where_memory_does() -> None:
-    ladder = job_ladder("pocket", ASKED, PICTURE, has_begun=True)
+    ladder = job_ladder("pocket", ASKED, PICTURE, has_begun=True, kv=None)
     four = next(rung for rung in ladder if rung.name == "steps=4")
     up = step_up(ladder, "steps=3", four.predicted_bytes)
     assert up is four

@@ -72,7 +72,8 @@ def test_kinds_follow_the_card_that_is_there_and_are_unknown_where_cards_differ(
 
 def test_each_rung_of_a_ladder_has_its_own_kind() -> None:
     asked = {"size": "384*256", "steps": 4}
-    ladder = job_ladder("pocket", asked, Picture(width=768, height=512), has_begun=False, kind_at=kind_at(learnt(), "pocket"))
+    picture = Picture(width=768, height=512)
+    ladder = job_ladder("pocket", asked, picture, has_begun=False, kv=None, kind_at=kind_at(learnt(), "pocket"))
     kinds = dict(settings_below(ladder)["memory"])
     assert kinds[""] == KEY and kinds["steps=3"].steps == 3
     assert learnt().need(kinds["steps=3"], 1_000_000, 1.0).is_borrowed

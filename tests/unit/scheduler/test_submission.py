@@ -21,7 +21,7 @@ def made(**request: Any) -> Submission:
     """The submission for a request of the teacher."""
     full = {"user": "education-team", "role": "teacher", "context": {"topic": "rain"}, **request}
     check_fields(full)
-    return work_out(full, TEACHER, "pocket", "w" * 64)
+    return work_out(full, TEACHER, "pocket", "w" * 64, kv=None)
 
 
 def test_voice_decides_the_length_when_nothing_else_is_said() -> None:
@@ -120,7 +120,7 @@ def test_mistake_is_refused_by_field(request_: dict[str, Any], field: str) -> No
 def test_lower_settings_are_known_even_where_none_may_be_taken(degrade: str) -> None:
     submission = made(degrade=degrade)
     picture = Picture(width=submission.role.image_width, height=submission.role.image_height)
-    ladder = job_ladder(submission.recipe.model, submission.recipe.settings, picture, has_begun=False)
+    ladder = job_ladder(submission.recipe.model, submission.recipe.settings, picture, has_begun=False, kv=None)
     rungs = settings_below(ladder)["alternatives"]
     assert rungs, "a refusal names what would fit"
     assert all(predicted < submission.context_bytes for _, predicted in rungs)

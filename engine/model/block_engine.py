@@ -6,7 +6,6 @@ with the same weights can make the next block, and a block made twice has the sa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -28,6 +27,7 @@ from engine.model.injector import AudioKeys
 from engine.model.rings import KeyStore
 from engine.model.transformer import Transformer
 from engine.model.vae import VideoAutoencoder
+from engine.stopwatch import Stopwatch
 
 # Of a lost context. With the pocket model the next block is 2.9 % off the lost one at most (latents; 0.4 grey levels), with three
 # blocks 2.4 %; either dies away within five blocks and neither shows at the seam (docs/healing.md).
@@ -153,21 +153,21 @@ class BlockEngine:
         if block != context.blocks_denoised or block > context.blocks_done + 1:
             at = f"{context.blocks_denoised} denoised, {context.blocks_done} done"
             raise ContextLost(f"it is at block {at}; {block} cannot be denoised.")
-        report, stages = on_step or _ignore, _Stages()
+        report, stages = on_step or _ignore, Stopwatch()
         audio = self._audio(conditions, block)
         noise = self._noise(conditions, settings, block)
         sink = context.sink(context.sink_half(block))
-        stages.done("audio")
+        stages.lap("audio")
         latents = self.denoiser.denoise(
             noise, block, settings, self._rings(context, settings), sink, self._text(conditions), audio, report, context.oldest
         )
-        stages.done("denoise")
+        stages.lap("denoise")
         context.latents(block).copy_(latents)
         self._carry_on(context, conditions, settings, block, latents, report)
         self.transformer.settle()
         context.mark_denoised(block + 1)
-        stages.done("sink")
-        return stages.milliseconds
+        stages.lap("sink")
+        return stages.laps
 
     @torch.inference_mode()
     def decode_block(
@@ -178,13 +178,13 @@ class BlockEngine:
         if block != context.blocks_done or block >= context.blocks_denoised:
             at = f"{context.blocks_denoised} denoised, {context.blocks_done} done"
             raise ContextLost(f"it is at block {at}; {block} cannot be decoded.")
-        stages = _Stages()
+        stages = Stopwatch()
         (on_step or _ignore)("decode", 0)
         latents = context.latents(block).clone()
         video = self.vae.decode_block(latents, context.decoder(block), context.decoder(block + 1))
         frames = to_rgb(video)
-        stages.done("decode")
-        return MadeBlock(latents, frames, stages.milliseconds)
+        stages.lap("decode")
+        return MadeBlock(latents, frames, stages.laps)
 
     @torch.inference_mode()
     def rebuild(self, context: Context, conditions: Conditions, settings: Settings, latents: Sequence[Tensor]) -> None:
@@ -263,19 +263,6 @@ class BlockEngine:
 
     def _like(self) -> Tensor:
         return self.transformer.patch_embedding.weight
-
-
-class _Stages:
-    """Milliseconds from one call of `done` to the next."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def done(self, name: str) -> None:
-        now = time.perf_counter()
-        self.milliseconds[name] = round((now - self._last) * 1e3, 3)
-        self._last = now
 
 
 def to_rgb(video: Tensor) -> np.ndarray:

@@ -26,6 +26,7 @@ from engine.protocol import (
     RunJob,
     SegmentDone,
 )
+from engine.stopwatch import Stopwatch
 from engine.worker.crash_points import CrashPoint
 from engine.worker.desk import Desk, Wish
 from engine.worker.failure import failure_of
@@ -35,25 +36,6 @@ from engine.worker.resume import CONTINUOUS, FRESH, decide_resume
 
 _log = logging.getLogger(__name__)
 _POINTS = {"step": CrashPoint.BEFORE_STEP, "decode": CrashPoint.BEFORE_DECODE, "sink": CrashPoint.BEFORE_SINK}
-
-
-class Stopwatch:
-    """Milliseconds of what was done one after the other, by name."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._began = self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """This took from the lap before until now."""
-        now = time.perf_counter()
-        self.laps[name] = round((now - self._last) * 1000, 1)
-        self._last = now
-
-    @property
-    def total_ms(self) -> float:
-        """Since the beginning."""
-        return (time.perf_counter() - self._began) * 1000
 
 
 class JobRun:

@@ -11,7 +11,7 @@ from scheduler.core.job import HoldReason, Job
 from scheduler.core.learnt_memory import PLAIN, Need
 from scheduler.core.quotas import Shortage, full_queues, spent_days
 from scheduler.core.reservations import refuse_time
-from scheduler.core.sentences import in_gib, sentence, sentence_at, sentence_of
+from scheduler.core.sentences import clock_text, in_gib, sentence, sentence_at, sentence_of
 from scheduler.core.state import State
 
 ADMITTED, HELD, REJECTED = "admitted", "held", "rejected"
@@ -33,6 +33,7 @@ class Decision:
         """As it stands in the audit row and in the answer of the control API."""
         return {
             "verdict": self.verdict, "reason": self.reason, "text": self.text, "rung": self.rung, "terms": self.terms,
+            **({"hint": self.hint} if self.hint else {}),
         }  # fmt: skip
 
 
@@ -114,7 +115,7 @@ def _day_is_spent(job: Job, shortage: Shortage, terms: dict[str, Any], slots: in
     hint = f"Ask for at most {fitting} blocks, or try again when the day of quotas is over." if fitting else "Try again tomorrow."
     text = sentence_of(
         "day_spent", shortage, used=round(shortage.used), limit=round(shortage.limit), needed=round(shortage.needed),
-        fitting=fitting,
+        fitting=fitting, resets=clock_text(shortage.until or 0.0),
     )  # fmt: skip
     return Decision(
         verdict=REJECTED, reason="quota_spent", text=text, hint=hint, terms=terms | asdict(shortage) | {"fitting_blocks": fitting}
@@ -126,7 +127,7 @@ def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: d
     fitting = [(rung, size) for rung, size in event.alternatives if _need(state, event, rung, size).context_bytes <= limit]
     need, have = in_gib(found.context_bytes), in_gib(limit)
     if not fitting or job.degrade == "never":
-        fits = {"en": "no smaller setting is known", "zh": "没有已知的更小设置"}
+        fits = {"en": "no lower setting fits either", "zh": "更低的设置也放不下"}
         if fitting:
             names = [rung for rung, _ in fitting]
             fits = {"en": f"what would fit: {', '.join(names)}", "zh": f"可用的设置：{'、'.join(names)}"}
@@ -134,7 +135,7 @@ def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: d
             language: sentence("context_too_large", need_gib=need, have_gib=have, fits=words)[language]
             for language, words in fits.items()
         }
-        hint = f"Choose {fitting[0][0]}." if fitting else "Choose a smaller size."
+        hint = f"Choose {fitting[0][0]}." if fitting else "Choose a smaller size, if there is one."
         return Decision(
             verdict=REJECTED, reason="context_too_large", text=_explained(text, found), hint=hint, terms=terms
         )  # fmt: skip

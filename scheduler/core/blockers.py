@@ -26,23 +26,25 @@ def blockers_of(
         found.append(_of("queue_paused"))
     if situation.drained_slots == situation.slots:
         found.append(_of("slot_drained", amount=situation.drained_slots, until=situation.drained_until))
-    if situation.ready_slots == 0:
+    elif situation.ready_slots == 0:
         found.append(_of("no_worker", amount=1))
     if (other := excluder_of(job, situation)) is not None:
         found.append(_of("excluded", job=other.job_id) | {"slot": other.slot, "role": other.role})
     if (full := full_stage_of(job, situation)) is not None:
         whose = {"kind": full.kind, "name": full.name, "limit": full.limit, "used": full.used}
-        found.append(_of("quota_running", amount=full.short) | whose)
-    if (wanted := dict(situation.gangs).get(job.id, 1)) > 1:
-        free = max(0, situation.ready_slots - len(situation.playing))
+        count = [playing.job_id for playing in situation.playing if getattr(playing, full.kind) == full.name]
+        found.append(_of("quota_running", job=count[0], amount=full.short) | whose | {"jobs": list(dict.fromkeys(count))})
+    free, wanted = situation.free_slots, dict(situation.gangs).get(job.id, 1)
+    if wanted > 1:
         found.append(_of("gang", amount=max(0, wanted - free)) | {"slots": wanted, "free": free})
     found += [_of("ahead", job=job_id) for job_id in ahead[:AHEAD_SHOWN]]
     if len(ahead) > AHEAD_SHOWN:
         found.append(_of("ahead", amount=len(ahead) - AHEAD_SHOWN))
     if job.hold not in OWN_HOLDS:
-        found += [_of("slot_busy", job=playing.job_id) | {"slot": playing.slot} for playing in situation.playing]
+        busy = [playing for playing in situation.playing if not playing.is_drained] if free < wanted else []
+        found += [_of("slot_busy", job=playing.job_id) | {"slot": playing.slot} for playing in busy]
         points = dict(situation.handicaps).get(job.team, 0.0)
-        if points:
+        if points and (ahead or busy):  # else nobody is there whom it would put before this job
             found.append(_of("fair_share", amount=points) | {"team": job.team})
     return sorted(found, key=lambda blocker: blocker["rule"] != reason.value)
 

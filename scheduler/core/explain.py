@@ -51,7 +51,7 @@ def situation_of(state: State) -> Situation:
         ),
         excluded=state.relations.pairs(),
         handicaps=tuple((team, round(points, 2)) for team, points in state.line.handicaps.items() if points),
-        drained_until=_drained_until(state),
+        consent_timeout_s=state.policy.consent_timeout_s, drained_until=_drained_until(state),
         running_limits=tuple(
             (kind, int(limit)) for kind in KINDS if (limit := limit_of(state.policy, "running", kind)) is not None
         ),
@@ -93,6 +93,8 @@ def explain(
     elif reason is HoldReason.AWAITING_CONSENT:
         data["rung"] = rung or job.offer or "…"
         data["cost"] = cost_of(data["rung"])
+        if situation.consent_timeout_s is not None:
+            data["until"] = max(job.submitted_at, job.offered_at) + situation.consent_timeout_s
     elif reason is HoldReason.EXCLUDED:
         other = excluder_of(job, situation)
         assert other is not None
@@ -103,6 +105,8 @@ def explain(
         data |= {"preview": job.preview, "preview_end": job.preview_end}
     elif reason is HoldReason.SCHEDULED:
         data |= {"until": job.start_at, "wait_s": max(0, ceil((job.start_at or at) - at))}
+    elif reason is HoldReason.SLOT_DRAINED and situation.drained_until is not None:
+        data |= {"until": situation.drained_until, "wait_s": max(0, ceil(situation.drained_until - at))}
     data["blockers"] = blockers_of(job, situation, reason, data, ahead)
     if reason is HoldReason.QUOTA_RUNNING:
         full = full_stage_of(job, situation)
@@ -113,6 +117,8 @@ def explain(
     code = code_of(job) if reason is HoldReason.APPROVAL else reason.value
     if reason is HoldReason.ROLE_UNAVAILABLE and (thing := dict(situation.missing).get(job.role)) is not None:
         return Explanation(reason=reason, text=sentence_of_file("asset_missing", thing, role=job.role), data=data)
+    if reason is HoldReason.SLOT_DRAINED and "until" in data:
+        code = "maintenance"
     if reason is HoldReason.WAITING_FOR_SLOT and (not ahead or data.get("place") == 1):
         code = "next_in_line"
     words = {"place": "?", "total": "?", **data, "first_ahead": ahead[0] if ahead else "?"}
@@ -132,7 +138,9 @@ def why(state: State, job_id: str) -> Explanation | None:
 
 
 def _playing(slot: Slot, job: Job) -> Playing:
-    return Playing(slot=slot.number, job_id=job.id, role=job.role, user=job.user, team=job.team)
+    return Playing(
+        slot=slot.number, job_id=job.id, role=job.role, user=job.user, team=job.team, is_drained=slot.is_drained
+    )
 
 
 def _drained_until(state: State) -> float | None:

@@ -73,7 +73,7 @@ def score_terms(job: Job, at: float, policy: Policy, handicap: float) -> dict[st
     early_s = job.submitted_at - clock_start(job, policy)
     terms: dict[str, float | int | str] = {
         "priority": job.priority, "ageing": round(policy.ageing_per_s * aged_s, 3),
-        "deadline": round(policy.ageing_per_s * early_s, 3), "fair_share": round(-handicap, 3),
+        "deadline": round(policy.ageing_per_s * early_s, 3), "fair_share": round(0.0 - handicap, 3),
     }  # fmt: skip
     if is_above_ageing(job, policy):
         reserved = _own_points(job, policy) - job.priority

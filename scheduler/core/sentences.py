@@ -41,7 +41,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "此处最相近的任务的显存占用比预测少 {percent} %（已测 {jobs} 个）。",
     },
     "queue_full_user": {
-        "en": "{user} has {queued} queued jobs; at most {limit} are allowed. Try again when one of them has started.",
+        "en": "{user} has {queued} queued job(s); at most {limit} may wait. Try again when one of them has started.",
         "zh": "{user} 已有 {queued} 个排队任务，上限为 {limit}。请等其中一个开始后再提交。",
     },
     "queue_full": {
@@ -49,13 +49,14 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "队列中已有 {queued} 个任务，上限为 {limit}。请稍后再试。",
     },
     "queue_full_of": {
-        "en": "The {kind} {name} has {queued} queued jobs; at most {limit} are allowed. Try again when one of them has started.",
+        "en": "The {kind} {name} has {queued} queued job(s); at most {limit} may wait. Try again when one of them has started.",
         "zh": "{kind} {name} 已有 {queued} 个排队任务，上限为 {limit}。请等其中一个开始后再提交。",
     },
     "day_spent": {
         "en": "The {kind} {name} has {used} of {limit} GPU seconds of today in use; this video needs {needed}. "
-        "What would fit: {fitting} blocks.",
-        "zh": "{kind} {name} 今天的 {limit} GPU 秒已占用 {used}；该视频需要 {needed} 秒。可容纳：{fitting} 块。",
+        "What would fit: {fitting} blocks. The next day of quotas begins at {resets} UTC.",
+        "zh": "{kind} {name} 今天的 {limit} GPU 秒已占用 {used}；该视频需要 {needed} 秒。可容纳：{fitting} 块。"
+        "下一个配额日从 {resets} UTC 开始。",
     },
     "too_many_slots": {
         "en": "This video asks for {needed} slots at once; there are {slots}. What would fit: {slots}.",
@@ -103,8 +104,8 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "当前没有就绪的工作进程；正在启动，或其槽位因故障暂停使用。",
     },
     "preempted": {
-        "en": "It gave way and goes on from block {blocks_done}; number {place} of {total} in line.",
-        "zh": "已让位给更紧急的任务，将从第 {blocks_done} 块继续；排在第 {place} 位（共 {total} 个）。",
+        "en": "It gave up its slot and goes on from block {blocks_done}; number {place} of {total} in line.",
+        "zh": "已让出槽位，将从第 {blocks_done} 块继续；排在第 {place} 位（共 {total} 个）。",
     },
     "recovering": {
         "en": "Its worker was lost; it goes on from block {blocks_done}; number {place} of {total} in line.",
@@ -136,6 +137,10 @@ SENTENCES: dict[str, dict[str, str]] = {
     "slot_drained": {
         "en": "Every slot is drained; none takes new work.",
         "zh": "所有槽位都已停止接收新任务。",
+    },
+    "maintenance": {
+        "en": "Every slot is in maintenance; the first takes work again in {wait_s} s.",
+        "zh": "所有槽位都在维护中；{wait_s} 秒后第一个恢复接收任务。",
     },
     "excluded": {
         "en": "Role {role} may not play together with {other_role}; it waits for {other_job} on slot {slot}.",
@@ -174,7 +179,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "{other} 已接续 {follows}。可用：接续 {last}。",
     },
     "quota_running": {
-        "en": "The {kind} {name} has {used} running jobs; at most {limit} are allowed. It waits until one of them ends.",
+        "en": "The {kind} {name} has {used} running job(s); at most {limit} may run at once. It waits until one of them ends.",
         "zh": "{kind} {name} 正在运行 {used} 个任务，上限为 {limit}。等待其中一个结束。",
     },
     "retrying": {
@@ -220,3 +225,9 @@ def cost_of(rung: str) -> dict[str, str]:
 def in_gib(count: int) -> str:
     """Bytes as GiB with two digits."""
     return f"{count / GIB:.2f}"
+
+
+def clock_text(at: float) -> str:
+    """A moment's time of day in UTC: "00:00"."""
+    minutes = int(at % 86_400) // 60
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

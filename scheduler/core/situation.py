@@ -16,6 +16,7 @@ class Playing:
     role: str
     user: str = ""
     team: str = ""
+    is_drained: bool = False  # its slot takes no further work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +30,16 @@ class Situation:
     playing: tuple[Playing, ...] = ()
     excluded: tuple[tuple[str, tuple[str, ...]], ...] = ()
     handicaps: tuple[tuple[str, float], ...] = ()  # points that fair share takes from a team's jobs
+    consent_timeout_s: float | None = None  # how long a question to a requester stands
     drained_until: float | None = None  # when the last slot's maintenance ends, where all are drained for that
     running_limits: tuple[tuple[str, int], ...] = ()  # quotas of running jobs: (user | team | role, number)
     missing: tuple[tuple[str, str], ...] = ()  # roles that lack a file, and which
     gangs: tuple[tuple[str, int], ...] = ()  # queued jobs that want several slots at once, and how many
+
+    @property
+    def free_slots(self) -> int:
+        """Slots that could take a job now."""
+        return max(0, self.ready_slots - sum(not playing.is_drained for playing in self.playing))
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain data for the store."""
@@ -42,6 +49,7 @@ class Situation:
             "playing": [asdict(playing) for playing in self.playing],
             "excluded": {role: list(others) for role, others in self.excluded},
             "handicaps": dict(self.handicaps), "running_limits": dict(self.running_limits),
+            "consent_timeout_s": self.consent_timeout_s,
             "drained_until": self.drained_until, "gangs": dict(self.gangs), "missing": dict(self.missing),
         }  # fmt: skip
 
@@ -54,7 +62,7 @@ class Situation:
             playing=tuple(Playing(**entry) for entry in data["playing"]),
             excluded=tuple((role, tuple(others)) for role, others in data["excluded"].items()),
             handicaps=tuple((team, float(points)) for team, points in data.get("handicaps", {}).items()),
-            drained_until=data.get("drained_until"),
+            consent_timeout_s=data.get("consent_timeout_s"), drained_until=data.get("drained_until"),
             running_limits=tuple((kind, int(limit)) for kind, limit in data.get("running_limits", {}).items()),
             missing=tuple(data.get("missing", {}).items()),
             gangs=tuple((job_id, int(slots)) for job_id, slots in data.get("gangs", {}).items()),

@@ -350,7 +350,10 @@ class State:
     def _pass_on(self, turn: Turn, ended: Job, follower: Job) -> None:
         """The next part of a session may begin; without the part before it, it is worth nothing."""
         if ended.state is not JobState.SUCCEEDED:
-            fields: dict[str, Any] = {"hold": None, "finished_at": turn.at}
+            said = f"It was to follow {ended.id}, which ended as {ended.state}."
+            error = {"error_code": "session_broken", "error_message": said,
+                     "error_hint": "Submit the session again, from the part that is missing."}  # fmt: skip
+            fields: dict[str, Any] = {"hold": None, "finished_at": turn.at, **error}
             self.move(turn, follower, JobState.CANCELLED, Tag.JOB_CANCELLED, fields, {"cause": "session_broken", "by": ended.id})
         elif follower.hold is HoldReason.AWAITING_TURN:
             hold = self.hold_for(follower, turn.at, HoldReason.WAITING_FOR_SLOT)

@@ -93,7 +93,9 @@ def _ring(state: State, turn: Turn, job: Job) -> bool:
         state.move(turn, job, JobState.QUEUED, Tag.JOB_QUEUED, {"hold": hold}, {"cause": "reserved_time"})
         return True
     if job.hold is HoldReason.AWAITING_CONSENT and turn.at >= consent_until(job, state.policy):
-        fields: dict[str, Any] = {"hold": None, "finished_at": turn.at}
+        error = {"error_code": "consent_timed_out", "error_message": f"Nobody agreed to {job.offer} in time.",
+                 "error_hint": "Submit it again and answer sooner, or allow lower settings."}  # fmt: skip
+        fields: dict[str, Any] = {"hold": None, "finished_at": turn.at, **error}
         state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, fields, {"cause": "consent_timed_out"})
     return False
 

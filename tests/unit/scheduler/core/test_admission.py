@@ -88,6 +88,7 @@ def test_refused_or_forgotten_consent_ends_the_job() -> None:
     assert not studio.actions
     studio.tick(2)
     assert studio.only(MoveJob).body == {"cause": "consent_timed_out"}
+    assert studio.only(MoveJob).fields["error_message"] == "Nobody agreed to small in time."
     studio.feed(events.ConsentAnswered(at=studio.at, job_id="j1", is_agreed=True))
     assert studio.refusal().code == "illegal_move"
 

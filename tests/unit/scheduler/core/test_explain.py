@@ -91,6 +91,7 @@ def test_excluded_job_names_the_role_and_job_it_waits_for() -> None:
     explanation = why(studio.state, "j1")
     assert explanation is not None and explanation.reason is HoldReason.EXCLUDED
     assert explanation.data["other_job"] == "j0" and explanation.data["other_role"] == "teacher"
+    assert [blocker["rule"] for blocker in explanation.data["blockers"]] == ["excluded"], "a slot is free"
     assert "j0" in explanation.text["zh"]
 
 
@@ -102,6 +103,22 @@ def test_role_and_consent_have_their_sentences() -> None:
     studio.submit("j1", context_bytes=2, alternatives=(("384*256", 1),), role="student")
     told = explain(studio.job("j1"), situation_of(studio.state), studio.at, rung="384*256")
     assert told.reason is HoldReason.AWAITING_CONSENT and "384*256" in told.text["zh"]
+    assert told.data["blockers"][0]["until"] == studio.at + 3_600.0, "the question ends by itself"
+
+
+def test_drained_slot_at_work_stands_in_nobodys_way() -> None:
+    studio = Studio(slots=2)
+    studio.submit("j0")
+    studio.submit("j1")
+    studio.submit("j2")
+    studio.feed(events.SlotDrained(at=studio.at, slot=0, is_drained=True))
+    found = why(studio.state, "j2")
+    assert found is not None and found.reason is HoldReason.WAITING_FOR_SLOT
+    assert [(one["rule"], one["job"]) for one in found.data["blockers"]] == [("slot_busy", "j1")]
+    studio.feed(events.SlotDrained(at=studio.at, slot=1, is_drained=True))
+    found = why(studio.state, "j2")
+    assert found is not None
+    assert found.data["blockers"] == [{"rule": "slot_drained", "job": None, "amount": 2, "until": None}]
 
 
 def test_situation_survives_the_store(studio: Studio) -> None:

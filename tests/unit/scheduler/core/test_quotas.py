@@ -46,6 +46,8 @@ def test_day_that_is_spent_refuses_with_what_would_fit(kind: str) -> None:
     assert move.fields["error_code"] == "quota_spent" and terms["fitting_blocks"] == 5
     assert (terms["used"], terms["needed"], terms["until"]) == (7.5, 7.5, 86_400.0)
     assert move.fields["error_hint"].startswith("Ask for at most 5 blocks")
+    assert all("00:00 UTC" in text for text in move.body["decision"]["text"].values())
+    assert move.body["decision"]["hint"] == move.fields["error_hint"]
     studio.submit("j2", total_blocks=5, block_ms=500)
     assert studio.job("j2").state is JobState.QUEUED
 
@@ -96,7 +98,8 @@ def test_nobody_has_more_running_jobs_than_the_quota(kind: str) -> None:
     found = why(studio.state, "j1")
     assert found is not None and found.reason is HoldReason.QUOTA_RUNNING
     assert found.data["blockers"][0] | {"name": ""} == {
-        "rule": "quota_running", "job": None, "amount": 1, "until": None, "kind": kind, "name": "", "limit": 1, "used": 1,
+        "rule": "quota_running", "job": "j0", "jobs": ["j0"], "amount": 1, "until": None, "kind": kind, "name": "",
+        "limit": 1, "used": 1,
     }  # fmt: skip
     assert "at most 1" in found.text["en"] and "上限为 1" in found.text["zh"]
     studio.finish("j0")
@@ -338,7 +341,8 @@ def test_job_that_waits_for_the_end_of_maintenance_is_told_when_that_is() -> Non
     studio.submit("j0")
     found = why(studio.state, "j0")
     assert found is not None and found.reason is HoldReason.SLOT_DRAINED
-    assert found.data["blockers"][0]["until"] == SATURDAY_3 + 5_400
+    assert found.data["blockers"] == [{"rule": "slot_drained", "job": None, "amount": 1, "until": SATURDAY_3 + 5_400}]
+    assert found.text["en"].startswith("Every slot is in maintenance") and "维护" in found.text["zh"]
 
 
 @pytest.mark.parametrize("text", ["sat 3-4", "someday 03:00-04:00", "sat 25:00-26:00", "sat 03:00-04:00 slots a", ""])

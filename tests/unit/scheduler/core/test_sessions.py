@@ -56,6 +56,7 @@ def test_session_whose_part_is_cancelled_ends_as_a_whole() -> None:
     assert moves[:3] == [
         ("lecturer", JobState.FAILED), ("assistant", JobState.CANCELLED), ("companion", JobState.CANCELLED),
     ]  # fmt: skip
+    assert studio.all(MoveJob)[1].fields["error_message"] == "It was to follow lecturer, which ended as FAILED."
     assert studio.running() == ["other"]
 
 

@@ -264,6 +264,7 @@ class _Http:
         "put_roles": ("PUT", "/roles"),
         "pause_queue": ("POST", "/queue/pause"),
         "resume_queue": ("POST", "/queue/resume"),
+        "drain_slot": ("POST", "/slots/{slot}/drain"),
         "file_plan": ("PUT", "/plan"),
         "check_plan": ("POST", "/plan/check"),
         "rehearse": ("POST", "/rehearsals"),

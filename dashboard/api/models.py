@@ -96,6 +96,12 @@ class PauseQueue(Body):
     for_s: int | None = Field(default=None, ge=60, le=7 * 86_400, description="resume by itself after so many seconds")
 
 
+class DrainSlot(Body):
+    """Shall the slot take no new work?"""
+
+    is_drained: bool = True
+
+
 class JobFilters(Query):
     """Which jobs. `state`: one, several with commas, `open` or `final`."""
 

@@ -7,7 +7,7 @@ import time
 from flask import Blueprint, Response, jsonify
 
 from dashboard.api.body import read_body
-from dashboard.api.models import NoBody, PauseQueue
+from dashboard.api.models import DrainSlot, NoBody, PauseQueue
 from dashboard.api.openapi import documented
 from dashboard.auth import require
 from dashboard.context import house
@@ -49,3 +49,12 @@ def resume_queue() -> Response:
     """Start jobs again."""
     read_body(NoBody)
     return jsonify(door().resume_queue())
+
+
+@blueprint.post("/slots/<int:slot>/drain")
+@documented("queue", body=DrainSlot)
+@require("run_queue")
+def drain_slot(slot: int) -> Response:
+    """Give a slot no new work, or work again; what runs there goes on to its end. `for`: why it takes none."""
+    wish = read_body(DrainSlot)
+    return jsonify(door().drain_slot(slot, wish.is_drained))

@@ -14,7 +14,7 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `job
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (cancel, pause, resume, priority, consent, switch, queue):
+    for command in (cancel, pause, resume, priority, consent, switch, queue, drain):
         app.command(name=command.__name__)(command)
 
 
@@ -81,6 +81,24 @@ def queue(
         raise bad_usage(f"queue {wish!r} is unknown.", field="queue", hint="Use pause or resume.")
     answer = door(data).pause_queue(reason) if wish == "pause" else door(data).resume_queue()
     _answer(answer, f"queue: {wish}d", as_json)
+
+
+def drain(
+    slot: Annotated[int, typer.Argument(min=0, help="Number of the slot, as `status` shows it.")],
+    is_back: Annotated[bool, typer.Option("--back", help="Give it work again.")] = False,
+    data: DataDir = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Give a slot no new work; what runs there goes on to its end."""
+    answer = door(data).drain_slot(slot, is_drained=not is_back)
+    kept = ", ".join(cause for cause in answer["for"] if cause != "person")
+    if not answer["drained"]:
+        text = "takes work again"
+    elif is_back:
+        text = f"is given back, but takes no work yet ({kept})"
+    else:
+        text = "takes no new work"
+    _answer(answer, f"slot {slot} {text}", as_json)
 
 
 def switch(

@@ -100,7 +100,7 @@ async def resume_queue(house: House, actor: Actor, args: Arguments) -> dict[str,
 
 
 async def drain_slot(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
-    """Give a slot no new work, or work again."""
+    """Give a slot no new work, or work again. `drained` of the answer: it may be drained for another reason still."""
     slot, is_drained = args.take("slot", int), args.maybe("is_drained", bool)
     args.done()
     if not 0 <= slot < len(house.supervisor.slots):
@@ -111,7 +111,7 @@ async def drain_slot(house: House, actor: Actor, args: Arguments) -> dict[str, A
     def act(turn: Turn) -> dict[str, Any]:
         turn.apply(events.SlotDrained(at=turn.at, slot=slot, is_drained=wanted))
         turn.store.set_fact(f"slot_drained:{slot}", wanted, turn.at)
-        return {"slot": slot, "drained": wanted}
+        return {"slot": slot, "drained": turn.state.slots[slot].is_drained, "for": sorted(turn.state.slots[slot].drained_for)}
 
     return await house.ledger.do(act, actor)
 

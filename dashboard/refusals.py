@@ -7,7 +7,7 @@ English sentence itself, for what only it can tell.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -48,6 +48,16 @@ def _entry(code: str, field: str | None, problem: str) -> str | None:
         if found is not None:
             return found
     return None
+
+
+def told_remarks(warnings: Sequence[str], remarks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Sentences about what is accepted all the same, in the reader's language; `remarks` are the code and data of each."""
+    said = zip(warnings, remarks, strict=True)
+    return [told(f"remark.{one['code']}", text, **_listed(one["data"]))[0] for text, one in said]
+
+
+def _listed(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: "、".join(map(str, value)) if isinstance(value, list) else value for name, value in data.items()}
 
 
 def told_item(error: Mapping[str, Any] | None) -> dict[str, Any] | None:

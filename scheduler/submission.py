@@ -11,7 +11,7 @@ from engine.catalog import BLOCK_SECONDS, FPS, PRESETS, PROMPT_BYTES
 from engine.errors import SettingsError
 from scheduler.context_size import context_bytes
 from scheduler.errors import SchedulerError
-from scheduler.prompts import render
+from scheduler.prompts import Remark, render
 from scheduler.registry import Role
 
 # Spelling of the request → spelling of engine.config.Settings.
@@ -47,7 +47,7 @@ class Submission:
     start_in_s: float | None = None  # from submission until the time that is to be reserved
     follows: str = ""  # the job of the session whose end lets it begin
     preview: Submission | None = None  # what is made and judged before it
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Remark, ...] = ()
 
 
 def bad_request(message: str, field: str, hint: str = "", code: str = "bad_request") -> SchedulerError:
@@ -175,13 +175,13 @@ def _ahead(request: Mapping[str, Any], field: str) -> float | None:
     return float(value)
 
 
-def _settings(request: Mapping[str, Any], role: Role) -> tuple[config.Settings, tuple[str, ...]]:
-    warnings: tuple[str, ...] = ()
+def _settings(request: Mapping[str, Any], role: Role) -> tuple[config.Settings, tuple[Remark, ...]]:
+    warnings: tuple[Remark, ...] = ()
     chosen = {ours: request[theirs] for theirs, ours in _SETTINGS.items() if theirs in request}
     frames = chosen.get("infer_frames")
     if frames is not None and frames > 0 and frames % 12:
         chosen["infer_frames"] = config.round_up_infer_frames(frames)
-        warnings = (f"infer_frames {frames} was rounded up to {chosen['infer_frames']}, a multiple of 12",)
+        warnings = (Remark("frames_rounded", asked=frames, used=chosen["infer_frames"]),)
     try:
         return config.Settings.from_preset(request.get("preset", role.preset), **chosen), warnings
     except SettingsError as error:

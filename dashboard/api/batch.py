@@ -16,7 +16,7 @@ from dashboard.auth import caller, require
 from dashboard.context import house
 from dashboard.door import door
 from dashboard.errors import WebError
-from dashboard.refusals import told_item
+from dashboard.refusals import told_item, told_remarks
 from scheduler.batch_file import MAX_ITEMS, Profile, read_profiles
 from scheduler.core.job import FINAL_STATES
 
@@ -69,7 +69,7 @@ def check() -> Response:
     answer = door().check_batch([{"name": one["name"], "request": one["request"]} for one in good]) if good else {"items": []}
     found = iter(answer["items"])
     items = [{**one, **next(found)} if one["error"] is None else one for one in read]
-    items = [{**item, "error": told_item(item["error"])} for item in items]
+    items = [{**item, "error": told_item(item["error"]), **_warned(item)} for item in items]
     bad = sum(1 for item in items if item["error"])
     figures = {name: answer.get(name, 0) for name in ("seconds", "compute_s")}
     return jsonify({"items": items, "good": len(items) - bad, "bad": bad, "most": MAX_ITEMS, **figures})
@@ -121,6 +121,11 @@ def batch_public(rows: list[dict[str, Any]]) -> dict[str, Any]:
     succeeded = sum(1 for row in final if row["state"] == "SUCCEEDED")
     counts = {"succeeded": succeeded, "failed": len(final) - succeeded, "open": len(rows) - len(final)}
     return {"items": items, "total": len(rows), **counts}
+
+
+def _warned(item: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The item's warnings in the reader's language, where there are any to be had."""
+    return {"warnings": told_remarks(item["warnings"], item["remarks"])} if "remarks" in item else {}
 
 
 def _read(profile: Profile, brought: Mapping[str, str]) -> dict[str, Any]:

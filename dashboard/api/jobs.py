@@ -31,6 +31,7 @@ from dashboard.door import door
 from dashboard.errors import WebError
 from dashboard.estimates import with_estimate, with_new
 from dashboard.quality import quality_of
+from dashboard.refusals import told_remarks
 from dashboard.reviews import verdict_of
 from scheduler.core.job import JobState
 
@@ -65,7 +66,9 @@ def submit() -> tuple[Response, int]:
     if user != caller().name:
         demand("submit_for_others")
     request = {**wish.model_dump(exclude_none=True), "user": user}
-    return jsonify(with_new(door().submit(request, idempotency_key=key), waits=waits)), 202
+    answer = door().submit(request, idempotency_key=key)
+    answer["warnings"] = told_remarks(answer["warnings"], answer["remarks"])
+    return jsonify(with_new(answer, waits=waits)), 202
 
 
 @blueprint.get("/jobs")

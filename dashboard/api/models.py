@@ -248,6 +248,7 @@ class Submitted(BaseModel):
     )
     decision: dict[str, Any] | None
     warnings: list[str] = []
+    remarks: list[dict[str, Any]] = Field(default=[], description="code and data of each warning")
     preview: dict[str, Any] | None = Field(default=None, description="with preview_first: id, state and place of the preview")
     cost: dict[str, float | None] | None = Field(
         default=None, description="with preview_first: predicted preview_gpu_s and gpu_s; null where nothing was measured"

@@ -16,8 +16,10 @@ from dashboard.context import house
 from dashboard.door import door
 from dashboard.errors import WebError
 from dashboard.overview import never_with
+from dashboard.refusals import told_remarks
+from engine.catalog import PROMPT_BYTES
 from scheduler.core.role_problem import RoleProblem, sentence
-from scheduler.prompts import prompt_plan, render
+from scheduler.prompts import prompt_plan, remarks_public, render
 from scheduler.registry import Role, Variable
 
 blueprint = Blueprint("roles", __name__)
@@ -92,12 +94,15 @@ def get_role(name: str) -> Response:
 @documented("roles", body=PreviewPrompt)
 @require("see")
 def preview(name: str) -> Response:
-    """The prompt as it would be rendered with these variables; nothing is made."""
+    """The prompt as it would be rendered with these variables; nothing is made. `warnings`: what looks wrong, or is not read."""
     wish = read_body(PreviewPrompt)
     role = house().reads.store.load_role(found_role(name)["name"])
     assert role is not None, "a role that is listed has a version"
-    rendered = render(role, dict(wish.context))
-    return jsonify({"prompt": rendered.prompt, "used": dict(rendered.used), "warnings": list(rendered.warnings)})
+    model = (house().pulse.last.status.get("daemon") or {}).get("model", "")
+    rendered = render(role, dict(wish.context), read_bytes=PROMPT_BYTES.get(model))
+    remarks = remarks_public(rendered.warnings)
+    warnings = told_remarks(rendered.warnings, remarks)
+    return jsonify({"prompt": rendered.prompt, "used": dict(rendered.used), "warnings": warnings, "remarks": remarks})
 
 
 @blueprint.get("/roles/<name>/portrait")

@@ -44,7 +44,7 @@ def page() -> str:
         verdicts=VERDICTS,
         counts=store.state_counts(),
         roles=[row["name"] for row in store.roles()],
-        may_act=caller().may("change_own") or caller().may("change_any"),
+        mine={row["id"] for row in found.rows if caller().may_change(row)},
     )
 
 

@@ -14,7 +14,7 @@ from scheduler.batch_file import MAX_ITEMS, is_name
 from scheduler.canonical import canonical_json
 from scheduler.commands.arguments import Arguments
 from scheduler.commands.house import Handler, House
-from scheduler.commands.jobs import accept, fingerprint_of
+from scheduler.commands.jobs import accept, fingerprint_of, warned
 from scheduler.core.job import JobState
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
@@ -171,7 +171,7 @@ def _preview(house: House, item: Item) -> dict[str, Any]:
     return {
         **shown, "user": made.user, "prompt": made.recipe.prompt, "seconds": round(made.total_blocks * BLOCK_SECONDS, 2),
         "blocks": made.total_blocks, "width": made.width, "height": made.height, "priority": made.priority,
-        "warnings": list(made.warnings), "compute_s": _gpu_s(house, made), **cheap,
+        **warned(made), "compute_s": _gpu_s(house, made), **cheap,
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from scheduler.job_ladder import Picture, job_ladder, settings_below
 from scheduler.ledger import Turn
 from scheduler.memory_kinds import kind_at
 from scheduler.own_files import check_owned, named_in, unknown_upload, with_own_files
+from scheduler.prompts import remarks_public
 from scheduler.store import NewJob
 from scheduler.submission import Submission
 
@@ -125,7 +126,7 @@ def _with_preview(
             409, str(decision.get("reason")), f"Its preview cannot be made: {decision.get('text', {}).get('en', '')}",
             field="preview_first", hint="Submit it without a preview, or try again later.",
         )  # fmt: skip
-    return {**_answer(turn, job_id, []), "warnings": answer["warnings"]}
+    return {**_answer(turn, job_id, []), "warnings": answer["warnings"], "remarks": answer["remarks"]}
 
 
 def _enter(
@@ -159,7 +160,7 @@ def _enter(
             **_settings_below(house, turn, made, is_fixed=again_of is not None), **times,
         )
     )  # fmt: skip
-    return {**_answer(turn, job_id, actions), "warnings": list(made.warnings)}
+    return {**_answer(turn, job_id, actions), **warned(made)}
 
 
 def _times(house: House, turn: Turn, made: Submission, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +189,7 @@ def same_again(turn: Turn, earlier: dict[str, Any], key: str, fingerprint: str) 
     if earlier["request_sha256"] != fingerprint:
         raise SchedulerError(409, "key_reused", f"The idempotency key {key!r} was used for another request.",
                              field="Idempotency-Key", hint="Use a new key for a new request.")  # fmt: skip
-    return {**_answer(turn, earlier["job_id"], []), "warnings": []}
+    return {**_answer(turn, earlier["job_id"], []), "warnings": [], "remarks": []}
 
 
 def _answer(turn: Turn, job_id: str, actions: list[Action]) -> dict[str, Any]:
@@ -233,6 +234,11 @@ def _first_decision(turn: Turn, job_id: str) -> dict[str, Any] | None:
             decision: dict[str, Any] = entry["body"]["decision"]
             return decision
     return None
+
+
+def warned(made: Submission) -> dict[str, Any]:
+    """What the person should know, in an answer: `warnings`, English sentences, and `remarks`, their codes and figures."""
+    return {"warnings": list(made.warnings), "remarks": remarks_public(made.warnings)}
 
 
 def fingerprint_of(request: dict[str, Any]) -> str:

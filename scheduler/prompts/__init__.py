@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.prompts.remark import Remark, remarks_public
 from scheduler.prompts.rendering import MAX_PROMPT_CHARS, PromptError, PromptSource, Rendered, prompt_plan, render
 from scheduler.prompts.styles import STYLE_DIR, StyleBook, StyleFileError, load_style_book
 from scheduler.prompts.variables import Value, Variable
@@ -11,6 +12,7 @@ __all__ = [
     "STYLE_DIR",
     "PromptError",
     "PromptSource",
+    "Remark",
     "Rendered",
     "StyleBook",
     "StyleFileError",
@@ -18,5 +20,6 @@ __all__ = [
     "Variable",
     "load_style_book",
     "prompt_plan",
+    "remarks_public",
     "render",
 ]

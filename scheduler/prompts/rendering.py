@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from jinja2 import UndefinedError
 
 from scheduler.errors import SchedulerError
+from scheduler.prompts.remark import Remark, listed
 from scheduler.prompts.styles import StyleBook
 from scheduler.prompts.template_grammar import CheckedTemplate, TemplateError, compile_template
 from scheduler.prompts.variables import Value, ValueRefused, Variable
@@ -59,12 +60,12 @@ class PromptSource(Protocol):
 class Rendered:
     """A prompt.
 
-    `used`: every variable's value, defaults included; `warnings`: sentences for the person who wrote it.
+    `used`: every variable's value, defaults included; `warnings`: sentences for the person who wrote it, with their codes.
     """
 
     prompt: str
     used: Mapping[str, Value]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def render(
     if missing:
         known = ", ".join(sorted(plan.variables))
         raise PromptError(
-            "missing_variable", f"The prompt needs {_listed(missing)}.", field=f"context.{missing[0]}",
+            "missing_variable", f"The prompt needs {listed(missing)}.", field=f"context.{missing[0]}",
             hint=f"Give a value for each, or a default in the role. Its variables: {known}.", missing=missing,
         )  # fmt: skip
     slots = [name for name, variable in plan.variables.items() if variable.is_slot and values.get(name, "") == ""]
@@ -160,11 +161,7 @@ def _checked_context(plan: PromptPlan, role: PromptSource, context: Mapping[str,
 
 
 def _joined(plan: PromptPlan, values: Mapping[str, Value]) -> str:
-    """
-
-    He role's text and the style's text, rendered first, as values of the base: they are not read as templates
-    again.
-    """
+    """The prompt. The role's text and the style's text are rendered first and are values of the base: never read as templates."""
     try:
         role_prompt = plan.role.code.render(values).strip().rstrip(".")
         style_text = plan.style.code.render(values).strip() if plan.style else ""
@@ -182,28 +179,28 @@ def _joined(plan: PromptPlan, values: Mapping[str, Value]) -> str:
     return _STOPS.sub(r"\1", prompt)
 
 
-def _warnings(prompt: str, slots: list[str], book: StyleBook) -> Iterable[str]:
+def _warnings(prompt: str, slots: list[str], book: StyleBook) -> Iterable[Remark]:
     if slots:
-        yield f"No value for {_listed(slots)}: the model will invent it anew in every video."
+        yield Remark("unset_slots", names=slots)
     lowered = prompt.lower()
     for left, right in book.contradictions:
         if (one := _first(left, lowered)) and (other := _first(right, lowered)):
-            yield f"“{one}” and “{other}” contradict each other."
-    for words, because in book.cautions:
+            yield Remark("contradiction", one=one, other=other)
+    for words, because, chinese in book.cautions:
         if word := _first(words, lowered):
-            yield f"“{word}”: {because}."
+            yield Remark("caution", word=word, because=because, because_zh=chinese or because)
     if len(prompt) > LONG_PROMPT_CHARS:
-        yield f"The prompt has {len(prompt)} characters; the model reads about {LONG_PROMPT_CHARS}, the end may be cut."
+        yield Remark("long_prompt", characters=len(prompt), read=LONG_PROMPT_CHARS)
     if len(prompt.split()) < SHORT_PROMPT_WORDS and prompt.isascii():
-        yield "The prompt is very short: the picture will vary from video to video."
+        yield Remark("short_prompt")
 
 
-def _cut(role_text: str, read_bytes: int) -> Iterable[str]:
+def _cut(role_text: str, read_bytes: int) -> Iterable[Remark]:
     """What the role itself says should be read; base and style come after it."""
     encoded = role_text.encode()
     if len(encoded) > read_bytes:
         lost = encoded[read_bytes:].decode(errors="ignore").strip()
-        yield f"The model reads the first {read_bytes} bytes of a prompt; of the role's {len(encoded)} “{lost}” is left out."
+        yield Remark("prompt_cut", read_bytes=read_bytes, bytes=len(encoded), lost=lost)
 
 
 def _first(words: Iterable[str], lowered: str) -> str | None:
@@ -217,7 +214,3 @@ def _first(words: Iterable[str], lowered: str) -> str | None:
 @functools.lru_cache(maxsize=512)
 def _lowered(words: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((word, word.lower()) for word in words)
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -31,7 +31,7 @@ class StyleFileError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StyleBook:
-    """What a style file says. `contradictions`: pairs of word lists; `cautions`: (words, because)."""
+    """What a style file says. `contradictions`: pairs of word lists; `cautions`: (words, because, the same in Chinese or "")."""
 
     name: str
     base: str
@@ -39,7 +39,7 @@ class StyleBook:
     variables: Mapping[str, Variable] = field(default_factory=dict)
     defaults: Mapping[str, Value] = field(default_factory=dict)
     contradictions: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
-    cautions: tuple[tuple[tuple[str, ...], str], ...] = ()
+    cautions: tuple[tuple[tuple[str, ...], str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; kept inside each role's version, so that a version means the same text for ever."""
@@ -50,7 +50,7 @@ class StyleBook:
             "variables": {name: variable.to_json() for name, variable in self.variables.items()},
             "defaults": dict(self.defaults),
             "contradictions": [[list(left), list(right)] for left, right in self.contradictions],
-            "cautions": [[list(words), because] for words, because in self.cautions],
+            "cautions": [[list(words), because, *([chinese] if chinese else [])] for words, because, chinese in self.cautions],
         }
 
     @classmethod
@@ -63,7 +63,7 @@ class StyleBook:
             variables={name: Variable.from_json(name, value) for name, value in data["variables"].items()},
             defaults=dict(data["defaults"]),
             contradictions=tuple((tuple(left), tuple(right)) for left, right in data["contradictions"]),
-            cautions=tuple((tuple(words), because) for words, because in data["cautions"]),
+            cautions=tuple((tuple(words), because, "".join(chinese)) for words, because, *chinese in data["cautions"]),
         )
 
 
@@ -156,14 +156,14 @@ def _contradictions(fields: Fields) -> tuple[tuple[tuple[str, ...], tuple[str, .
     return tuple(pairs)
 
 
-def _cautions(fields: Fields) -> tuple[tuple[tuple[str, ...], str], ...]:
+def _cautions(fields: Fields) -> tuple[tuple[tuple[str, ...], str, str], ...]:
     node = fields.get("cautions")
     found = []
     for item in node.value if node is not None and isinstance(node.value, list) else []:
-        inner = Fields(item, "cautions", ("words", "because"), fields.problems)
+        inner = Fields(item, "cautions", ("words", "because", "because_zh"), fields.problems)
         words = tuple(str(word.value) for word in inner.words("words"))
         if inner.need("words", "Write words: [a, b].") and inner.need("because", "Write because: the reason."):
-            found.append((words, inner.text("because")))
+            found.append((words, inner.text("because") or "", inner.text("because_zh") or ""))
     return tuple(found)
 
 

@@ -46,6 +46,10 @@ def test_zoom_goes_through_all_charts_and_outlives_new_readings(open_page: Open)
     box = charts.first.locator(".nsewdrag").bounding_box()
     assert box is not None
     y = box["y"] + box["height"] / 2
+    latest = charts.first.evaluate("chart => chart._fullLayout.xaxis.d2p(chart.data[0].x.at(-1))")
+    for step in (30, 0):  # where there are readings: the other chart shows the same moment
+        page.mouse.move(box["x"] + latest - step, y)
+    expect(charts.nth(1).locator(".hoverlayer line.spikeline, .hoverlayer .legend").first).to_be_attached()
     page.mouse.move(box["x"] + 0.3 * box["width"], y)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.6 * box["width"], y, steps=5)

@@ -56,10 +56,13 @@ async function everywhere(change) {
   isOurs = false;
 }
 
+// Plotly tells a moment as text and takes it as a number.
+const milliseconds = (value) => (typeof value === "number" ? value : Date.parse(`${value.replace(" ", "T")}Z`));
+
 function tie(chart) {
   const isByHand = (event) => event.event?.isTrusted; // not one that another chart passed on
   chart.place.on("plotly_hover", (event) => {
-    if (isByHand(event) && event.xvals) for (const one of others(chart)) Plotly.Fx.hover(one.place, { xval: event.xvals[0] });
+    if (isByHand(event) && event.xvals) for (const one of others(chart)) Plotly.Fx.hover(one.place, { xval: milliseconds(event.xvals[0]) });
   });
   chart.place.on("plotly_unhover", (event) => {
     if (isByHand(event)) for (const one of others(chart)) Plotly.Fx.unhover(one.place);

@@ -1,5 +1,5 @@
 // Forms that send JSON to the control API; errors appear at the form, at the field that is named.
-import { has, t } from "./words.js";
+import { has, named, t } from "./words.js";
 
 const AFTER = "after-reload", PATIENCE_MS = 800;
 const csrf = document.querySelector('meta[name="csrf"]')?.content || "";
@@ -102,14 +102,16 @@ async function submit(form, presser) {
   if (isHeld && document.activeElement === document.body) button.focus({ preventScroll: true }); // a disabled button loses it
   const place = form.querySelector(".error");
   if (place) place.hidden = true;
+  for (const input of form.elements) input.removeAttribute("aria-invalid");
   if (answer.error) { hush(); delete form.dataset.key; showError(form, answer.error); return; }
   if (form.dataset.running && answer.is_running) { toast(t(form.dataset.running)); return; } // it appears by itself
   if (form.dataset.show || form.dataset.showLink) {
     const place = form.querySelector("output");
     place.textContent = form.dataset.showLink ? location.origin + answer[form.dataset.showLink] : answer[form.dataset.show];
     place.parentElement.hidden = false;
+    remark(place, answer.warnings);
   }
-  else toast(t(form.dataset.done || "js.done", answer));
+  else toast(t(form.dataset.done || "js.done", answer.tier ? { ...answer, tier: named("chart", `tier_${answer.tier}`) } : answer));
   form.dispatchEvent(new CustomEvent("sent", { bubbles: true, detail: answer }));
   if ("closes" in form.dataset) form.closest("dialog").close();
   if ("reload" in form.dataset) setTimeout(() => reload(form), 600);
@@ -118,8 +120,15 @@ async function submit(form, presser) {
 
 async function preview(form, role, context, place) {
   const answer = await send(`/roles/${encodeURIComponent(role)}/preview`, { context: withoutEmpty(context) });
-  place.textContent = answer.error ? `▲ ${answer.error.message}` : answer.prompt;
+  place.textContent = answer.error ? ["▲", answer.error.message, answer.error.hint].filter(Boolean).join(" ") : answer.prompt;
   place.classList.toggle("bad", Boolean(answer.error));
+  remark(place, answer.warnings);
+}
+
+// What looks wrong with a prompt, or is not read, below its preview.
+function remark(place, warnings) {
+  const list = place.parentElement.querySelector("[data-remarks]");
+  if (list) list.replaceChildren(...(warnings || []).map((text) => Object.assign(document.createElement("li"), { textContent: text })));
 }
 
 function startSubmitForm(form) {

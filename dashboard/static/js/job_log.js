@@ -2,7 +2,7 @@
 import { isHeld } from "./live.js";
 import { formats, named } from "./words.js";
 
-const FOLLOW_MS = 2000;
+const FOLLOW_MS = 2000, NEAR_END_PX = 30;
 
 function item(line) {
   const row = document.createElement("li");
@@ -30,9 +30,10 @@ export function startLog() {
     if (!response?.ok) return;
     const { lines, until } = await response.json();
     after = until;
+    const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
     list.append(...lines.map(item));
     place.querySelector(".empty").hidden = list.children.length > 0;
-    if (lines.length) list.lastElementChild.scrollIntoView({ block: "nearest" });
+    if (lines.length && isAtEnd) list.scrollTop = list.scrollHeight; // never the page; who reads further up stays there
   }
 
   const anew = () => { after = 0; list.replaceChildren(); read(); };

@@ -23,6 +23,8 @@ const soon = () => { frame ??= requestAnimationFrame(look); };
 
 export function startScrollers() {
   look();
+  const here = document.querySelector("nav [aria-current]"), bar = here?.parentElement; // on a telephone the navigation scrolls
+  if (bar && bar.scrollWidth > bar.clientWidth) bar.scrollLeft = here.offsetLeft - bar.offsetLeft - (bar.clientWidth - here.offsetWidth) / 2;
   addEventListener("resize", soon);
   document.addEventListener("toggle", look, true); // an unfolded part
   const main = document.querySelector("main");

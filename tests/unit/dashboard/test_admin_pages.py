@@ -60,7 +60,7 @@ def test_policy_page_tells_what_changed_and_what_was_refused(house: Web) -> None
     reads = house.house.reads
     assert policy_history.history(reads)[0]["changes"] == [("ageing_per_s", 0.05, 0.25)]
     page = client.get("/dashboard/policy?from=1&to=2").get_data(as_text=True)
-    assert "1 differ from the shipped ones" in page and page.count("<code>ageing_per_s</code>") == 4
+    assert "different from the shipped ones: 1" in page and page.count("<code>ageing_per_s</code>") == 4
     assert client.get("/dashboard/policy?from=7").status_code == 404
     with house.store.transaction():
         house.store.record("policy:refused", "policy", {"message": "line 3: no"}, READER, time.time(), outcome="failure")

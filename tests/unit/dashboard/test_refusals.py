@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from dashboard.i18n import catalogue
+from dashboard.pulse import Beat
 from dashboard.refusals import chinese
 from engine import errors as engine_errors
+from scheduler.prompts.remark import REMARKS
 from tests.unit.dashboard.web_rig import Web
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,9 +60,15 @@ def test_chinese_sentence_asks_for_no_figure_that_its_error_lacks() -> None:
         given[code].append(data)
     for key, text in chinese().items():
         code, _, problem = key.partition(".")
-        if code == "bad_field" and problem:  # the library's own bounds
+        if code == "remark" or (code == "bad_field" and problem):  # tested below; the library's own bounds
             continue
         assert any(_needs(text) <= data for data in [set(), *given[code]]), (key, _needs(text))
+
+
+def test_every_remark_is_told_in_chinese_with_the_figures_it_has() -> None:
+    told = {key.removeprefix("remark."): text for key, text in chinese().items() if key.startswith("remark.")}
+    assert set(told) == set(REMARKS)
+    assert all(_needs(text) <= _needs(REMARKS[code]) | {"because_zh"} for code, text in told.items())
 
 
 def test_error_is_told_in_the_language_that_is_asked_for(house: Web) -> None:
@@ -85,3 +93,13 @@ def test_error_is_told_in_the_language_that_is_asked_for(house: Web) -> None:
 def test_value_that_does_not_fit_is_told_with_its_bounds(house: Web, body: dict[str, str], told: str) -> None:
     answer = house.local().post("/jobs", json=body, headers={"Accept-Language": "zh"})
     assert answer.get_json()["error"]["message"] == told
+
+
+def test_preview_of_a_prompt_names_what_looks_wrong_and_what_is_not_read(house: Web) -> None:
+    client, wish = house.local(), {"context": {"topic": "a mask " + "and a story " * 20}}
+    house.house.pulse._last = Beat(1.0, {"daemon": {"model": "pocket"}})
+    english = client.post("/roles/teacher/preview", json=wish).get_json()
+    told = client.post("/roles/teacher/preview", json=wish, headers={"Accept-Language": "zh"}).get_json()
+    assert [one["code"] for one in told["remarks"]] == ["caution", "prompt_cut"]
+    assert "“mask”: the mouth must be visible" in english["warnings"][0] and "103 bytes" in english["warnings"][1]
+    assert told["warnings"][0].startswith("“mask”：嘴部须可见") and "103 字节" in told["warnings"][1]

@@ -169,7 +169,8 @@ class FakeMaker:
         return FakeScene(task, self._run, self._act)
 
     def prepare_role(self, order: protocol.PrepareRole) -> protocol.RolePrepared:
-        """Nothing has to be made, but the second time is said to be on the device."""
+        """Nothing has to be made but the scripted time passes; the second time is said to be on the device."""
+        time.sleep(self._run.script.prepare_s)
         tier = "gpu" if order.role in self._roles else "prepared"
         self._roles.add(order.role)
         return protocol.RolePrepared(order.request_id, tier, switch_ms=0.0, prepare_ms=0.0)

@@ -45,10 +45,11 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """Seconds that a block and the warm-up take, what goes wrong, and what it says of its rings (`WorkerReady.kv`)."""
+    """Seconds that a block, the warm-up and a role take, what goes wrong, and what it says of its rings (`WorkerReady.kv`)."""
 
     block_s: float = 0.05
     warm_s: float = 0.0
+    prepare_s: float = 0.0
     kv: str | None = None
     crash_at_start: int = 0  # so many processes end before they have said hello
     faults: tuple[Fault, ...] = field(default=())

@@ -118,7 +118,7 @@ class Supervisor:
                 link.judge("start_timeout", now - link.started_at, hung["start_s"])
         elif silent_s > (allowed_s := max(beat["floor_s"], beat["factor"] * link.widest_gap_s)):
             link.judge("heartbeat_lost", silent_s, allowed_s)
-        elif link.heartbeat.lease_id is not None and now - link.moved_at > (allowed_s := _step_deadline_s(link, hung)):
+        elif _is_at_work(link) and now - link.moved_at > (allowed_s := _step_deadline_s(link, hung)):
             link.judge("hung_step", now - link.moved_at, allowed_s)
 
     async def _start(self, slot: Slot) -> None:
@@ -226,6 +226,11 @@ class Supervisor:
             self._promote(slot)
         else:
             slot.standbys.remove(link)
+
+
+def _is_at_work(link: WorkerLink) -> bool:
+    """Whether it has a job, or prepares a role without one. Heartbeats come from another thread and prove nothing of this."""
+    return link.heartbeat.lease_id is not None or link.heartbeat.phase == "prepare"
 
 
 def _step_deadline_s(link: WorkerLink, rule: Rule) -> float:

@@ -1,7 +1,7 @@
 """Named points at which a test lets the worker die: by passing, or by an order that lies in a folder.
 
 `GREENROOM_CRASH_AT="after_flip:3"`: SIGKILL at the third passing of this process. `GREENROOM_CRASH_ORDERS=DIR`: a file
-`DIR/<point>` is an order (`KILL` or `STOP`, see `Order`). Whoever passes the point first takes it by renaming it to
+`DIR/<point>` is an order (`KILL`, `STOP` or a hang, see `Order`). Whoever passes the point first takes it by renaming it to
 `DIR/taken/<point>.<pid>` and gets the signal: every order happens once, whoever was started since, and leaves its trace.
 
 `inside_…` points lie in the middle of a computation: a thread strikes when about a part of its usual time has gone, and only
@@ -65,16 +65,22 @@ INSIDE = {
 
 @dataclass(frozen=True)
 class Order:
-    """What happens at a point: the signal, and for an `inside_…` point after which part of the usual time."""
+    """What happens at a point: the signal, and for an `inside_…` point after which part of the usual time.
+
+    With `hang_s` no signal: whoever passes stands still for so long, while the process's other threads go on, as when a device
+    answers no more.
+    """
 
     signal: signal.Signals = signal.SIGKILL
     part: float = 0.5
+    hang_s: float = 0.0
 
     @classmethod
     def from_text(cls, text: str) -> Order:
-        """From an order file: JSON `{"signal": "KILL" or "STOP", "part": 0…1}`; what is left out takes its default."""
+        """From an order file: JSON `{"signal": "KILL" or "STOP", "part": 0…1, "hang_s": seconds}`; all may be left out."""
         data = json.loads(text or "{}")
-        return cls(signal.Signals[f"SIG{data.get('signal', 'KILL')}"], float(data.get("part", 0.5)))
+        number = signal.Signals[f"SIG{data.get('signal', 'KILL')}"]
+        return cls(number, float(data.get("part", 0.5)), float(data.get("hang_s", 0.0)))
 
 
 class CrashPoints:
@@ -143,7 +149,10 @@ class CrashPoints:
         """Take the order (another process may have been faster) and obey."""
         if point is not self._point and not take(self._orders, point):
             return
-        os.kill(os.getpid(), order.signal)
+        if order.hang_s:
+            time.sleep(order.hang_s)
+        else:
+            os.kill(os.getpid(), order.signal)
 
     def _enter(self, inside: CrashPoint) -> None:
         self._passed[inside] += 1

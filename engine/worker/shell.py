@@ -105,12 +105,16 @@ class Shell:
                 self._work(message)
 
     def _prepare_role(self, order: protocol.PrepareRole) -> None:
+        was = self._position.read()
+        self._position.move("prepare", lease_id=was.lease_id, block=was.block)  # also without a job: it may hang like one
         try:
             answer: protocol.Message = self._maker.prepare_role(order)
         except Exception as error:  # noqa: BLE001 - nothing is swallowed: logged, and answered with RoleRefused
             failure = failure_of(error)
             _log.exception("role refused", extra={"data": {"role": order.role, "code": failure.code}})
             answer = protocol.RoleRefused(order.request_id, failure.code, failure.message, failure.hint)
+        finally:
+            self._position.move(was.phase, lease_id=was.lease_id, block=was.block, step=was.step)
         self._say(answer)
 
     def _say(self, message: protocol.Message) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.catalog import BLOCK_FRAMES
+from engine.worker.crash_points import ORDERS_VARIABLE, TAKEN, CrashPoint
 from scheduler import audit
 from tests.acceptance.studio import Studio
 
@@ -46,8 +47,12 @@ def test_job_survives_kill_9_of(kind: str, make_studio: Make, slow_script: dict[
     assert studio.stop() == 0
 
 
-def test_real_engine_makes_the_same_frames_whatever_is_killed(make_studio: Make) -> None:
-    studio = make_studio("real")
+def test_real_engine_makes_the_same_frames_whatever_is_killed_or_hangs(make_studio: Make, tmp_path: Path) -> None:
+    orders = tmp_path / "orders"
+    (orders / TAKEN).mkdir(parents=True)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "policy.yaml").write_text("faults:\n  hung_step: {floor_s: 1}\n  heartbeat_lost: {floor_s: 60}\n")
+    studio = make_studio("real", {ORDERS_VARIABLE: str(orders)})
     whole = studio.door.request_role("education-team", "teacher")["id"]
     studio.wait_for_end(whole)
     check_story(studio, whole)
@@ -55,10 +60,13 @@ def test_real_engine_makes_the_same_frames_whatever_is_killed(make_studio: Make)
         job_id = studio.door.again(whole)["id"]
         studio.wait_for_blocks(job_id, 3)
         studio.kill(kind)
+        if kind == "daemon":  # and then a step that ends no more, under a heart that beats
+            (orders / CrashPoint.BEFORE_STEP).write_text('{"hang_s": 600}')
         studio.wait_for_end(job_id)
         check_story(studio, job_id)
         assert studio.hashes(job_id) == studio.hashes(whole), f"other frames after kill -9 of the {kind}"
         assert studio.job(job_id)["resume"] in ("exact", "fresh")
+    assert [heal["state"] for heal in studio.reader.heals() if heal["fault"] == "hung_step"] == ["recovered"]
     assert studio.stop() == 0
 
 

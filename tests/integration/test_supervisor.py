@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from engine import protocol
 from scheduler.core.healing_policy import HealingPolicy
 from scheduler.spawn import ProcessList
 from scheduler.supervisor import Calls, Supervisor
@@ -15,16 +16,17 @@ from scheduler.worker_link import WorkerPlace
 class Fleet:
     """A supervisor and what it said."""
 
-    def __init__(self, home: Path, log_dir: Path) -> None:
+    def __init__(self, home: Path, log_dir: Path, healing: HealingPolicy | None = None, **env: str) -> None:
         self.ready: list[str] = []
         self.lost: list[tuple[str, str]] = []
         self.seen: list[tuple[str, float]] = []  # who gets on, and how long it may stand still
         self.failed: list[tuple[int, int, float, str, str]] = []  # slot, failures, wait, cause, last words
         place = WorkerPlace(
-            program="engine.fake", vault_socket=home / "none.sock", model_dir=home, log_dir=log_dir, threads=1, heartbeat_s=0.1
-        )
+            program="engine.fake", vault_socket=home / "none.sock", model_dir=home, log_dir=log_dir, threads=1, heartbeat_s=0.1,
+            env=env,
+        )  # fmt: skip
         self.supervisor = Supervisor(
-            place, ProcessList(home), slots=1, standbys=1, healing=HealingPolicy, boot_number=1,
+            place, ProcessList(home), slots=1, standbys=1, healing=lambda: healing or HealingPolicy(), boot_number=1,
             calls=Calls(
                 on_ready=lambda slot, worker_id: self.ready.append(worker_id),
                 on_lost=lambda link, cause: self.lost.append((link.worker_id, cause)),
@@ -79,6 +81,23 @@ def test_killed_worker_is_said_to_be_killed_and_a_dying_standby_does_not_take_it
         await fleet.keep_until(lambda: len(fleet.ready) == 2)
         assert fleet.lost == [(active.worker_id, "killed")]
         assert fleet.ready[1] not in (active.worker_id, standby.worker_id)
+        await fleet.supervisor.stop()
+
+    asyncio.run(scene())
+
+
+def test_role_that_hangs_while_no_job_is_there_costs_the_worker_its_place_though_its_heart_beats(tmp_path: Path) -> None:
+    (tmp_path / "script.json").write_text('{"prepare_s": 600}')
+    healing = HealingPolicy.from_mapping({"hung_step": {"long_s": 1}, "heartbeat_lost": {"floor_s": 60}})
+
+    async def scene() -> None:
+        fleet = Fleet(tmp_path, tmp_path, healing, GREENROOM_FAKE_SCRIPT=str(tmp_path / "script.json"))
+        await fleet.keep_until(lambda: fleet.slot.active is not None)
+        active = fleet.slot.active
+        assert active is not None
+        active.send(protocol.PrepareRole("r1", "teacher", "a prompt", "none.png", {}))
+        await fleet.keep_until(lambda: len(fleet.ready) == 2)
+        assert fleet.lost == [(active.worker_id, "hung_step")]
         await fleet.supervisor.stop()
 
     asyncio.run(scene())

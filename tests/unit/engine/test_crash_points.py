@@ -65,6 +65,12 @@ def test_stopped_process_goes_on_where_it_stood(orders: Path) -> None:
         child.wait()
 
 
+def test_a_hang_holds_up_whoever_passes_and_nobody_else(orders: Path) -> None:
+    (orders / "before_step").write_text('{"hang_s": 600}')
+    others = "import threading; threading.Timer(0.2, os._exit, (7,)).start(); "
+    assert end_of(others + "points.pass_by(CrashPoint.BEFORE_STEP); os._exit(0)", orders) == 7
+
+
 def test_points_without_orders_cost_nothing_and_do_nothing() -> None:
     points = CrashPoints()
     began = time.perf_counter()

@@ -61,8 +61,8 @@ class Load:
         for field, allowed in (
             ("text_encoder", PLACES),
             ("speech_encoder", PLACES),
+            ("precision", PRECISIONS),  # before kv, which follows it where nobody said another
             ("kv", KV_FORMS),
-            ("precision", PRECISIONS),
         ):
             if getattr(self, field) not in allowed:
                 hint = f"Use {', '.join(allowed)}."

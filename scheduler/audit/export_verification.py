@@ -35,6 +35,8 @@ def verify_export(path: Path) -> Verdict:
                 entry = _checked_entry(doc, line)
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
                 reason = f"line {number} of the export is not a true row ({error})"
+                if number == 1:
+                    reason += "; only an export in the format jsonl can be checked"
                 return broken_row(ChainResult(rows, link, link.seq + 1, reason))
             if unlinked is None and (entry["seq"] != link.seq + 1 or entry["prev"] != link.hash.hex()):
                 unlinked = link.seq + 1

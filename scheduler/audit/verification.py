@@ -17,6 +17,7 @@ from scheduler.errors import SchedulerError
 
 SELECT_CHAIN = f"SELECT seq, prev, hash, {chained_bytes_sql()} FROM audit WHERE seq >= ? ORDER BY seq"
 SELECT_HASH = "SELECT hash FROM audit WHERE seq = ?"
+SELECT_LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM audit"
 SELECT_COUNT_BELOW = "SELECT count(*) FROM audit WHERE seq < 1"
 
 
@@ -26,7 +27,7 @@ def verify(data_dir: Path, from_seq: int | None = None, export: Path | None = No
     An export is also compared with the database where there is one: its last row must be the database's row of that
     number. Never writes. A daemon may run meanwhile: the head is read before the database, so the database is never
     found behind it. Raises SchedulerError `no_store` when there is no database, `bad_from_seq` when `from_seq` is
-    below 1.
+    below 1 or beyond the end.
     """
     if export is not None:
         return _compare_with_database(data_dir, verify_export(export))
@@ -58,11 +59,21 @@ def verify_connection(connection: sqlite3.Connection, from_seq: int) -> ChainRes
 
 
 def _verdict(connection: sqlite3.Connection, head: Head | None, from_seq: int) -> Verdict:
+    _refuse_beyond_end(connection, head, from_seq)
     result = verify_connection(connection, from_seq)
     is_broken = result.broken_seq is not None
     verdict = broken_row(result) if is_broken else compare_with_head(connection, result, head)
     warnings = tuple(f"The guard {name} is missing from the database." for name in missing_guards(connection))
     return dataclasses.replace(verdict, warnings=warnings, head_seq=head.link.seq if head else None)
+
+
+def _refuse_beyond_end(connection: sqlite3.Connection, head: Head | None, from_seq: int) -> None:
+    """Raise where `from_seq` follows neither a row nor what the head says there was: a slip of the asker, no damage."""
+    if from_seq == 1 or head is None:
+        return
+    last = max(connection.execute(SELECT_LAST_SEQ).fetchone()[0], head.link.seq)
+    if from_seq > last + 1:
+        raise SchedulerError(422, "bad_from_seq", f"The log ends at row {last}.", field="from_seq")
 
 
 def _follow(connection: sqlite3.Connection, from_seq: int) -> ChainResult:

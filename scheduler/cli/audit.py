@@ -32,6 +32,8 @@ def tail(
     """Show the last rows, oldest first; with --json one object per line."""
     with facts(data) as reader:
         rows = reader.audit(object=of, limit=count)[::-1]
+        if of is not None and not rows:
+            note(f"No row is about {of!r} so far. Objects are written as kind:name, such as job:j0123.")
         seen = rows[-1]["seq"] if rows else reader.last_seq()
         while True:
             for row in rows:

@@ -21,7 +21,8 @@ def show_plan(plan: Plan, rungs: tuple[Plan, ...], size: str, portrait: str) -> 
     say(
         f"{load.shape.name}, {load.width}x{load.height}, {load.steps} steps, {load.infer_frames} frames per clip, {settings}"
     )
-    rows = [_row(part) for part in plan.parts if part.gpu_bytes or part.host_bytes]
+    places = dict.fromkeys(_PLACES, "memory") if load.is_wide else _PLACES
+    rows = [_row(part, places) for part in plan.parts if part.gpu_bytes or part.host_bytes]
     peak = ("peak", "", gib(plan.peak_bytes), gib(plan.host_bytes))
     here = "memory GiB" if load.is_wide else "GPU GiB"
     print_table(("part", "place", here, "host GiB"), [*rows, peak])
@@ -68,8 +69,8 @@ def _figures(plan: Plan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(part: Part) -> tuple[str, ...]:
-    return (PART_WORDS[part.name]["en"], _PLACES[part.place], gib(part.gpu_bytes), gib(part.host_bytes))
+def _row(part: Part, places: dict[str, str]) -> tuple[str, ...]:
+    return (PART_WORDS[part.name]["en"], places[part.place], gib(part.gpu_bytes), gib(part.host_bytes))
 
 
 def _rung_row(plan: Plan) -> tuple[str, ...]:

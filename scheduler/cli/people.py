@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from scheduler.cli.output import AsJson, print_json, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, door, facts
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts
 from scheduler.errors import SchedulerError
 from scheduler.reach import DEFAULT_URL, announced_url
 
@@ -41,9 +41,9 @@ def login_link(
     as_json: AsJson = False,
 ) -> None:
     """Print a link that signs a person in once."""
-    known = _as_known(data, user)
+    where, known = _where(base, data), _as_known(data, user)
     answer = door(data).create_login_link(user, group or known["group"], known["team"] if team is None else team)
-    link = (base or announced_url(data) or DEFAULT_URL).rstrip("/") + str(answer["path"])
+    link = where + str(answer["path"])
     if as_json:
         print_json({**answer, "link": link})
         return
@@ -60,12 +60,20 @@ def password_reset(
     as_json: AsJson = False,
 ) -> None:
     """Take a person's password away, sign them out everywhere, and print a link that signs them in once."""
+    where = _where(base, data)
     answer = door(data).reset_password(user)
-    link = (base or announced_url(data) or DEFAULT_URL).rstrip("/") + str(answer["path"])
+    link = where + str(answer["path"])
     if as_json:
         print_json({**answer, "link": link})
         return
     say(link)
+
+
+def _where(base: str | None, data: Path) -> str:
+    """What a link begins with. Checked before a link is made: one that leads nowhere is still a key."""
+    if base is not None and not base.startswith(("http://", "https://")):
+        raise bad_usage(f"{base!r} is no address.", field="base", hint="For example: https://greenroom.example.org")
+    return (base or announced_url(data) or DEFAULT_URL).rstrip("/")
 
 
 def _as_known(data: Path, user: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from scheduler.cli.checks import as_report, ask_daemon, current_time, house_checks
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, door, facts
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts
 from scheduler.core.policy import Policy
 from scheduler.errors import SchedulerError
 from scheduler.plan.check import OK, UNKNOWN, checked
@@ -207,6 +208,7 @@ def show_filed(
 ) -> None:
     """Print the plan that is filed for a day, as it was written."""
     wanted = day or Calendar.of(DayPlan(entries=()), current_time(), studio_zone()).day.isoformat()
+    _must_be_day(wanted)
     with facts(data) as reader:
         row = reader.filed_plan(wanted)
         known = [plan["day"] for plan in reader.filed_plans(10)]
@@ -217,6 +219,13 @@ def show_filed(
         print_json(row)
         return
     say(row["text"].rstrip())
+
+
+def _must_be_day(text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise bad_usage(f"{text!r} is no day.", field="day", hint="Write it like 2026-11-23.") from error
 
 
 @app.command(name="checks")

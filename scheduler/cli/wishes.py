@@ -61,11 +61,13 @@ def priority(
 
 def consent(
     job: JobId,
-    is_agreed: Annotated[bool, typer.Option("--agree/--refuse", help="The answer.", show_default=False)],
+    is_agreed: Annotated[bool | None, typer.Option("--agree/--refuse", help="The answer.", show_default=False)] = None,
     data: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
     """Answer a job that asks whether it may be made at a lower rung."""
+    if is_agreed is None:
+        raise bad_usage("An answer is missing.", field="consent", hint="Say --agree or --refuse.")
     answer = door(data).consent(job, is_agreed)
     _answer(answer, _job_text(job, answer, "agreed" if is_agreed else "refused"), as_json)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from engine import generate
-from engine.errors import WeightsError
+from engine.errors import EngineError, WeightsError
 from engine.media.probe import probe_adapter
 from engine.model.lora import merge
 from engine.model.manifest import Manifest
@@ -26,7 +26,7 @@ from engine.training.curves import draw_curves
 from engine.training.export import gather, ship, ship_adapters
 from engine.training.loop import Stage, train
 from engine.training.network import encode_text, prefill
-from engine.training.parts import encode_tokens, load_parts, new_transformer, prompt_tokens
+from engine.training.parts import encode_tokens, load_parts, new_transformer, prompt_tokens, save_parts
 from engine.training.recording import Tensors
 from engine.training.size import Scale
 from engine.training.stage_transformer import Student
@@ -194,6 +194,10 @@ def test_train_lora_writes_an_adapter_that_fits_its_base(tmp_path: Path, capsys:
     adapter = load_file(tmp_path / "role" / "adapter.safetensors")
     assert (tmp_path / "role" / "adapter.safetensors").stat().st_size < 1_000_000
     assert lora.settings_of(tmp_path / "role" / "adapter.safetensors")["alpha"] == "2.0"
+    as_any_file = (tmp_path / "role" / "adapter.json").stat().st_mode
+    assert (tmp_path / "role" / "adapter.safetensors").stat().st_mode == as_any_file  # the studio may be another user
+    in_the_way = [*words[:4], "--output_dir", str(base / "model.json"), "--device", "cpu", "--steps", "1"]
+    assert lora.main(in_the_way) == 1 and "Name another --output_dir" in capsys.readouterr().err
     changed = merge(load_tensors(base / "transformer.safetensors"), adapter, alpha=2.0)
     assert any(not torch.equal(value, load_tensors(base / "transformer.safetensors")[name]) for name, value in changed.items())
 
@@ -221,6 +225,25 @@ def test_train_lora_refuses_what_does_not_fit_before_it_starts(tmp_path: Path, c
     words = ["--base_model", str(base), "--dataset", str(clip.parent), "--output_dir", str(tmp_path / "role"), "--device", "cpu"]
     assert lora.main([*words, "--blocks", "100000"]) == 3
     assert "fewer --blocks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", ["--learning_rate nan", "--minutes -1", "--alpha 0", "--rank 129", "--steps 0", "--no_such_flag 1", "--rank x"]
+)
+def test_train_lora_ends_with_64_where_a_flag_is_wrong(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--base_model", "base", "--dataset", "footage", "--output_dir", "role", *wrong.split()]
+    with pytest.raises(SystemExit) as ended:
+        lora.main(words)
+    assert ended.value.code == 64 and wrong.split()[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("up", "why"), [(float("nan"), "numbers that are none"), (0.0, "learnt nothing")])
+def test_an_adapter_that_no_role_could_use_is_not_left_behind(tmp_path: Path, up: float, why: str) -> None:
+    pair = {"a.lora_A.weight": torch.ones(1, 2), "a.lora_B.weight": torch.full((2, 1), up)}
+    save_parts(tmp_path / "adapter.safetensors", pair, {})
+    with pytest.raises(EngineError, match=why):
+        lora._finish(tmp_path, "0" * 64, 1, 0.5)
+    assert not list(tmp_path.iterdir())
 
 
 def test_curves_survive_numbers_that_are_none() -> None:

@@ -35,6 +35,8 @@ def cli(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str
         ["batch", "no_such_folder"],
         ["jobs", "--limit", "0"],
         ["queue", "stop"],
+        ["consent", "j1"],
+        ["login-link", "--base", "ftp:x"],
         ["serve", "--engine", "steam"],
         ["serve", "--port", "70000"],
         ["serve", "--model", "no-such-model"],

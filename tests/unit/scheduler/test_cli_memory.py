@@ -130,6 +130,7 @@ def test_infer_frames_are_rounded_up_and_said_so() -> None:
         (("--memory-gib", "nan"), "22.15"),
         (("--gpus", "0"), "at least 1"),
         (("--kv", "fp4"), "bf16, fp8"),
+        (("--precision", "int8"), "precision is 'int8'"),
         (("--text-encoder", "moon"), "gpu, host, none"),
         (("--figure", "products_tflops=1"), "--device"),
         (("--figure", "products_tflops=fast", "--device", "4090"), "For example: 300"),

@@ -107,6 +107,7 @@ def test_plan_filed_for_today_is_part_of_every_validate(data: Path) -> None:
     assert (done.exit_code, "there is no role nobody" in done.output) == (11, True)
     assert run("plan", "show", "--data", data).output == text
     assert run("plan", "show", "2001-01-01", "--data", data).exit_code == 64
+    assert "is no day" in run("plan", "show", "yesterday", "--data", data).stderr
 
 
 def test_mistakes_in_a_plan_are_file_and_line_and_nothing_is_checked(data: Path) -> None:

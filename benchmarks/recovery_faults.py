@@ -26,6 +26,7 @@ from typing import Any
 from benchmarks.recovery_house import HurtHouse, hurt_house, seconds_of, strike
 from benchmarks.recovery_store import fill_store
 from engine.catalog import BLOCK_SECONDS
+from engine.worker.crash_points import CrashPoint
 from scheduler.chaos.census import living
 from scheduler.chaos.house import until
 from scheduler.chaos.points import Kind
@@ -81,6 +82,19 @@ def hung_worker(options: Options) -> dict[str, Any]:
     with _house(options, standbys=0) as cold:
         cold_times = _interrupt(cold, few, _freeze_worker)
     return result("worker_hung_to_job_resumed", 1.2 + deadline_s, times, {"no_standby": cold_times}, deadline_s=deadline_s)
+
+
+def hung_step(options: Options) -> dict[str, Any]:
+    """A step that ends no more, under a heart that beats → seen, replaced, the job goes on. The goal counts from the deadline,
+    which is three times the learnt block, at least what the policy says."""
+    few = max(3, options.kills // 4)
+    with _house(options) as hurt:
+        times = _interrupt(hurt, options.kills, _hang_step)
+        rows = [entry["body"] for entry in hurt.reader.story("slot:0") if entry["action"] == "fault:detected"]
+        deadline_s = max(body["deadline_s"] for body in rows if body["fault"] == Fault.HUNG_STEP)
+    with _house(options, standbys=0) as cold:
+        cold_times = _interrupt(cold, few, _hang_step)
+    return result("step_hung_to_job_resumed", 1.2 + deadline_s, times, {"no_standby": cold_times}, deadline_s=deadline_s)
 
 
 def out_of_memory(options: Options) -> dict[str, Any]:
@@ -213,6 +227,14 @@ def _freeze_worker(hurt: HurtHouse) -> float:
     return strike(hurt.active(), signal.SIGSTOP)
 
 
+def _hang_step(hurt: HurtHouse) -> float:
+    """The next step stands still; the moment at which it does."""
+    order = hurt.house.orders / CrashPoint.BEFORE_STEP
+    order.write_text('{"hang_s": 600}', encoding="utf-8")
+    until(lambda: not order.exists(), "a step that hangs", 20, 0.002)
+    return time.time()
+
+
 def _kill_everything(hurt: HurtHouse) -> float:
     """The launcher and all below it; somebody starts it again at once."""
     assert hurt.house.launcher is not None
@@ -250,8 +272,8 @@ def _block_times(hurt: HurtHouse, job_id: str) -> list[float]:
 
 
 MEASURES: dict[str, Callable[[Options], dict[str, Any]]] = {
-    "killed_worker": killed_worker, "hung_worker": hung_worker, "out_of_memory": out_of_memory,
-    "stutter": stutter, "killed_daemon": killed_daemon, "urgent_job": urgent_job,
+    "killed_worker": killed_worker, "hung_worker": hung_worker, "hung_step": hung_step,
+    "out_of_memory": out_of_memory, "stutter": stutter, "killed_daemon": killed_daemon, "urgent_job": urgent_job,
 }  # fmt: skip
 
 

@@ -91,6 +91,10 @@ class Scheduler(IntakeWishes, ReviewWishes, PasswordWishes):
         """Submit a job that repeats another's recipe exactly."""
         return self._call("again", job_id=job_id)
 
+    def renew_preview(self, job_id: str) -> dict[str, Any]:
+        """Make the preview of a waiting job again, where the first failed or was cancelled: another job, named as `preview`."""
+        return self._call("renew_preview", job_id=job_id)
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         """End a job; a running one stops at its next block."""
         return self._call("cancel_job", job_id=job_id)

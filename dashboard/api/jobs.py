@@ -208,3 +208,12 @@ def again(job_id: str) -> tuple[Response, int]:
     """Submit a job that repeats this one's recipe exactly."""
     read_body(NoBody)
     return jsonify(door().again(changeable_job(job_id)["id"])), 202
+
+
+@blueprint.post("/jobs/<job_id>/preview")
+@documented("jobs", body=NoBody, gives=AnyObject, status=202)
+@require("submit")
+def renew_preview(job_id: str) -> tuple[Response, int]:
+    """Make the preview of this waiting job again, where the first failed or was cancelled; `preview` is the new one."""
+    read_body(NoBody)
+    return jsonify(door().renew_preview(changeable_job(job_id)["id"])), 202

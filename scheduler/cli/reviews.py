@@ -1,4 +1,4 @@
-"""`note`, `approve`, `reject`: what one has to say about a video."""
+"""`note`, `approve`, `reject`: what one has to say about a video; and a preview made again."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from scheduler.core.job import JobState
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (note, approve, reject):
-        app.command(name=command.__name__)(command)
+    for command in (note, approve, reject, preview_again):
+        app.command(name=command.__name__.replace("_", "-"))(command)
 
 
 def note(
@@ -58,6 +58,15 @@ def reject(
 ) -> None:
     """Reject a finished video; whoever ordered it reads the reason. Jobs that wait for this preview are cancelled."""
     _judge(data, job, "rejected", reason, as_json)
+
+
+def preview_again(job: JobId, data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Make the preview of a waiting job again, where the first failed or was cancelled; the job then waits for the new one."""
+    answer = door(data).renew_preview(job)
+    if as_json:
+        print_json(answer)
+    else:
+        say(f"{job} waits for its preview {answer['preview']['id']}  {answer['preview']['state']}")
 
 
 def _judge(data: Path, job: str, verdict: str, reason: str, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from scheduler.commands.jobs import JOB_COMMANDS
 from scheduler.commands.passwords import PASSWORD_COMMANDS
 from scheduler.commands.people import PEOPLE_COMMANDS
 from scheduler.commands.plans import PLAN_COMMANDS
+from scheduler.commands.previews import PREVIEW_COMMANDS
 from scheduler.commands.queue import QUEUE_COMMANDS
 from scheduler.commands.reviews import REVIEW_COMMANDS
 from scheduler.commands.roles import ROLE_COMMANDS
@@ -21,7 +22,7 @@ from scheduler.errors import SchedulerError
 
 COMMANDS = {
     **JOB_COMMANDS, **ROLE_COMMANDS, **QUEUE_COMMANDS, **PEOPLE_COMMANDS, **PLAN_COMMANDS, **FORECAST_COMMANDS,
-    **REVIEW_COMMANDS, **PASSWORD_COMMANDS,
+    **REVIEW_COMMANDS, **PREVIEW_COMMANDS, **PASSWORD_COMMANDS,
     **UPLOAD_COMMANDS, **BATCH_COMMANDS,
 }  # fmt: skip
 

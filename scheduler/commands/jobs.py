@@ -62,7 +62,14 @@ async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
     args.done()
     row = house.ledger.store.job(job_id)
     if row is None:
-        raise _unknown_job(job_id)
+        raise unknown_job(job_id)
+    made = repeated(house, row)
+    return await house.ledger.do(lambda turn: accept(house, turn, made, None, "", again_of=job_id), actor)
+
+
+def repeated(house: House, row: Mapping[str, Any]) -> Submission:
+    """The submission of a job that was made before, as it was. SchedulerError 409 where something of its recipe is gone."""
+    job_id = row["id"]
     recipe = Recipe.from_json(json.loads(row["recipe"]))
     here = house.weights_sha256()
     if here and recipe.weights_sha256 and here != recipe.weights_sha256:
@@ -78,12 +85,11 @@ async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
         raise SchedulerError(409, "never_started", f"{job_id} was never started, so there is nothing to make again.",
                              hint="Wait until it has finished.")  # fmt: skip
     _check_files(house, recipe, job_id)
-    made = Submission(
+    return Submission(
         user=row["user"], role=role, priority=row["priority"], degrade="never", total_blocks=row["total_blocks"],
         context_bytes=context_bytes(recipe.model, width, height, settings, house.kv()),
         width=width, height=height, recipe=recipe,
     )  # fmt: skip
-    return await house.ledger.do(lambda turn: accept(house, turn, made, None, "", again_of=job_id), actor)
 
 
 def _check_files(house: House, recipe: Recipe, job_id: str) -> None:
@@ -252,7 +258,8 @@ def check_key(key: str | None) -> None:
         raise SchedulerError(422, "bad_request", f"An idempotency key has 1 to {MAX_KEY} characters.", field="Idempotency-Key")
 
 
-def _unknown_job(job_id: str) -> SchedulerError:
+def unknown_job(job_id: str) -> SchedulerError:
+    """404 that says how to find jobs."""
     return SchedulerError(404, "unknown_job", f"There is no job {job_id!r}.", field="id", hint="See: role_scheduler jobs.")
 
 
@@ -266,7 +273,7 @@ def _wish(make: Any) -> Handler:
 
         def act(turn: Turn) -> dict[str, Any]:
             if turn.store.job(job_id) is None:
-                raise _unknown_job(job_id)
+                raise unknown_job(job_id)
             return _answer(turn, job_id, turn.apply(event(turn.at)))
 
         return await house.ledger.do(act, actor)

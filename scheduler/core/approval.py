@@ -1,8 +1,10 @@
 """Expensive runs that wait for a word on their preview: approved they stand in line, rejected they end.
 
 A run is held as `approval` from its submission. When its preview ends, the run's row says how (`preview_end`); nobody can judge
-before. A preview that failed or was cancelled leaves the run held: whoever may judge can let it go on without one, or it is
-cancelled. The run counts as waiting for a slot only from `approved_at` on, in what is promised of waits; its rank ages as always.
+before. A preview that failed or was cancelled leaves the run held: it is made once more, as another job; or whoever may judge
+lets the run go on without one; or the run is cancelled.
+
+The run counts as waiting for a slot only from `approved_at` on, in what is promised of waits; its rank ages as always.
 """
 
 from __future__ import annotations
@@ -42,6 +44,24 @@ def judge(state: State, event: events.PreviewJudged, turn: Turn) -> bool:
         fields["hold"] = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT, ended=HoldReason.APPROVAL)
     state.move(turn, job, JobState.QUEUED, Tag.JOB_APPROVED, fields, body)
     return job.id in state.line
+
+
+def renew(state: State, event: events.PreviewRenewed, turn: Turn) -> bool:
+    """Let a run whose preview came to nothing wait for another one."""
+    job = state.jobs.get(event.job_id)
+    if job is None or not job.is_unapproved:
+        text = f"Job {event.job_id} waits for no approval."
+        turn.refuse("nothing_to_approve", text, story=state.story(event.job_id))
+        return False
+    if job.preview_end in ("", JobState.SUCCEEDED):
+        how = "is there to be judged" if job.preview_end else "is still being made"
+        text = f"Job {job.id} needs no other preview: {job.preview} {how}."
+        turn.refuse("preview_stands", text, "Approve or reject it once it is done.", state.story(job.id))
+        return False
+    body = {"preview": event.preview, "instead_of": job.preview}
+    state.move(turn, job, JobState.QUEUED, Tag.PREVIEW_RENEWED, {"preview": event.preview, "preview_end": ""}, body)
+    state.previews.setdefault(event.preview, []).append(job.id)
+    return False
 
 
 def code_of(job: Job) -> str:

@@ -90,6 +90,14 @@ class PreviewJudged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewRenewed(Event):
+    """A preview that came to nothing is made once more, as another job, which was submitted just now."""
+
+    job_id: str  # the job that waits, not the preview
+    preview: str  # the job that takes the place of the old preview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePaused(Event):
     """Start nothing new; what runs goes on. `until`: when it ends by itself; the core only says so in the log."""
 

@@ -23,6 +23,7 @@ HANDLERS: dict[type[events.Event], Handler] = {
     events.PriorityChanged: wishes.reprioritise,
     events.ConsentAnswered: wishes.consent,
     events.PreviewJudged: approval.judge,
+    events.PreviewRenewed: approval.renew,
     events.QueuePaused: wishes.pause_queue,
     events.QueueResumed: wishes.resume_queue,
     events.RoleChanged: wishes.change_role,

@@ -163,12 +163,12 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "其预览 {preview} 已完成；等待有人批准或拒绝。",
     },
     "approval_failed": {
-        "en": "Its preview {preview} failed. Approve this job to make it without a preview, or cancel it.",
-        "zh": "其预览 {preview} 失败。可批准本任务以跳过预览直接制作，或取消本任务。",
+        "en": "Its preview {preview} failed. Make the preview again, approve this job to make it without one, or cancel it.",
+        "zh": "其预览 {preview} 失败。可重新制作预览，批准本任务以跳过预览直接制作，或取消本任务。",
     },
     "approval_cancelled": {
-        "en": "Its preview {preview} was cancelled. Approve this job to make it without a preview, or cancel it.",
-        "zh": "其预览 {preview} 已被取消。可批准本任务以跳过预览直接制作，或取消本任务。",
+        "en": "Its preview {preview} was cancelled. Make the preview again, approve this job to go on without one, or cancel it.",
+        "zh": "其预览 {preview} 已被取消。可重新制作预览，批准本任务以跳过预览直接制作，或取消本任务。",
     },
     "unknown_predecessor": {
         "en": "{follows} is no open job, so nothing can follow it. What would fit: a job that waits or runs.",

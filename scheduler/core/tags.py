@@ -24,6 +24,7 @@ class Tag(StrEnum):
     JOB_CONSENTED = "job:consented"
     JOB_APPROVED = "job:approved"
     PREVIEW_ENDED = "preview:ended"
+    PREVIEW_RENEWED = "preview:renewed"
     JOB_CANCEL_REQUESTED = "job:cancel-requested"
     JOB_CANCELLED = "job:cancelled"
     JOB_SUCCEEDED = "job:succeeded"

@@ -384,3 +384,18 @@ def test_expensive_video_waits_for_the_approval_of_its_preview(studio: Studio) -
     ended = anna.get(f"/jobs/{rejected['id']}").json
     assert (ended["state"], ended["error_code"]) == ("CANCELLED", "preview_rejected")
     assert ended["waits_for"]["verdict"]["reason"] == "too dark"
+    studio.door.pause_queue("so that the preview does not begin")
+    held = anna.post("/jobs", wish).json
+    waiting, gone = held["id"], held["preview"]["id"]
+    assert anna.post(f"/jobs/{waiting}/preview").json["error"]["code"] == "preview_stands"
+    assert studio.reader.runs_of_preview(gone)[0]["id"] == waiting, "a refused wish leaves nothing behind"
+    anna.post(f"/jobs/{gone}/cancel")
+    assert dora.post(f"/jobs/{waiting}/preview").status == 403, "whoever may change the video may ask"
+    second = anna.post(f"/jobs/{waiting}/preview").json["preview"]["id"]
+    studio.door.resume_queue()
+    studio.wait_for_end(second)
+    assert anna.get(f"/jobs/{waiting}").json["waits_for"]["id"] == second
+    recipes = [{**json.loads(studio.job(one)["recipe"]), "made_with": None} for one in (gone, second)]
+    assert recipes[0] == recipes[1], "the same words, portrait, voice and seed"
+    assert dora.post(f"/jobs/{waiting}/verdict", {"verdict": "approved"}).json["job_id"] == second
+    studio.wait_for_end(waiting)

@@ -10,7 +10,7 @@ MOVABLE_COLUMNS = frozenset({
     "started_at", "finished_at", "resume", "width", "height", "frames", "video_path", "video_sha256",
     "video_bytes", "recipe",
     "error_code", "error_message", "error_hint", "rungs", "offer", "offered_at", "leased_at",
-    "preview_end", "approved_at",
+    "preview", "preview_end", "approved_at",
 })  # fmt: skip
 # What a report adds beside a move: shown to people, decided on by nobody.
 NOTE_COLUMNS = frozenset({

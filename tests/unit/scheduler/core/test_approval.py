@@ -25,6 +25,10 @@ def judge(studio: Studio, job_id: str = "main", *, is_approved: bool = True) -> 
     studio.feed(events.PreviewJudged(at=studio.at, job_id=job_id, is_approved=is_approved))
 
 
+def renew(studio: Studio, preview: str) -> None:
+    studio.feed(events.PreviewRenewed(at=studio.at, job_id="main", preview=preview))
+
+
 def test_expensive_job_is_held_while_its_preview_runs_and_says_for_what_it_waits() -> None:
     studio = previewed()
     assert studio.running() == ["cheap"] and studio.job("main").hold is HoldReason.APPROVAL
@@ -67,9 +71,30 @@ def test_preview_that_comes_to_nothing_leaves_the_job_held_with_the_way_out(end:
         studio.feed(events.QueueResumed(at=studio.at))
     told = why(studio.state, "main")
     assert studio.job("main").hold is HoldReason.APPROVAL and told is not None
-    assert words in told.text["en"] and "Approve this job" in told.text["en"] and "批准" in told.text["zh"]
+    assert words in told.text["en"] and "approve this job" in told.text["en"] and "Make the preview again" in told.text["en"] and "批准" in told.text["zh"]
     judge(studio)
     assert studio.running() == ["main"]
+
+
+def test_preview_that_came_to_nothing_is_made_again_and_its_approval_lets_the_job_go_on() -> None:
+    studio = previewed()
+    renew(studio, "second")
+    assert studio.only(Refuse).code == "preview_stands", "it is still being made"
+    studio.fail("cheap", can_retry=False)
+    studio.submit("second", total_blocks=4)
+    renew(studio, "second")
+    assert studio.only(MoveJob).body["instead_of"] == "cheap" and studio.running() == ["second"]
+    told = why(studio.state, "main")
+    assert told is not None and "second is being made" in told.text["en"]
+    judge(studio)
+    assert studio.only(Refuse).code == "preview_not_ready"
+    studio.finish("second")
+    renew(studio, "third")
+    assert studio.only(Refuse).code == "preview_stands", "it waits for a word"
+    judge(studio)
+    assert studio.running() == ["main"] and studio.job("main").preview == "second"
+    renew(studio, "third")
+    assert studio.only(Refuse).code == "nothing_to_approve"
 
 
 def test_nobody_judges_a_preview_that_is_being_made_or_a_job_that_waits_for_none() -> None:

@@ -170,6 +170,10 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "Its preview {preview} was cancelled. Make the preview again, approve this job to go on without one, or cancel it.",
         "zh": "其预览 {preview} 已被取消。可重新制作预览，批准本任务以跳过预览直接制作，或取消本任务。",
     },
+    "approval_would": {  # of a video that nobody has submitted yet
+        "en": "A preview would be made first; this video starts when somebody has approved it.",
+        "zh": "会先制作预览；预览获批准后才开始制作该视频。",
+    },
     "unknown_predecessor": {
         "en": "{follows} is no open job, so nothing can follow it. What would fit: a job that waits or runs.",
         "zh": "{follows} 不是未完成的任务，无法接续。可用：排队或运行中的任务。",

@@ -17,7 +17,6 @@ from scheduler.core.state import State
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Request
-from scheduler.policy_file import read_policy
 from scheduler.registry import Role
 from scheduler.simulation.history import preset_of
 from scheduler.store import Reader
@@ -140,7 +139,7 @@ class Mirror:
         loaded = [reader.load_role(row["name"]) for row in roles]
         paused, used = reader.fact("queue_paused"), reader.fact("shares") or {}
         state = State.restore(
-            read_policy(self._data_dir, 1 << 62).policy, self._slots, reader.load_open_jobs(),
+            reader.policy(), self._slots, reader.load_open_jobs(),
             unavailable_roles=[row["name"] for row in roles if not row["is_available"]],
             is_queue_paused=bool(paused and paused["is_paused"]),
             never_with={role.name: role.never_with for role in loaded if role is not None},

@@ -11,7 +11,8 @@ from scheduler import submission
 from scheduler.core import events, machine
 from scheduler.core.actions import MoveJob
 from scheduler.core.block_times import Pace
-from scheduler.core.job import JobState
+from scheduler.core.job import HoldReason, JobState
+from scheduler.core.sentences import sentence
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
@@ -60,6 +61,8 @@ def what_if(
         ),
     )  # fmt: skip
     decision = next((move.body["decision"] for move in actions if isinstance(move, MoveJob) and "decision" in move.body), None)
+    if made.preview is not None and decision is not None and decision["reason"] == HoldReason.APPROVAL:
+        decision = {**decision, "text": sentence("approval_would")}
     job = state.jobs.get(NOT_YET)
     scaled = framed(made.role.image_width, made.role.image_height, made.width, made.height)
     picture = {"width": made.width, "height": made.height, "scaled": scaled[:2], "left": scaled[2], "top": scaled[3]}

@@ -14,6 +14,7 @@ import pytest
 
 from scheduler.core.block_times import BlockKey, BlockTime, BlockTimes, Pace
 from scheduler.core.job import JobState
+from scheduler.core.policy import Policy
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.mirror import Mirror
@@ -152,6 +153,11 @@ def test_what_if_tells_when_and_whom_it_delays_and_changes_nothing(past: Past) -
     known = Pace(times, ["cpu"])
     held = what_if(mirror.refresh(START + 82.0), mirror.estimator, first, mirror.role("teacher"), "pocket", known)
     assert held["cost"] == {"preview_gpu_s": 15.0, "gpu_s": 250.0}, "30 blocks of 0.5 s and 125 of 2 s"
+    assert held["decision"]["text"]["en"].startswith("A preview would be made first")
+    with past.store.transaction():  # the slot's memory is the daemon's to know
+        past.store.set_fact("policy", Policy(slot_memory_bytes=1_000).to_mapping(), START)
+    tight = what_if(_mirror(past).refresh(START + 82.0), mirror.estimator, request, mirror.role("teacher"), "pocket", PACE)
+    assert (tight["decision"]["reason"], tight["estimate_state"]) == ("context_too_large", "rejected")
     with pytest.raises(SchedulerError, match="no role 'nobody'"):
         mirror.role("nobody")
 

@@ -385,8 +385,7 @@ def test_expensive_video_waits_for_the_approval_of_its_preview(studio: Studio) -
     assert (ended["state"], ended["error_code"]) == ("CANCELLED", "preview_rejected")
     assert ended["waits_for"]["verdict"]["reason"] == "too dark"
     studio.door.pause_queue("so that the preview does not begin")
-    held = anna.post("/jobs", wish).json
-    waiting, gone = held["id"], held["preview"]["id"]
+    waiting, gone = (held := anna.post("/jobs", wish).json)["id"], held["preview"]["id"]
     assert anna.post(f"/jobs/{waiting}/preview").json["error"]["code"] == "preview_stands"
     assert studio.reader.runs_of_preview(gone)[0]["id"] == waiting, "a refused wish leaves nothing behind"
     anna.post(f"/jobs/{gone}/cancel")
@@ -396,6 +395,6 @@ def test_expensive_video_waits_for_the_approval_of_its_preview(studio: Studio) -
     studio.wait_for_end(second)
     assert anna.get(f"/jobs/{waiting}").json["waits_for"]["id"] == second
     recipes = [{**json.loads(studio.job(one)["recipe"]), "made_with": None} for one in (gone, second)]
-    assert recipes[0] == recipes[1], "the same words, portrait, voice and seed"
+    assert recipes[0] == recipes[1]
     assert dora.post(f"/jobs/{waiting}/verdict", {"verdict": "approved"}).json["job_id"] == second
     studio.wait_for_end(waiting)

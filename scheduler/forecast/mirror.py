@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from scheduler.audit import AuditEntry
@@ -32,8 +31,8 @@ _STOPS = {"job:preempted": "preempted", "job:recovered": "lost", "job:retried": 
 class Mirror:
     """Reads on; never writes. `seq`: as far as the log was read; `at`: the time of its last row."""
 
-    def __init__(self, reader: Reader, data_dir: Path, slots: int, estimator: Estimator) -> None:
-        self._reader, self._data_dir, self._slots, self.estimator = reader, data_dir, slots, estimator
+    def __init__(self, reader: Reader, slots: int, estimator: Estimator) -> None:
+        self._reader, self._slots, self.estimator = reader, slots, estimator
         self._workers: dict[int, bool] = {}
         self.at = 0.0
         self.seq = max(0, reader.last_seq() - HISTORY_ROWS)

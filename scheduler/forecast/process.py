@@ -158,7 +158,7 @@ class Forecaster:
     def _opened(self) -> Mirror:
         if self._mirror is None:
             reader = self._reader_opened()
-            self._mirror = Mirror(reader, self._data_dir, self._slots, Estimator(_nominal(reader)))
+            self._mirror = Mirror(reader, self._slots, Estimator(_nominal(reader)))
         return self._mirror
 
     def _forget(self) -> None:

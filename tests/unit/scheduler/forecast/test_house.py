@@ -86,7 +86,7 @@ def past(tmp_path: Path) -> Iterator[Past]:
 
 
 def _mirror(past: Past) -> Mirror:
-    return Mirror(open_reader(past.store.data_dir), past.store.data_dir, 1, Estimator(lambda _: 9.0))
+    return Mirror(open_reader(past.store.data_dir), 1, Estimator(lambda _: 9.0))
 
 
 def test_store_is_read_on_and_becomes_a_state_that_can_be_run_forward(past: Past) -> None:

@@ -187,11 +187,14 @@ class BlockEngine:
         return MadeBlock(latents, frames, stages.laps)
 
     @torch.inference_mode()
-    def rebuild(self, context: Context, conditions: Conditions, settings: Settings, latents: Sequence[Tensor]) -> None:
+    def rebuild(
+        self, context: Context, conditions: Conditions, settings: Settings, latents: Sequence[Tensor],
+        replayed: int = REPLAYED_BLOCKS,
+    ) -> None:  # fmt: skip
         """Fill a lost context from the clean latents of all finished blocks: the video goes on smoothly, not the same.
 
-        The last blocks are replayed into the rings with their own noise, the decoder sees the last clip again, the sink is
-        made anew. The rings know of no block before, as at the beginning of a video.
+        The last `replayed` blocks pass the network again, each with its own noise, so that their keys are in the rings; the
+        decoder sees the last clip again, the sink is made anew. The rings know of no block before, as when a video begins.
         """
         self._check(context, conditions, settings)
         done, slots = len(latents), settings.infer_frames // BLOCK_FRAMES
@@ -203,7 +206,7 @@ class BlockEngine:
         self.denoiser.prefill(context.sink(0), conditions["reference"], motion, words)
         if is_renewed:
             self.denoiser.prefill(context.sink(1), latents[0][:, :1], motion, words, is_first=False)
-        oldest, rings = max(0, done - REPLAYED_BLOCKS), self._rings(context, settings)
+        oldest, rings = max(0, done - replayed), self._rings(context, settings)
         for block in range(oldest, done):
             sink = context.sink(1 if is_renewed and block >= slots else 0)
             noise, audio = self._noise(conditions, settings, block), self._audio(conditions, block)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from engine.catalog import ModelShape
@@ -15,6 +15,7 @@ _FIXED: dict[str, Any] = {
     "enable_framepack": True, "framepack_drop_mode": "padd",
 }  # fmt: skip
 
+_HINT = "Bring the config.json or model.json that belongs to these weights."
 MOTION_LATENTS = 19  # latent frames of the 73 motion frames; only these feed the sink
 SPEECH_LAYERS = 25  # hidden states of the speech encoder
 
@@ -40,6 +41,8 @@ class TransformerConfig:
     patch: int = 2  # pixels of a latent frame per token, each way
 
     def __post_init__(self) -> None:
+        if min(self.dim, self.num_heads, self.num_layers) < 1:
+            raise WeightsError(f"dim {self.dim}, num_heads {self.num_heads} and num_layers {self.num_layers} are at least 1.")
         if self.dim % self.num_heads or self.head_dim % 2:
             raise WeightsError(f"dim {self.dim} does not divide into {self.num_heads} heads of even width.")
         if any(not 0 <= layer < self.num_layers for layer in self.audio_inject_layers):
@@ -55,13 +58,16 @@ class TransformerConfig:
         """From the checkpoint's field names. Unknown fields are ignored, those that select another network refused."""
         for name, value in _FIXED.items():
             if data.get(name, value) != value:
-                raise WeightsError(f"config.json: {name} is {data[name]!r}; only {value!r} is supported.")
+                raise WeightsError(f"config.json: {name} is {data[name]!r}; only {value!r} is supported.", hint=_HINT)
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         known["audio_inject_layers"] = tuple(known.get("audio_inject_layers", ()))
+        missing = [one.name for one in fields(cls) if one.default is MISSING and one.name not in known]
+        if missing:
+            raise WeightsError(f"The transformer's shape does not say {', '.join(missing)}.", hint=_HINT)
         try:
             return cls(**known)
-        except TypeError as error:
-            raise WeightsError(f"config.json: {error}") from error
+        except TypeError as error:  # a field of another type
+            raise WeightsError(f"The transformer's shape: {error}.", hint=_HINT) from error
 
     @classmethod
     def from_shape(cls, shape: ModelShape) -> TransformerConfig:

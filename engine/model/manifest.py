@@ -18,6 +18,7 @@ from engine.model.vae import VaeConfig
 
 TRANSFORMER, VAE, SPEECH, TEXT = (f"{part}.safetensors" for part in ("transformer", "vae", "speech", "text"))
 FILES = (TRANSFORMER, VAE, SPEECH, TEXT)
+CARD = "training.json"  # how a model was trained: lies beside the weights, nothing reads it
 RANDOM = "random"  # in model.json instead of files: see `engine.model.random_directory`
 ReadFile = Callable[[Path], memoryview]
 
@@ -56,6 +57,8 @@ class Manifest:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Manifest:
         """From plain data; raises WeightsError naming what is missing."""
+        if not isinstance(data, dict):
+            raise WeightsError("model.json holds no object.", hint="Write the model directory again.")
         if RANDOM in data:
             hint = "Name a directory with files, or serve it: `role_scheduler serve` draws its weights."
             raise WeightsError("model.json asks for random weights; there are no files to read.", hint=hint)

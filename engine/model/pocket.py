@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from engine.catalog import PROMPT_BYTES, SHAPES
 from engine.errors import EngineError, WeightsError
 from engine.model.config import TransformerConfig
-from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE
+from engine.model.manifest import CARD, SPEECH, TEXT, TRANSFORMER, VAE
 from engine.model.transformer import Transformer
 from engine.model.vae import VaeConfig, VideoAutoencoder
 from engine.model.weights import empty_weights
@@ -67,7 +67,7 @@ def write_trained(directory: Path, shipped: Path = SHIPPED) -> str:
     manifest["shape"]["dtype"] = "float32"
     manifest["files"] = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
     text = json.dumps(manifest, indent=1) + "\n"
-    cards = {path.name: path.read_bytes() for path in [shipped / "training.json"] if path.is_file()}
+    cards = {path.name: path.read_bytes() for path in [shipped / CARD] if path.is_file()}
     publish(directory, {**contents, **cards, "model.json": text.encode()})
     return text
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine.errors import WeightsError
 from engine.media.durable import write_whole
-from engine.model.manifest import SPEECH, TEXT, TRANSFORMER, VAE, Manifest
+from engine.model.manifest import CARD, SPEECH, TEXT, TRANSFORMER, VAE, Manifest
 from engine.model.pocket import SHAPE, SPEECH_SHAPE, TEXT_SHAPE, VAE_SHAPE, jsonable, publish
 from engine.model.text import _LAYER_NAMES
 from engine.training.adapters import file_metadata
@@ -24,7 +24,6 @@ from engine.training.parts import load_parts, new_transformer
 
 SHIPPED_BYTES = 14_000_000
 ADAPTER_BYTES = 1_000_000
-CARD = "training.json"
 
 
 def gather(out: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any], dict[str, Any]]:

@@ -16,7 +16,7 @@ from engine.model.checkpoint.sums import demanded_hashes
 from engine.model.header import Entry
 from engine.model.loading import DTYPES
 from engine.model.lora import TARGETS, adapter_pairs
-from engine.model.manifest import FILES, TRANSFORMER, Manifest
+from engine.model.manifest import CARD, FILES, TRANSFORMER, Manifest
 from engine.model.weights import load_tensors
 
 _AGAIN = "Convert or fetch this file again."
@@ -95,7 +95,7 @@ def _look_for_others(findings: Findings, directory: Path, manifest: Manifest) ->
     words = directory / manifest.text.tokenizer
     for path in sorted(directory.rglob("*")):
         name = findings.name(path)
-        if path.is_relative_to(words) or name in manifest.files or name == "model.json":
+        if path.is_relative_to(words) or name in manifest.files or name in ("model.json", CARD):
             continue
         if path.is_file():
             findings.warning(path, "is not listed in model.json; nothing uses it.", "Remove it if nobody needs it.")

@@ -25,6 +25,7 @@ from engine.model.checkpoint.pickles import load_pickled
 from engine.model.config import TransformerConfig
 from engine.model.linears import is_large
 from engine.model.manifest import FILES, SPEECH, TEXT, TRANSFORMER, VAE, Manifest
+from engine.model.pocket import SHIPPED
 from engine.model.text import TextConfig
 from engine.model.vae import VaeConfig
 from engine.model.weights import load_tensors
@@ -79,6 +80,7 @@ def test_whole_directories_are_complete_to_the_last_byte(whole: Path, converted:
         assert set(found.tensors) == {part.removesuffix(".safetensors") for part in FILES}
         assert all(count["found"] == count["expected"] for count in found.tensors.values())
     assert check(whole).tensors["transformer"]["found"] == 141
+    assert check(SHIPPED).verdict == Verdict.COMPLETE  # what ships gives no cause for doubt
 
 
 def cut(path: Path) -> None:
@@ -272,9 +274,18 @@ def test_model_directory_is_checked_against_its_own_list(converted: Path, tmp_pa
     assert f"{name} is damaged: its sha256" in problems(check(copy, is_deep=True))
     (copy / name).unlink()
     assert f"{name} is missing; model.json lists it" in problems(check(copy))
+    for said, what in (("[]", "holds no object"), ('{"files": {}}', "no transformer"), (_without_heads(copy), "does not say num_heads")):
+        (copy / "model.json").write_text(said)
+        assert what in problems(check(copy))
     (copy / "model.json").unlink()
     (copy / TRANSFORMER).touch()
     assert "model.json is missing" in problems(check(copy))
+
+
+def _without_heads(directory: Path) -> str:
+    described = json.loads((directory / "model.json").read_text())
+    del described["shape"]["num_heads"]
+    return json.dumps(described)
 
 
 def test_adapter_is_checked_for_halves_strangers_and_products(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -95,10 +96,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         switch(number, roles_kept)
         engine.make_block(context, played, settings, 0)
 
-    kept = {"gpu": cast, "host": on_host}
     counts = {"gpu": arguments.switches, "host": arguments.switches // 2}
-    tiers = {name: _times(lambda n, cast=cast: switch(n, cast), counts[name]) for name, cast in kept.items()}
-    first_blocks = {name: _times(lambda n, cast=cast: first_block(n, cast), arguments.blocks) for name, cast in kept.items()}
+    kept = {"gpu": cast, "host": on_host}
+    tiers = {name: _times(partial(switch, roles_kept=kept[name]), counts[name]) for name in kept}
+    first_blocks = {name: _times(partial(first_block, roles_kept=kept[name]), arguments.blocks) for name in kept}
     encoder, photo = text_encoder(), torch.rand(3, height, width, device="cuda", dtype=torch.bfloat16) * 2 - 1
     stages: dict[str, list[float]] = {}
     tiers["prepared"] = _times(

@@ -24,7 +24,7 @@ from engine.memory import HEADER_BYTES, TensorSpec, context_tensors
 from engine.model.rings import KeyStore
 
 if TYPE_CHECKING:  # only where there is a device
-    from engine.model.cuda.arrival import Arrival
+    from engine.model.cuda.arrival import Arrival, Copies
 
 MAGIC = 0x4752_4E52_4D43_5431  # "GRNRMCT1"
 _MAGIC, _BLOCKS_DONE, _LAYOUT, _BLOCKS_DENOISED, _OLDEST = range(5)  # words of the header
@@ -152,12 +152,12 @@ class Context:
         else:
             self._arrival.then(lambda: self._store(_MAGIC, MAGIC))
 
-    def let_arrive(self, copies: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Let values (place, source in pinned host memory) travel into what the decoder remembers, beside the first steps on
-        the device. Between `forget` and `mark_begun`."""
+    def let_arrive(self, layers: Sequence[Copies], decoder: Copies) -> None:
+        """Let values travel in beside the first steps on the device: those of the first sink, layer by layer, then what the
+        decoder remembers. Between `forget` and `mark_begun`."""
         from engine.model.cuda.arrival import Arrival
 
-        self._arrival = Arrival(copies)
+        self._arrival = Arrival(self._stored.device, [*layers, decoder])
 
     def settle(self) -> None:
         """Wait until nothing is on its way into the buffer, which may go then."""
@@ -181,10 +181,15 @@ class Context:
         at, scale = self._halves[0], self._halves[0].get("v_scale")
         return [KeyStore(at[f"ring.{step}.k"], at[f"ring.{step}.v"], scale) for step in range(self.layout.steps)]
 
-    def sink(self, half: int) -> KeyStore:
-        """One of the two sinks."""
-        at = self._halves[half]
-        return KeyStore(at["sink.k"], at["sink.v"], at.get("v_scale"))
+    def sink(self, half: int, *, as_it_arrives: bool = False) -> KeyStore:
+        """One of the two sinks; `as_it_arrives`: for who waits for each layer that is on its way."""
+        at, arrival = self._halves[half], self._arrival if half == 0 else None
+        if arrival is not None and arrival.has_waited(len(at["sink.k"])):
+            arrival = None
+        if arrival is not None and not as_it_arrives:
+            arrival.wait(len(at["sink.k"]))
+            arrival = None
+        return KeyStore(at["sink.k"], at["sink.v"], at.get("v_scale"), arrival)
 
     def sink_half(self, block: int) -> int:
         """Which sink block number `block` uses."""

@@ -19,7 +19,6 @@ from engine.model.rings import KeyStore
 from engine.model.vae import VideoAutoencoder
 
 PREFIX = "ready."
-ALIGNMENT_BYTES = 256
 _ONLY_TO_BEGIN = tuple(PREFIX + name for name in ("sink.", "v_scale", "decoder."))
 
 
@@ -50,18 +49,17 @@ def ready_text(conditions: dict[str, Tensor]) -> list[KeysValues]:
 
 
 def on_host(conditions: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same in one piece of pinned host memory. Waits for the device; taking the memory may take a second per 3 GiB.
+    """The same in pinned host memory; waits for the device. Taking the memory takes half a second per GiB, of which others that
+    use the device wait for the longest tensor's pinning at most, some 35 ms per GiB.
 
     Raises torch.cuda.CudaError where the host has no more to pin.
     """
     from engine.model.cuda.host import pinned  # only where there is a device
 
-    sizes = {name: -(-x.numel() * x.element_size() // ALIGNMENT_BYTES) * ALIGNMENT_BYTES for name, x in conditions.items()}
-    slab, offset, kept = pinned(sum(sizes.values())), 0, {}
-    for name, x in conditions.items():
-        place = slab[offset : offset + x.numel() * x.element_size()].view(x.dtype).view(x.shape)
+    kept = {}
+    for name, x in conditions.items():  # each in a piece of its own: pinning is done with the driver's lock held
+        place = pinned(x.numel() * x.element_size()).view(x.dtype).view(x.shape)
         kept[name] = place.copy_(x, non_blocking=True)
-        offset += sizes[name]
     torch.cuda.current_stream().synchronize()
     return kept
 
@@ -75,16 +73,16 @@ def on_stage(conditions: dict[str, Tensor], device: str | torch.device) -> dict[
 
 
 def fill(context: Context, conditions: dict[str, Tensor]) -> None:
-    """Copy a ready role into a context that begins. From pinned host memory the decoder's part, which nobody asks for before the
-    first block is denoised, travels beside the steps."""
+    """Copy a ready role into a context that begins. From pinned host memory the sink travels layer by layer beside the first
+    step, and behind it the decoder's part, which nobody asks for before the first block is denoised."""
     sink = context.sink(0)
-    sink.k.copy_(conditions[f"{PREFIX}sink.k"], non_blocking=True)
-    sink.v.copy_(conditions[f"{PREFIX}sink.v"], non_blocking=True)
+    pairs = [(sink.k, conditions[f"{PREFIX}sink.k"]), (sink.v, conditions[f"{PREFIX}sink.v"])]
+    decoder = [(place, conditions[f"{PREFIX}decoder.{number:02}"]) for number, place in enumerate(context.decoder(0))]
     if sink.v_scale is not None:
         sink.v_scale.copy_(conditions[f"{PREFIX}v_scale"], non_blocking=True)
-    copies = [(place, conditions[f"{PREFIX}decoder.{number:02}"]) for number, place in enumerate(context.decoder(0))]
-    if copies[0][0].is_cuda and not copies[0][1].is_cuda:
-        return context.let_arrive(copies)
-    for place, value in copies:
-        place.copy_(value, non_blocking=True)
+    if sink.k.is_cuda and not pairs[0][1].is_cuda:
+        layers = [[(place[layer], source[layer]) for place, source in pairs] for layer in range(len(sink.k))]
+        return context.let_arrive(layers, decoder)
+    for place, source in (*pairs, *decoder):
+        place.copy_(source, non_blocking=True)
     return None

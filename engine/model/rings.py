@@ -11,6 +11,7 @@ Shapes: N layers, R ring rows, S sink rows, h heads, d head width.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,17 +19,22 @@ from torch import Tensor
 from engine.model.attention import KeysValues, attention
 from engine.model.rope import Phases, rotate
 
+if TYPE_CHECKING:  # only where there is a device
+    from engine.model.cuda.arrival import Arrival
+
 
 @dataclass(frozen=True)
 class KeyStore:
     """Keys and values of all layers, `k` and `v` [N, rows, h, d]: a ring of one denoise step, or the sink.
 
-    In eight bits `v` is [N, h, d, rows] (and rows to spare), and `v_scale` [N] gives values their size back.
+    In eight bits `v` is [N, h, d, rows] (and rows to spare), and `v_scale` [N] gives values their size back. With `arrival` a
+    layer may be read once so many of its groups as there are layers up to it have been waited for.
     """
 
     k: Tensor
     v: Tensor
     v_scale: Tensor | None = None
+    arrival: Arrival | None = None
 
     @property
     def rows(self) -> int:

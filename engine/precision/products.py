@@ -160,7 +160,8 @@ def _with_tail(weights: list[Tensor], tail: int) -> Tensor:
 def quantise_rows(x: Tensor, tail: int = 0) -> Rows:
     """Eight-bit codes of [M, K] with one scale per row, and `tail` empty side columns."""
     wide = x.float()
-    scale = wide.abs().amax(dim=1, keepdim=True).clamp(min=SMALLEST) / (LARGEST / ROW_HEADROOM if tail else LARGEST)
+    limit = LARGEST / ROW_HEADROOM if tail else LARGEST
+    scale = wide.abs().amax(dim=1, keepdim=True).clamp(min=SMALLEST) * (1 / limit)  # devices divide by a number differently
     codes = (wide / scale).clamp(-LARGEST, LARGEST).to(FP8)
     return Rows(_with_tail([codes], tail), scale)
 

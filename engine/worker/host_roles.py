@@ -62,7 +62,7 @@ class HostRoles:
             if key not in self._kept:
                 return None
             self._kept.move_to_end(key)
-            return self._kept[key][1]
+            return dict(self._kept[key][1])
 
     @torch.inference_mode()
     def _copy(self, key: str, conditions: Conditions, made: torch.cuda.Event) -> None:
@@ -86,6 +86,10 @@ class HostRoles:
         with self._lock:
             if key in self._kept or size > self._limit:
                 return False
+            gone = []
             while sum(taken for taken, _ in self._kept.values()) + size > self._limit:
-                self._kept.popitem(last=False)
-            return True
+                gone.append(self._kept.popitem(last=False)[1][1])
+        for role in gone:
+            while role:  # one after the other: nobody else runs while memory is given back
+                role.popitem()
+        return True

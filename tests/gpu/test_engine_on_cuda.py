@@ -234,8 +234,9 @@ def test_recorded_steps_have_the_bits_of_launched_ones(precision: str, kv: str |
     assert [torch.equal(*pair) for pair in zip(launched, recorded, strict=True)] == [True] * 22
 
 
-def test_role_kept_in_host_memory_makes_the_same_blocks() -> None:
-    engine = random_engine(SMALL, "cuda", "fp8", kv="fp8")
+@pytest.mark.parametrize("precision", ["fp8", "bf16", "plain"])
+def test_role_kept_in_host_memory_makes_the_same_blocks(precision: str) -> None:
+    engine = random_engine(SMALL, "cuda", precision)
     roles = HostRoles(1 << 30)
     given = engine.make_ready(random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 160), WIDTH, HEIGHT)
     roles.keep("role", given)
@@ -268,13 +269,12 @@ def test_context_counts_as_begun_for_others_only_when_all_of_it_has_arrived() ->
         torch.cuda._sleep(8_000_000_000)  # some seconds
         held = torch.cuda.current_stream().record_event()
     engine.begin(context, given, SETTINGS)
-    engine.denoise_block(context, given, SETTINGS, 0)
     torch.cuda.current_stream().synchronize()
     with torch.cuda.stream(torch.cuda.Stream()):
         seen = Context(layout, buffer).is_begun
     assert not held.query(), "the copies were to be held back until here"
     assert context.is_begun and not seen
-    made_block = engine.decode_block(context, given, SETTINGS, 0)
+    made_block = engine.make_block(context, given, SETTINGS, 0)
     assert held.query() and Context(layout, buffer).is_begun
     assert torch.equal(made_block.latents.float().cpu(), want)
     context.settle()

@@ -87,6 +87,8 @@ class Memory:
     def attend(self, layer: int, qkv: Tensor, norms: Norms, *, fp8: bool, tail: int) -> Rows:
         """Store the block's keys and values [L, 3D] into its slot; mix over all that is known and the sink."""
         width = qkv.shape[1] // 3 // self.heads
+        if self.sink.arrival is not None:
+            self.sink.arrival.wait(layer + 1)
         k, v = self.feed.take(layer)
         mix = self._mix_coded if self.is_coded else self._mix
         mixed = mix(layer, qkv, norms, k, v, width, fp8=fp8, tail=tail)

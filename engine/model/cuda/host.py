@@ -16,6 +16,7 @@ def pinned(size: int) -> Tensor:
     """
     buffer = mmap.mmap(-1, size)
     whole = torch.frombuffer(buffer, dtype=torch.uint8)
+    whole.zero_()  # takes the pages now: the driver would take them with its lock held, and every launch would wait for that
     address = whole.data_ptr()
     runtime = torch.cuda.cudart()
     torch.cuda.check_error(int(runtime.cudaHostRegister(address, size, 0)))

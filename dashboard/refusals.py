@@ -27,6 +27,8 @@ def chinese() -> dict[str, str]:
 
 def told(code: str, message: str, field: str | None = None, hint: str = "", **data: Any) -> tuple[str, str]:
     """(message, hint) for this request's reader. What lacks a word or a figure stays English: wrong would be worse."""
+    if problems := data.get("problems"):  # of a file that somebody wrote: all of them, line by line
+        message, hint = "\n".join(_line(one) for one in problems), ""
     if not has_request_context() or i18n.language() == "en":
         return message, hint
     if chosen := (data.get("text") or {}).get("zh"):
@@ -39,6 +41,17 @@ def told(code: str, message: str, field: str | None = None, hint: str = "", **da
         return entry.format_map({**data, "field": field or "–", "said": said}), ""
     except KeyError:
         return message, hint
+
+
+def _line(problem: Mapping[str, Any]) -> str:
+    """A complaint about a file, with its line."""
+    if has_request_context() and i18n.language() != "en":
+        code, data = problem.get("code", ""), problem.get("data") or {}
+        entry = _entry("line", data.get("named"), code) if f"line.{code}" in chinese() else None
+        if entry is not None:
+            return f"第 {problem['line']} 行：{entry.format_map({**data, 'path': problem['path']})}"
+    where = f"{problem['path']}: " if problem["path"] else ""
+    return f"line {problem['line']}, column {problem['column']}: {where}{problem['message']} {problem['hint']}".rstrip()
 
 
 def _entry(code: str, field: str | None, problem: str) -> str | None:

@@ -15,7 +15,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +51,7 @@ class Refused:
     code: str  # "bad_media", "check_timed_out", "check_crashed"
     message: str
     hint: str
+    data: dict[str, Any] = field(default_factory=dict)  # which `problem` it is, and figures
 
 
 class AssetLibrary:
@@ -166,7 +167,9 @@ class AssetLibrary:
 
 def _read_answer(kind: AssetKind, path: Path, answer: dict[str, Any]) -> Checked | Refused:
     if "error" in answer:
-        return Refused(kind=kind, path=path, **{name: answer["error"][name] for name in ("code", "message", "hint")})
+        error = answer["error"]
+        said = {name: error[name] for name in ("code", "message", "hint")}
+        return Refused(kind=kind, path=path, **said, data=error.get("data") or {})
     return Checked(kind=kind, path=path, sha256=answer["sha256"], bytes=answer["bytes"], verdict=answer["verdict"])
 
 

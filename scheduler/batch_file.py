@@ -23,26 +23,27 @@ class Profile:
     name: str  # of the output
     request: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
-    error: dict[str, str | None] | None = None
+    error: dict[str, Any] | None = None
 
 
 def read_profiles(text: str, source: str) -> list[Profile]:
     """The profiles of a file's text, in order. What cannot be read is a profile with an `error`."""
     whole = text.lstrip("\ufeff").strip()
     if not whole:
-        return [_bad(source, 1, "The file is empty.", 'Write a list: [{"role": "teacher"}, …].')]
+        return [_bad(source, 1, "empty_file", "The file is empty.", 'Write a list: [{"role": "teacher"}, …].')]
     try:
         data = json.loads(whole, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         lines = [(number, line) for number, line in enumerate(whole.splitlines(), start=1) if line.strip()]
         if len(lines) > 1 and all(line.lstrip().startswith("{") for _, line in lines):
             return [_line(source, number, line) for number, line in lines]
-        return [_bad(source, getattr(error, "lineno", 1), f"This is no JSON: {str(error) or 'nested too deeply'}.")]
+        line = getattr(error, "lineno", 1)
+        return [_bad(source, line, "no_json", f"This is no JSON: {str(error) or 'nested too deeply'}.", line=line)]
     if isinstance(data, dict) and isinstance(data.get("profiles"), list):
         data = data["profiles"]
     items = data if isinstance(data, list) else [data]
     if not items:
-        return [_bad(source, 1, "The list is empty.", 'Write a list: [{"role": "teacher"}, …].')]
+        return [_bad(source, 1, "empty_file", "The list is empty.", 'Write a list: [{"role": "teacher"}, …].')]
     stem = PurePosixPath(source).stem
     return [_profile(source, number, item, stem, len(items)) for number, item in enumerate(items, start=1)]
 
@@ -51,25 +52,26 @@ def _line(source: str, number: int, line: str) -> Profile:
     try:
         return _profile(source, number, json.loads(line, object_pairs_hook=_without_duplicates), PurePosixPath(source).stem, 2)
     except (ValueError, RecursionError) as error:
-        return _bad(source, number, f"This line is no JSON: {str(error) or 'nested too deeply'}.")
+        return _bad(source, number, "no_json", f"This line is no JSON: {str(error) or 'nested too deeply'}.", line=number)
 
 
 def _profile(source: str, number: int, item: Any, stem: str, count: int) -> Profile:
     if not isinstance(item, dict):
-        return _bad(source, number, f"A profile is an object, not {str(item)!r:.40}.", 'For example {"role": "teacher"}.')
+        said = f"A profile is an object, not {str(item)!r:.40}."
+        return _bad(source, number, "no_object", said, 'For example {"role": "teacher"}.')
     name = item.get("name", stem if count == 1 else f"{stem}-{number}")
     if not isinstance(name, str) or not is_name(name):
         hint = f"Use 1 to {MAX_NAME} letters, digits, spaces and . _ - for it."
-        return _bad(source, number, f"name {name!r:.70} cannot be the name of a video.", hint, "name")
+        return _bad(source, number, "bad_name", f"name {name!r:.70} cannot be the name of a video.", hint, "name", most=MAX_NAME)
     files = {}
     for theirs, ours in FILES.items():
         if theirs in item:
             if ours in item or not isinstance(item[theirs], str) or not item[theirs]:
-                return _bad(source, number, f"{theirs} must be the name of one file.", "", theirs)
+                return _bad(source, number, "no_file_name", f"{theirs} must be the name of one file.", "", theirs)
             files[ours] = item[theirs]
     if "prompt" in item:
         hint = "Give a role, and in context the values of its template's variables."
-        return _bad(source, number, "prompt: a video takes its words from its role.", hint, "prompt")
+        return _bad(source, number, "own_prompt", "prompt: a video takes its words from its role.", hint, "prompt")
     request = {key: value for key, value in item.items() if key not in FILES and key not in _ABOUT and value is not None}
     return Profile(source=source, number=number, name=name, request=request, files=files)
 
@@ -80,8 +82,11 @@ def is_name(name: str) -> bool:
     return 0 < len(name) <= MAX_NAME and allowed and not name.startswith((".", " ")) and name == name.strip()
 
 
-def _bad(source: str, number: int, message: str, hint: str = "", at: str | None = None) -> Profile:
-    error = {"code": "bad_profile", "message": message, "field": at, "hint": hint}
+def _bad(
+    source: str, number: int, problem: str, message: str, hint: str = "", at: str | None = None, **data: int
+) -> Profile:  # fmt: skip
+    """A profile that cannot be read. `problem` and `data` say the same for pages in another language."""
+    error = {"code": "bad_profile", "message": message, "field": at, "hint": hint, "data": {"problem": problem, **data}}
     return Profile(source=source, number=number, name=PurePosixPath(source).stem[:MAX_NAME] or "profile", error=error)
 
 

@@ -93,7 +93,7 @@ class Uploads:
         """The check's answer in the file's own name. SchedulerError 422."""
         if isinstance(answer, Refused):
             message = answer.message.replace(str(answer.path), name)
-            raise SchedulerError(422, answer.code, message, field=answer.kind, hint=answer.hint)
+            raise SchedulerError(422, answer.code, message, field=answer.kind, hint=answer.hint, **answer.data)
         most_s = self._policy().voice_s
         if answer.kind == "voice" and answer.verdict["seconds"] > most_s:
             raise SchedulerError(

@@ -67,7 +67,7 @@ def _probe_file(kind: str, name: str) -> bool:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         verdict = probe(path)
     except EngineError as error:
-        _print({"path": name, "error": _error(error.code, str(error), error.hint)})
+        _print({"path": name, "error": {**_error(error.code, str(error), error.hint), "data": error.data}})
         return True
     except MemoryError:
         _print(

@@ -48,11 +48,13 @@ def load_picture(path: Path) -> tuple[Image.Image, str]:
     except MediaError:
         raise
     except UnidentifiedImageError as error:
-        raise MediaError(f"{path} is no picture of a known kind.", hint="Bring a PNG, JPEG or WEBP.") from error
+        hint = "Bring a PNG, JPEG or WEBP."
+        raise MediaError(f"{path} is no picture of a known kind.", hint=hint, problem="no_picture") from error
     except Image.DecompressionBombError as error:
-        raise MediaError(f"{path} has too many pixels.", hint="Bring at most 40 million.") from error
+        raise MediaError(f"{path} has too many pixels.", hint="Bring at most 40 million.", problem="too_many_pixels") from error
     except _DECODER_ERRORS as error:
-        raise MediaError(f"{path} is damaged or cut off: {error}.", hint="Export or upload it again.") from error
+        hint = "Export or upload it again."
+        raise MediaError(f"{path} is damaged or cut off: {error}.", hint=hint, problem="damaged_picture") from error
 
 
 def read_portrait(path: Path) -> np.ndarray:
@@ -63,15 +65,17 @@ def read_portrait(path: Path) -> np.ndarray:
 def _check_shape(path: Path, picture: Image.Image) -> None:
     """Only the header has been read so far."""
     width, height = picture.size
+    size = {"width": width, "height": height}
     if width * height > MAX_PIXELS:
-        raise MediaError(f"{path} has {width}x{height} pixels.", hint="Bring at most 40 million pixels.")
+        hint = "Bring at most 40 million pixels."
+        raise MediaError(f"{path} has {width}x{height} pixels.", hint=hint, problem="too_many_pixels", **size)
     if min(width, height) < MIN_SIDE:
-        raise MediaError(f"{path} has {width}x{height} pixels.", hint="Bring 512x512 or more.")
+        raise MediaError(f"{path} has {width}x{height} pixels.", hint="Bring 512x512 or more.", problem="too_small", **size)
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise MediaError(f"{path} has {width}x{height} pixels, a strip.", hint="Cut it to the person.")
+        raise MediaError(f"{path} has {width}x{height} pixels, a strip.", hint="Cut it to the person.", problem="strip", **size)
     # A JPEG with several pictures (MPO) is what some phones write; its first picture is the photograph.
     if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
-        raise MediaError(f"{path} is animated.", hint="Bring a still picture.")
+        raise MediaError(f"{path} is animated.", hint="Bring a still picture.", problem="animated")
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

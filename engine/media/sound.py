@@ -38,14 +38,14 @@ class Sound:
         self._container = container
         streams = container.streams.audio
         if not streams:
-            raise MediaError(f"{path} holds no sound.", hint=_KINDS_HINT)
+            raise MediaError(f"{path} holds no sound.", hint=_KINDS_HINT, problem="no_sound")
         self._stream = streams[0]
         context = self._stream.codec_context
         self.rate, self.channels = context.sample_rate or 0, context.layout.nb_channels or context.channels
         if self.rate not in RATES:
-            raise MediaError(f"{path} claims {self.rate} samples per second.", hint=_BAD_HEADER_HINT)
+            raise MediaError(f"{path} claims {self.rate} samples per second.", hint=_BAD_HEADER_HINT, problem="bad_sound_header")
         if not 1 <= self.channels <= MAX_CHANNELS:
-            raise MediaError(f"{path} claims {self.channels} channels.", hint=_BAD_HEADER_HINT)
+            raise MediaError(f"{path} claims {self.channels} channels.", hint=_BAD_HEADER_HINT, problem="bad_sound_header")
 
     def chunks(self) -> Iterator[np.ndarray]:
         """float32 [n] pieces at 16 kHz mono, -1 … 1. Raises MediaError: decoding fails, the file ends too early."""
@@ -58,8 +58,9 @@ class Sound:
                     count += out.samples
                     if count > MAX_VOICE_SECONDS * SPEECH_RATE:
                         raise MediaError(
-                            f"{self.path} is longer than {MAX_VOICE_SECONDS // 3600} hours.", hint="Cut it."
-                        )
+                            f"{self.path} is longer than {MAX_VOICE_SECONDS // 3600} hours.", hint="Cut it.",
+                            problem="too_long", hours=MAX_VOICE_SECONDS // 3600,
+                        )  # fmt: skip
                     yield _clean(out.to_ndarray()[0])
             for out in resampler.resample(None) if decoded else ():
                 count += out.samples
@@ -67,9 +68,10 @@ class Sound:
         except (av.FFmpegError, ValueError) as error:
             if isinstance(error, MediaError):
                 raise
-            raise MediaError(f"{self.path} cannot be decoded: {error}.", hint=_BAD_HEADER_HINT) from error
+            said = f"{self.path} cannot be decoded: {error}."
+            raise MediaError(said, hint=_BAD_HEADER_HINT, problem="bad_sound_header") from error
         if not count:
-            raise MediaError(f"{self.path} holds no sound.", hint="Record or export it again.")
+            raise MediaError(f"{self.path} holds no sound.", hint="Record or export it again.", problem="no_sound")
         self._check_length(decoded / self.rate)
 
     def _check_length(self, seconds: float) -> None:
@@ -79,8 +81,9 @@ class Sound:
         promised = float(self._stream.duration * self._stream.time_base)
         if seconds < promised - 0.25:
             raise MediaError(
-                f"{self.path} is cut off: {seconds:.2f} of {promised:.2f} seconds are there.", hint="Upload it again."
-            )
+                f"{self.path} is cut off: {seconds:.2f} of {promised:.2f} seconds are there.", hint="Upload it again.",
+                problem="cut_off", seconds=round(seconds, 2), promised=round(promised, 2),
+            )  # fmt: skip
 
 
 def _clean(samples: np.ndarray) -> np.ndarray:
@@ -94,20 +97,20 @@ def opened_sound(path: Path) -> Iterator[Sound]:
     with opened_file(path, MAX_VOICE_BYTES) as (file, size):
         kind = _kind(file.read(12))
         if kind is None:
-            raise MediaError(f"{path} is no recording of a known kind.", hint=_KINDS_HINT)
+            raise MediaError(f"{path} is no recording of a known kind.", hint=_KINDS_HINT, problem="no_recording")
         if kind == "wav":
             _check_wav(path, file, size)
         file.seek(0)
         try:
             container = av.open(file, "r", format=kind, metadata_errors="replace", io_open=_refuse)
         except (av.FFmpegError, ValueError) as error:
-            raise MediaError(f"{path} cannot be read: {error}.", hint=_BAD_HEADER_HINT) from error
+            raise MediaError(f"{path} cannot be read: {error}.", hint=_BAD_HEADER_HINT, problem="bad_sound_header") from error
         with container:
             yield Sound(path, container, kind)
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> BinaryIO:
-    raise MediaError(f"a recording that refers to another file ({url}) is not read.")
+    raise MediaError(f"a recording that refers to another file ({url}) is not read.", problem="refers_elsewhere")
 
 
 def _kind(head: bytes) -> str | None:
@@ -131,17 +134,17 @@ def _check_wav(path: Path, file: BinaryIO, size: int) -> None:
         file.seek(at)
         head = file.read(8)
         if len(head) < 8:
-            raise MediaError(f"{path} ends before its sound begins.", hint=_BAD_HEADER_HINT)
+            raise MediaError(f"{path} ends before its sound begins.", hint=_BAD_HEADER_HINT, problem="bad_sound_header")
         name, length = struct.unpack("<4sI", head)
         if name == b"data":
             break
         if at + 8 + length > size:
-            raise MediaError(f"{path} is cut off in its header.", hint=_BAD_HEADER_HINT)
+            raise MediaError(f"{path} is cut off in its header.", hint=_BAD_HEADER_HINT, problem="bad_sound_header")
         if name == b"fmt ":
             fmt = file.read(min(length, 64))
         at += 8 + length + length % 2
     if len(fmt) < 16:
-        raise MediaError(f"{path} does not say how its sound is stored.", hint=_BAD_HEADER_HINT)
+        raise MediaError(f"{path} does not say how its sound is stored.", hint=_BAD_HEADER_HINT, problem="bad_sound_header")
     codec, channels, rate, byte_rate, frame_bytes, bits = struct.unpack("<HHIIHH", fmt[:16])
     problems = {
         f"an unknown coding ({codec})": codec not in _WAV_CODECS,
@@ -155,4 +158,4 @@ def _check_wav(path: Path, file: BinaryIO, size: int) -> None:
     }
     for problem, is_so in problems.items():
         if is_so:
-            raise MediaError(f"{path} claims {problem}.", hint=_BAD_HEADER_HINT)
+            raise MediaError(f"{path} claims {problem}.", hint=_BAD_HEADER_HINT, problem="bad_sound_header")

@@ -24,10 +24,10 @@ def opened_file(path: Path, max_bytes: int) -> Iterator[tuple[io.BufferedReader,
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise MediaError(f"{path} is not a file.", hint="Name a picture or a recording, no folder or device.")
+        raise MediaError(f"{path} is not a file.", hint="Name a picture or a recording, no folder or device.", problem="no_file")
     with os.fdopen(descriptor, "rb") as file:
         if status.st_size == 0:
-            raise MediaError(f"{path} is empty.", hint="Upload or export it again.")
+            raise MediaError(f"{path} is empty.", hint="Upload or export it again.", problem="empty")
         if status.st_size > max_bytes:
             raise MediaError(
                 f"{path} has {status.st_size} bytes; at most {max_bytes} are read.", hint="Bring a smaller file."

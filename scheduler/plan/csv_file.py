@@ -20,7 +20,9 @@ def csv_entries(text: str, known: Sequence[str], problems: list[Problem]) -> tup
     Empty rows are skipped, empty cells are absent. Problems are added to the list; their column is the number of the cell.
     """
     if len(text) > MAX_BYTES:
-        problems.append(Problem(1, 1, "", f"the file is larger than {MAX_BYTES // 1024} kB.", "Split it."))
+        most_kb = MAX_BYTES // 1024
+        said = f"the file is larger than {most_kb} kB."
+        problems.append(Problem(1, 1, "", said, "Split it.", "file_too_large", {"most_kb": most_kb}))
         return [], None
     text = text.removeprefix("\ufeff")
     first = text.partition("\n")[0]
@@ -34,11 +36,13 @@ def csv_entries(text: str, known: Sequence[str], problems: list[Problem]) -> tup
             rows.append((line, [cell.strip() for cell in row]))
             line = reader.line_num + 1
     except csv.Error as error:
-        problems.append(Problem(line, 1, "", f"this is not CSV: {error}.", "Save it as CSV UTF-8 again."))
+        problems.append(Problem(line, 1, "", f"this is not CSV: {error}.", "Save it as CSV UTF-8 again.", "not_csv"))
         return [], None
     filled = [(line, row) for line, row in rows if any(row)]
     if not filled:
-        problems.append(Problem(1, 1, "", "the file is empty.", f"The first row names the columns: {', '.join(usable)}."))
+        columns = ", ".join(usable)
+        hint = f"The first row names the columns: {columns}."
+        problems.append(Problem(1, 1, "", "the file is empty.", hint, "empty_csv", {"known": columns}))
         return [], None
     header = [name.lower() for name in filled[0][1]]
     if not _is_good_header(filled[0][0], header, usable, problems):
@@ -51,10 +55,12 @@ def _is_good_header(line: int, header: list[str], usable: list[str], problems: l
     before = len(problems)
     for column, name in enumerate(header, start=1):
         if name and name not in usable and name != DAY:
-            hint = f"Columns: {', '.join([*usable, DAY])}."
-            problems.append(Problem(line, column, "", f"the column {name[:40]!r} is unknown.", hint))
+            data = {"found": name[:40], "known": ", ".join([*usable, DAY])}
+            said, hint = f"the column {name[:40]!r} is unknown.", f"Columns: {data['known']}."
+            problems.append(Problem(line, column, "", said, hint, "unknown_column", data))
         elif name and header.index(name) != column - 1:
-            problems.append(Problem(line, column, "", f"the column {name!r} is there twice.", "Remove one."))
+            said = f"the column {name!r} is there twice."
+            problems.append(Problem(line, column, "", said, "Remove one.", "column_twice", {"found": name[:40]}))
     return len(problems) == before
 
 
@@ -65,7 +71,8 @@ def _node(line: int, row: list[str], header: list[str], problems: list[Problem])
         if not cell:
             continue
         if not name:
-            problems.append(Problem(line, column, "", f"{cell[:40]!r} stands in no named column.", "Name it in the first row."))
+            said, hint = f"{cell[:40]!r} stands in no named column.", "Name it in the first row."
+            problems.append(Problem(line, column, "", said, hint, "no_column", {"found": cell[:40]}))
             continue
         node.keys[name] = (line, column)
         node.value[name] = Node(_value(name, cell), line, column)
@@ -93,5 +100,7 @@ def _one_day(nodes: list[Node], problems: list[Problem]) -> Node | None:
     for day in days:
         if day.value != days[0].value:
             hint = "A plan is for one day; put other days into other files."
-            problems.append(Problem(day.line, day.column, DAY, f"{day.value} is another day than {days[0].value}.", hint))
+            data = {"found": str(day.value)[:40], "first": str(days[0].value)[:40]}
+            said = f"{day.value} is another day than {days[0].value}."
+            problems.append(Problem(day.line, day.column, DAY, said, hint, "other_day", data))
     return days[0] if days else None

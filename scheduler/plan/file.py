@@ -54,11 +54,13 @@ def load_plan(text: str, kind: str = "yaml") -> DayPlan:
         nodes, day, zone = _top(root, problems)
     entries = [_entry(number, node, problems) for number, node in enumerate(nodes, start=1)]
     if not entries and not problems:
-        problems.append(Problem(1, 1, "", "the plan asks for nothing.", EXAMPLE))
+        problems.append(Problem(1, 1, "", "the plan asks for nothing.", EXAMPLE, "no_entries"))
     if len(entries) > MAX_ENTRIES:
-        problems.append(Problem(1, 1, "", f"the plan has {len(entries)} entries.", f"Use at most {MAX_ENTRIES}."))
+        said, hint = f"the plan has {len(entries)} entries.", f"Use at most {MAX_ENTRIES}."
+        problems.append(Problem(1, 1, "", said, hint, "many_entries", {"most": MAX_ENTRIES}))
     if sum(entry.count for entry in entries) > MAX_VIDEOS:
-        problems.append(Problem(1, 1, "", f"the plan asks for more than {MAX_VIDEOS} videos.", "Split it."))
+        said = f"the plan asks for more than {MAX_VIDEOS} videos."
+        problems.append(Problem(1, 1, "", said, "Split it.", "many_videos", {"most": MAX_VIDEOS}))
     if problems:
         raise PlanError(problems)
     return DayPlan(entries=tuple(entries), day=day, zone=zone, sha256=sha256)
@@ -71,18 +73,19 @@ def kind_of(name: str) -> str:
 
 def _top(root: Node, problems: list[Problem]) -> tuple[list[Node], date | None, str]:
     if root.value is None:
-        problems.append(Problem(1, 1, "", "the file is empty.", EXAMPLE))
+        problems.append(Problem(1, 1, "", "the file is empty.", EXAMPLE, "empty_file"))
         return [], None, ""
     if isinstance(root.value, list):
-        problems.append(Problem(root.line, root.column, "", "the entries stand alone.", "Put entries: above the list."))
+        hint = "Put entries: above the list."
+        problems.append(Problem(root.line, root.column, "", "the entries stand alone.", hint, "entries_alone"))
         return [], None, ""
     top = Fields(root, "", ("date", "zone", "entries"), problems)
     nodes = top.get("entries")
     if nodes is not None and not isinstance(nodes.value, list):
-        top.complain(nodes, "entries must be a list.", EXAMPLE, "entries")
+        top.complain(nodes, "entries must be a list.", EXAMPLE, "entries", code="entries_no_list")
         nodes = None
     elif nodes is None and not problems:
-        top.complain(root, "there are no entries.", EXAMPLE, "entries")
+        top.complain(root, "there are no entries.", EXAMPLE, "entries", code="no_entries")
     return [] if nodes is None else nodes.value, _day(top.get("date"), problems), _zone(top)
 
 
@@ -93,7 +96,8 @@ def _day(node: Node | None, problems: list[Problem]) -> date | None:
         return date.fromisoformat(str(node.value))
     except ValueError:
         hint = "Write year-month-day, for example 2026-11-23; without it the plan is for today."
-        problems.append(Problem(node.line, node.column, "date", f"{str(node.value)[:40]!r} is no day.", hint))
+        found = str(node.value)[:40]
+        problems.append(Problem(node.line, node.column, "date", f"{found!r} is no day.", hint, "no_day", {"found": found}))
         return None
 
 
@@ -104,7 +108,8 @@ def _zone(top: Fields) -> str:
             ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         node = top.get("zone") or top.node
-        top.complain(node, f"the zone {name[:40]!r} is unknown.", "Use a name such as Asia/Shanghai.", "zone")
+        hint = "Use a name such as Asia/Shanghai."
+        top.complain(node, f"the zone {name[:40]!r} is unknown.", hint, "zone", code="no_zone", found=name[:40])
         return ""
     return name
 
@@ -134,8 +139,9 @@ def _user(fields: Fields) -> str:
     name = fields.text("user", max_length=64)
     if not all(char.isalnum() or char in "._-@" for char in name):
         fields.complain(
-            fields.get("user") or fields.node, f"{name[:40]!r} is no user.", "Use letters, digits and . _ - @.", "user"
-        )
+            fields.get("user") or fields.node, f"{name[:40]!r} is no user.", "Use letters, digits and . _ - @.", "user",
+            code="no_user", found=name[:40],
+        )  # fmt: skip
     return name
 
 
@@ -146,8 +152,9 @@ def _window(fields: Fields) -> tuple[int, int]:
     found = _WINDOW.fullmatch(str(node.value))
     if found is None:
         fields.complain(
-            node, f"{str(node.value)[:40]!r} is no window.", 'Write from-until of one day: "10:00-11:30".', "window"
-        )
+            node, f"{str(node.value)[:40]!r} is no window.", 'Write from-until of one day: "10:00-11:30".', "window",
+            code="no_window", found=str(node.value)[:40],
+        )  # fmt: skip
         return 0, DAY_MINUTES
     hours = [int(part) for part in found.groups()]
     opens, closes = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
@@ -155,6 +162,7 @@ def _window(fields: Fields) -> tuple[int, int]:
         fields.complain(
             node, f"the window {node.value} ends before it begins.",
             "A window lies within one day; one over midnight is two entries, in two plans.", "window",
+            code="window_ends_early", found=str(node.value)[:40],
         )  # fmt: skip
         return 0, DAY_MINUTES
     return opens, closes
@@ -172,6 +180,7 @@ def _length(fields: Fields) -> float | None:
         fields.complain(
             node, f"length is {str(node.value)[:40]!r}.",
             f'Use seconds above 0 and at most {MAX_LENGTH_S}, or "1:30"; without it the voice decides.', "length",
+            code="no_length", found=str(node.value)[:40], most=MAX_LENGTH_S,
         )  # fmt: skip
         return None
     return float(seconds)
@@ -186,6 +195,9 @@ def _choice(fields: Fields, name: str, known: Iterable[str]) -> str | None:
     if node is None:
         return None
     if node.value not in tuple(known):
-        fields.complain(node, f"{name} {str(node.value)[:40]!r} is unknown.", f"Use {', '.join(known)}.", name)
+        found, usable = str(node.value)[:40], ", ".join(known)
+        fields.complain(
+            node, f"{name} {found!r} is unknown.", f"Use {usable}.", name, code="no_choice", named=name, found=found, known=usable
+        )
         return None
     return str(node.value)

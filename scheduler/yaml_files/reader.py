@@ -33,6 +33,8 @@ class Problem:
     path: str
     message: str
     hint: str = ""
+    code: str = ""  # which complaint it is, and its `data`: for pages in another language
+    data: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
@@ -71,8 +73,9 @@ def read_yaml(text: str) -> Node:
     """The document in `text`; an empty one is a Node of None. Raises YamlError."""
     if len(text) > MAX_BYTES or len(text.encode(errors="surrogatepass")) > MAX_BYTES:
         raise _error(
-            1, 1, f"the file is larger than {MAX_BYTES // 1024} kB.", "Split it, or move long texts out of it."
-        )
+            1, 1, f"the file is larger than {MAX_BYTES // 1024} kB.", "Split it, or move long texts out of it.",
+            "file_too_large", most_kb=MAX_BYTES // 1024,
+        )  # fmt: skip
     events = _events(text)
     try:
         return _document(events)
@@ -88,14 +91,14 @@ def _events(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise _error(
-            line, column, f"this is not YAML: {error.problem or error.context}.", _syntax_hint(error)
+            line, column, f"this is not YAML: {error.problem or error.context}.", _syntax_hint(error), "not_yaml"
         ) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
-        raise _error(line, column, "there is a character that YAML does not allow.", "Remove it.") from error
+        raise _error(line, column, "there is a character that YAML does not allow.", "Remove it.", "odd_character") from error
     except (UnicodeEncodeError, yaml.YAMLError) as error:
-        raise _error(1, 1, f"this is not YAML: {error}.", "Save the file as UTF-8 text.") from error
+        raise _error(1, 1, f"this is not YAML: {error}.", "Save the file as UTF-8 text.", "not_utf8") from error
 
 
 def _syntax_hint(error: yaml.MarkedYAMLError) -> str:
@@ -116,7 +119,7 @@ def _document(events: Iterator[Any]) -> Node:
         if isinstance(event, yaml.DocumentStartEvent):
             if root is not None:
                 raise _error(
-                    line, column, "a second document starts here.", "Keep one document per file; remove the ---."
+                    line, column, "a second document starts here.", "Keep one document per file; remove the ---.", "two_documents"
                 )
             continue
         root = _node(event, events, 1)
@@ -126,13 +129,13 @@ def _document(events: Iterator[Any]) -> Node:
 def _node(event: Any, events: Iterator[Any], depth: int) -> Node:
     line, column = _place(event)
     if isinstance(event, yaml.AliasEvent):
-        raise _error(line, column, f"the alias *{event.anchor} is not allowed.", "Write the value out.")
+        raise _error(line, column, f"the alias *{event.anchor} is not allowed.", "Write the value out.", "alias")
     if event.anchor is not None:
-        raise _error(line, column, f"the anchor &{event.anchor} is not allowed.", "Remove it.")
+        raise _error(line, column, f"the anchor &{event.anchor} is not allowed.", "Remove it.", "anchor")
     if event.tag is not None and event.tag != "!":
-        raise _error(line, column, f"the tag {event.tag} is not allowed.", "Write a plain value.")
+        raise _error(line, column, f"the tag {event.tag} is not allowed.", "Write a plain value.", "tag")
     if depth > MAX_DEPTH:
-        raise _error(line, column, f"values are nested more than {MAX_DEPTH} deep.", "No setting needs that.")
+        raise _error(line, column, f"values are nested more than {MAX_DEPTH} deep.", "No setting needs that.", "too_deep")
     if isinstance(event, yaml.ScalarEvent):
         return _scalar(event, line, column)
     if isinstance(event, yaml.SequenceStartEvent):
@@ -148,11 +151,12 @@ def _map(events: Iterator[Any], line: int, column: int, depth: int) -> Node:
     while not isinstance(event := next(events), yaml.MappingEndEvent):
         key = _node(event, events, depth + 1)
         if isinstance(key.value, dict | list):
-            raise _error(key.line, key.column, "a key must be a word.", "Write name: value.")
+            raise _error(key.line, key.column, "a key must be a word.", "Write name: value.", "bad_key")
         name = event.value
         if name in node.keys:
             first = node.keys[name][0]
-            raise _error(key.line, key.column, f"the key {name!r} is here twice, first on line {first}.", "Remove one.")
+            said = f"the key {name!r} is here twice, first on line {first}."
+            raise _error(key.line, key.column, said, "Remove one.", "key_twice", key=name, first=first)
         node.keys[name] = (key.line, key.column)
         node.value[name] = _node(next(events), events, depth + 1)
     return node
@@ -176,5 +180,5 @@ def _place(event: Any) -> tuple[int, int]:
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
-def _error(line: int, column: int, message: str, hint: str) -> YamlError:
-    return YamlError(Problem(line, column, "", message, hint))
+def _error(line: int, column: int, message: str, hint: str, code: str, **data: Any) -> YamlError:
+    return YamlError(Problem(line, column, "", message, hint, code, data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,8 +13,11 @@ import pytest
 
 from dashboard.i18n import catalogue
 from dashboard.pulse import Beat
-from dashboard.refusals import chinese
+from dashboard.refusals import chinese, told
 from engine import errors as engine_errors
+from engine.errors import MediaError
+from engine.media.picture import load_picture
+from scheduler.plan.file import PlanError, load_plan
 from scheduler.prompts.remark import REMARKS
 from tests.unit.dashboard.web_rig import Web
 
@@ -60,23 +64,23 @@ def test_chinese_sentence_asks_for_no_figure_that_its_error_lacks() -> None:
         given[code].append(data)
     for key, text in chinese().items():
         code, _, problem = key.partition(".")
-        if code == "remark" or (code == "bad_field" and problem):  # tested below; the library's own bounds
-            continue
+        if code in ("remark", "line", "bad_media", "bad_profile") or (code == "bad_field" and problem):
+            continue  # tested below; the library's own bounds
         assert any(_needs(text) <= data for data in [set(), *given[code]]), (key, _needs(text))
 
 
 def test_every_remark_is_told_in_chinese_with_the_figures_it_has() -> None:
-    told = {key.removeprefix("remark."): text for key, text in chinese().items() if key.startswith("remark.")}
-    assert set(told) == set(REMARKS)
-    assert all(_needs(text) <= _needs(REMARKS[code]) | {"because_zh"} for code, text in told.items())
+    said = {key.removeprefix("remark."): text for key, text in chinese().items() if key.startswith("remark.")}
+    assert set(said) == set(REMARKS)
+    assert all(_needs(text) <= _needs(REMARKS[code]) | {"because_zh"} for code, text in said.items())
 
 
 def test_error_is_told_in_the_language_that_is_asked_for(house: Web) -> None:
     client, ask = house.local(), {"Accept-Language": "zh-CN,zh;q=0.9", "Accept": "application/json"}
     english = client.get("/jobs/nope").get_json()["error"]
-    told = client.get("/jobs/nope", headers=ask).get_json()["error"]
-    assert (told["code"], told["field"]) == (english["code"], english["field"]) == ("unknown_job", "id")
-    assert told["message"] == chinese()["unknown_job"] and "no job" in english["message"]
+    here = client.get("/jobs/nope", headers=ask).get_json()["error"]
+    assert (here["code"], here["field"]) == (english["code"], english["field"]) == ("unknown_job", "id")
+    assert here["message"] == chinese()["unknown_job"] and "no job" in english["message"]
     page = client.get("/dashboard/jobs/nope?lang=zh", headers={"Accept": "text/html"}).get_data(as_text=True)
     assert chinese()["unknown_job"] in page and "There is no job" not in page
     client.set_cookie("language", "zh-CN")  # what a page's own requests carry
@@ -84,22 +88,83 @@ def test_error_is_told_in_the_language_that_is_asked_for(house: Web) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "words"),
     [
         ({"role": "teacher", "priority": "high"}, "“priority”须为整数。"),
         ({"rolle": "teacher"}, "没有“rolle”这一项，请删去或改正拼写。"),
     ],
 )
-def test_value_that_does_not_fit_is_told_with_its_bounds(house: Web, body: dict[str, str], told: str) -> None:
+def test_value_that_does_not_fit_is_told_with_its_bounds(house: Web, body: dict[str, str], words: str) -> None:
     answer = house.local().post("/jobs", json=body, headers={"Accept-Language": "zh"})
-    assert answer.get_json()["error"]["message"] == told
+    assert answer.get_json()["error"]["message"] == words
 
 
 def test_preview_of_a_prompt_names_what_looks_wrong_and_what_is_not_read(house: Web) -> None:
     client, wish = house.local(), {"context": {"topic": "a mask " + "and a story " * 20}}
     house.house.pulse._last = Beat(1.0, {"daemon": {"model": "pocket"}})
     english = client.post("/roles/teacher/preview", json=wish).get_json()
-    told = client.post("/roles/teacher/preview", json=wish, headers={"Accept-Language": "zh"}).get_json()
-    assert [one["code"] for one in told["remarks"]] == ["caution", "prompt_cut"]
+    here = client.post("/roles/teacher/preview", json=wish, headers={"Accept-Language": "zh"}).get_json()
+    assert [one["code"] for one in here["remarks"]] == ["caution", "prompt_cut"]
     assert "“mask”: the mouth must be visible" in english["warnings"][0] and "103 bytes" in english["warnings"][1]
-    assert told["warnings"][0].startswith("“mask”：嘴部须可见") and "103 字节" in told["warnings"][1]
+    assert here["warnings"][0].startswith("“mask”：嘴部须可见") and "103 字节" in here["warnings"][1]
+
+
+PROBLEMS = {  # who complains about files → where its Chinese sentences are
+    "scheduler/yaml_files": "line", "scheduler/plan/file.py": "line", "scheduler/plan/csv_file.py": "line",
+    "engine/media": "bad_media",
+    "scheduler/batch_file.py": "bad_profile",
+}  # fmt: skip
+
+
+def _complaints(path: Path) -> Iterator[str]:
+    """Codes of what can be wrong with a file, as they stand in its code."""
+    places = {"Problem": 5, "_error": 4, "_bad": 2}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            at = places.get(ast.unparse(node.func), 99)
+            named = [word.value for word in node.keywords if word.arg in ("code", "problem")]
+            for given in [*node.args[at : at + 1], *named]:
+                if isinstance(given, ast.Constant) and isinstance(given.value, str):
+                    yield given.value
+
+
+def test_every_complaint_about_a_file_is_told_in_chinese() -> None:
+    told, found = set(chinese()), set()
+    for base, prefix in PROBLEMS.items():
+        where = ROOT / base
+        for path in [where] if where.is_file() else where.glob("*.py"):
+            found |= {f"{prefix}.{code}" for code in _complaints(path)}
+    assert len(found) > 40 and found <= told, found - told
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("yaml", "date: someday\nentries:\n  - {role: 3, windw: x, window: soon, count: many, quality: nice, length: long}\n"),
+        ("yaml", "entries: [\n"), ("yaml", "a: &b 1\n"), ("yaml", "- {role: teacher}\n"), ("yaml", ""), ("yaml", "entries: 3\n"),
+        ("csv", "role,user,window,colour\nteacher,a,10:00-11:00,red\n"), ("csv", 'role,"user\n'), ("csv", "role,role\na,b\n"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_plan_are_told_line_by_line_in_the_readers_language(house: Web, kind: str, text: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        load_plan(text, kind)
+    error = caught.value
+    with house.app.test_request_context(headers={"Accept-Language": "zh"}):
+        message, hint = told(error.code, error.message, error.field, error.hint, **error.data)
+    assert not hint and message.count("第 ") >= len(error.problems), "every one of them"
+    assert not re.search(r"[a-z]+ [a-z]+ [a-z]+", message), message
+    with house.app.test_request_context():
+        assert told(error.code, error.message, error.field, error.hint, **error.data)[0].count("line ") >= len(error.problems)
+
+
+def test_damaged_profile_and_file_are_told_in_chinese_with_the_way_out(house: Web, tmp_path: Path) -> None:
+    client, ask = house.local(), {"Accept-Language": "zh"}
+    bad = tmp_path / "face.png"
+    bad.write_bytes(b"no picture at all")
+    with pytest.raises(MediaError) as caught:
+        load_picture(bad)
+    with house.app.test_request_context(headers=ask):
+        assert "PNG、JPEG" in told("bad_media", str(caught.value), "portrait", caught.value.hint, **caught.value.data)[0]
+    wish = {"files": [{"name": "a.json", "text": '{"role" "x"}\n{"role" "y"}'}]}
+    items = client.post("/jobs/batch/check", json=wish, headers=ask).get_json()
+    assert "JSON" in str(items) and "第 2 行" in str(items), items

@@ -57,6 +57,7 @@ class Ledger:
         self.latest_reserved_s = 0.0  # from a reserved time to its start
         self.longest_wait_s: dict[int, float] = {}  # first start after submission, by priority
         self.longest_gang_wait_s = 0.0  # first start after submission, of jobs on several slots
+        self.turned_down: set[str] = set()  # jobs whose preview somebody rejected
         self.is_watching_order = False  # hold every start against everybody who waits: O(queue) per start
 
     def submit(self, event: JobSubmitted) -> None:
@@ -123,6 +124,8 @@ class Ledger:
         if done is not None:
             self._demand(done == row["blocks_done"] + 1, f"{action.job_id}: block {done} after {row['blocks_done']}")
             self._demand(done <= self.durable.get(action.job_id, 0), f"{action.job_id}: block {done} was not made")
+        if row["preview"] and (action.tag == Tag.JOB_APPROVED or action.fields.get("preview_end")):
+            self._check_preview(row, action)
         if action.tag == Tag.JOB_PREEMPTING and action.body["cause"] == "preempted":
             self._check_need(row, at)
             self._check_preemptor(self.rows[action.body["preemptor"]], row, action.body, at)
@@ -160,6 +163,7 @@ class Ledger:
         is_early = before is not None and before["state"] is not JobState.SUCCEEDED
         self._demand(not is_early, f"{action.job_id} runs before {row['follows']} has succeeded")
         self._demand(not row["preview"] or row["approved_at"] is not None, f"{action.job_id} runs before its preview is approved")
+        self._demand(action.job_id not in self.turned_down, f"{action.job_id} runs though its preview was rejected")
         finding = self.use.run(row, [self.rows[job_id] for job_id in sorted(set(self.holders.values()))])
         self._demand(finding is None, finding or "")
         self._demand(action.from_block == row["blocks_done"], f"{action.job_id} starts at {action.from_block}")
@@ -178,6 +182,14 @@ class Ledger:
                 self._check_overtaking(row)
         self.holders |= dict.fromkeys(slots, action.job_id)
         self.contexts.add(action.job_id)
+
+    def _check_preview(self, row: dict[str, Any], action: MoveJob) -> None:
+        """Nobody approves what has not ended, and how it ended is told as it was."""
+        cheap = self.rows.get(row["preview"])
+        if cheap is not None:  # else it ended long ago
+            self._demand(cheap["state"] in FINAL_STATES, f"{action.job_id}: {cheap['id']} is judged and has not ended")
+            told = action.fields.get("preview_end")
+            self._demand(told in (None, cheap["state"]), f"{action.job_id}: {cheap['id']} is told as {told}")
 
     def restart(self) -> None:
         """The daemon began anew: its workers are gone."""

@@ -7,8 +7,10 @@ from functools import partial
 from random import Random
 from typing import Any, Protocol
 
+from benchmarks.ledger import Ledger
 from benchmarks.workload import Workload
 from scheduler.core import events
+from scheduler.core.job import JobState
 from scheduler.core.state import State
 
 
@@ -19,10 +21,14 @@ class World(Protocol):
     state: State
     now: float
     workload: Workload
+    ledger: Ledger | None
     submissions: int
 
     def feed(self, event: events.Event) -> Any:
         """Let something happen."""
+
+    def submit_preview(self) -> None:
+        """A preview is asked for once more."""
 
     def plan(self, in_s: float, kind: str, data: Any = None) -> None:
         """Let something happen later."""
@@ -60,6 +66,27 @@ def ask_something(world: World) -> None:
         )
     else:
         world.feed(events.ConsentAnswered(at=at, job_id=job_id, is_agreed=draw.random() < 0.5))
+
+
+def judge_preview(world: World, job_id: str) -> None:
+    """Somebody looks at the preview that a job waits for: too early now and then, and not always pleased.
+
+    One that came to nothing is asked for again, or the job goes on without it. While it is open, somebody looks again.
+    """
+    draw, at = world.random, world.now
+    job = world.state.jobs.get(job_id)
+    if job is None or not job.is_unapproved:
+        return
+    chance = draw.random()
+    if job.preview_end in (JobState.FAILED, JobState.CANCELLED) and chance < 0.3:
+        world.feed(events.PreviewRenewed(at=at, job_id=job_id, preview=f"j{world.submissions:08d}"))
+        world.submit_preview()
+    elif job.preview_end or chance < 0.2:
+        is_approved = draw.random() < 0.7
+        if world.ledger is not None and job.preview_end and not is_approved:
+            world.ledger.turned_down.add(job_id)
+        world.feed(events.PreviewJudged(at=at, job_id=job_id, is_approved=is_approved))
+    world.plan(draw.expovariate(0.2), "judgement", job_id)
 
 
 def _ask_of_the_house(world: World) -> None:

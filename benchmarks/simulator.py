@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from benchmarks.ledger import Ledger
-from benchmarks.people import ask_something
+from benchmarks.people import ask_something, judge_preview
 from benchmarks.workload import Workload
 from scheduler.core import events, machine
 from scheduler.core.actions import Action, KillWorker, Refuse, SendCancel, SendPreempt, SendRun
@@ -169,6 +169,19 @@ class Simulator:
     def _on_arrival(self, _: Any) -> None:
         draw, load = self.random, self.workload
         self.plan(draw.expovariate(load.arrivals_per_s), "arrival")
+        if load.previews and draw.random() < load.previews:
+            job_id = self._submit(preview=f"j{self.submissions + 1:08d}")
+            self._submit()
+            self.plan(draw.expovariate(0.1), "judgement", job_id)
+        else:
+            self._submit()
+
+    def submit_preview(self) -> None:
+        """The cheap job that a person asks for once more."""
+        self._submit()
+
+    def _submit(self, preview: str = "") -> str:
+        draw, load = self.random, self.workload
         number = self.submissions
         self.submissions += 1
         job_id = f"j{number:08d}"
@@ -188,10 +201,14 @@ class Simulator:
                 total_blocks=blocks, context_bytes=1 << 20,
                 start_at=self.now + self.policy.reservation_notice_s + draw.uniform(-1.0, 30.0) if is_reserved else None,
                 deadline=self.now + draw.uniform(5.0, 400.0) if not is_reserved and wants < load.deadlines else None,
-                follows=f"j{number - 1:08d}" if load.sessions and draw.random() < load.sessions else "",
+                preview=preview, follows=f"j{number - 1:08d}" if load.sessions and draw.random() < load.sessions else "",
                 slots_needed=draw.randint(2, load.slots) if is_gang else 1,
             )
         )  # fmt: skip
+        return job_id
+
+    def _on_judgement(self, job_id: str) -> None:
+        judge_preview(self, job_id)
 
     def _on_wish(self, _: Any) -> None:
         self.plan(self.random.expovariate(self.workload.wishes_per_s), "wish")

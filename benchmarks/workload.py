@@ -36,6 +36,7 @@ class Workload:
     deadlines: float = 0.0  # of all jobs
     reservations: float = 0.0  # of all jobs
     sessions: float = 0.0  # of all jobs: parts that follow the one before
+    previews: float = 0.0  # of all jobs: those that wait until somebody has judged a cheap one
     gangs: float = 0.0  # of all jobs: those that want from two slots up to all of them at once
 
 

@@ -40,7 +40,7 @@ def bug(plant: Bug) -> Bug:
     return plant
 
 
-def _handle(patch: Patch, kind: type[events.Event], handler: Any) -> Any:
+def handle(patch: Patch, kind: type[events.Event], handler: Any) -> Any:
     before = machine.HANDLERS[kind]
     patch.setitem(machine.HANDLERS, kind, handler)
     return before
@@ -130,7 +130,7 @@ def block_is_counted_twice(patch: Patch) -> None:
             event = dataclasses.replace(event, block=event.block + 1)
         return done(state, event, turn)
 
-    _handle(patch, events.BlockWasDone, broken)
+    handle(patch, events.BlockWasDone, broken)
 
 
 @bug
@@ -145,7 +145,7 @@ def gap_in_the_blocks_is_swallowed(patch: Patch) -> None:
             return False
         return done(state, event, turn)
 
-    _handle(patch, events.BlockWasDone, broken)
+    handle(patch, events.BlockWasDone, broken)
 
 
 @bug
@@ -156,7 +156,7 @@ def free_slot_is_not_offered_after_a_success(patch: Patch) -> None:
         done(state, event, turn)
         return False
 
-    _handle(patch, events.JobHasSucceeded, broken)
+    handle(patch, events.JobHasSucceeded, broken)
 
 
 @bug
@@ -165,7 +165,7 @@ def resumed_queue_stays_asleep(patch: Patch) -> None:
         wishes.resume_queue(state, event, turn)
         return False
 
-    _handle(patch, events.QueueResumed, broken)
+    handle(patch, events.QueueResumed, broken)
 
 
 @bug
@@ -174,7 +174,7 @@ def paused_queue_starts_jobs(patch: Patch) -> None:
         turn.record(Tag.QUEUE_PAUSED, "queue")
         return False
 
-    _handle(patch, events.QueuePaused, broken)
+    handle(patch, events.QueuePaused, broken)
 
 
 @bug
@@ -313,7 +313,7 @@ def column_changes_without_a_fact(patch: Patch) -> None:
             return True
         return wishes.reprioritise(state, event, turn)
 
-    _handle(patch, events.PriorityChanged, broken)
+    handle(patch, events.PriorityChanged, broken)
 
 
 @bug
@@ -327,7 +327,7 @@ def place_in_line_is_not_updated_with_the_priority(patch: Patch) -> None:
         turn.facts.append(machine_move(job, fact))
         return True
 
-    _handle(patch, events.PriorityChanged, broken)
+    handle(patch, events.PriorityChanged, broken)
 
 
 def machine_move(job: Job, fields: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.simulator import Simulator
 from benchmarks.workload import OVERLOAD, UNEQUAL, Workload
 from scheduler.core.policy import Policy
-from tests.property.core import bugs_of_gangs, bugs_of_the_order  # noqa: F401 they register their bugs
+from tests.property.core import bugs_of_gangs, bugs_of_previews, bugs_of_the_order  # noqa: F401 they register their bugs
 from tests.property.core.bugs import BUGS
 
 STORMY = Workload(
@@ -26,6 +26,7 @@ RULED = Policy(
 )  # fmt: skip
 TOGETHER = replace(RULES, gangs=0.25, reservations=0.02, hang=0.01)
 CROWD = replace(OVERLOAD, slots=3, gangs=0.1, priorities=(10,))
+JUDGED = replace(STORMY, previews=0.4, exclusions=(), restarts_per_s=0.02)
 POLICY = Policy(lease_s=10.0, grace_s=5.0, max_queued=60, max_queued_per_user=5)
 
 
@@ -36,6 +37,9 @@ def hunt() -> str | None:
             world = Simulator(seed, workload, POLICY, full_every=40)
             world.run(4_000)
             world.settle(5_000.0)
+        judged = Simulator(10, JUDGED, POLICY, full_every=40)
+        judged.run(1_500)
+        judged.settle(5_000.0)
         ruled = Simulator(4, RULES, RULED, full_every=40)
         ruled.run(5_000)
         ruled.settle(5_000.0)

@@ -3,6 +3,9 @@
 The first line is a JSON list of one-time sign-in paths, the second how many pages each of these people has open. Every page
 hears the pulse, one in five the stage, too. Prints one JSON line when all are live, and one with what each heard when standard
 input ends: how late messages came, and whether any page missed one that another page heard.
+
+Pages are read while others are still being opened: five hundred take a busy machine more than the 45 s after which a server gives
+up a page that answers no ping. One that the server closes all the same is counted, and the others go on.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import sys
 import time
 import urllib.parse
 from typing import Any
+
+import websocket
 
 from benchmarks.tabs import Tab
 
@@ -47,8 +52,17 @@ class Page(Tab):
 
     def __init__(self, url: str, cookie: str, rooms: list[str]) -> None:
         super().__init__(url, rooms, cookie)
+        self.is_closed = False
         self.pulses: dict[float, float] = {}  # made at → seconds late
         self.seqs: set[int] = set()
+
+    def take(self, at: float) -> bool:
+        """Read one packet; False once the server has closed the connection."""
+        try:
+            self.read(at)
+        except (OSError, websocket.WebSocketException):
+            self.is_closed = True
+        return not self.is_closed
 
     def hear(self, text: str, at: float) -> None:
         """Keep one message."""
@@ -63,30 +77,44 @@ def main() -> int:
     """Open the pages, keep them until standard input ends, say what they heard."""
     url = sys.argv[1]
     paths, each = json.loads(sys.stdin.readline()), int(sys.stdin.readline())
-    pages = []
+    pages: list[Page] = []
+    by_socket: dict[Any, Page] = {}
     for path in paths:
         cookie = session_of(url, path)
         for number in range(each):
-            pages.append(Page(url, cookie, ["pulse", "global"] if number % ONE_IN == 0 else ["pulse"]))
-    by_socket: dict[Any, Page] = {page.socket.sock: page for page in pages}
+            page = Page(url, cookie, ["pulse", "global"] if number % ONE_IN == 0 else ["pulse"])
+            pages.append(page)
+            by_socket[page.socket.sock] = page
+            listen(by_socket, 0.0)
     begun = 0.0
     while True:
-        ready, _, _ = select.select([*by_socket, sys.stdin], [], [], 1.0)
-        at = time.time()  # one thread reads them all: by now they have arrived, whoever is read last
-        for source in ready:
-            if source is sys.stdin:
-                if not sys.stdin.readline():
-                    print(json.dumps(report(pages, begun, time.time())), flush=True)
-                    return 0
-            else:
-                by_socket[source].read(at)
-        if not begun and all(page.is_live for page in pages):
+        if listen(by_socket, 1.0):
+            print(json.dumps(report(pages, begun, time.time())), flush=True)
+            return 0
+        if not begun and all(page.is_live or page.is_closed for page in pages):
             begun = time.time()
-            print(json.dumps({"live": len(pages)}), flush=True)
+            closed = sum(page.is_closed for page in pages)
+            print(json.dumps({"live": len(pages) - closed, "closed": closed}), flush=True)
+
+
+def listen(by_socket: dict[Any, Page], patience_s: float) -> bool:
+    """Read what has come; who was closed is taken out. True once standard input has ended."""
+    ready, _, _ = select.select([*by_socket, sys.stdin], [], [], patience_s)
+    at = time.time()  # one thread reads them all: by now they have arrived, whoever is read last
+    for source in ready:
+        if source is sys.stdin:
+            if not sys.stdin.readline():
+                return True
+        elif not by_socket[source].take(at):
+            del by_socket[source]
+    return False
 
 
 def report(pages: list[Page], begun: float, ended: float) -> dict[str, Any]:
-    """Lateness of every pulse in milliseconds, and what was lost. The first and last two seconds of the crowd do not count."""
+    """Lateness of every pulse in milliseconds, and what was lost. The first and last two seconds of the crowd do not count.
+
+    What a page misses after the server has closed it is lost, too.
+    """
     first, last = begun + 2, ended - 2
     late = sorted(1e3 * seconds for page in pages for made, seconds in page.pulses.items() if first <= made <= last)
     made = {at for page in pages for at in page.pulses if first <= at <= last}
@@ -97,7 +125,8 @@ def report(pages: list[Page], begun: float, ended: float) -> dict[str, Any]:
     since = max((min(page.seqs, default=0) for page in stage), default=0)
     lost += sum(len({seq for seq in seqs if seq >= since} - page.seqs) for page in stage)
     return {
-        "pages": len(pages), "pulses_each": len(made), "messages_lost": lost, "bytes": sum(page.bytes for page in pages),
+        "pages": len(pages), "pages_closed": sum(page.is_closed for page in pages), "pulses_each": len(made),
+        "messages_lost": lost, "bytes": sum(page.bytes for page in pages),
         "late_p50_ms": round(late[len(late) // 2], 1) if late else None,
         "late_p99_ms": round(late[int(0.99 * (len(late) - 1))], 1) if late else None,
         "late_most_ms": round(late[-1], 1) if late else None,

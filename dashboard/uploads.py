@@ -18,7 +18,7 @@ from dashboard.auth import caller
 from dashboard.context import house
 from dashboard.errors import WebError
 from dashboard.marks import disk_mark_bytes
-from dashboard.upload_pace import LEAST_BYTES_PER_S, Pace, kept_pace
+from dashboard.upload_pace import FREE_BYTES, LEAST_BYTES_PER_S, MANY_BYTES_PER_S, Pace, kept_pace
 from engine.catalog import BLOCK_SECONDS
 from scheduler.core.uploads import UploadsPolicy
 from scheduler.intake_rules import INCOMING, check_disk, check_size
@@ -115,8 +115,8 @@ def _copy(stream: IO[bytes], file: IO[bytes], pace: Pace) -> None:
 def _ended(pace: Pace) -> WebError:
     """What to say of a body that stopped: it was stopped for its pace, or its sender is gone."""
     if pace.is_missed:
-        least = LEAST_BYTES_PER_S >> 10
-        message, hint = f"The file came slower than {least} KiB per second.", "Use a faster line, or bring a smaller file."
+        least = (LEAST_BYTES_PER_S if pace.came < FREE_BYTES else MANY_BYTES_PER_S) >> 10
+        message, hint = f"The file came slower than {least} KiB per second.", "Use a faster line, or bring it as FLAC or MP3."
         return WebError(408, "too_slow", message, hint=hint, least_kib_per_s=least)
     message = f"The upload was cut off: {pace.came} of {pace.length} bytes came."
     return WebError(400, "cut_off", message, hint="Bring the file again.", length=pace.length, came=pace.came)

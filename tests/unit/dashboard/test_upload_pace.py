@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from dashboard import upload_pace
-from dashboard.upload_pace import LEAST_BYTES_PER_S, START_S, Pace, kept_pace
+from dashboard.upload_pace import FREE_BYTES, LEAST_BYTES_PER_S, MANY_BYTES_PER_S, START_S, Pace, allowed_s, kept_pace
 
 
 def test_pace_is_missed_by_silence_and_by_a_trickle_and_kept_by_a_slow_line() -> None:
@@ -21,6 +21,13 @@ def test_pace_is_missed_by_silence_and_by_a_trickle_and_kept_by_a_slow_line() ->
     done = Pace(10, 100.0)
     done.came = 10
     assert not done.look(10_000.0), "what is whole is not late"
+
+
+def test_long_recording_comes_faster_than_a_portrait_must() -> None:
+    most, portrait = 512 << 20, 32 << 20
+    assert allowed_s(portrait) < 9 * 60 and allowed_s(most) < 42 * 60
+    assert allowed_s(FREE_BYTES) == START_S + FREE_BYTES / LEAST_BYTES_PER_S, "anybody's line brings so much"
+    assert allowed_s(most) - allowed_s(most - MANY_BYTES_PER_S) == 1.0
 
 
 def test_trickling_sender_is_cut_off_and_still_gets_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:

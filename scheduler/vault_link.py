@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from engine.errors import ProtocolError
 
 RETRY_S = 0.5
 STATUS_EVERY_S = 1.0
+HANGING_FROM_S = 1.0  # an answer that takes longer is told of; nothing that it does takes so long
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the listening process
 _log = logging.getLogger("greenroom.vault")
 
@@ -40,6 +42,13 @@ class VaultLink:
         self._path = socket_path
         self._on_change, self._is_open, self._silent_s = on_change, is_open, silent_s
         self._to_ask: asyncio.Queue[protocol.Message] = asyncio.Queue()
+        self._asked_at: float | None = None  # while an answer is owed
+
+    @property
+    def silent_s(self) -> float:
+        """For how long it has owed an answer; 0 while it owes none, or not for long."""
+        owed_s = 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
+        return owed_s if owed_s >= HANGING_FROM_S else 0.0
 
     def drop_context(self, job_id: str) -> None:
         """Free a job's context, now or when the vault is back."""
@@ -64,8 +73,10 @@ class VaultLink:
                 cause, waited_s = "silent", self._silent_s()
                 _kill_peer(writer, waited_s)
             except (OSError, EOFError, ProtocolError, asyncio.IncompleteReadError):
-                pass  # the vault went away: that is what the change below says
+                waited_s = self.silent_s
+                cause = "silent" if waited_s else "ended"  # silent: somebody else ended it while it hung
             finally:
+                self._asked_at = None
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
@@ -97,11 +108,14 @@ class VaultLink:
     async def _ask(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: protocol.Message
     ) -> protocol.Message:
+        self._asked_at = time.monotonic()
         async with asyncio.timeout(self._silent_s()):
             writer.write(protocol.encode(message))
             await writer.drain()
             head = await reader.readexactly(4)
-            return protocol.decode(await reader.readexactly(int.from_bytes(head, "big")))
+            answer = protocol.decode(await reader.readexactly(int.from_bytes(head, "big")))
+        self._asked_at = None
+        return answer
 
 
 def _kill_peer(writer: asyncio.StreamWriter, waited_s: float) -> None:

@@ -81,6 +81,7 @@ def _daemon_checks(status: dict[str, Any]) -> Iterator[Check]:
         yield checked("daemon", BAD, "told", trouble, text=trouble.get("message"))
     else:
         yield checked("daemon", OK, "daemon_ok", pid=status["daemon"]["pid"])
+    yield vault_check(status["vault"])
     slots = status["slots"]
     ready = [slot for slot in slots if slot["worker"] is not None and not slot["drained"]]
     figures = {"slots": len(slots), "ready": len(ready), "standbys": len(status["standby"])}
@@ -90,6 +91,18 @@ def _daemon_checks(status: dict[str, Any]) -> Iterator[Check]:
         return
     state = OK if len(ready) == len(slots) else ATTENTION
     yield checked("workers", state, "workers", figures, **figures)
+
+
+def vault_check(vault: dict[str, Any] | None) -> Check:
+    """The process that owns weights and contexts: without it nothing can be taken up, and what hangs is about to be replaced."""
+    if vault is None:
+        return checked("vault", ATTENTION, "no_vault")
+    held = vault["files_bytes"] + vault["contexts_bytes"] + vault["conditions_bytes"]
+    figures = {name: vault[name] for name in ("pid", "limit_bytes", "silent_s")} | {"held_bytes": held}
+    if vault["silent_s"]:
+        return checked("vault", ATTENTION, "vault_silent", figures, pid=vault["pid"], silent=f"{vault['silent_s']:.0f}")
+    words = {"held": bytes_text(held), "limit": bytes_text(vault["limit_bytes"]), "pid": vault["pid"]}
+    return checked("vault", OK, "vault", figures, **words)
 
 
 def disk_check(data: Path) -> Check:

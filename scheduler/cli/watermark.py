@@ -44,7 +44,8 @@ def _vault(vault: dict[str, Any] | None) -> str:
     if vault is None:
         return "not reached"
     held = vault["files_bytes"] + vault["contexts_bytes"] + vault["conditions_bytes"]
-    return f"process {vault['pid']}, holds {bytes_text(held)} of {bytes_text(vault['limit_bytes'])}"
+    silent = f", no answer for {vault['silent_s']:.0f} s" if vault["silent_s"] else ""
+    return f"process {vault['pid']}, holds {bytes_text(held)} of {bytes_text(vault['limit_bytes'])}{silent}"
 
 
 def _slot(slot: dict[str, Any]) -> tuple[object, ...]:

@@ -43,7 +43,7 @@ async def status(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
             for slot in house.supervisor.slots for link in slot.standbys
         ],
         "vault": None if vault is None else {
-            "pid": vault.pid, "limit_bytes": vault.limit_bytes,
+            "pid": vault.pid, "limit_bytes": vault.limit_bytes, "silent_s": round(house.vault.silent_s, 1),
             "files_bytes": sum(vault.files.values()), "contexts_bytes": sum(vault.contexts.values()),
             "conditions_bytes": sum(vault.conditions.values()), "contexts": vault.contexts,
             "adapters": sorted(path.name for path in map(Path, vault.files) if path.parent.parent.name == "assets"),

@@ -10,6 +10,15 @@ HOUSE: dict[str, dict[str, str]] = {
         "en": "{ready} of {slots} slots take work, {standbys} standby",
         "zh": "{slots} 个槽位中 {ready} 个可用，待命 {standbys} 个",
     },
+    "vault": {"en": "holds {held} of {limit} (process {pid})", "zh": "已占用 {held}，上限 {limit}（进程 {pid}）"},
+    "vault_silent": {
+        "en": "process {pid} has not answered for {silent} s; it is replaced by itself if that lasts, and work goes on",
+        "zh": "进程 {pid} 已 {silent} 秒没有响应；若持续下去会自动替换，任务随后继续",
+    },
+    "no_vault": {
+        "en": "there is none just now; the launcher starts the next one, and work goes on",
+        "zh": "当前没有 vault 进程；启动器会启动下一个，任务随后继续",
+    },
     "disk_free": {"en": "{free} of {total} free", "zh": "共 {total}，可用 {free}"},
     "no_device": {"en": "no device has been read", "zh": "没有读到任何设备"},
     "stale_sample": {"en": "the newest reading is {age} s old", "zh": "最近一次读数是 {age} 秒前"},

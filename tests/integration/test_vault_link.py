@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from scheduler.vault_link import VaultLink
+from scheduler.vault_link import HANGING_FROM_S, VaultLink
 from tests.integration.vault_rig import VaultProcess
 
 
@@ -34,6 +34,35 @@ def test_context_of_an_ended_job_is_freed_though_the_order_was_lost(tmp_path: Pa
     finally:
         client.close()
         vault.stop()
+
+
+def test_vault_that_somebody_else_ends_while_it_hangs_was_silent_and_for_how_long(tmp_path: Path) -> None:
+    vault = VaultProcess(tmp_path / "vault.sock").start()
+    process = vault.process
+    assert process is not None
+    told: list[tuple[bool, str, float]] = []
+
+    async def scene() -> None:
+        link = VaultLink(vault.socket_path, lambda *change: told.append(change), lambda job_id: True, lambda: 60.0)
+        running = asyncio.get_running_loop().create_task(link.run())
+        async with asyncio.timeout(30):
+            while not told:
+                await asyncio.sleep(0.01)
+            os.kill(process.pid, signal.SIGSTOP)
+            while not link.silent_s:
+                await asyncio.sleep(0.01)
+            os.kill(process.pid, signal.SIGKILL)
+            while len(told) < 2:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    try:
+        asyncio.run(scene())
+    finally:
+        vault.stop()
+    assert [change[:2] for change in told] == [(True, ""), (False, "silent")]
+    assert told[1][2] >= HANGING_FROM_S
 
 
 def test_vault_that_hangs_is_killed(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from scheduler.cli.checks import (
     memory_checks,
     policy_check,
     queue_check,
+    vault_check,
     verdict_of,
 )
 from scheduler.cli.exits import ExitCode
@@ -51,6 +52,14 @@ def test_device_memory_is_held_against_the_marks(used: int, state: str) -> None:
     sample = {"device": "gpu0", "at": 100.0, "memory_used_bytes": used * GIB, "memory_total_bytes": 100 * GIB}
     (check,) = memory_checks([sample], now=101.0)
     assert (check.state, check.data["memory_used_bytes"]) == (state, used * GIB)
+
+
+def test_vault_that_hangs_or_is_gone_is_told_with_what_happens_next() -> None:
+    vault = {"pid": 8, "limit_bytes": 4 * GIB, "files_bytes": GIB, "contexts_bytes": 0, "conditions_bytes": 0, "silent_s": 0.0}
+    found = [vault_check(vault), vault_check({**vault, "silent_s": 7.4}), vault_check(None)]
+    assert [check.state for check in found] == [OK, ATTENTION, ATTENTION]
+    assert ["1.0 GiB of 4.0 GiB" in found[0].text, "for 7 s" in found[1].text] == [True, True]
+    assert all("work goes on" in check.text for check in found[1:])
 
 
 def test_old_reading_says_nothing_of_now() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,13 +18,21 @@ _LEFT_OUT = {
 
 def files(*suffixes: str, under: tuple[str, ...] = ()) -> Iterator[Path]:
     """Files with these endings, below these folders (or everywhere), in a fixed order."""
-    for top in [ROOT / folder for folder in under] or [ROOT]:
-        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            parts = path.relative_to(ROOT).parts
-            if not path.is_file() or _LEFT_OUT.intersection(parts) or any(part.endswith(".egg-info") for part in parts):
-                continue
-            if not suffixes or path.suffix in suffixes:
-                yield path
+    for path in _all_files():
+        if suffixes and path.suffix not in suffixes:
+            continue
+        if not under or any(path.is_relative_to(ROOT / folder) for folder in under):
+            yield path
+
+
+@cache
+def _all_files() -> tuple[Path, ...]:
+    """Looked up once: beside the tree lies an environment of many thousand files."""
+    found = []
+    for folder, names, here in os.walk(ROOT):
+        names[:] = sorted(name for name in names if name not in _LEFT_OUT and not name.endswith(".egg-info"))
+        found += [Path(folder, name) for name in here if name not in _LEFT_OUT]
+    return tuple(sorted(path for path in found if path.is_file()))
 
 
 def product_files() -> Iterator[Path]:
@@ -60,15 +69,16 @@ def imported_names_of(path: Path) -> Iterator[str]:
         yield from (f"{prefix}{alias.name}" for alias in node.names)
 
 
-def _import_nodes(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
+@cache
+def _import_nodes(path: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
     module = tree(path)
     typing_only = {
         id(inner)
         for node in ast.walk(module)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
-    for node in ast.walk(module):
-        is_import = isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
-        if is_import and id(node) not in typing_only:
-            yield node  # type: ignore[misc]
+    imports = (node for node in ast.walk(module) if isinstance(node, ast.Import | ast.ImportFrom))
+    return tuple(
+        node for node in imports if not (isinstance(node, ast.ImportFrom) and node.level) and id(node) not in typing_only
+    )

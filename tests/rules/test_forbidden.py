@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 from tests.rules.sources import files, imports_of, name_of, tree
@@ -27,6 +28,7 @@ TEXT_ENDINGS = (
 )  # fmt: skip
 
 
+@cache
 def _calls(path: Path) -> list[tuple[int, str, ast.Call]]:
     return [(node.lineno, ast.unparse(node.func), node) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
 

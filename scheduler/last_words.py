@@ -7,12 +7,13 @@ import re
 from pathlib import Path
 
 _READ_BYTES = 64 << 10
-_MAX_CHARS = 400
+_MAX_CHARS = 600
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Refused|Failed|Damaged|Full): \S")
 
 
 def last_words(path: Path, since: int = 0) -> str:
-    """The last sentence of a log from byte `since` on: of a JSON line its message, of a traceback its last error.
+    """The last sentence of a log from byte `since` on: of a JSON line its message or its error with the way out, of a traceback
+    its last error.
 
     Empty when there is none. Lines of a log that is not ours are taken as they are.
     """
@@ -41,5 +42,6 @@ def _message(line: str) -> str | None:
     except ValueError:
         return None
     level = entry.get("log.level", entry.get("level"))
-    message = entry.get("message")
-    return message if isinstance(message, str) and level in ("error", "critical", "warning") else None
+    said = [entry.get("error"), entry.get("hint")] if entry.get("error") else [entry.get("message") or entry.get("event")]
+    message = " ".join(part for part in said if isinstance(part, str) and part)
+    return message if message and level in ("error", "critical", "warning") else None

@@ -167,7 +167,7 @@ class Supervisor:
             await asyncio.sleep(0.01)
 
     def _fail(self, slot: Slot, cause: str, reason: str) -> None:
-        wait_s = slot.fail(reason if cause == "cannot_start" else cause, self._healing()[Fault.CRASH_LOOP])
+        wait_s = slot.fail(reason or cause, self._healing()[Fault.CRASH_LOOP])
         self._calls.on_start_failed(slot.number, slot.failures, wait_s, cause, reason)
 
     # ---- hearing ------------------------------------------------------------------------------------------------------

@@ -31,9 +31,12 @@ def status(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     say(f"disk     {bytes_text(answer['disk']['free_bytes'])} free")
     say(f"standby  {len(answer['standby'])} ({sum(1 for one in answer['standby'] if one['is_warm'])} warm)")
     print_table(
-        ("slot", "state", "device", "role", "job", "blocks", "doing", "last error"),
+        ("slot", "state", "device", "role", "job", "blocks", "doing"),
         [_slot(slot) for slot in answer["slots"]],
     )
+    for slot in answer["slots"]:
+        if slot["worker"] is None and slot["last_error"]:
+            say(f"slot {slot['slot']}: its last worker did not get ready: {slot['last_error']}")
 
 
 def _weights(daemon: dict[str, Any]) -> str:
@@ -52,5 +55,5 @@ def _slot(slot: dict[str, Any]) -> tuple[object, ...]:
     state = f"{slot['state']}{', drained' if slot['drained'] else ''}"
     blocks = f"{slot['block']}/{slot['total_blocks']}" if slot["job_id"] else None
     return (
-        slot["slot"], state, slot["device"], slot["role"], slot["job_id"], blocks, slot["phase"], slot["last_error"],
+        slot["slot"], state, slot["device"], slot["role"], slot["job_id"], blocks, slot["phase"],
     )  # fmt: skip

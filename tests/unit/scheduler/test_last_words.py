@@ -15,6 +15,17 @@ def test_last_words_of_our_own_log_are_the_message_of_its_last_error(tmp_path: P
     assert last_words(log) == "The disk is full."
 
 
+def test_last_words_of_a_worker_are_what_is_wrong_and_the_way_out(tmp_path: Path) -> None:
+    log = tmp_path / "worker.jsonl"
+    log.write_text(
+        '{"at": 1.0, "level": "error", "process": "worker", "event": "not able to work", "code": "bad_weights", '
+        '"error": "vae.safetensors is damaged.", "hint": "Fetch it again."}\n{"level": "info", "event": "end"}\n'
+    )
+    assert last_words(log) == "vae.safetensors is damaged. Fetch it again."
+    log.write_text('{"level": "warning", "event": "vault is lost"}\n')
+    assert last_words(log) == "vault is lost"
+
+
 def test_last_words_of_a_traceback_are_its_own_error_not_the_server_s(tmp_path: Path) -> None:
     log = tmp_path / "web.jsonl"
     log.write_text(

@@ -60,7 +60,8 @@ def read_numbers(path: Path | None) -> tuple[Policy, Costs]:
 def _show(totals: dict[str, Any], baselines: dict[str, dict[str, Any]]) -> None:
     say(f"{totals['succeeded']} of {totals['jobs']} jobs succeeded, {totals['preemptions']} preemptions, "
         f"{totals['workers_lost']} workers lost under a job")  # fmt: skip
-    say(f"slots in use {_share(totals['utilisation'])}, fairness (most / least service of teams) {totals['fairness']}")
+    fair = "-, no two teams waited together" if totals["fairness"] is None else totals["fairness"]
+    say(f"slots in use {_share(totals['utilisation'])}, fairness (most / least service of teams) {fair}")
     rows = [("all", *(totals[name] for name in _WAITS))]
     rows += [(f"priority {name}", *(part[key] for key in _WAITS)) for name, part in totals["by_priority"].items()]
     print_table(("waits, seconds", "mean", "median", "99 %"), rows)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from math import exp, log, sqrt
+from math import exp, hypot, log, sqrt
 from statistics import NormalDist
 from typing import Any
 
@@ -20,11 +20,13 @@ from scheduler.forecast.paces import Nominal, Pace
 from scheduler.forecast.ranges import Estimate, Range, quantile
 from scheduler.forecast.rollout import Outcome, Rollout
 from scheduler.forecast.snapshot import Snapshot
+from scheduler.forecast.told import LEAST_RUNS
 from scheduler.forecast.witness import Request
 
 BUDGET_JOBS = 2000  # jobs run forward per forecast, over all samples
 LEAST_SAMPLES, MOST_SAMPLES = 3, 48
 HOUSE_SIGMA = 0.05  # drift until the forecast comes true, and what is not known of the level
+YOUNG_RUNS = 2.0  # what is not known of the level of a house with few runs: this ÷ runs
 LEAST_SPREAD = 0.03
 CROWD_SPREAD = 0.3  # few samples see too little of what a crowd to come would change; it grows with the share of waiting
 WAIT_OFFSET_S = 1.0  # waits are compared as log(wait + this): none is as good as a second
@@ -148,11 +150,12 @@ class Estimator(Learnt):
                 lucks[job_id] = self._random.sample(even, count)
             return lucks[job_id][sample]
 
+        house = house_sigma(self.runs)
         coming = self._coming(snapshot.now, count)
         with _without_collector():
             return [
                 Rollout(
-                    snapshot, self, self._random, pace_of, house=HOUSE_SIGMA * level,
+                    snapshot, self, self._random, pace_of, house=house * level,
                     arrivals=arrivals, luck_of=partial(luck_of, sample=sample),
                 ).run(wanted, HORIZON_S)
                 for sample, (level, arrivals) in enumerate(zip(self._random.sample(even, count), coming, strict=True))
@@ -193,6 +196,11 @@ class Estimator(Learnt):
             begins, ends = ([max(value, job.start_at - snapshot.now) for value in values] for values in (begins, ends))
         begins = [min(begin, end) for begin, end in zip(begins, ends, strict=True)]
         return Estimate(start=Range(*begins), finish=Range(*ends), runs=self.runs)
+
+
+def house_sigma(runs: int) -> float:
+    """How far (of a logarithm) the whole house may be off what was learnt of it in so many runs."""
+    return hypot(HOUSE_SIGMA, YOUNG_RUNS / max(LEAST_RUNS, runs))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from scheduler.canonical import canonical_json
 from scheduler.client import Scheduler
 from scheduler.context_size import known_ring_form
 from scheduler.core.block_times import BlockTimes, Pace
+from scheduler.core.job import HoldReason
 from scheduler.core.state import State
 from scheduler.door import Actor, forecaster_path
 from scheduler.door_server import DoorServer
@@ -43,6 +44,9 @@ QUICK_SAMPLES = 8
 SCORED_S = 8 * 7 * 86_400.0
 MOST_IN_LINE = 1_200
 MOST_SHOWN = 6_000  # what fits through a door
+WAITS_FOR_A_PERSON = frozenset(
+    {HoldReason.APPROVAL, HoldReason.AWAITING_CONSENT, HoldReason.PAUSED, HoldReason.ROLE_UNAVAILABLE}
+)
 _log = logging.getLogger("greenroom.forecaster")
 Board = dict[str, Any]
 
@@ -107,8 +111,9 @@ class Forecaster:
         estimator, near = mirror.estimator, _nearest(state)
         fresh = near - mirror.kept(near) if estimator.runs >= LEAST_RUNS else set()
         found = estimator.estimates(state, near, scored=fresh)
+        known = near | _for_a_person(state)
         jobs = {
-            job_id: told_of(found.get(job_id), now, estimator.runs, HELD if job_id in near else FAR) for job_id in state.jobs
+            job_id: told_of(found.get(job_id), now, estimator.runs, HELD if job_id in known else FAR) for job_id in state.jobs
         }
         self._board = {"at": now, "seq": mirror.seq, "runs": estimator.runs, "jobs": dict(list(jobs.items())[:MOST_SHOWN])}
         self._keep(state, found, fresh)
@@ -189,6 +194,11 @@ def _nearest(state: State) -> set[str]:
     """Jobs of which something can be said in time: those that hold a slot, the first in line, those with a promised time."""
     line = (job.id for job in islice(state.line.best_first(), MOST_IN_LINE))
     return {*line, *state.scheduled, *(slot.job_id for slot in state.slots if slot.job_id is not None)}
+
+
+def _for_a_person(state: State) -> set[str]:
+    """Jobs that wait for somebody's word: nobody can say when it comes."""
+    return {job.id for job in state.held.values() if job.hold in WAITS_FOR_A_PERSON}
 
 
 def forecast_row(job_id: str, at: float, board: Board, estimate: Estimate, basis: dict[str, Any]) -> dict[str, Any]:

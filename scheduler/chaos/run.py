@@ -18,7 +18,7 @@ from scheduler.chaos.house import ChaosHouse, NotWithin
 from scheduler.chaos.load import Load
 from scheduler.chaos.plan import ALL_KINDS, Blow, make_plan
 from scheduler.chaos.points import POINTS, Kind, points_of
-from scheduler.chaos.strike import Striker
+from scheduler.chaos.strike import Striker, Tally
 from scheduler.client import Scheduler
 
 REFERENCE_S = 240.0
@@ -36,6 +36,7 @@ class ChaosOptions:
     kinds: tuple[Kind, ...] = ALL_KINDS
     points: tuple[str, ...] | None = None  # None: all that the engine has
     check_every: int = 100  # kills between two checks of a quiet house
+    most_open: int = 5  # jobs that are asked for at once
     home: Path | None = None  # where to put everything; None: a temporary directory, kept when something was found
 
 
@@ -75,7 +76,7 @@ def run_kills(options: ChaosOptions, on_progress: OnProgress) -> Report:
     house = ChaosHouse(home, options.engine)
     house.be_patient()
     doors = [lambda: house.door, lambda: house.door, lambda: Scheduler(house.url)]
-    load = Load(doors, lambda: house.reader, options.engine, options.seed)
+    load = Load(doors, lambda: house.reader, options.engine, options.seed, options.most_open)
     run = _Run(house, load, report, on_progress)
     began = time.monotonic()
     try:
@@ -127,19 +128,9 @@ class _Run:
         if (code := self._house.stop()) != 0:
             self._report.findings.append(f"the launcher ended with code {code} after Ctrl-C")
         self._report.findings += self._checker.check_after_the_end()
-        self._report.findings += self._striker.tally.findings + self._load.errors + self._not_hit()
+        tally = self._striker.tally
+        self._report.findings += tally.findings + self._load.errors + not_hit(self._report.options, tally)
         self._tell()
-
-    def _not_hit(self) -> list[str]:
-        """Every kind and every point of the plan must have been hit."""
-        tally, options = self._striker.tally, self._report.options
-        points = points_of(options.engine) if options.points is None else options.points
-        wanted_points = [name for name in points if POINTS[name].kind in options.kinds]
-        return [f"no {kind} was killed" for kind in options.kinds if not tally.kills[kind]] + [
-            f"nobody was killed at {name} ({'; '.join(one for one in tally.missed if name in one)})"
-            for name in wanted_points
-            if not tally.points[name]
-        ]
 
     def _tell(self) -> None:
         tally, replay = self._striker.tally, self._checker.replay
@@ -159,6 +150,17 @@ class _Run:
             "checks": self._checker.checks,
             "launcher_starts": self._house.starts,
         }
+
+
+def not_hit(options: ChaosOptions, tally: Tally) -> list[str]:
+    """Findings: every kind and every point of the plan must have been hit."""
+    points = points_of(options.engine) if options.points is None else options.points
+    wanted_points = [name for name in points if POINTS[name].kind in options.kinds]
+    return [f"no {kind} was killed" for kind in options.kinds if not tally.kills[kind]] + [
+        f"nobody was killed at {name} ({'; '.join(one for one in tally.missed if name in one)})"
+        for name in wanted_points
+        if not tally.points[name]
+    ]
 
 
 def _tidy(options: ChaosOptions, report: Report, home: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 from scheduler.chaos import strike
 from scheduler.chaos.house import ChaosHouse, NotWithin
 from scheduler.chaos.load import Load
-from scheduler.chaos.strike import Striker
+from scheduler.chaos.plan import Blow
+from scheduler.chaos.points import Kind
+from scheduler.chaos.run import ChaosOptions, Report, not_hit
+from scheduler.chaos.strike import Striker, Tally
 from scheduler.core.actions import MoveJob
 from scheduler.core.job import JobState
 from scheduler.crash_points import TAKEN
@@ -52,6 +56,22 @@ def test_order_counts_only_when_whoever_took_it_is_gone(tmp_path: Path, monkeypa
     taker.send_signal(signal.SIGKILL)
     taker.communicate()
     striker._wait_for_death("after_flip", set())
+
+
+def test_run_that_could_not_strike_everything_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(strike.POINT_S, "fake", 0.05)
+    kinds, points = (Kind.WEB, Kind.LAUNCHER), ("launcher_before_record",)
+    options = ChaosOptions(engine="fake", kills=3, seed=1, kinds=kinds, points=points, home=tmp_path)
+    house = ChaosHouse(tmp_path, "fake")  # never started: nobody lives in it
+    striker = Striker(house, Load([], lambda: house.reader, "fake", seed=1), seed=1)
+    monkeypatch.setattr(house, "keep_up", lambda: None)
+    monkeypatch.setattr(striker, "_kill", lambda kind, **_: None)
+    striker.strike(Blow(number=7, kind=Kind.LAUNCHER, point="launcher_before_record"))
+    found = not_hit(options, striker.tally)
+    assert found[:2] == ["no web was killed", "no launcher was killed"]
+    assert found[2].startswith("nobody was killed at launcher_before_record (blow 7")
+    assert not Report(options, [], found).is_passed
+    assert not_hit(options, Tally(kills=Counter(kinds), points=Counter(points))) == []
 
 
 def test_people_ask_anew_as_soon_as_one_of_their_jobs_has_ended(tmp_path: Path) -> None:

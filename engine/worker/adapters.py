@@ -15,6 +15,7 @@ from engine.config import AdapterUse
 from engine.errors import WeightsError
 from engine.model.block_engine import BlockEngine
 from engine.model.weights import tensors_of
+from engine.worker.portraits import BRING_AGAIN
 from engine.worker.store import Store
 
 DEVICE_BYTES, HOST_BYTES = 2 << 30, 16 << 30  # of ready adapters; the one in use is kept whatever its size
@@ -102,7 +103,10 @@ class AdapterShelf:
                 self._claim(False)
 
     def _read(self, use: AdapterUse, path: str) -> Adapter:
-        buffer, _ = self._store.open_hashed_file(str(Path(path).absolute()), use.sha256)
+        try:
+            buffer, _ = self._store.open_hashed_file(str(Path(path).absolute()), use.sha256)
+        except WeightsError as error:
+            raise WeightsError(f"The adapter {use.name}: {error.detail}", hint=BRING_AGAIN) from error
         return Adapter.of(tensors_of(buffer, use.name), use.alpha, use.name, use.weight)
 
     def _make_room(self) -> None:

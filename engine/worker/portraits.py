@@ -12,6 +12,9 @@ from engine.errors import MediaError
 from engine.media.probe import read_portrait
 
 MAX_KNOWN = 256
+BRING_AGAIN = (
+    "Bring the whole file again: a role's with `role_scheduler roles load` and its roles.yaml, one's own with a new submission."
+)
 
 
 class Portraits:
@@ -25,7 +28,7 @@ class Portraits:
         try:
             now = path.stat()
         except OSError as error:
-            raise MediaError(f"the portrait {path} cannot be read: {error.strerror}.") from error
+            raise MediaError(f"the portrait {path} cannot be read: {error.strerror}.", hint=BRING_AGAIN) from error
         key = str(path), sha256, now.st_ino, now.st_size, now.st_mtime_ns
         if key not in self._known:
             height, width, _ = self.picture(path, sha256).shape
@@ -46,6 +49,7 @@ def expect_file(path: Path, sha256: str, what: str) -> None:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise MediaError(f"the {what} {path} cannot be read: {error.strerror}.") from error
+        raise MediaError(f"the {what} {path} cannot be read: {error.strerror}.", hint=BRING_AGAIN) from error
     if found != sha256:
-        raise MediaError(f"the {what} {path} is not the one of the recipe: expected sha256 {sha256}, found {found}.")
+        message = f"the {what} {path} is damaged or not the one of the recipe: expected sha256 {sha256}, found {found}."
+        raise MediaError(message, hint=BRING_AGAIN)

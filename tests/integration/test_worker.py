@@ -234,6 +234,7 @@ def test_role_adapter_changes_the_character_and_leaves_nothing_behind(
     worker.say(dataclasses.replace(studio.order("forged"), recipe=recipe_of(forged), adapter_paths=[str(files["pencil"])]))
     failed = worker.finish_job()
     assert isinstance(failed, protocol.JobFailed) and failed.code == "bad_weights", "nobody is shown with a wrong face"
+    assert "The adapter forged" in failed.message and "roles load" in failed.hint
     studio.idle.append(worker)
 
 

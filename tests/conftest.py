@@ -16,6 +16,15 @@ os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Examples that hypothesis draws have no time limit: it would measure how busy the machine is."""
+    if config.pluginmanager.hasplugin("hypothesispytest"):  # a GPU box may run its tests without it
+        from hypothesis import settings
+
+        settings.register_profile("untimed", parent=settings.default, deadline=None)
+        settings.load_profile("untimed")
+
+
 @pytest.fixture(scope="session")
 def repo_root() -> Path:
     """The repository's root directory."""

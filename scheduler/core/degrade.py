@@ -104,7 +104,7 @@ def degrade_running(state: State, turn: Turn, heal: Heal, slot: Slot, job: Job, 
 def ease_instead(state: State, turn: Turn, slot: Slot, victim: Job, waiter: Job) -> bool:
     """Where the policy says so and its requester allows it, a job that ends soon with fewer steps takes these and stays.
 
-    Once per job: a job that came down already gives way.
+    Once per job: one that came down already keeps its slot while it ends within that time (`rule_against`), else it gives way.
     """
     limit_s = state.policy.degrade_within_s
     found = _fewer_steps(state, slot, victim) if limit_s else None

@@ -183,6 +183,7 @@ def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
             and job.id not in state.followers
             and slot.leased_blocks >= policy.min_run_blocks
             and job.preemptions < policy.max_preemptions
+            and not _is_spared(job, policy)
             and (job.total_blocks - job.blocks_done) * job.block_ms > 1000 * policy.preempt_cost_s
             and (lead := _points(state, best) - _points(state, job)) >= (least := _least_lead(job, policy))
             and lead + lead_after(state, best, job) >= least
@@ -294,6 +295,15 @@ def _least_lead(victim: Job, policy: Policy) -> float:
     """Points by which a job must lead to stop this one: the margin, or what stopping costs."""
     cost = policy.preempt_points_per_s * policy.preempt_cost_s * (victim.preemptions + 1)
     return max(policy.preempt_margin, cost) + 1e-6
+
+
+def _is_spared(job: Job, policy: Policy) -> bool:
+    """Did it come down to fewer steps where that spares a job which ends soon?"""
+    steps = [int(word[6:]) for word in job.rungs.split() if word.startswith("steps=") and word[6:].isdigit()]
+    if not steps or job.degrade != "allow" or not policy.degrade_within_s:
+        return False
+    left_ms = (job.total_blocks - job.blocks_done) * job.block_ms
+    return left_ms * steps[-1] <= 1000 * policy.degrade_within_s * (steps[-1] + 1)
 
 
 def _goes_before_all(job: Job, policy: Policy) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 from scheduler.core.fair_share import lead_after
@@ -37,9 +38,19 @@ def rule_against(state: State, slot: Slot, victim: Job, waiter: Job, at: float) 
         return None
     if victim.seconds_left <= policy.preempt_cost_s:
         return None  # its slot is free before the change would pay
+    if policy.degrade_within_s and victim.degrade == "allow" and _seconds_eased(victim) <= policy.degrade_within_s:
+        return None  # it gave up steps so as to keep its slot
     gain = gain_over(state, waiter, victim, at)
     least = max(policy.preempt_margin, switch_cost(victim, policy))
     return "margin" if gain >= least and gain + lead_after(state, waiter, victim) >= least else None
+
+
+def _seconds_eased(victim: Job) -> float:
+    """What it still needs with the fewer steps that it has taken; infinite where it has taken none."""
+    steps = [word.removeprefix("steps=") for word in victim.rungs.split() if word.startswith("steps=")]
+    if not steps or not steps[-1].isdigit():
+        return inf
+    return victim.seconds_left * int(steps[-1]) / (int(steps[-1]) + 1)  # as it was reckoned when it took them
 
 
 def switch_cost(victim: Job, policy: Policy) -> float:

@@ -71,7 +71,8 @@ def test_preview_that_comes_to_nothing_leaves_the_job_held_with_the_way_out(end:
         studio.feed(events.QueueResumed(at=studio.at))
     told = why(studio.state, "main")
     assert studio.job("main").hold is HoldReason.APPROVAL and told is not None
-    assert words in told.text["en"] and "approve this job" in told.text["en"] and "Make the preview again" in told.text["en"] and "批准" in told.text["zh"]
+    said = told.text["en"]
+    assert words in said and "approve this job" in said and "Make the preview again" in said and "批准" in told.text["zh"]
     judge(studio)
     assert studio.running() == ["main"]
 

@@ -274,7 +274,8 @@ def test_model_directory_is_checked_against_its_own_list(converted: Path, tmp_pa
     assert f"{name} is damaged: its sha256" in problems(check(copy, is_deep=True))
     (copy / name).unlink()
     assert f"{name} is missing; model.json lists it" in problems(check(copy))
-    for said, what in (("[]", "holds no object"), ('{"files": {}}', "no transformer"), (_without_heads(copy), "does not say num_heads")):
+    headless = (_without_heads(copy), "does not say num_heads")
+    for said, what in (("[]", "holds no object"), ('{"files": {}}', "no transformer"), headless):
         (copy / "model.json").write_text(said)
         assert what in problems(check(copy))
     (copy / "model.json").unlink()

@@ -87,6 +87,11 @@ def work_out(
     degrade = request.get("degrade", "ask")
     if degrade not in ("allow", "ask", "never"):
         raise bad_request(f"degrade {degrade!r} is unknown.", "degrade", "Use allow, ask or never.")
+    if request.get("start_in_sec") and request.get("follows"):
+        raise bad_request(
+            "A part of a session begins where the part before it ends; no other time can be reserved for it.", "start_in_sec",
+            "Reserve a time for the session's first part.",
+        )  # fmt: skip
     rendered = render(role, request.get("context", {}), read_bytes=PROMPT_BYTES.get(model))
     settings, warnings = _settings(request, role)
     seconds, blocks = _length(request, role, settings)

@@ -10,7 +10,7 @@ import typer
 
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir
+from scheduler.cli.place import DEFAULT_DATA, DataDir, facts
 from scheduler.forecasts import Forecasts
 
 app = typer.Typer(help="When jobs start and end, and how true such forecasts were.", no_args_is_help=True)
@@ -33,7 +33,9 @@ def show(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
         print_json({"jobs": told})
         return
     if not told:
-        say("No open job, or no fresh forecast.")
+        with facts(data) as reader:
+            is_idle = reader.jobs(state="open", per_page=1).total == 0
+        say("No open job." if is_idle else "No fresh forecast: the forecaster gives none just now.")
         return
     now = time.time()
     print_table(("job", "starts in", "ends in"), [(job_id, *_cells(one, now)) for job_id, one in told.items()])
@@ -48,7 +50,12 @@ def score(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
         return
     rows = [*found["weeks"], {"week": "latest", **found["latest"]}]
     columns = ("week", "forecasts", "coverage_80", "worst_window_coverage", "median_error")
-    print_table(("week", "jobs", "in the 80 % range", "worst 250", "median error"), [[row[c] for c in columns] for row in rows])
+    cells = [[row[columns[0]], row[columns[1]], *(_percent(row[name]) for name in columns[2:])] for row in rows]
+    print_table(("week", "jobs", "in the 80 % range", "worst 250", "median error"), cells)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 def show_what_if(data: Path, request: dict[str, Any], *, as_json: bool) -> ExitCode:
@@ -60,6 +67,8 @@ def show_what_if(data: Path, request: dict[str, Any], *, as_json: bool) -> ExitC
         return code
     if sentence := ((answer["decision"] or {}).get("text") or {}).get("en"):
         say(sentence)
+    if hint := (answer["decision"] or {}).get("hint"):
+        say(hint)
     say(told_text(answer))
     if answer["delays"]:
         say(f"It would delay {answer['delayed']} jobs:")

@@ -48,3 +48,12 @@ def test_list_of_jobs_tells_what_holds_them_all_back(tmp_path: Path) -> None:
     assert listed.count("QUEUED (queue paused)") == 2
     rows = {row["id"]: row for row in json.loads(run(tmp_path, "jobs", "--json").output)["jobs"]}
     assert (rows[first]["hold"], rows[first]["place"], rows[second]["place"]) == ("queue_paused", 1, 2)
+
+
+def test_forecasts_that_are_missing_say_whether_there_is_anything_to_foretell(tmp_path: Path) -> None:
+    first, second = two_in_line(tmp_path, Situation(ready_slots=1))
+    assert "No fresh forecast" in run(tmp_path, "forecast", "show").output
+    with writer(tmp_path) as store:
+        for job in (first, second):
+            go(store, "QUEUED", "CANCELLED", job_id=job)
+    assert run(tmp_path, "forecast", "show").output == "No open job.\n"

@@ -159,6 +159,12 @@ def test_preview_that_saves_nothing_or_breaks_a_plan_is_refused(request_: dict[s
     assert (caught.value.code, caught.value.field) == (code, field) and caught.value.hint
 
 
+def test_part_of_a_session_cannot_have_a_time_reserved() -> None:
+    with pytest.raises(SchedulerError, match="begins where the part before it ends") as caught:
+        made(follows="j1", start_in_sec=60)
+    assert (caught.value.field, caught.value.hint) == ("start_in_sec", "Reserve a time for the session's first part.")
+
+
 def test_preview_first_is_yes_or_no() -> None:
     with pytest.raises(SchedulerError, match="true or false"):
         made(preview_first="yes")

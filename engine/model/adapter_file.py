@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from io import BufferedReader
@@ -43,12 +44,20 @@ def read_facts(file: BufferedReader, size: int, path: Path) -> AdapterFacts:
     largest = max(ranks.values())
     if largest > MAX_RANK:
         raise WeightsError(f"{path} has rank {largest}; at most {MAX_RANK} are supported.", hint="Bring a smaller adapter.")
-    alpha = metadata.get("alpha")
+    said = metadata.get("alpha")
+    alpha = alpha_beside(path, set(ranks.values())) if said is None else sound_alpha(said, f"{path} says alpha")
+    return AdapterFacts(largest, len(ranks), alpha, metadata.get("base_sha256"))
+
+
+def sound_alpha(said: object, where: str) -> float:
+    """The alpha as a number. WeightsError for what would spoil every picture, or change none: no number, not above 0."""
     try:
-        own = None if alpha is None else float(alpha)
-    except ValueError as error:
-        raise WeightsError(f"{path} says alpha {alpha!r}, which is no number.", hint=HINT) from error
-    return AdapterFacts(largest, len(ranks), own or alpha_beside(path, set(ranks.values())), metadata.get("base_sha256"))
+        alpha = float(str(said))
+    except ValueError:
+        alpha = math.nan
+    if not 0 < alpha < math.inf:
+        raise WeightsError(f"{where} {said!r}, which is no number above 0.", hint="Give the alpha it was trained with.")
+    return alpha
 
 
 def alpha_beside(path: Path, ranks: set[int]) -> float | None:
@@ -56,9 +65,10 @@ def alpha_beside(path: Path, ranks: set[int]) -> float | None:
     settings = path.with_name(SETTINGS_FILE)
     if settings.is_file():
         try:
-            return float(json.loads(settings.read_text(encoding="utf-8"))["lora_alpha"])
+            said = json.loads(settings.read_text(encoding="utf-8"))["lora_alpha"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(f"{settings} says no lora_alpha.", hint="Give the alpha yourself.") from error
+        return sound_alpha(said, f"{settings} says lora_alpha")
     return PUBLISHED_ALPHA if ranks == {PUBLISHED_RANK} else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import socket
 import struct
 import types
@@ -100,24 +101,28 @@ def send(sock: socket.socket, message: Message, file_descriptor: int | None = No
 
 def receive(sock: socket.socket) -> tuple[Message, int | None]:
     """Receive one message, blocking, and the descriptor that came with it. Raises EOFError when the peer is gone."""
-    head, descriptors = _read_exactly(sock, _LENGTH.size)
-    (length,) = _LENGTH.unpack(head)
-    if length > MAX_FRAME_BYTES:
-        raise ProtocolError(f"a frame of {length} bytes; at most {MAX_FRAME_BYTES} are allowed")
-    body, more = _read_exactly(sock, length)
-    descriptors += more
-    message = decode(body)
-    if len(descriptors) != int(message.has_file_descriptor):
-        raise ProtocolError(f"{type(message).__name__} came with {len(descriptors)} file descriptors")
+    descriptors: list[int] = []
+    try:
+        (length,) = _LENGTH.unpack(_read_exactly(sock, _LENGTH.size, descriptors))
+        if length > MAX_FRAME_BYTES:
+            raise ProtocolError(f"a frame of {length} bytes; at most {MAX_FRAME_BYTES} are allowed")
+        message = decode(_read_exactly(sock, length, descriptors))
+        if len(descriptors) != int(message.has_file_descriptor):
+            raise ProtocolError(f"{type(message).__name__} came with {len(descriptors)} file descriptors")
+    except (OSError, EOFError, ProtocolError):
+        for descriptor in descriptors:  # nobody else knows of them
+            os.close(descriptor)
+        raise
     return message, descriptors[0] if descriptors else None
 
 
-def _read_exactly(sock: socket.socket, count: int) -> tuple[bytes, list[int]]:
-    data, descriptors = bytearray(), list[int]()
+def _read_exactly(sock: socket.socket, count: int, descriptors: list[int]) -> bytes:
+    """So many bytes; the descriptors that came with them are put to `descriptors`."""
+    data = bytearray()
     while len(data) < count:
         chunk, fds, _, _ = socket.recv_fds(sock, count - len(data), 4)
         descriptors += fds
         if not chunk:
             raise EOFError("the peer closed the connection")
         data += chunk
-    return bytes(data), descriptors
+    return bytes(data)

@@ -52,8 +52,8 @@ class FileLoad:
 
     def finish(self) -> tuple[int, str]:
         """The sealed memory file (now the caller's) and the sha256 of what is in it."""
-        os.close(self._source)
         memory_file.seal_for_good(self._target)
+        os.close(self._source)  # last: what cannot be sealed is abandoned, which closes both
         return self._target, self._hash.hexdigest()
 
     def abandon(self) -> None:

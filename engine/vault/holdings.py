@@ -126,8 +126,8 @@ class Holdings:
 
     def keep_load(self, load: FileLoad) -> Holding:
         """A finished load becomes a held file."""
-        del self.loads[load.path]
         descriptor, sha256 = load.finish()
+        del self.loads[load.path]  # not before: a load that cannot be finished is given up by its name
         stale = self.files.pop(load.path, None)
         if stale is not None:
             memory_file.close(stale.descriptor)

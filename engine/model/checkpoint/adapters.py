@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from engine.errors import WeightsError
-from engine.model.adapter_file import SETTINGS_FILE, read_facts
+from engine.model.adapter_file import SETTINGS_FILE, read_facts, sound_alpha
 from engine.model.lora import adapter_pairs
 from engine.model.weights import load_tensors
 
@@ -41,7 +41,7 @@ class AdapterFile:
             raise WeightsError(f"there is no adapter {given}.", hint=hint)
         if place.suffix != ".safetensors":
             raise WeightsError(f"the adapter {place} is no safetensors file.", hint="Save it as safetensors.")
-        return cls(place, alpha)
+        return cls(place, None if alpha is None else sound_alpha(alpha, "the alpha given is"))
 
     def read(self) -> tuple[dict[str, Tensor], float, int]:
         """(tensors as views of the mapped file, alpha, rank). Raises WeightsError where the alpha cannot be known."""

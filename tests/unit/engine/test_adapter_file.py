@@ -14,6 +14,7 @@ from torch import Tensor
 from engine.catalog import SHAPES
 from engine.errors import WeightsError
 from engine.media.probe import probe_adapter
+from engine.model.checkpoint.adapters import AdapterFile
 from engine.model.random_weights import random_adapter
 
 SHAPE = dataclasses.replace(SHAPES["pocket"], num_layers=1, audio_inject_layers=(0,))
@@ -39,6 +40,19 @@ def test_alpha_is_looked_for_beside_the_file_and_else_unknown(tmp_path: Path) ->
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(WeightsError, match="says no lora_alpha"):
         probe_adapter(path)
+
+
+@pytest.mark.parametrize("said", ["nan", "inf", "0", "-1", "much"])
+def test_alpha_that_would_spoil_or_change_nothing_is_refused_wherever_it_is_said(tmp_path: Path, said: str) -> None:
+    with pytest.raises(WeightsError, match="no number above 0"):
+        probe_adapter(_file(tmp_path, metadata={"alpha": said}))
+    path = _file(tmp_path)
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": said}))
+    with pytest.raises(WeightsError, match="no number above 0"):
+        probe_adapter(path)
+    if said != "much":
+        with pytest.raises(WeightsError, match="no number above 0"):
+            AdapterFile.find(str(path), alpha=float(said))
 
 
 def test_published_rank_has_the_published_alpha(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import typing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -101,6 +102,12 @@ def test_descriptor_travels_with_its_message_and_no_other() -> None:
     os.write(descriptor, b"hello")
     os.close(descriptor)
     assert os.read(read_end, 9) == b"hello"
+    socket.send_fds(ours, [encode(protocol.StopWorker())], [descriptor_of_nobody := os.dup(read_end)])
+    os.close(descriptor_of_nobody)
+    open_before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(ProtocolError, match="1 file descriptors"):
+        protocol.receive(theirs)
+    assert set(Path("/proc/self/fd").iterdir()) == open_before, "what came with no right message is closed"
     os.close(read_end)
     ours.sendall(encode(protocol.Mapped(bytes=5)))
     with pytest.raises(ProtocolError, match="0 file descriptors"):

@@ -29,8 +29,8 @@ from engine.model.transformer import Transformer
 from engine.model.vae import VideoAutoencoder
 from engine.stopwatch import Stopwatch
 
-# Of a lost context. With the pocket model the next block is 2.9 % off the lost one at most (latents; 0.4 grey levels), with three
-# blocks 2.4 %; either dies away within five blocks and neither shows at the seam (docs/healing.md).
+# Of a lost context. `python -m benchmarks.replay`, pocket model: the next block's latents are 3.4 % off the lost ones in the
+# median, 6.7 % at worst (0.9 grey levels), with four blocks 1.0 and 1.5 %; both die away within five (docs/healing.md).
 REPLAYED_BLOCKS = 1
 OnStep = Callable[[str, int], None]  # (phase "step", "decode" or "sink", number of the step), before it begins
 Conditions = dict[str, Tensor]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from scheduler.core.job import FINAL_STATES
+from scheduler.core.job import FINAL_STATES, JobState
 
 Row = dict[str, Any]
 _ORDER = ("audio", "sink", "steps", "denoise", "decode", "encode")
@@ -29,15 +29,18 @@ def phases(job: Row, span: Row, computing_s: float, now: float | None = None) ->
     """Stretches of the time since submission, in order, each with seconds and share in percent; those of nothing left out.
 
     `span`: of `block_span`. `between`: neither waiting at first nor making blocks: it gave way, was paused, lost its worker,
-    or its next block is on the way.
+    or its next block is on the way. `prepared`: from when a worker was given the job, where that happened once only; a worker
+    that is new may take half a minute to warm up.
     """
     end = job["finished_at"] or (time.time() if now is None else now)
     begun, first, last = job["started_at"], span["first_at"], span["last_at"]
     is_ended = job["state"] in FINAL_STATES
     asked = (job["approved_at"] or begun or end) if job["preview"] else job["submitted_at"]
-    found = {"judged": asked - job["submitted_at"], "waited": (begun or end) - asked}
-    if begun is not None:
-        found["prepared"] = (end if first is None else first - span["first_s"]) - begun
+    is_with_one = job.get("leases") == 1 and (begun is not None or job["state"] == JobState.LEASED)
+    taken = job["leased_at"] if is_with_one and job["leased_at"] else begun
+    found = {"judged": asked - job["submitted_at"], "waited": (taken or end) - asked}
+    if taken is not None:
+        found["prepared"] = (end if first is None else first - span["first_s"]) - taken
     if first is not None:
         found["made"] = computing_s
         found["between"] = (last - first + span["first_s"]) - computing_s + (0.0 if is_ended else end - last)

@@ -50,7 +50,7 @@ function eventTrace(data) {
   const looks = data.events.map((event) => EVENT_LOOKS[event.kind] || EVENT_LOOKS.recovered);
   return [{
     x: data.events.map((event) => zoned(event.at)), y: data.events.map(() => top), text: data.events.map((event) => plain(event.text)),
-    type: "scatter", mode: "markers", name: t("chart.events"), hovertemplate: "%{text}<extra></extra>",
+    type: "scatter", mode: "markers", cliponaxis: false, name: t("chart.events"), hovertemplate: "%{text}<extra></extra>",
     marker: { symbol: looks.map(([shape]) => shape), color: looks.map(([, colour]) => token(colour)), size: 9 },
   }];
 }

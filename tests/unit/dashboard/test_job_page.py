@@ -22,11 +22,14 @@ def job(**changes: Any) -> dict[str, Any]:
         (job(), (None, None, None), 0.0, {"waited": 10.0, "prepared": 90.0}),
         (job(started_at=None, state="QUEUED", preview="j1"), (None, None, None), 0.0, {"judged": 100.0}),
         (job(preview="j1", approved_at=7.0), (None, None, None), 0.0, {"judged": 7.0, "waited": 3.0, "prepared": 90.0}),
+        (job(started_at=None, state="LEASED", leases=1, leased_at=4.0), (None,) * 3, 0.0, {"waited": 4.0, "prepared": 96.0}),
+        (job(leases=1, leased_at=4.0), (14.0, 90.0, 2.0), 40.0, {"waited": 4.0, "prepared": 8.0, "made": 40.0, "between": 48.0}),
+        (job(leases=2, leased_at=60), (14.0, 90.0, 2.0), 40.0, {"waited": 10.0, "prepared": 2.0, "made": 40.0, "between": 48.0}),
         (job(), (14.0, 90.0, 2.0), 40.0, {"waited": 10.0, "prepared": 2.0, "made": 40.0, "between": 48.0}),
         (job(state="SUCCEEDED", finished_at=95.0), (14.0, 90.0, 2.0), 78.0,
          {"waited": 10.0, "prepared": 2.0, "made": 78.0, "closed": 5.0}),
     ],
-    ids=["waits", "begins", "is judged", "was judged", "runs", "done"],
+    ids=["waits", "begins", "is judged", "was judged", "is given", "was given", "given twice", "runs", "done"],
 )  # fmt: skip
 def test_stretches_of_a_life_add_up_to_it(
     row: dict[str, Any], span: tuple[float | None, ...], computing: float, expected: dict[str, float]

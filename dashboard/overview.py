@@ -42,11 +42,17 @@ def pulse_message(beat: Beat, reads: Reads, settings: WebSettings, now: float | 
         "longest_wait_s": longest,
         "pause": pause,
         "load_percent": round(max(loads), 1) if loads else None,
-        "trouble": beat.trouble[:200],
+        "trouble": (beat.trouble or _own_trouble(beat))[:200],
         "slots": [slot_card(slot, {}) for slot in beat.slots[:8]],
         "devices": [_device_card(device) for device in devices[:8]],
         "seq": _last_seq(reads),
     }
+
+
+def _own_trouble(beat: Beat) -> str:
+    """What keeps a daemon that answers from working, and the way out: a full disk, a store that cannot be written."""
+    trouble = (beat.status.get("daemon") or {}).get("trouble") or {}
+    return " ".join(trouble[part] for part in ("message", "hint") if trouble.get(part))
 
 
 def slot_card(slot: dict[str, Any], stages: dict[int, str]) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from dashboard import timeline
 from dashboard.formats import zone_of
 from dashboard.handovers import handovers
 from dashboard.heat import heat
+from dashboard.overview import pulse_message
 from dashboard.promises import promises
 from dashboard.pulse import Beat, Pulse
 from dashboard.quotas import quotas
 from dashboard.span import Span
 from engine.config import AdapterUse
 from scheduler.core.policy import Policy
+from scheduler.errors import SchedulerError
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER, role
 
@@ -103,6 +105,15 @@ def test_promise_is_held_against_every_finished_job(house: Web, monkeypatch: pyt
     ]  # fmt: skip
     assert promises(house.house.reads, "teacher", {}, span) == []
     assert "This role promises nothing" in house.local().get("/dashboard/roles/teacher").text
+
+
+def test_every_page_says_what_keeps_an_answering_daemon_from_working(house: Web) -> None:
+    full = SchedulerError(507, "disk_full", "The disk is full.", hint="Free some space; work goes on by itself.").to_json()
+    beat = Beat(at=1.0, status={"daemon": {"trouble": full}})
+    told = pulse_message(beat, house.house.reads, house.house.settings)["trouble"]
+    assert told == "The disk is full. Free some space; work goes on by itself."
+    well = Beat(at=1.0, status={"daemon": {"trouble": None}})
+    assert pulse_message(well, house.house.reads, house.house.settings)["trouble"] == ""
 
 
 def test_role_page_says_where_its_adapters_are(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,9 @@ def _entry(entry: dict[str, Any], start: int, what: str) -> Entry:
     dtype, shape, (first, last) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
     if dtype not in DTYPE_BYTES:
         raise ValueError(f"{what}numbers of kind {dtype} are not known")
-    if first < 0 or any(n < 0 for n in shape) or last - first != prod(shape) * DTYPE_BYTES[dtype]:
+    if not all(type(n) is int and n >= 0 for n in (first, last, *shape)):
+        raise ValueError(f"{what}shape {list(shape)} from {first!r} to {last!r}")
+    if last - first != prod(shape) * DTYPE_BYTES[dtype]:
         raise ValueError(f"{what}{last - first} bytes for {prod(shape)} numbers")
     return Entry(dtype, shape, start + first, start + last)
 

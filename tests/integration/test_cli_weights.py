@@ -130,6 +130,17 @@ def test_target_that_holds_something_else_is_not_touched(public: Path, tmp_path:
     assert convert(Order(source=public, target=tmp_path / "empty"))["converted"], "an empty directory may be filled"
 
 
+def test_file_that_cannot_be_read_is_named_and_not_the_target(tmp_path: Path) -> None:
+    with (
+        pytest.raises(WeightsError, match="source/weights cannot be read"),
+        workplace(tmp_path / "place" / "made", wait=False),
+    ):
+        (tmp_path / "source" / "weights").read_bytes()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TargetRefused, match="file/made cannot be written"), workplace(tmp_path / "file" / "made", wait=False):
+        pass
+
+
 def test_two_conversions_to_one_place_do_not_meet(public: Path, tmp_path: Path) -> None:
     with workplace(tmp_path / "made", wait=False), pytest.raises(TargetRefused, match="another process"):
         convert(Order(source=public, target=tmp_path / "made"))

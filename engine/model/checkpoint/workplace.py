@@ -86,6 +86,9 @@ def _told(target: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = "Free some space, or name a directory on another disk."
             raise DiskFull(f"{target} could not be written.", hint=hint) from error
+        place = Path(error.filename or target)
+        if not (place.is_relative_to(target.parent) or target.is_relative_to(place)):  # a file that was read
+            raise WeightsError(f"{place} cannot be read: {error.strerror}.", hint="Look after it, then try again.") from error
         raise TargetRefused(f"{target} cannot be written: {error.strerror}.", hint="Name another directory.") from error
 
 

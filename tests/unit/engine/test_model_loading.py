@@ -142,8 +142,9 @@ def test_nonsense_is_no_weights_file(image: bytes) -> None:
         tensors_of(memoryview(image), "nonsense")
 
 
-def test_header_that_lies_about_a_shape_is_refused() -> None:
-    header = json.dumps({"x": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 4]}}).encode()
+@pytest.mark.parametrize("shape", [[2**40], [1.0], [True], ["1"], [-1, -1]])
+def test_header_that_lies_about_a_shape_is_refused(shape: list[object]) -> None:
+    header = json.dumps({"x": {"dtype": "F32", "shape": shape, "data_offsets": [0, 4]}}).encode()
     with pytest.raises(WeightsError, match="nonsense is damaged: x"):
         tensors_of(memoryview(struct.pack("<Q", len(header)) + header + b"1234"), "nonsense")
 

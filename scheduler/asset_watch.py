@@ -69,6 +69,7 @@ def _tell(turn: Turn, roles: Iterable[Role], missing: dict[str, str]) -> None:
         turn.store.set_role_availability(role.name, thing is None, problem, turn.actor, turn.at)
         turn.apply(
             events.RoleChanged(
-                at=turn.at, role=role.name, is_available=thing is None, never_with=role.never_with, missing=thing or ""
+                at=turn.at, role=role.name, is_available=thing is None, never_with=role.never_with,
+                share_with=role.share_with, missing=thing or "",
             )
         )

@@ -131,6 +131,7 @@ class Daemon:
             unavailable_roles=self.roles.unavailable(),
             is_queue_paused=bool(paused and paused["is_paused"]),
             never_with=self.roles.never_with(),
+            share_with=self.roles.share_with(),
             drained_slots=[n for n in range(self._options.slots) if store.fact(f"slot_drained:{n}")],
             healing=self._policy.now.healing,
             **restore_notes(store),

@@ -77,6 +77,10 @@ class RoleBook:
         """Which roles exclude which."""
         return {name: role.never_with for name, role in self._roles.items()}
 
+    def share_with(self) -> dict[str, tuple[str, ...]]:
+        """Which roles say with whom they share sessions."""
+        return {name: role.share_with for name, role in self._roles.items() if role.share_with}
+
     def is_loaded(self, text: str, base_dir: Path) -> bool:
         """Whether this very registry was the last to be loaded."""
         facts = self._store.fact("roles_sha256"), self._store.fact("roles_base_dir")
@@ -106,7 +110,11 @@ class RoleBook:
             change = turn.store.replace_roles([role for role, _ in roles], turn.actor, turn.at)
             news = {*change.added, *change.changed}
             for role in (role for role, _ in roles if role.name in news):
-                turn.apply(events.RoleChanged(at=turn.at, role=role.name, is_available=True, never_with=role.never_with))
+                turn.apply(
+                    events.RoleChanged(
+                        at=turn.at, role=role.name, is_available=True, never_with=role.never_with, share_with=role.share_with
+                    )
+                )
             for name in change.removed:
                 turn.apply(events.RoleChanged(at=turn.at, role=name, is_available=False))
             turn.store.set_fact("roles_base_dir", str(base_dir), turn.at)

@@ -117,6 +117,7 @@ class RoleChanged(Event):
     role: str
     is_available: bool
     never_with: tuple[str, ...] = ()
+    share_with: tuple[str, ...] = ()
     missing: str = ""  # a file of it that is gone ("portrait", "voice", "adapter"), where that is why
 
 

@@ -1,4 +1,4 @@
-"""Which roles may not play at the same time."""
+"""Which roles may not play at the same time, and which may be parts of one session."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Iterable
 
 
 class Relations:
-    """Symmetric `never_with` relation between roles: one side naming the other is enough."""
+    """Symmetric relations between roles: one side naming the other is enough.
+
+    Roles that exclude each other share no session. One that says with whom it shares shares with nobody else.
+    """
 
     def __init__(self) -> None:
         self._named: dict[str, tuple[str, ...]] = {}
+        self._shares: dict[str, frozenset[str]] = {}
         self._excluded: dict[str, frozenset[str]] = {}
         self._pairs: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
@@ -28,10 +32,22 @@ class Relations:
         self._pairs = tuple((name, tuple(sorted(others))) for name, others in sorted(both.items()))
         return True
 
+    def share(self, role: str, share_with: Iterable[str]) -> None:
+        """Replace those that `role` says it shares sessions with; none: it says nothing."""
+        self._shares[role] = frozenset(share_with)
+
+    def may_share(self, role: str, other: str) -> bool:
+        """May both be parts of one session?"""
+        mine, theirs = self._shares.get(role, _NONE), self._shares.get(other, _NONE)
+        if role == other or other in mine or role in theirs:
+            return True
+        return not mine and not theirs and other not in self.excluded_by(role)
+
     def copy(self) -> Relations:
         """The same relations, apart from what is put into these later."""
         made = Relations()
         made._named, made._excluded, made._pairs = dict(self._named), self._excluded, self._pairs
+        made._shares = dict(self._shares)
         return made
 
     def excluded_by(self, role: str) -> frozenset[str]:

@@ -58,6 +58,10 @@ def _refuse_turn(state: State, job: Job, terms: dict[str, Any]) -> dict[str, Any
     if job.follows not in state.jobs:
         text = sentence("unknown_predecessor", follows=job.follows)
         return {"reason": "unknown_predecessor", "text": text, "hint": "Follow a job that has not ended.", "terms": terms}
+    if (stranger := _stranger(state, job)) is not None:
+        text = sentence("session_roles", role=job.role, other_role=stranger.role, other=stranger.id)
+        hint = "Submit it apart from the session, or change `relations` in roles.yaml."
+        return {"reason": "session_roles", "text": text, "hint": hint, "terms": terms | {"other": stranger.id}}
     if (other := state.followers.get(job.follows)) is None:
         return None
     last = other
@@ -65,6 +69,16 @@ def _refuse_turn(state: State, job: Job, terms: dict[str, Any]) -> dict[str, Any
         last = state.followers[last]
     text = sentence("turn_taken", follows=job.follows, other=other, last=last)
     return {"reason": "turn_taken", "text": text, "hint": f"Follow {last}.", "terms": terms | {"last": last}}
+
+
+def _stranger(state: State, job: Job) -> Job | None:
+    """A part of the session that has not ended and whose role may not share one with the job's."""
+    before = state.jobs.get(job.follows)
+    while before is not None:
+        if not state.relations.may_share(job.role, before.role):
+            return before
+        before = state.jobs.get(before.follows)
+    return None
 
 
 def _first_fit(state: State, job: Job, start_at: float, slots_needed: int) -> float:

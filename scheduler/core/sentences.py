@@ -178,6 +178,10 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "{follows} is no open job, so nothing can follow it. What would fit: a job that waits or runs.",
         "zh": "{follows} 不是未完成的任务，无法接续。可用：排队或运行中的任务。",
     },
+    "session_roles": {
+        "en": "Role {role} may not share a session with {other_role} ({other}). What would fit: to submit it by itself.",
+        "zh": "角色 {role} 不能与 {other_role}（{other}）处于同一会话。可用：单独提交。",
+    },
     "turn_taken": {
         "en": "{other} follows {follows} already. What would fit: to follow {last}.",
         "zh": "{other} 已接续 {follows}。可用：接续 {last}。",

@@ -114,6 +114,7 @@ class State:
         gangs: Mapping[str, int] | None = None,
         gang_slots: int = 1,
         memory: LearntMemory | None = None,
+        share_with: Mapping[str, Iterable[str]] | None = None,
     ) -> State:
         """The state after a restart, from the rows of the jobs that have not ended (others are ignored).
 
@@ -129,6 +130,8 @@ class State:
         state.is_queue_paused = is_queue_paused
         for role, others in (never_with or {}).items():
             state.relations.put(role, others)
+        for role, others in (share_with or {}).items():
+            state.relations.share(role, others)
         for number in drained_slots:
             if 0 <= number < slots:
                 state.slots[number].drained_for.add("person")

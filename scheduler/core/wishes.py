@@ -135,6 +135,7 @@ def change_role(state: State, event: events.RoleChanged, turn: Turn) -> bool:
     if state.relations.put(event.role, event.never_with):
         for slot in state.slots:
             slot.is_older_than_relations = slot.job_id is not None
+    state.relations.share(event.role, event.share_with)
     if event.is_available:
         state.unavailable_roles.discard(event.role)
     else:
@@ -143,6 +144,8 @@ def change_role(state: State, event: events.RoleChanged, turn: Turn) -> bool:
     if event.missing and not event.is_available:
         state.missing[event.role] = event.missing
     body: dict[str, Any] = {"is_available": event.is_available, "never_with": list(event.never_with)}
+    if event.share_with:
+        body["share_with"] = list(event.share_with)
     if event.missing:
         body["missing"] = event.missing
     turn.record(Tag.ROLE_CHANGED, f"role:{event.role}", body)

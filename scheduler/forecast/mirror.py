@@ -142,6 +142,7 @@ class Mirror:
             unavailable_roles=[row["name"] for row in roles if not row["is_available"]],
             is_queue_paused=bool(paused and paused["is_paused"]),
             never_with={role.name: role.never_with for role in loaded if role is not None},
+            share_with={role.name: role.share_with for role in loaded if role is not None},
             drained_slots=[number for number in range(self._slots) if reader.fact(f"slot_drained:{number}")],
             shares=Shares.from_mapping(used), spent=Spent.from_mapping(used.get("spent")),
             memory=LearntMemory.from_mapping(reader.fact("learnt_memory")),

@@ -53,6 +53,8 @@ def what_if(
         events.JobSubmitted(
             at=state.now, job_id=NOT_YET, ordinal=state.last_ordinal + 1, user=wish.user, team=wish.team, role=wish.role,
             priority=wish.priority, total_blocks=wish.blocks, context_bytes=made.context_bytes, degrade=made.degrade,
+            deadline=None if made.deadline_s is None else state.now + made.deadline_s,
+            start_at=None if made.start_in_s is None else state.now + made.start_in_s, follows=made.follows,
             **reckoned, preview=PREVIEW if made.preview else "",
             **settings_below(job_ladder(
                 model, made.recipe.settings, Picture(width=role.image_width, height=role.image_height), has_begun=False,

@@ -100,9 +100,9 @@ class Studio:
         """Somebody resumes."""
         return self.feed(events.ResumeRequested(at=self.at, job_id=job_id))
 
-    def role(self, name: str, is_available: bool = True, never_with: tuple[str, ...] = ()) -> list[Action]:
+    def role(self, name: str, is_available: bool = True, **relations: Any) -> list[Action]:
         """A role changes."""
-        return self.feed(events.RoleChanged(at=self.at, role=name, is_available=is_available, never_with=never_with))
+        return self.feed(events.RoleChanged(at=self.at, role=name, is_available=is_available, **relations))
 
     def job(self, job_id: str) -> Job:
         """An open job."""

@@ -92,3 +92,21 @@ def test_nothing_follows_a_job_that_has_ended_or_is_followed_already() -> None:
     assert studio.state.followers == {"lecturer": "assistant"}
     studio.submit("j2", follows="assistant")
     assert studio.job("j2").hold is HoldReason.AWAITING_TURN
+
+
+def test_roles_share_a_session_only_where_their_relations_allow_it() -> None:
+    studio = Studio(slots=2)
+    studio.role("teacher", share_with=("student",))
+    studio.role("presenter", never_with=("clown",))
+    studio.submit("first")
+    studio.submit("second", role="student", follows="first")
+    assert studio.job("second").hold is HoldReason.AWAITING_TURN
+    studio.submit("third", role="presenter", follows="second")
+    move = studio.only(MoveJob)
+    assert (move.target, move.fields["error_code"]) == (JobState.REJECTED, "session_roles")
+    assert move.body["decision"]["terms"]["other"] == "first", "not only the part before it counts"
+    assert "presenter" in move.body["decision"]["text"]["zh"]
+    studio.submit("show", role="presenter")
+    for role, is_sound in (("clown", False), ("juggler", True)):
+        studio.submit(f"{role}1", role=role, follows="show")
+        assert ("job:rejected" not in studio.tags()) is is_sound

@@ -15,6 +15,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -328,7 +329,7 @@ class _Http:
                 result = json.load(response)
         except urllib.error.HTTPError as error:
             raise _http_error(error) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:  # the last: the answer broke off
             raise DaemonUnreachable(self._base, str(error)) from error
         assert isinstance(result, dict), "a result is a JSON object"
         return result
@@ -338,7 +339,7 @@ def _http_error(error: urllib.error.HTTPError) -> SchedulerError:
     try:
         body = json.loads(error.read())["error"]
         return SchedulerError.from_json({**body, "status": error.code})
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, HTTPException):
         return SchedulerError(error.code, "http_error", f"HTTP {error.code} {error.reason}")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -47,39 +48,57 @@ def test_job_survives_kill_9_of(kind: str, make_studio: Make, slow_script: dict[
     assert studio.stop() == 0
 
 
-def test_real_engine_makes_the_same_frames_whatever_is_killed_or_hangs(make_studio: Make, tmp_path: Path) -> None:
-    orders = tmp_path / "orders"
+@dataclass(frozen=True)
+class RealStudio:
+    """A studio with the real engine, for all tests of this file: warming up takes long. `whole` is a job left in peace."""
+
+    studio: Studio
+    whole: str
+    orders: Path
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStudio]:
+    home = tmp_path_factory.mktemp("real")
+    orders = home / "orders"
     (orders / TAKEN).mkdir(parents=True)
-    (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "policy.yaml").write_text("faults:\n  hung_step: {floor_s: 1}\n  heartbeat_lost: {floor_s: 60}\n")
-    studio = make_studio("real", {ORDERS_VARIABLE: str(orders)})
-    whole = studio.door.request_role("education-team", "teacher")["id"]
-    studio.wait_for_end(whole)
-    check_story(studio, whole)
+    (home / "var").mkdir()
+    (home / "var" / "policy.yaml").write_text("faults:\n  hung_step: {floor_s: 1}\n  heartbeat_lost: {floor_s: 60}\n")
+    studio = Studio(home, "real", {ORDERS_VARIABLE: str(orders)})
+    try:
+        studio.start()
+        whole = studio.door.request_role("education-team", "teacher", duration_sec=3.2)["id"]  # 7 blocks, cut at a pause
+        studio.wait_for_end(whole)
+        check_story(studio, whole)
+        yield RealStudio(studio, whole, orders)
+        assert studio.stop() == 0
+    finally:
+        studio.end()
+
+
+def test_real_engine_makes_the_same_frames_whatever_is_killed_or_hangs(real: RealStudio) -> None:
+    studio = real.studio
     for kind in ("worker", "vault", "daemon"):
-        job_id = studio.door.again(whole)["id"]
+        job_id = studio.door.again(real.whole)["id"]
         studio.wait_for_blocks(job_id, 3)
         studio.kill(kind)
         if kind == "daemon":  # and then a step that ends no more, under a heart that beats
-            (orders / CrashPoint.BEFORE_STEP).write_text('{"hang_s": 600}')
+            (real.orders / CrashPoint.BEFORE_STEP).write_text('{"hang_s": 600}')
         studio.wait_for_end(job_id)
         check_story(studio, job_id)
-        assert studio.hashes(job_id) == studio.hashes(whole), f"other frames after kill -9 of the {kind}"
+        assert studio.hashes(job_id) == studio.hashes(real.whole), f"other frames after kill -9 of the {kind}"
         assert studio.job(job_id)["resume"] in ("exact", "fresh")
     assert [heal["state"] for heal in studio.reader.heals() if heal["fault"] == "hung_step"] == ["recovered"]
-    assert studio.stop() == 0
 
 
-def test_preempted_job_resumes_with_the_same_frames(make_studio: Make) -> None:
-    studio = make_studio("real")
-    whole = studio.door.request_role("education-team", "teacher")["id"]
-    studio.wait_for_end(whole)
-    low = studio.door.again(whole)["id"]
+def test_preempted_job_resumes_with_the_same_frames(real: RealStudio) -> None:
+    studio = real.studio
+    low = studio.door.again(real.whole)["id"]
     studio.wait_for_blocks(low, 2)
     urgent = studio.door.request_role("market-team", "presenter", priority=100)["id"]
     studio.wait_for_end(low)
     assert studio.job(low)["preemptions"] == 1
     assert studio.job(urgent)["finished_at"] < studio.job(low)["finished_at"]
-    assert studio.hashes(low) == studio.hashes(whole)
+    assert studio.hashes(low) == studio.hashes(real.whole)
     check_story(studio, low)
     check_story(studio, urgent)

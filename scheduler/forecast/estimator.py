@@ -12,7 +12,7 @@ from math import exp, hypot, log, sqrt
 from statistics import NormalDist
 from typing import Any
 
-from scheduler.core.job import OWNED_STATES, Job
+from scheduler.core.job import OWNED_STATES, HoldReason, Job
 from scheduler.core.state import State
 from scheduler.forecast.conformal import Conformal, Raw
 from scheduler.forecast.learnt import Learnt
@@ -240,4 +240,7 @@ def _can_tell(snapshot: Snapshot, job: Job) -> bool:
     """Will the rules alone bring this job to its end?"""
     if job.state in OWNED_STATES:
         return not job.is_paused and not job.is_cancel_requested
+    if job.hold is HoldReason.AWAITING_TURN:  # as far as one can tell of the part before it
+        before = snapshot.jobs.get(job.follows)
+        return before is not None and _can_tell(snapshot, before)
     return (job.id in snapshot.in_line or job.id in snapshot.scheduled) and not snapshot.is_queue_paused

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -191,9 +191,17 @@ class Forecaster:
 
 
 def _nearest(state: State) -> set[str]:
-    """Jobs of which something can be said in time: those that hold a slot, the first in line, those with a promised time."""
+    """Jobs of which something can be said in time: on a slot, first in line, with a promised time; and their sessions."""
     line = (job.id for job in islice(state.line.best_first(), MOST_IN_LINE))
-    return {*line, *state.scheduled, *(slot.job_id for slot in state.slots if slot.job_id is not None)}
+    near = {*line, *state.scheduled, *(slot.job_id for slot in state.slots if slot.job_id is not None)}
+    return near | {part for job_id in near for part in _parts_after(state, job_id)}
+
+
+def _parts_after(state: State, job_id: str) -> Iterator[str]:
+    """The parts of its session that wait for their turn behind it."""
+    while (follower := state.jobs.get(state.followers.get(job_id, ""))) is not None and follower.hold is HoldReason.AWAITING_TURN:
+        job_id = follower.id
+        yield job_id
 
 
 def _for_a_person(state: State) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scheduler.core import events, machine
+from scheduler.core.job import HoldReason
 from scheduler.core.policy import Policy
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Request
@@ -72,6 +73,25 @@ def test_reserved_job_is_never_foretold_to_begin_before_its_time() -> None:
     )
     told = estimator.estimates(world.state)["reserved"]
     assert 900.0 <= told.start.p10 <= told.start.p90 and told.start.p50 <= told.finish.p50
+
+
+def test_parts_of_a_session_are_foretold_one_after_the_other() -> None:
+    world, estimator = _crowd(3, slots=1)
+    before = next(job.id for job in world.state.jobs.values() if job.started_at is not None)
+    for name in ("second", "third"):
+        wanted = Request(at=world.now, id=name, role="r", team="t", user="u", priority=10, blocks=10, preset="standard")
+        asked = events.JobSubmitted(
+            at=world.now, job_id=name, ordinal=world.state.last_ordinal + 1, user="u", team="t", role="r", priority=10,
+            total_blocks=10, context_bytes=0, follows=before,
+        )  # fmt: skip
+        machine.step(world.state, asked)
+        estimator.submitted(wanted)
+        before = name
+    found = estimator.estimates(world.state)
+    assert world.state.jobs["third"].hold is HoldReason.AWAITING_TURN
+    assert found["second"].start.p50 < found["third"].start.p50 < found["third"].finish.p50
+    later = [found[job.id] for job in world.state.line.best_first()]
+    assert later and all(found["third"].start.p50 < one.start.p50 for one in later), "a session keeps its slot"
 
 
 def test_young_house_is_told_wider_ranges_than_one_of_many_runs(monkeypatch: pytest.MonkeyPatch) -> None:

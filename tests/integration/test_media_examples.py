@@ -14,14 +14,14 @@ from safetensors.torch import load_file
 from engine.adapters import Adapter
 from engine.adapters.fitting import detach, fit
 from engine.catalog import BLOCK_SECONDS, SPEECH_RATE
-from engine.config import Settings
+from engine.config import Settings, fit_size
 from engine.media.picture import read_portrait
 from engine.media.probe import probe_adapter, probe_portrait, probe_voice
 from engine.media.voice import read_voice
+from engine.model.context import Context
 from engine.model.loading import load_engine
 from engine.model.manifest import Manifest
 from engine.model.pocket import write_trained
-from engine.training.takes import make_take
 from scheduler.demo import SCENES, Scene
 from scheduler.submission import work_out
 from tests.unit.scheduler.store_rig import role
@@ -74,10 +74,15 @@ def test_adapters_of_the_examples_change_the_picture_and_leave_no_trace(repo_roo
     write_trained(tmp_path / "model")
     engine = load_engine(tmp_path / "model")
     sound = read_voice(repo_root / "examples/audios/presenter.wav")[: SPEECH_RATE // 4]  # one block
+    face, settings = read_portrait(repo_root / "examples/images/captain.png"), Settings(size="192*128", steps=3, seed=5)
+    width, height = fit_size(settings.size, face.shape[1], face.shape[0])
+    layout = engine.layout(width, height, settings.steps, settings.infer_frames)
+    conditions = engine.prepare("a person", face, width, height) | engine.hear(sound)
 
     def film() -> np.ndarray:
-        face = read_portrait(repo_root / "examples/images/captain.png")
-        return make_take(engine, face, "a person", sound, Settings(size="192*128", steps=3, seed=5)).frames.astype(int)
+        context = Context(layout, bytearray(layout.total_bytes))
+        engine.begin(context, conditions, settings)
+        return engine.make_block(context, conditions, settings, 0).frames.astype(int)
 
     generic = film()
     for name in ADAPTED:

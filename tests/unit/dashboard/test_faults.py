@@ -42,6 +42,13 @@ def test_heals_are_put_together_from_their_rows(broken: Web) -> None:
     assert [heal["id"] for heal in told["open"]] == ["h4", "h3"]
 
 
+def test_page_without_loud_history_says_that_it_is_folded_not_that_nothing_was_healed(broken: Web) -> None:
+    for fault in ("hung_step", "out_of_memory"):
+        say(broken, "fault:muted", "", f"fault:{fault}", time.time(), fault=fault, reason="known")
+    page = broken.local().get("/dashboard/faults/").text
+    assert "kinds are muted" in page and "No fault was healed yet" not in page
+
+
 @pytest.mark.parametrize(("language", "word"), [("en", "Worker hung"), ("zh-CN", "工作进程卡住")])
 def test_page_says_what_is_broken_and_how_fast_it_was_healed(broken: Web, language: str, word: str) -> None:
     page = broken.local().get(f"/dashboard/faults/?lang={language}").text

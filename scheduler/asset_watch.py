@@ -1,12 +1,14 @@
 """Are the roles' files still there? A role whose portrait, voice or adapter is gone takes no work until it is back.
 
-Presence only, once a minute; contents are read again by the day's check (`--validate`), which takes longer.
+Presence and size only, once a minute: a file that was cut short is none. Contents are read again by the day's check
+(`--validate`), which takes longer.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -28,8 +30,8 @@ class AssetWatch:
 
     async def look(self) -> None:
         """Once. A role that was removed is nobody's concern; one that lacked a file before a restart is remembered."""
-        roles, lacking_before = await asyncio.to_thread(self._current)
-        missing = {role.name: thing for role in roles if (thing := await asyncio.to_thread(self.lacks, role)) is not None}
+        roles, sizes, lacking_before = await asyncio.to_thread(self._current)
+        missing = await asyncio.to_thread(self._lacking, roles, sizes)
         if self._told is None:
             self._told = {}
             back = lacking_before - missing.keys()
@@ -41,16 +43,29 @@ class AssetWatch:
             self._ledger.post(lambda turn: _tell(turn, changed, missing))
         self._told = missing
 
-    def lacks(self, role: Role) -> str | None:
-        """The first of its files that is not in the library: "portrait", "voice" or "adapter"."""
-        return next((thing for thing, sha256 in files_of(role) if not self._library.path_of(sha256).is_file()), None)
+    def _lacking(self, roles: Iterable[Role], sizes: Mapping[str, int]) -> dict[str, str]:
+        """Role → the first of its files that is not whole in the library: "portrait", "voice" or "adapter"."""
+        return {
+            role.name: thing for role in roles
+            if (thing := next((thing for thing, sha256 in files_of(role) if not self._is_whole(sha256, sizes)), None))
+        }  # fmt: skip
 
-    def _current(self) -> tuple[list[Role], set[str]]:
-        """Roles that are available or only lack a file, and the names of the latter."""
+    def _is_whole(self, sha256: str, sizes: Mapping[str, int]) -> bool:
+        """Whether the file is there, as long as it was when it was taken in."""
+        try:
+            found = self._library.path_of(sha256).stat()
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_size == sizes.get(sha256, found.st_size)
+
+    def _current(self) -> tuple[list[Role], dict[str, int], set[str]]:
+        """Roles that are available or only lack a file, bytes of the files that they need, and the names of the latter roles."""
         with closing(open_reader(self._data_dir)) as reader:
             rows = [row for row in reader.roles() if row["is_available"] or row["problem"] in MISSING.values()]
-        lacking = {row["name"] for row in rows if not row["is_available"]}
-        return [Role.from_json(row["body"], version=int(row["version"])) for row in rows], lacking
+            roles = [Role.from_json(row["body"], version=int(row["version"])) for row in rows]
+            needed = {sha256 for role in roles for _, sha256 in files_of(role)}
+            sizes = {sha256: int(row["bytes"]) for sha256 in needed if (row := reader.asset(sha256)) is not None}
+        return roles, sizes, {row["name"] for row in rows if not row["is_available"]}
 
 
 def files_of(role: Role) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,9 @@ class RoleProblem(StrEnum):
 MISSING = {
     "portrait": RoleProblem.PORTRAIT_MISSING, "voice": RoleProblem.VOICE_MISSING, "adapter": RoleProblem.ADAPTER_MISSING,
 }  # fmt: skip
-_SAID = {RoleProblem.REMOVED: "The role was removed.", **{code: f"Its {thing} is missing." for thing, code in MISSING.items()}}
+_SAID = {RoleProblem.REMOVED: "The role was removed."} | {
+    code: f"Its {thing} is missing or cut short." for thing, code in MISSING.items()
+}
 
 
 def sentence(problem: str | None) -> str:

@@ -124,8 +124,8 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "角色 {role} 当前不可用；等待其恢复。",
     },
     "asset_missing": {
-        "en": "Role {role} lacks a file: its {thing} is gone. It waits until the file is back.",
-        "zh": "角色 {role} 缺少文件：{thing}丢失。等待文件恢复。",
+        "en": "Role {role} lacks a file: its {thing} is gone or cut short. It waits until the file is whole again.",
+        "zh": "角色 {role} 缺少文件：{thing}丢失或不完整。等待文件恢复。",
     },
     "file_portrait": {"en": "portrait", "zh": "人像"},
     "file_voice": {"en": "voice", "zh": "语音"},

@@ -34,6 +34,8 @@ def test_job_of_a_role_that_lost_its_portrait_waits_until_the_file_is_back(tmp_p
             await ledger.do(lambda turn: None, SYSTEM)
 
         await ledger.do(lambda turn: turn.store.put_role(made, turn.actor, turn.at), SYSTEM)
+        known = (made.portrait_sha256, "portrait", len(b"kept"), {})
+        await ledger.do(lambda turn: turn.store.insert_asset(*known, turn.at), SYSTEM)
         watch = AssetWatch(ledger, tmp_path)
         await look(watch)
         assert store.roles()[0]["is_available"] and not ledger.state.unavailable_roles
@@ -54,9 +56,10 @@ def test_job_of_a_role_that_lost_its_portrait_waits_until_the_file_is_back(tmp_p
         (blocker,) = [blocker for blocker in explanation.data["blockers"] if blocker["rule"] == "asset_missing"]
         assert (blocker["role"], blocker["thing"]) == ("teacher", "portrait")
 
+        portrait.write_bytes(b"kep")
         seq = store.last_seq()
         await look(watch)
-        assert store.last_seq() == seq, "what is known is not told again"
+        assert store.last_seq() == seq, "what is known is not told again, and a file that was cut short is none"
         portrait.write_bytes(b"kept")
         await look(AssetWatch(ledger, tmp_path))  # one that comes after a restart finds it back as well
         assert store.roles()[0]["is_available"] and ledger.state.jobs["j0"].hold is HoldReason.WAITING_FOR_SLOT

@@ -11,12 +11,14 @@ from scheduler.store.transaction import Transactional
 class PeopleWrites(Transactional):
     """Who may come in."""
 
-    def put_user(self, name: str, group: str, team: str, actor: ActorLike, at: float) -> int:
+    def put_user(self, name: str, group: str, team: str, actor: ActorLike, at: float) -> int | None:
         """Create a user or change group and team; a change of group ends the user's sessions.
 
-        Returns the log row's seq.
+        Returns the log row's seq; None where everything was so already.
         """
         stored = self._connection.execute(sql.SELECT_USER, (name,)).fetchone()
+        if stored is not None and (stored["group"], stored["team"]) == (group, team):
+            return None
         tag = "user:created" if stored is None else "user:changed"
         seq = self.record(tag, f"user:{name}", {"group": group, "team": team}, actor, at)
         if stored is None:

@@ -59,6 +59,8 @@ def test_another_group_ends_the_sessions(tmp_path: Path) -> None:
             assert user is not None
             versions.append(user["session_version"])
         assert versions == [1, 1, 2]
+        told = [row["action"] for row in store.story("user:reader")]
+        assert told == ["user:created", "user:changed"], "what was so already is no change"
         with store.transaction():
             store.end_sessions("reader", READER, AT)
         assert store.users()[0]["session_version"] == 3

@@ -58,6 +58,7 @@ def renew(state: State, event: events.PreviewRenewed, turn: Turn) -> bool:
         text = f"Job {job.id} needs no other preview: {job.preview} {how}."
         turn.refuse("preview_stands", text, "Approve or reject it once it is done.", state.story(job.id))
         return False
+    assert event.preview in state.jobs, "a preview is submitted before it is named: whoever waits must hear how it ends"
     body = {"preview": event.preview, "instead_of": job.preview}
     state.move(turn, job, JobState.QUEUED, Tag.PREVIEW_RENEWED, {"preview": event.preview, "preview_end": ""}, body)
     state.previews.setdefault(event.preview, []).append(job.id)

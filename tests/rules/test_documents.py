@@ -94,6 +94,12 @@ def test_readme_names_the_two_commands_of_the_set_up() -> None:
     assert first == ["make demo", "make test"]
 
 
+def test_every_error_number_of_the_set_up_is_explained() -> None:
+    wanted = set(re.findall(r"\b(?:fail|exit) (1\d)\b", (ROOT / "Makefile").read_text(encoding="utf-8")))
+    told = set(re.findall(r"^\| Error (\d+):", (ROOT / "docs" / "install.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert wanted == told
+
+
 def test_published_spellings_are_commands() -> None:
     tree = dict(commands())
     serve = {name for param in tree["role_scheduler serve"].params for name in param.opts}

@@ -7,7 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from tests.rules.sources import files, imports_of, name_of, tree
+from tests.rules.sources import files, imported_names_of, imports_of, name_of, tree
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 FORBIDDEN_CALLS = {
@@ -51,6 +51,23 @@ def test_no_call_that_runs_what_it_reads() -> None:
         if name in FORBIDDEN_CALLS and not (name == "torch.load" and name_of(path) == TENSORS_ONLY)
     ]
     assert not bad, "\n".join(bad)
+
+
+def test_what_may_not_be_called_has_no_other_name() -> None:
+    """`from os import system` and `import yaml as y` would hide a call from the test above."""
+    homes = {name.rpartition(".")[0] for name in FORBIDDEN_CALLS} - {""}
+    hidden = [
+        f"{name_of(path)} imports {name}" for path in files(".py") for name in imported_names_of(path) if name in FORBIDDEN_CALLS
+    ]
+    renamed = [
+        f"{name_of(path)}:{node.lineno} calls {alias.name} {alias.asname}"
+        for path in files(".py")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name in homes and alias.asname not in (None, alias.name)
+    ]
+    assert not hidden + renamed, "\n".join(hidden + renamed)
 
 
 def test_pickled_weights_are_read_in_one_place_and_never_run() -> None:

@@ -50,5 +50,5 @@ def test_day_is_rehearsed_and_its_report_stands_on_the_page(open_page: Open) -> 
     page.get_by_label("Seed").fill("3")
     page.get_by_role("button", name="Rehearse", exact=True).click()
     expect(page.locator("#report-title")).to_contain_text("peak day", timeout=90_000)
-    expect(page.locator("#report-title")).to_contain_text("Seed 3")
+    expect(page.locator("#report-title")).to_contain_text("seed 3")
     expect(page.locator("table.waits")).to_contain_text("urgent")

@@ -183,7 +183,7 @@ def _check_waiting(state: State, best: Job, findings: list[str]) -> None:
             and job.id not in state.followers
             and slot.leased_blocks >= policy.min_run_blocks
             and job.preemptions < policy.max_preemptions
-            and not _is_spared(job, policy)
+            and not (policy.degrade_within_s and _is_spared(job, policy))
             and (job.total_blocks - job.blocks_done) * job.block_ms > 1000 * policy.preempt_cost_s
             and (lead := _points(state, best) - _points(state, job)) >= (least := _least_lead(job, policy))
             and lead + lead_after(state, best, job) >= least
@@ -300,7 +300,7 @@ def _least_lead(victim: Job, policy: Policy) -> float:
 def _is_spared(job: Job, policy: Policy) -> bool:
     """Did it come down to fewer steps where that spares a job which ends soon?"""
     steps = [int(word[6:]) for word in job.rungs.split() if word.startswith("steps=") and word[6:].isdigit()]
-    if not steps or job.degrade != "allow" or not policy.degrade_within_s:
+    if not steps or job.degrade != "allow":
         return False
     left_ms = (job.total_blocks - job.blocks_done) * job.block_ms
     return left_ms * steps[-1] <= 1000 * policy.degrade_within_s * (steps[-1] + 1)

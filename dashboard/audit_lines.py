@@ -36,5 +36,8 @@ def summary_of(body: Mapping[str, Any], most: int = 3) -> list[tuple[str, Any, b
 
 
 def worded(name: str, value: Any) -> Any:
-    """A detail's value in the reader's words, where it is one of ours (a cause, a state, a fault); others as they are."""
+    """A detail's value in the reader's words, where it is one of ours (a cause, a state, a fault); others as they are, a time
+    with its unit."""
+    if name.endswith("_ms") and isinstance(value, int | float):
+        return f"{value} ms"
     return i18n.named(_ALIKE.get(name, name), value) if isinstance(value, str) else value

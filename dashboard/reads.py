@@ -17,9 +17,7 @@ from scheduler.store.views import ViewReader, open_views
 Row = dict[str, Any]
 ERROR_LIMIT = 5
 PLAN_CHECKED = "plan:checked"
-HEAL_ACTIONS = (
-    "worker:lost", "job:recovered", "worker:quarantined", "worker:released", "vault:lost", "disk:low", "disk:recovered",
-)  # fmt: skip
+HEAL_ACTIONS = ("heal:recovered", "job:recovered", "worker:quarantined", "worker:released", "disk:recovered")
 
 
 class Reads:
@@ -129,8 +127,7 @@ class Reads:
 
     def heals(self, limit: int = 5) -> list[Row]:
         """The newest faults that the house dealt with by itself."""
-        rows = self.store.last_of_actions(HEAL_ACTIONS, 5 * limit)
-        return [row for row in rows if row["body"].get("cause") != "stopped"][:limit]  # a clean stop heals nothing
+        return self.store.last_of_actions(HEAL_ACTIONS, limit)
 
     def stages(self) -> dict[int, str]:
         """Slot → role that its stage was switched to."""

@@ -10,6 +10,7 @@ from dashboard.context import house
 from dashboard.error_words import error_card
 from dashboard.expectations import with_expectations
 from dashboard.overview import device_cards, slot_card
+from dashboard.reads import HEAL_ACTIONS
 
 QUEUE_SHOWN = 50
 EVENTS_SHOWN = 12
@@ -41,7 +42,7 @@ def page() -> str:
         disk=beat.status.get("disk"),
         weights_trained=(beat.status.get("daemon") or {}).get("weights_trained"),
         errors=[error_card(row) for row in reads.recent_errors()],
-        heals=[event_card(row) for row in reads.heals()],
+        heals=[event_card(row) for row in reads.heals()], heal_actions=HEAL_ACTIONS,
         events=[event_card(row) for row in reads.store.quiet_events(EVENTS_SHOWN)],
         counts=reads.store.state_counts(),
     )

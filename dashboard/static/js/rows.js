@@ -174,7 +174,7 @@ function eventItem(event) {
   detail.className = "detail";
   detail.textContent = Object.entries(event.body)
     .filter(([, value]) => value != null && value !== "")
-    .map(([name, value]) => `${named("field", name)} ${typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : named(name, value)}`)
+    .map(([name, value]) => `${named("field", name)} ${typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : named(name, value)}${name.endsWith("_ms") ? " ms" : ""}`)
     .join(" · ");
   item.append(time, " ", action, " ", about, " ", detail);
   return item;
@@ -205,15 +205,13 @@ function errorWords(list) {
   }, 300);
 }
 
-const heals = new Set(["worker:lost", "job:recovered", "worker:quarantined", "worker:released", "vault:lost", "disk:low", "disk:recovered"]);
-
 function takeEvents(events) {
   for (const event of events) {
     if (event.action === "block:finished") continue; // progress bars show blocks
     if (event.action === "role:switched") setStage(event.body.slot, event.object.slice(5));
     for (const list of document.querySelectorAll("[data-events]")) addEvent(list, event, list.classList.contains("story"));
     if (event.outcome === "failure" && event.action !== "plan:checked") for (const list of document.querySelectorAll("[data-errors]")) { addEvent(list, event, false); errorWords(list); }
-    if (heals.has(event.action)) for (const list of document.querySelectorAll("[data-heals]")) addEvent(list, event, false);
+    for (const list of document.querySelectorAll("[data-heals]")) if (list.dataset.of.split(" ").includes(event.action)) addEvent(list, event, false);
   }
 }
 

@@ -42,6 +42,12 @@ def test_heals_are_put_together_from_their_rows(broken: Web) -> None:
     assert [heal["id"] for heal in told["open"]] == ["h4", "h3"]
 
 
+def test_first_page_says_what_was_healed_beside_what_failed(broken: Web) -> None:
+    page = broken.local().get("/dashboard").text
+    assert "Nothing had to be healed so far" in page.split("data-heals-empty hidden")[1], "told, and out of sight"
+    assert page.count("recovered in 700 ms") == 2, "among the heals and in the log"
+
+
 def test_page_without_loud_history_says_that_it_is_folded_not_that_nothing_was_healed(broken: Web) -> None:
     for fault in ("hung_step", "out_of_memory"):
         say(broken, "fault:muted", "", f"fault:{fault}", time.time(), fault=fault, reason="known")

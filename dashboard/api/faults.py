@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from dashboard import healing, muting
 from dashboard.api.body import read_body
-from dashboard.api.models import MuteFault
+from dashboard.api.models import MuteFault, UnmuteFault
 from dashboard.api.openapi import documented
 from dashboard.auth import caller, require
 from dashboard.context import house
@@ -23,10 +23,26 @@ blueprint = Blueprint("faults", __name__)
 def mute() -> Response:
     """Fold a kind of fault away for an hour, with a reason; it is still watched, healed and written down."""
     wish = read_body(MuteFault)
-    if wish.fault not in Fault.__members__.values():
-        raise WebError(422, "bad_field", f"There is no fault {wish.fault!r:.40}.", field="fault", hint=", ".join(Fault))
-    answer = door().record(muting.MUTED, f"fault:{wish.fault}", {"fault": wish.fault, "reason": wish.reason})
-    return jsonify({**answer, "fault": wish.fault, "for_s": muting.FOR_S})
+    fault = _known(wish.fault)
+    answer = door().record(muting.MUTED, f"fault:{fault}", {"fault": fault, "reason": wish.reason})
+    return jsonify({**answer, "fault": fault, "for_s": muting.FOR_S})
+
+
+@blueprint.post("/faults/unmute")
+@documented("faults", body=UnmuteFault)
+@require("mute_faults")
+def unmute() -> Response:
+    """Show a kind of fault again; nothing happens where it is not muted."""
+    fault = _known(read_body(UnmuteFault).fault)
+    if fault not in muting.muted(house().reads):
+        return jsonify({"fault": fault, "seq": None})
+    return jsonify({**door().record(muting.UNMUTED, f"fault:{fault}", {"fault": fault}), "fault": fault})
+
+
+def _known(name: str) -> str:
+    if name not in Fault.__members__.values():
+        raise WebError(422, "bad_field", f"There is no fault {name!r:.40}.", field="fault", hint=", ".join(Fault))
+    return name
 
 
 @blueprint.get("/faults")

@@ -188,6 +188,12 @@ class MuteFault(Body):
     reason: str = Field(min_length=1, max_length=500, description="why nobody need look at it for an hour")
 
 
+class UnmuteFault(Body):
+    """Show a kind of fault again before the hour is over."""
+
+    fault: str = Field(min_length=1, max_length=60, examples=["stutter"])
+
+
 class RoleChart(SpanQuery):
     """Which figure of a role, and which span."""
 

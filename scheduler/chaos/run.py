@@ -23,7 +23,7 @@ from scheduler.client import Scheduler
 
 REFERENCE_S = 240.0
 QUIET_S = 240.0
-OnProgress = Callable[[int, int, str], None]  # (blows done, blows, what is being done)
+OnProgress = Callable[[int, int, str, bool], None]  # (blows done, blows, what is being done, whether that may take minutes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +100,14 @@ class _Run:
     def play(self) -> None:
         """The whole run. Raises NotWithin when it cannot go on."""
         plan, every = self._report.plan, max(1, self._report.options.check_every)
-        self._say(0, len(plan), "starting")
+        self._say(0, len(plan), "starting", False)
         self._house.start()
         references = {number: self._load.ask(number) for number in range(len(self._load.requests))}
-        self._say(0, len(plan), "making the references")
+        self._say(0, len(plan), "making the references", False)
         self._checker.take_references(references, REFERENCE_S)
         self._load.start()
         for blow in plan:
-            self._say(blow.number - 1, len(plan), f"{blow.deed} {blow.kind} {blow.point or ''}".strip())
+            self._say(blow.number - 1, len(plan), f"{blow.deed} {blow.kind} {blow.point or ''}".strip(), False)
             self._striker.strike(blow)
             if blow.number % every == 0 and blow is not plan[-1]:
                 self._check(blow.number)
@@ -115,7 +115,7 @@ class _Run:
         self._end()
 
     def _check(self, done: int) -> None:
-        self._say(done, len(self._report.plan), "checking")
+        self._say(done, len(self._report.plan), "checking", True)
         self._load.pause()
         found = self._checker.wait_until_quiet(QUIET_S) or self._checker.check()
         self._report.findings += [f"after blow {done}: {one}" for one in found]
@@ -123,7 +123,7 @@ class _Run:
         self._tell()
 
     def _end(self) -> None:
-        self._say(len(self._report.plan), len(self._report.plan), "ending")
+        self._say(len(self._report.plan), len(self._report.plan), "ending", False)
         self._load.stop()
         if (code := self._house.stop()) != 0:
             self._report.findings.append(f"the launcher ended with code {code} after Ctrl-C")

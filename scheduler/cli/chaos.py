@@ -89,11 +89,11 @@ class _Show:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, done: int, total: int, what: str) -> None:
-        """Blows done, of how many, and what comes now."""
+    def update(self, done: int, total: int, what: str, is_long: bool) -> None:
+        """Blows done, of how many, and what comes now; `is_long`: it may take minutes."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, description=what)
-        elif done * 20 // total > self._last:
+        elif done * 20 // total > self._last or is_long:
             self._last = done * 20 // total
             note(f"chaos: {done} of {total}, {what}")
 

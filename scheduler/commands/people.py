@@ -14,7 +14,9 @@ from scheduler.ledger import Turn
 
 LINK_LIFETIME_S = 24 * 3600.0
 GROUPS = ("user", "planner", "coordinator", "designer", "ops", "admin")
-_RECORDABLE = {"audit:exported", "audit:verified", "video:joined", "watermark:signed", "fault:muted", "jobs:exported"}
+_RECORDABLE = {
+    "audit:exported", "audit:verified", "video:joined", "watermark:signed", "fault:muted", "fault:unmuted", "jobs:exported",
+}  # fmt: skip
 
 
 def token_hash(token: str) -> str:

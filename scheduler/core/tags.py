@@ -50,6 +50,7 @@ class Tag(StrEnum):
     # healing
     FAULT_DETECTED = "fault:detected"
     FAULT_MUTED = "fault:muted"
+    FAULT_UNMUTED = "fault:unmuted"
     HEAL_ACTED = "heal:acted"
     HEAL_RECOVERED = "heal:recovered"
     HEAL_ABANDONED = "heal:abandoned"

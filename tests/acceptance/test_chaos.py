@@ -17,7 +17,7 @@ from scheduler.store import open_reader
 POINTS = ("inside_step", "after_record", "after_flip", "daemon_before_commit", "daemon_after_commit", "launcher_before_record")
 
 
-def _nobody(done: int, total: int, what: str) -> None:
+def _nobody(*_: object) -> None:
     """Nobody watches."""
 
 

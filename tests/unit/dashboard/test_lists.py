@@ -95,3 +95,8 @@ def test_muted_fault_is_folded_away_with_its_reason_by_right(house: Web, monkeyp
     muted = house.local().get("/faults").get_json()["muted"]["stutter"]
     assert (muted["by"], muted["reason"]) == ("ana", "neighbour renders until noon")
     assert "neighbour renders until noon" in house.local().get("/dashboard/faults/").text
+    assert house.person("tom").post("/faults/unmute", json={"fault": "stutter"}, headers=CSRF).status_code == 403
+    assert ana.post("/faults/unmute", json={"fault": "boredom"}, headers=CSRF).status_code == 422
+    assert ana.post("/faults/unmute", json={"fault": "gpu_lost"}, headers=CSRF).get_json()["seq"] is None, "it is not muted"
+    assert ana.post("/faults/unmute", json={"fault": "stutter"}, headers=CSRF).status_code == 200
+    assert house.local().get("/faults").get_json()["muted"] == {}

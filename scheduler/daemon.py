@@ -36,7 +36,7 @@ from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
 from scheduler.logs import log_as_json
 from scheduler.memory_shares import MemoryShares, jobs_by_process
 from scheduler.outside_heals import OutsideHeals
-from scheduler.policy_file import PolicyFile, read_policy
+from scheduler.policy_file import PolicyFile, for_slots, read_policy
 from scheduler.policy_watch import PolicyWatch
 from scheduler.quality_watch import QualityWatch
 from scheduler.reports import Reports
@@ -65,7 +65,7 @@ class Daemon:
 
     def __init__(self, options: DaemonOptions, store: Store, policy: PolicyFile) -> None:
         self._options = options
-        self._policy = PolicyWatch(options.data_dir, options.vault_limit_bytes, store, policy)
+        self._policy = PolicyWatch(options.data_dir, options.vault_limit_bytes, store, policy, options.slots)
         self._store = store
         data_dir = options.data_dir
         self._processes = ProcessList(data_dir / "run")
@@ -349,7 +349,7 @@ def main() -> None:
     lock = _lock(options.data_dir)
     with contextlib.closing(lock):
         try:
-            policy = read_policy(options.data_dir, options.vault_limit_bytes)
+            policy = for_slots(read_policy(options.data_dir, options.vault_limit_bytes), options.slots)
             store = open_writer(options.data_dir)
             daemon = Daemon(options, store, policy)
         except SchedulerError as error:

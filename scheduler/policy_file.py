@@ -88,6 +88,17 @@ def read_policy_at(path: Path, slot_memory_bytes: int | None) -> PolicyFile:
     return PolicyFile(policy, healing, hashlib.sha256(text.encode()).hexdigest() if text else "", costs, quality, uploads)
 
 
+def for_slots(policy: PolicyFile, slots: int) -> PolicyFile:
+    """The same policy, for a house of so many slots. SchedulerError `bad_policy` where it speaks of others: a window for a slot
+    that is not there would keep nobody from work, and nobody would hear of it."""
+    for text, window in zip(policy.policy.maintenance_windows, policy.policy.windows, strict=True):
+        if unknown := [number for number in window.slots if number >= slots]:
+            known = "only slot 0" if slots == 1 else f"slots 0 to {slots - 1}"
+            message = f"maintenance_windows: `{text}` names slot {unknown[0]}; this house has {known}."
+            raise SchedulerError(422, "bad_policy", message, field="maintenance_windows", hint="Count slots from 0.")
+    return policy
+
+
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:
     """What differs between two policies, as `faults.stutter.blocks: 2 → 3`."""
     found: list[str] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from scheduler.core import events
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Ledger, Turn
-from scheduler.policy_file import CHANGES_SHOWN, POLICY_NAME, PolicyFile, changes, read_policy
+from scheduler.policy_file import CHANGES_SHOWN, POLICY_NAME, PolicyFile, changes, for_slots, read_policy
 from scheduler.store import Store
 
 PERIOD_S = 1.0
@@ -18,8 +18,8 @@ _Stamp = tuple[int, int, int] | None
 class PolicyWatch:
     """Holds the policy in force. `version` counts the policies that ever held in this data directory."""
 
-    def __init__(self, data_dir: Path, slot_memory_bytes: int, store: Store, first: PolicyFile) -> None:
-        self.now = first
+    def __init__(self, data_dir: Path, slot_memory_bytes: int, store: Store, first: PolicyFile, slots: int) -> None:
+        self.now, self._slots = first, slots
         self._data_dir, self._slot_memory_bytes, self._store = data_dir, slot_memory_bytes, store
         self._stamp = self._look()
         self.version = int(store.fact("policy_version", 0))
@@ -40,7 +40,7 @@ class PolicyWatch:
 
     def _reload(self, ledger: Ledger) -> None:
         try:
-            read = read_policy(self._data_dir, self._slot_memory_bytes)
+            read = for_slots(read_policy(self._data_dir, self._slot_memory_bytes), self._slots)
         except SchedulerError as error:
             body = {"message": f"{error.message} {error.hint}".strip()}
             ledger.post(lambda turn: turn.record("policy:refused", "policy", body, "failure"))

@@ -82,12 +82,14 @@ def test_queue_can_be_paused_reordered_and_emptied_from_the_command_line(shell: 
 def test_session_of_three_roles_keeps_the_slot_while_another_job_waits(shell: Shell) -> None:
     shell.run("queue", "pause")
     parts: list[str] = []
-    for role in ("teacher", "student", "presenter"):
+    for role in ("teacher", "student", "assistant"):
         follows = ["--follows", parts[-1]] if parts else []
         parts.append(shell.ask("submit", role, "--user", "relay", "--num_clip", "1", "--priority", "5", *follows)["id"])
     other = shell.ask("submit", "teacher", "--user", "kim", "--num_clip", "1", "--priority", "50")["id"]
     shell.run("priority", parts[0], "60")
     assert shell.studio.job(parts[1])["hold"] == "awaiting_turn"
+    stranger = shell.ask("submit", "presenter", "--num_clip", "1", "--follows", parts[-1], code=11)
+    assert stranger["decision"]["reason"] == "session_roles", "presenter and student exclude each other"
     shell.run("queue", "resume")
     rows = {job_id: shell.studio.wait_for_end(job_id) for job_id in (*parts, other)}
     assert {row["state"] for row in rows.values()} == {"SUCCEEDED"}

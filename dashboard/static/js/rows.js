@@ -96,6 +96,7 @@ function patchSlots(message) {
     if (!card) { if (find("[data-slots]") && message.slots.length) location.reload(); return; }
     card.dataset.state = slot.state;
     find("[data-worker-word]", card).textContent = named("worker", slot.drained ? "drained" : slot.state);
+    for (const form of card.querySelectorAll("[data-when-drained]")) form.hidden = form.dataset.whenDrained !== String(Boolean(slot.drained));
     for (const part of card.querySelectorAll(".slot-progress, [data-slot-expect]")) part.hidden = !slot.job_id;
     find("[data-phase]", card).textContent = slot.phase && slot.job_id ? ` · ${named("phase", slot.phase)}` : "";
     if (slot.job_id) {

@@ -11,7 +11,7 @@ from scheduler.core.policy import Policy
 from scheduler.core.quality import QualityPolicy
 from scheduler.core.uploads import UploadsPolicy
 from scheduler.errors import SchedulerError
-from scheduler.policy_file import changes, load_policy, read_policy
+from scheduler.policy_file import changes, for_slots, load_policy, read_policy
 
 
 def test_without_a_file_the_defaults_hold_and_memory_is_the_vaults(tmp_path: Path) -> None:
@@ -99,6 +99,15 @@ def test_words_of_the_order_are_read_from_the_file(tmp_path: Path) -> None:
     assert policy.ordering == "fifo" and policy.weight_of("education") == 2 and policy.weight_of("market") == 1
     assert [window.slots for window in policy.windows] == [(0, 1), ()]
     assert Policy.from_mapping(policy.to_mapping()) == policy
+
+
+def test_window_for_a_slot_that_the_house_has_not_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("maintenance_windows: [sun 22:00-01:00, sat 03:00-04:30 slots 0+1]\n")
+    read = read_policy(tmp_path, 1000)
+    assert for_slots(read, 2) is read
+    with pytest.raises(SchedulerError, match=r"slots 0\+1` names slot 1; this house has only slot 0") as caught:
+        for_slots(read, 1)
+    assert caught.value.code == "bad_policy" and caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ class World(Protocol):
     def feed(self, event: events.Event) -> Any:
         """Let something happen."""
 
-    def submit_preview(self) -> None:
-        """A preview is asked for once more."""
+    def submit_preview(self) -> str | None:
+        """A preview is submitted once more; None where it is rejected."""
 
     def plan(self, in_s: float, kind: str, data: Any = None) -> None:
         """Let something happen later."""
@@ -79,8 +79,8 @@ def judge_preview(world: World, job_id: str) -> None:
         return
     chance = draw.random()
     if job.preview_end in (JobState.FAILED, JobState.CANCELLED) and chance < 0.3:
-        world.feed(events.PreviewRenewed(at=at, job_id=job_id, preview=f"j{world.submissions:08d}"))
-        world.submit_preview()
+        if (preview := world.submit_preview()) is not None:
+            world.feed(events.PreviewRenewed(at=at, job_id=job_id, preview=preview))
     elif job.preview_end or chance < 0.2:
         is_approved = draw.random() < 0.7
         if world.ledger is not None and job.preview_end and not is_approved:

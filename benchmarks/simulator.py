@@ -176,9 +176,10 @@ class Simulator:
         else:
             self._submit()
 
-    def submit_preview(self) -> None:
-        """The cheap job that a person asks for once more."""
-        self._submit()
+    def submit_preview(self) -> str | None:
+        """The cheap job that a person asks for once more; None where it is rejected."""
+        job_id = self._submit()
+        return job_id if job_id in self.state.jobs else None
 
     def _submit(self, preview: str = "") -> str:
         draw, load = self.random, self.workload

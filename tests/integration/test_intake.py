@@ -139,7 +139,7 @@ def test_all_or_nothing_takes_nothing_when_the_line_is_too_long(studio: Studio) 
     items = [{"name": f"v{i}", "request": {"user": "market-team", "role": "teacher"}} for i in range(150)]
     with pytest.raises(SchedulerError) as caught:
         studio.door.submit_batch(items, "too-many", is_all_or_nothing=True)
-    assert caught.value.code == "batch_refused" and "100 queued jobs" in caught.value.message
+    assert caught.value.code == "batch_refused" and "100 queued job(s)" in caught.value.message
     assert studio.reader.batch("local", "too-many") == []
     assert studio.reader.jobs(user="market-team").total == 0
 

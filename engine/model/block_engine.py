@@ -156,7 +156,7 @@ class BlockEngine:
         report, stages = on_step or _ignore, Stopwatch()
         audio = self._audio(conditions, block)
         noise = self._noise(conditions, settings, block)
-        sink = context.sink(context.sink_half(block))
+        sink = context.sink(context.sink_half(block), as_it_arrives=self.transformer.is_fused)
         stages.lap("audio")
         latents = self.denoiser.denoise(
             noise, block, settings, self._rings(context, settings), sink, self._text(conditions), audio, report, context.oldest

@@ -14,6 +14,7 @@ class VaultHello(Message):
 
     version: int
     owner: str  # "worker:<id>" or "daemon"
+    device: int = 0  # whose memory this client asks for, as the vault numbers its GPUs
 
 
 @dataclass(frozen=True)

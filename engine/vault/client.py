@@ -64,8 +64,10 @@ class VaultClient:
     Thread-safe. Refusals become WeightsError (damaged file), VaultFull or VaultRefusal.
     """
 
-    def __init__(self, socket_path: str, owner: str, *, patience_s: float = 10.0) -> None:
-        self._path, self._owner, self._patience_s = socket_path, owner, patience_s
+    def __init__(self, socket_path: str, owner: str, *, device: int = 0, patience_s: float = 10.0) -> None:
+        """`device`: which of the vault's GPUs `ask_device` is about."""
+        self._path, self._patience_s = socket_path, patience_s
+        self._hello = protocol.VaultHello(version=protocol.PROTOCOL_VERSION, owner=owner, device=device)
         self._socket: socket.socket | None = None
         self._contexts: dict[str, _Context] = {}
         self._is_bound = False  # to this very vault, whose device memory is mapped here
@@ -222,7 +224,7 @@ class VaultClient:
         self._socket = sock
         sock.settimeout(_ANSWER_S)
         sock.connect(self._path)
-        protocol.send(sock, protocol.VaultHello(version=protocol.PROTOCOL_VERSION, owner=self._owner))
+        protocol.send(sock, self._hello)
         answer, _ = protocol.receive(sock)
         if isinstance(answer, protocol.VaultRefused):
             self.close()

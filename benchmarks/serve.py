@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from scheduler.launcher import ServeOptions, serve
+from scheduler.launcher import serve
+from scheduler.serve_options import ServeOptions
 
 
 def main(arguments: list[str]) -> int:

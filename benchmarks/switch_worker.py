@@ -1,7 +1,8 @@
 """`python -m benchmarks.switch_worker --json`: how long the worker takes from a wish for a role to the role on stage.
 
 The worker's own code, in one process and without a vault: `prepare_role` as `POST /switch_role` asks for it, and `open` and
-`begin` of a job, until the device could start its first step. Weights are random and the text encoder is a stand-in that
+`begin` of a job, until the device could start its first step. A role that comes from host memory is still on its way then: its
+switch is what the first block takes longer than that of a ready role, and that role's own time on stage. Weights are random and the text encoder is a stand-in that
 answers at once (its own time is in `benchmarks.switch`). Roles have a portrait and a prompt each. Prints JSON.
 """
 
@@ -88,9 +89,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         from_host: list[float] = []
         if kept is not None:
             kept.wait()
+            in_place = [_first_block(maker, cast, f"ready {n}", *roles[n % len(roles)]) for n in range(options.jobs)]
+            own_ms = statistics.median(on_stage) - statistics.median(in_place)
             for n in range(options.jobs):
                 maker.ready_roles.give_way()  # as when a context needs their memory
-                from_host.append(_staged(maker, cast, f"host {n}", *roles[n % len(roles)]))
+                from_host.append(own_ms + _first_block(maker, cast, f"host {n}", *roles[n % len(roles)]))
         new = [_staged(maker, cast, f"new {n}", *cast.role(options.roles + n)) for n in range(options.jobs)]
         beside = None if kept is None else _beside_keeping(maker, cast, kept, *roles[0])
     tiers = {tier for tier, _ in ready}
@@ -120,6 +123,19 @@ def _asked(maker: GreenroomMaker, portrait: Path, recipe: Recipe) -> tuple[str, 
 def _staged(maker: GreenroomMaker, cast: Cast, job_id: str, portrait: Path, recipe: Recipe) -> float:
     """Milliseconds until the first step of a new job of the role could start; the voice is the same every time."""
     scene, milliseconds = _clock(lambda: _begun(maker, cast, job_id, portrait, recipe))
+    scene.close(is_kept=False)
+    return milliseconds
+
+
+def _first_block(maker: GreenroomMaker, cast: Cast, job_id: str, portrait: Path, recipe: Recipe) -> float:
+    """Milliseconds until the first block of a new job of the role is made."""
+
+    def play() -> GreenroomScene:
+        scene = _begun(maker, cast, job_id, portrait, recipe)
+        scene.make(0, lambda _phase, _number: None)
+        return scene
+
+    scene, milliseconds = _clock(play)
     scene.close(is_kept=False)
     return milliseconds
 
@@ -162,7 +178,7 @@ def _clock(work: Callable[[], Any]) -> tuple[Any, float]:
 
 def _settle() -> None:
     if torch.cuda.is_available():
-        torch.cuda.current_stream().synchronize()
+        torch.cuda.synchronize()
 
 
 def _summary(times: list[float]) -> dict[str, float]:

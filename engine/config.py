@@ -31,7 +31,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
-            raise SettingsError(f"size {self.size!r} is not offered.", field="size", hint=f"Choose one of {', '.join(SIZES)}.")
+            raise SettingsError(
+                f"size {self.size!r} is not offered.", field="size", hint=f"Choose one of {', '.join(SIZES)}.", sizes=list(SIZES)
+            )
         if not _is_int(self.steps) or not 3 <= self.steps <= 5:
             raise SettingsError(f"steps is {self.steps!r}.", field="steps", hint="Use 3, 4 or 5.")
         if not _is_int(self.infer_frames) or not 0 < self.infer_frames <= 480:
@@ -66,7 +68,7 @@ class Settings:
         }  # fmt: skip
         unknown = set(overrides) - {f.name for f in fields(cls)}
         if unknown:
-            raise SettingsError(f"unknown setting {sorted(unknown)[0]!r}.", field=sorted(unknown)[0])
+            raise SettingsError(f"unknown setting {sorted(unknown)[0]!r}.", field=sorted(unknown)[0], problem="unknown")
         chosen.update({name: value for name, value in overrides.items() if value is not None})
         return cls(**chosen)
 
@@ -128,7 +130,7 @@ class Recipe:
             values["adapters"] = tuple(AdapterUse(**use) for use in values.get("adapters", ()))
             return cls(**values)
         except TypeError as error:
-            raise SettingsError(f"recipe: {error}") from error
+            raise SettingsError(f"recipe: {error}", problem="recipe") from error
 
     def checked_settings(self) -> Settings:
         """The settings, checked."""
@@ -142,7 +144,8 @@ def _is_int(value: object) -> bool:
 def preset_named(name: str) -> Preset:
     """The preset, or SettingsError naming those that exist."""
     if name not in PRESETS:
-        raise SettingsError(f"preset {name!r} is unknown.", field="preset", hint=f"Choose one of {', '.join(PRESETS)}.")
+        hint = f"Choose one of {', '.join(PRESETS)}."
+        raise SettingsError(f"preset {name!r} is unknown.", field="preset", hint=hint, presets=list(PRESETS))
     return PRESETS[name]
 
 
@@ -180,7 +183,11 @@ def fit_size(size: str, image_width: int, image_height: int) -> tuple[int, int]:
     if width >= image_width or height >= image_height:
         width, height = image_width // 64 * 64, image_height // 64 * 64
     if width < 64 or height < 64:
-        raise SettingsError(f"an image of {image_width}x{image_height} does not fit size {size}.", field="size")
+        raise SettingsError(
+            f"an image of {image_width}x{image_height} does not fit size {size}.", field="size",
+            hint="Use a larger size, or a portrait that is less of a strip.", problem="no_fit",
+            width=image_width, height=image_height, size=size,
+        )  # fmt: skip
     return width, height
 
 

@@ -20,7 +20,8 @@ def opened_file(path: Path, max_bytes: int) -> Iterator[tuple[io.BufferedReader,
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the name is not possible"
-        raise MediaError(f"{path} cannot be opened: {reason}.", hint="Check the path and its rights.") from error
+        message = f"{path} cannot be opened: {reason}."
+        raise MediaError(message, hint="Check the path and its rights.", problem="unreadable") from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
@@ -30,6 +31,7 @@ def opened_file(path: Path, max_bytes: int) -> Iterator[tuple[io.BufferedReader,
             raise MediaError(f"{path} is empty.", hint="Upload or export it again.", problem="empty")
         if status.st_size > max_bytes:
             raise MediaError(
-                f"{path} has {status.st_size} bytes; at most {max_bytes} are read.", hint="Bring a smaller file."
-            )
+                f"{path} has {status.st_size} bytes; at most {max_bytes} are read.", hint="Bring a smaller file.",
+                problem="too_large", most_mib=max_bytes >> 20,
+            )  # fmt: skip
         yield file, status.st_size

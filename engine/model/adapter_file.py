@@ -43,7 +43,8 @@ def read_facts(file: BufferedReader, size: int, path: Path) -> AdapterFacts:
     ranks = _ranks(entries, path)
     largest = max(ranks.values())
     if largest > MAX_RANK:
-        raise WeightsError(f"{path} has rank {largest}; at most {MAX_RANK} are supported.", hint="Bring a smaller adapter.")
+        message = f"{path} has rank {largest}; at most {MAX_RANK} are supported."
+        raise WeightsError(message, hint="Bring a smaller adapter.", problem="large_rank", found=largest, most=MAX_RANK)
     said = metadata.get("alpha")
     alpha = alpha_beside(path, set(ranks.values())) if said is None else sound_alpha(said, f"{path} says alpha")
     return AdapterFacts(largest, len(ranks), alpha, metadata.get("base_sha256"))
@@ -56,7 +57,8 @@ def sound_alpha(said: object, where: str) -> float:
     except ValueError:
         alpha = math.nan
     if not 0 < alpha < math.inf:
-        raise WeightsError(f"{where} {said!r}, which is no number above 0.", hint="Give the alpha it was trained with.")
+        message = f"{where} {said!r}, which is no number above 0."
+        raise WeightsError(message, hint="Give the alpha it was trained with.", problem="bad_alpha")
     return alpha
 
 
@@ -67,7 +69,8 @@ def alpha_beside(path: Path, ranks: set[int]) -> float | None:
         try:
             said = json.loads(settings.read_text(encoding="utf-8"))["lora_alpha"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise WeightsError(f"{settings} says no lora_alpha.", hint="Give the alpha yourself.") from error
+            message = f"{settings} says no lora_alpha."
+            raise WeightsError(message, hint="Give the alpha yourself.", problem="bad_alpha") from error
         return sound_alpha(said, f"{settings} says lora_alpha")
     return PUBLISHED_ALPHA if ranks == {PUBLISHED_RANK} else None
 

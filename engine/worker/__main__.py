@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def open_vault(welcome: Welcome) -> Store:
-    """The vault of this worker, watched by a thread of its own."""
-    vault = VaultClient(welcome.vault_socket, f"worker:{welcome.worker_id}")
+    """The vault of this worker, watched by a thread of its own. A slot's GPU has the slot's number there."""
+    vault = VaultClient(welcome.vault_socket, f"worker:{welcome.worker_id}", device=welcome.slot)
     threading.Thread(target=_watch, args=(vault,), name="vault", daemon=True).start()
     return vault
 

@@ -50,6 +50,7 @@ class HostRoles:
         """Copy what was made ready, as soon as the device has it; the caller goes on."""
         made = torch.cuda.current_stream().record_event()
         self._last = self._keeper.submit(self._copy, key, conditions, made)
+        self._last.add_done_callback(_log_failure)
 
     def wait(self) -> None:
         """Until all that was given to `keep` is here."""
@@ -93,3 +94,9 @@ class HostRoles:
             while role:  # one after the other: nobody else runs while memory is given back
                 role.popitem()
         return True
+
+
+def _log_failure(copied: Future[None]) -> None:
+    """Nobody waits for a copy: without this its failure would never be heard of."""
+    if (error := copied.exception()) is not None:
+        _log.error("a ready role could not be kept in host memory", exc_info=error)

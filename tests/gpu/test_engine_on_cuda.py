@@ -280,6 +280,26 @@ def test_context_counts_as_begun_for_others_only_when_all_of_it_has_arrived() ->
     context.settle()
 
 
+def test_first_step_of_a_role_from_host_memory_waits_for_one_layer_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = random_engine(SMALL, "cuda", "fp8", kv="fp8")
+    made = engine.make_ready(random_conditions(SMALL, WIDTH, HEIGHT, "cuda", 160), WIDTH, HEIGHT)
+    context, given = _context(engine, "cuda"), ready.on_stage(ready.on_host(made), "cuda")
+    waited: list[int | None] = []
+    wait = arrival.Arrival.wait
+
+    def noted(self: arrival.Arrival, groups: int | None = None) -> None:
+        waited.append(groups)
+        wait(self, groups)
+
+    monkeypatch.setattr(arrival.Arrival, "wait", noted)
+    engine.begin(context, given, SETTINGS)
+    engine.denoise_block(context, given, SETTINGS, 0)
+    layers = engine.transformer.config.num_layers
+    assert waited[:layers] == list(range(1, layers + 1))
+    assert set(waited[layers:]) <= {None}  # later steps have all of it
+    context.settle()
+
+
 def test_too_many_ranks_for_the_room_are_refused() -> None:
     engine = random_engine(SMALL, "cuda", "fp8", adapter_rank=128)
     many = [Adapter.of(random_adapter(SMALL, "cuda", 100, 0.1, seed), 1.0, str(seed)) for seed in (1, 2)]

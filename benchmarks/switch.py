@@ -7,9 +7,9 @@
 A switch on the device is timed by the clock until everything that it queued there, on any stream, is done. From host memory the
 sink travels layer by layer beside the first step and the decoder's memory beside the next ones: that switch is what the first
 block's denoising takes longer than with everything in place, timed from the wish for the role. The whole first block, from the
-wish to its frames, is timed as well. The 14B shape with random weights; the text encoder has the shape of UMT5-XXL and random weights too. Reading a prompt
-into tokens and a portrait from its file is not in. Prints JSON with goal and reached; exit status 1 where a goal is missed,
-69 without a device.
+wish to its frames, is timed as well. The 14B shape with random weights; the text encoder has the shape of UMT5-XXL and random
+weights too. Reading a prompt into tokens and a portrait from its file is not in. Prints JSON with goal and reached; exit status
+1 where a goal is missed, 69 without a device.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     encoder, photo = text_encoder(), torch.rand(3, height, width, device="cuda", dtype=torch.bfloat16) * 2 - 1
     stages: dict[str, list[float]] = {}
     tiers["prepared"] = _times(
-        lambda n: _prepare(engine, context, settings, encoder, photo, cast[0][1]["speech"], n, stages), arguments.prepares
+        lambda n: _prepare(engine, context, settings, encoder, photo, cast[0][1]["speech"], n, stages),
+        arguments.prepares,
     )
     ready_bytes = sum(x.numel() * x.element_size() for name, x in cast[0][1].items() if name.startswith("ready."))
     return {
@@ -192,7 +193,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--size", default="640x384")
     parser.add_argument("--roles", type=int, default=3, help="roles that take turns")
     parser.add_argument("--switches", type=int, default=300, help="switches on the device")
-    parser.add_argument("--first-steps", type=int, default=120, help="switches from host memory, and as many with all in place")
+    parser.add_argument(
+        "--first-steps", type=int, default=120, help="switches from host memory, and as many with all in place"
+    )
     parser.add_argument("--blocks", type=int, default=12, help="first blocks after a switch, per tier")
     parser.add_argument("--prepares", type=int, default=20)
     parser.add_argument("--json", action="store_true", help="for symmetry: the output is always JSON")

@@ -2,8 +2,9 @@
 
 The worker's own code, in one process and without a vault: `prepare_role` as `POST /switch_role` asks for it, and `open` and
 `begin` of a job, until the device could start its first step. A role that comes from host memory is still on its way then: its
-switch is what the first block takes longer than that of a ready role, and that role's own time on stage. Weights are random and the text encoder is a stand-in that
-answers at once (its own time is in `benchmarks.switch`). Roles have a portrait and a prompt each. Prints JSON.
+switch is what the first block takes longer than that of a ready role, and that role's own time on stage. Weights are random and
+the text encoder is a stand-in that answers at once (its own time is in `benchmarks.switch`). Roles have a portrait and a prompt
+each. Prints JSON.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Cast:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(SPEECH_RATE)
-            file.writeframes(np.random.default_rng(0).integers(-3000, 3000, int(VOICE_S * SPEECH_RATE), "<i2").tobytes())
+            file.writeframes(
+                np.random.default_rng(0).integers(-3000, 3000, int(VOICE_S * SPEECH_RATE), "<i2").tobytes()
+            )
 
     def role(self, number: int) -> tuple[Path, Recipe]:
         """Another one for every number."""

@@ -14,9 +14,10 @@ from typing import Any
 
 from scheduler.client import Scheduler, SchedulerError
 from scheduler.core.job import FINAL_STATES, JobState
-from scheduler.launcher import ServeOptions, running
+from scheduler.launcher import running
 from scheduler.preflight import CannotStart
 from scheduler.reach import base_url
+from scheduler.serve_options import ServeOptions
 from scheduler.show import Show
 from scheduler.spawn import python_module
 from scheduler.store import Reader, open_reader

@@ -17,7 +17,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler.child import Child, ChildHealing
@@ -30,6 +29,7 @@ from scheduler.policy_file import read_policy
 from scheduler.preflight import CannotStart, check_port, lock_data_dir, prepare_data_dir
 from scheduler.public_model import prepare_public_model
 from scheduler.reach import announced, base_url, exposure
+from scheduler.serve_options import ServeOptions
 from scheduler.spare import Spare
 from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, reap_orphans, spawn
 
@@ -45,36 +45,6 @@ EXIT_STOPPED = 130
 
 class Stopped(CannotStart):
     """A stop was asked for before everything was up."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServeOptions:
-    """What `role_scheduler serve` was asked for."""
-
-    data_dir: Path = Path("var")
-    preload_roles: Path | None = None
-    host: str = "127.0.0.1"
-    port: int = 8000
-    engine: str = "real"  # or "fake": the scripted program, for tests of everything above the engine
-    model: str = "pocket"
-    slots: int = 1
-    standbys: int = 1
-    threads: int = 0  # CPU threads of one worker; 0: all cores but one
-    vault_limit_gib: float = 4.0
-
-    def __post_init__(self) -> None:
-        if self.engine not in ("real", "fake"):
-            raise ValueError(f"engine {self.engine!r} is unknown; use real or fake")
-
-    @property
-    def model_dir(self) -> Path:
-        """Where the model's files lie."""
-        return self.data_dir / "models" / self.model
-
-    @property
-    def vault_socket(self) -> Path:
-        """Where the vault listens."""
-        return self.data_dir / "run" / "vault-0.sock"
 
 
 class Launcher:
@@ -98,7 +68,8 @@ class Launcher:
             "engine.vault", "--socket", str(options.vault_socket), "--limit-gib", str(options.vault_limit_gib),
             "--lifeline-fd", str(self._lifeline_read),
         )  # fmt: skip
-        return Child("vault", argv, is_up=options.vault_socket.exists, stale=options.vault_socket)
+        up = options.vault_socket
+        return Child("vault", argv, is_up=up.exists, stale=up, env=options.gpu_environment)
 
     def _daemon(self) -> Child:
         options = self._options
@@ -112,7 +83,7 @@ class Launcher:
         door = socket_path(options.data_dir)
         child = Child(
             "daemon", argv, is_up=door.exists, stale=door, watch=self._beats, fault=Fault.DAEMON_LOST,
-            fds=(self._beats.write_end,),
+            fds=(self._beats.write_end,), env=options.gpu_environment,
         )  # fmt: skip
         child.spare = Spare(lambda turn: self._spawn(child, "spare", ("--turn-fd", str(turn)), (turn,)), self._say)
         return child

@@ -1,6 +1,7 @@
 """Readings of the devices, with units in the names. A sensor that is missing is a missing key, never a made-up number.
 
-NVML lives only here. A machine without an NVIDIA driver has one device, `cpu`, read from /proc.
+NVML lives only here. GPUs are those that the house uses, in the order of its slots (`scheduler.gpus`); without one there is one
+device, `cpu`, read from /proc.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import csv
 import datetime
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pynvml
+
+from scheduler import gpus
 
 CSV_COLUMNS = (
     "timestamp", "name", "temperature.gpu", "utilization.gpu [%]", "memory.used [MiB]", "memory.total [MiB]",
@@ -32,14 +36,21 @@ class Reading:
 class Probe:
     """Reads every device. Make it once: NVML is opened here, and load is measured between two calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        """`environ`: says which GPUs are looked at."""
         self._cpu_before: tuple[int, int] | None = None
-        try:
-            pynvml.nvmlInit()
-            self._gpus = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-            self._errors = _ErrorFeed(self._gpus)
-        except pynvml.NVMLError:
-            self._gpus = []
+        self._gpus = _open_gpus(environ) if gpus.are_wanted(environ) else {}
+        self._errors = _ErrorFeed(list(self._gpus.values()))
+
+    @property
+    def is_on_gpus(self) -> bool:
+        """Whether GPUs are read, not the processor."""
+        return bool(self._gpus)
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """Names of the GPUs that can be used, in order; as CUDA does it, none behind one that is lost."""
+        return tuple(name for name, _ in takewhile(lambda one: one[1] is not None, self._gpus.items()))
 
     def read(self) -> list[Reading]:
         """One reading per GPU, or the one of the CPU."""
@@ -48,7 +59,7 @@ class Probe:
         codes = self._errors.read()
         return [
             Reading(f"gpu{index}", _gpu(handle) | ({"xids": codes[index]} if index in codes else {}))
-            for index, handle in enumerate(self._gpus)
+            for index, handle in enumerate(self._gpus.values())
         ]
 
     def _cpu(self) -> dict[str, Any]:
@@ -70,7 +81,33 @@ class Probe:
         return body
 
 
+def _open_gpus(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Name → NVML's handle, in order; the handle of a GPU that is lost is None."""
+    try:
+        pynvml.nvmlInit()
+        found = [_uuid(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return {}
+    return {name: _handle(name) for name in gpus.in_order(found, environ.get(gpus.VISIBLE))}
+
+
+def _uuid(index: int) -> str | None:
+    try:
+        return str(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index)))
+    except pynvml.NVMLError:
+        return None
+
+
+def _handle(name: str) -> Any:
+    try:
+        return pynvml.nvmlDeviceGetHandleByUUID(name)
+    except pynvml.NVMLError:
+        return None
+
+
 def _gpu(handle: Any) -> dict[str, Any]:
+    if handle is None:
+        return {"is_lost": True}
     body: dict[str, Any] = {}
 
     def add(name: str, read: Callable[[], Any]) -> None:
@@ -100,14 +137,18 @@ def _gpu(handle: Any) -> dict[str, Any]:
 
 
 class _ErrorFeed:
-    """Error codes (XID) that the driver reports, by GPU index. A driver without such events feeds nothing."""
+    """Error codes (XID) that the driver reports, by the GPU's place. A driver without such events feeds nothing."""
 
     def __init__(self, handles: list[Any]) -> None:
         self._index = {}
         self._set: Any = None
+        if not handles:
+            return
         try:
             self._set = pynvml.nvmlEventSetCreate()
             for index, handle in enumerate(handles):
+                if handle is None:
+                    continue
                 pynvml.nvmlDeviceRegisterEvents(handle, pynvml.nvmlEventTypeXidCriticalError, self._set)
                 self._index[pynvml.nvmlDeviceGetPciInfo(handle).busId] = index
         except pynvml.NVMLError:

@@ -10,10 +10,8 @@ from scheduler.probe import Reading
 HOST_GIB = 4.0  # the pocket model's weights and contexts, several times
 
 
-def default_limit_gib(readings: Sequence[Reading], wanted_device: str) -> float:
-    """GiB. `wanted_device` is GREENROOM_DEVICE: with cpu a GPU is not looked at. One house uses the first GPU."""
-    first = next((reading.body for reading in readings if reading.device == "gpu0"), {})
-    total = first.get("memory_total_bytes")
-    if wanted_device == "cpu" or not total:
-        return HOST_GIB
-    return round(total * USABLE_RATIO / GIB, 1)
+def default_limit_gib(readings: Sequence[Reading], slots: int) -> float:
+    """GiB: what fits beside a slot's job on every GPU that one of the slots has, so the smallest of them counts."""
+    used = [reading.body.get("memory_total_bytes") for reading in readings if reading.device.startswith("gpu")][:slots]
+    sizes = [size for size in used if size]
+    return round(min(sizes) * USABLE_RATIO / GIB, 1) if sizes else HOST_GIB

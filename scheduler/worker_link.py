@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engine import protocol
 from engine.errors import ProtocolError
+from scheduler import gpus
 from scheduler.last_words import last_words
 from scheduler.memory_kinds import PeakMark
 from scheduler.spawn import ProcessList, python_module, spawn
@@ -34,6 +35,10 @@ class WorkerPlace:
     threads: int
     heartbeat_s: float
     env: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, slot: int) -> dict[str, str]:
+        """What a worker of this slot finds in its environment beside its parent's."""
+        return {"OMP_NUM_THREADS": str(self.threads), **gpus.of_slot(os.environ, slot), **self.env}
 
 
 class WorkerLink(asyncio.Protocol):
@@ -108,7 +113,7 @@ class WorkerLink(asyncio.Protocol):
                     python_module(self._place.program, "--control-fd", str(theirs.fileno())),
                     processes,
                     pass_fds=(theirs.fileno(),),
-                    env={"OMP_NUM_THREADS": str(self._place.threads), **self._place.env},
+                    env=self._place.environment(self.slot),
                     log=log,
                 )
             self._pidfd = os.pidfd_open(self._process.pid)

@@ -42,7 +42,8 @@ def choose_device() -> str:
     if wanted not in CHOICES:
         raise SettingsError(f"{VARIABLE} is {wanted!r}.", field=VARIABLE, hint=f"Use {', '.join(CHOICES)}.")
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise SettingsError(f"{VARIABLE} is cuda, but torch sees no CUDA device.", field=VARIABLE, hint="Use auto.")
+        hint = "Look at nvidia-smi, or use cpu."
+        raise SettingsError(f"{VARIABLE} is cuda, but torch sees no CUDA device.", field=VARIABLE, hint=hint)
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 

@@ -17,8 +17,9 @@ from scheduler.cli.output import AsJson, note, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
 from scheduler.cli.show import progress_show
 from scheduler.errors import SchedulerError
-from scheduler.launcher import ServeOptions, ensure_model
+from scheduler.launcher import ensure_model
 from scheduler.preflight import CannotStart
+from scheduler.serve_options import ServeOptions
 from scheduler.show import Show
 from scheduler.spawn import python_module
 

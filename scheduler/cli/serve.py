@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from engine.catalog import SHAPES
 from scheduler.cli.output import say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
 from scheduler.cli.roles import require_sound
-from scheduler.policy_file import load_policy
+from scheduler.policy_file import for_slots, load_policy, read_policy
 from scheduler.zone import studio_zone
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
@@ -37,19 +36,29 @@ def serve(
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="pocket, or live-avatar-14b: its files lie in DATA/models/NAME.")
     ] = "pocket",
-    standbys: Annotated[int, typer.Option("--standbys", min=0, max=4, help="Warm workers beside the one at work.")] = 1,
+    slots: Annotated[
+        int | None,
+        typer.Option(
+            "--slots", min=1, max=64,
+            help="Workers that make videos at the same time. Default: one for each GPU of CUDA_VISIBLE_DEVICES, or of the "
+            "machine; 1 without a GPU.",
+        ),
+    ] = None,
+    standbys: Annotated[int, typer.Option("--standbys", min=0, max=4, help="Warm workers beside each one at work.")] = 1,
     vault_limit_gib: Annotated[
         float | None,
         typer.Option(
             "--vault-limit-gib", min=0.1,
-            help="Memory for weights, contexts and conditions, GiB. Default: 95 % of the GPU's; without one, 4 of the host's.",
+            help="Memory for weights, contexts and conditions, GiB. Default: 95 % of the smallest GPU's; without one, 4 of "
+            "the host's.",
         ),
     ] = None,
 ) -> None:
     """Start vault, daemon, workers and dashboard; Ctrl-C ends them all."""
-    from scheduler.launcher import ServeOptions
+    from scheduler.house_size import house_size
     from scheduler.launcher import serve as run
     from scheduler.probe import Probe
+    from scheduler.serve_options import ServeOptions
     from scheduler.vault_limit import default_limit_gib
 
     if engine not in ("real", "fake"):
@@ -58,7 +67,9 @@ def serve(
         raise bad_usage(f"--model {model!r} is unknown.", field="model", hint=f"Use {' or '.join(SHAPES)}.")
     if preload_roles is not None:
         require_sound(preload_roles, data)  # a mistake is told here, before anything is started
-    load_policy(data, slot_memory_bytes=1)  # likewise
+    probe = Probe()
+    size = house_size(slots, probe, engine)
+    for_slots(read_policy(data, slot_memory_bytes=1), size.slots)  # likewise
     studio_zone()
     options = ServeOptions(
         data_dir=data.resolve(),
@@ -67,9 +78,12 @@ def serve(
         port=port,
         engine=engine,
         model=model,
+        slots=size.slots,
+        gpus=size.gpus,
         standbys=standbys,
-        vault_limit_gib=vault_limit_gib or default_limit_gib(Probe().read(), os.environ.get("GREENROOM_DEVICE", "auto")),
+        vault_limit_gib=vault_limit_gib or default_limit_gib(probe.read(), size.slots),
     )
+    say(size.told)
     raise typer.Exit(run(options, say))
 
 

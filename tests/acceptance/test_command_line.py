@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from scheduler.demo import _sign_in
-from scheduler.launcher import ServeOptions
+from scheduler.serve_options import ServeOptions
 from tests.acceptance.studio import ROOT, Studio
 
 

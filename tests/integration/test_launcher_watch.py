@@ -14,8 +14,9 @@ from typing import Any
 from scheduler.child import Child
 from scheduler.child_watch import BeatPipe, HttpProbe, StoppedLook
 from scheduler.device_sensors import DeviceSensors
-from scheduler.launcher import Launcher, ServeOptions
+from scheduler.launcher import Launcher
 from scheduler.probe import Probe, Reading
+from scheduler.serve_options import ServeOptions
 
 
 def test_beat_is_heard_once_it_comes_and_forgotten_with_its_process() -> None:

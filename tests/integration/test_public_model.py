@@ -12,8 +12,9 @@ import pytest
 from engine.generate import main as generate
 from engine.model.checkpoint.model_files import default_cache_dir, open_model
 from engine.model.loading import load_engine
-from scheduler.launcher import ServeOptions, ensure_model
+from scheduler.launcher import ensure_model
 from scheduler.preflight import CannotStart
+from scheduler.serve_options import ServeOptions
 from tests.integration.vault_rig import VaultProcess
 from tests.unit.engine.public_rig import T5, write_adapter, write_public
 

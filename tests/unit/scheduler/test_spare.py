@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.launcher import Launcher, ServeOptions
+from scheduler.launcher import Launcher
+from scheduler.serve_options import ServeOptions
 from scheduler.spare import Spare
 from scheduler.spawn import ProcessList
 

@@ -1,7 +1,8 @@
 """Errors in the reader's language: English is what was said; Chinese has a sentence per code, filled with the error's data.
 
-An entry is looked for by `code.problem` (what exactly is wrong with a value), by `code.field`, then by `code`. `{said}` is the
-English sentence itself, for what only it can tell.
+An entry is looked for by `code.problem` (what exactly is wrong with a value), by `code.field`, then by `code`. Figures that are
+complaints themselves (`why`: code and data) are told first, `{lines}` are those about a file, one per line. No entry quotes the
+English sentence: what only that one could tell needs a code of its own.
 """
 
 from __future__ import annotations
@@ -28,30 +29,47 @@ def chinese() -> dict[str, str]:
 def told(code: str, message: str, field: str | None = None, hint: str = "", **data: Any) -> tuple[str, str]:
     """(message, hint) for this request's reader. What lacks a word or a figure stays English: wrong would be worse."""
     if problems := data.get("problems"):  # of a file that somebody wrote: all of them, line by line
-        message, hint = "\n".join(_line(one) for one in problems), ""
+        data["lines"] = "\n".join(told_line(one) for one in problems)
+        message, hint = data["lines"], ""
     if not has_request_context() or i18n.language() == "en":
         return message, hint
     if chosen := (data.get("text") or {}).get("zh"):
         return str(chosen), ""
+    sentence = _chinese(code, field, data)
+    return (message, hint) if sentence is None else (sentence, "")
+
+
+def told_line(problem: Mapping[str, Any]) -> str:
+    """A complaint about a file, with its line where it has one."""
+    line = problem["line"]
+    if has_request_context() and i18n.language() != "en" and f"line.{problem.get('code')}" in chinese():
+        data = problem.get("data") or {}
+        sentence = _chinese("line", data.get("named"), {**data, "problem": problem["code"], "path": problem["path"]})
+        if sentence is not None:
+            return f"第 {line} 行：{sentence}" if line else sentence
+    place = f"line {line}, column {problem['column']}: " if line else ""
+    where = f"{problem['path']}: " if problem["path"] else ""
+    return f"{place}{where}{problem['message']} {problem['hint']}".rstrip()
+
+
+def _chinese(code: str, field: str | None, data: Mapping[str, Any]) -> str | None:
+    """The sentence of a code, filled in; None where there is none, or a figure is missing."""
     entry = _entry(code, field, str(data.get("problem", "")))
     if entry is None:
-        return message, hint
-    said = message if not hint or hint in message else f"{message} {hint}"
+        return None
     try:
-        return entry.format_map({**data, "field": field or "–", "said": said}), ""
+        return entry.format_map({**{name: _spoken(value) for name, value in data.items()}, "field": field or "–"})
     except KeyError:
-        return message, hint
+        return None
 
 
-def _line(problem: Mapping[str, Any]) -> str:
-    """A complaint about a file, with its line."""
-    if has_request_context() and i18n.language() != "en":
-        code, data = problem.get("code", ""), problem.get("data") or {}
-        entry = _entry("line", data.get("named"), code) if f"line.{code}" in chinese() else None
-        if entry is not None:
-            return f"第 {problem['line']} 行：{entry.format_map({**data, 'path': problem['path']})}"
-    where = f"{problem['path']}: " if problem["path"] else ""
-    return f"line {problem['line']}, column {problem['column']}: {where}{problem['message']} {problem['hint']}".rstrip()
+def _spoken(value: Any) -> Any:
+    """A figure as a sentence has it: names beside each other, a complaint within a complaint in words."""
+    if isinstance(value, list):
+        return "、".join(map(str, value))
+    if isinstance(value, Mapping) and "code" in value:
+        return _chinese(str(value["code"]), None, value.get("data") or {}) or ""
+    return value
 
 
 def _entry(code: str, field: str | None, problem: str) -> str | None:
@@ -66,11 +84,7 @@ def _entry(code: str, field: str | None, problem: str) -> str | None:
 def told_remarks(warnings: Sequence[str], remarks: Sequence[Mapping[str, Any]]) -> list[str]:
     """Sentences about what is accepted all the same, in the reader's language; `remarks` are the code and data of each."""
     said = zip(warnings, remarks, strict=True)
-    return [told(f"remark.{one['code']}", text, **_listed(one["data"]))[0] for text, one in said]
-
-
-def _listed(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: "、".join(map(str, value)) if isinstance(value, list) else value for name, value in data.items()}
+    return [told(f"remark.{one['code']}", text, **one["data"])[0] for text, one in said]
 
 
 def told_item(error: Mapping[str, Any] | None) -> dict[str, Any] | None:

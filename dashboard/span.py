@@ -88,4 +88,4 @@ def moment(text: str, field: str, zone: tzinfo | None) -> float:
         return (at if at.tzinfo else at.replace(tzinfo=zone) if zone else at).timestamp()
     except (ValueError, OverflowError, OSError) as error:
         hint = f"{field}=2026-11-21T09:00"
-        raise WebError(422, "bad_query", f"{text!r:.40} is no time.", field=field, hint=hint) from error
+        raise WebError(422, "bad_query", f"{text!r:.40} is no time.", field=field, hint=hint, problem="no_time") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from scheduler.core.uploads import SECTION as UPLOADS
 from scheduler.core.uploads import UploadsPolicy
 from scheduler.errors import SchedulerError
 from scheduler.simulation.costs import SIMULATION, Costs
-from scheduler.yaml_files import Node, YamlError, read_yaml
+from scheduler.yaml_files import Node, Problem, YamlError, read_yaml
 
 POLICY_NAME = "policy.yaml"
 FAULTS = "faults"
@@ -66,23 +66,27 @@ def read_policy_at(path: Path, slot_memory_bytes: int | None) -> PolicyFile:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         node = read_yaml(text)
     except YamlError as error:
-        raise SchedulerError(422, "bad_policy", f"{path}, {error.problem}") from error
+        raise _refused(f"{path}, {error.problem}", error.problem) from error
     except (UnicodeDecodeError, OSError) as error:
-        raise SchedulerError(422, "bad_policy", f"{path} cannot be read: {error}") from error
+        message, problem = f"{path} cannot be read: {error}", Problem(0, 0, "", f"it cannot be read: {error}", "", "unreadable")
+        raise _refused(message, problem) from error
     data = {} if node.value is None else node.plain
     if not isinstance(data, dict):
-        raise SchedulerError(422, "bad_policy", f"{path} is not a map.", hint="Write one `name: number` per line.")
+        said, hint = "the file is not a map.", "Write one `name: number` per line."
+        raise _refused(f"{path} is not a map.", Problem(node.line, node.column, "", said, hint, "no_numbers"))
     try:
         faults = data.pop(FAULTS, None) or {}
         if not isinstance(faults, dict):
-            raise PolicyError(f"{FAULTS} is not a map.", field=FAULTS, hint="Write the faults below it, indented.")
+            hint = "Write the faults below it, indented."
+            raise PolicyError(f"{FAULTS} is not a map.", field=FAULTS, hint=hint, problem="no_entries_map")
         costs = Costs.from_mapping(data.pop(SIMULATION, None) or {})
         quality = QualityPolicy.from_mapping(data.pop(QUALITY, None) or {})
         uploads = UploadsPolicy.from_mapping(data.pop(UPLOADS, None) or {})
         policy, healing = Policy.from_mapping(data), HealingPolicy.from_mapping(faults)
     except PolicyError as error:
-        message = f"{path}, line {_line_of(node, error.field)}: {error.message}"
-        raise SchedulerError(422, "bad_policy", message, field=error.field, hint=error.hint) from error
+        line, column = _place_of(node, error.field)
+        problem = Problem(line, column, error.field, error.message, error.hint, error.problem, error.data)
+        raise _refused(f"{path}, line {line}: {error.message}", problem) from error
     if policy.slot_memory_bytes is None:
         policy = replace(policy, slot_memory_bytes=slot_memory_bytes)
     return PolicyFile(policy, healing, hashlib.sha256(text.encode()).hexdigest() if text else "", costs, quality, uploads)
@@ -95,8 +99,17 @@ def for_slots(policy: PolicyFile, slots: int) -> PolicyFile:
         if unknown := [number for number in window.slots if number >= slots]:
             known = "only slot 0" if slots == 1 else f"slots 0 to {slots - 1}"
             message = f"maintenance_windows: `{text}` names slot {unknown[0]}; this house has {known}."
-            raise SchedulerError(422, "bad_policy", message, field="maintenance_windows", hint="Count slots from 0.")
+            figures = {"found": text[:60], "slot": unknown[0], "last": slots - 1}
+            problem = Problem(0, 0, "maintenance_windows", message, "Count slots from 0.", "window_slot", figures)
+            raise _refused(message, problem)
     return policy
+
+
+def _refused(message: str, problem: Problem) -> SchedulerError:
+    """For people at a terminal the message, for pages the problem with its line."""
+    return SchedulerError(
+        422, "bad_policy", message, field=problem.path or None, hint=problem.hint, problems=[asdict(problem)]
+    )
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:
@@ -111,11 +124,11 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "")
     return found
 
 
-def _line_of(node: Node, field: str) -> int:
-    """The line of a field's key, or of the deepest map on the way to it that is there."""
-    line = node.line
+def _place_of(node: Node, field: str) -> tuple[int, int]:
+    """Line and column of a field's key, or of the deepest map on the way to it that is there."""
+    place = node.line, node.column
     for name in field.split("."):
         if not isinstance(node.value, dict) or name not in node.value:
             break
-        line, node = node.keys[name][0], node.value[name]
-    return line
+        place, node = node.keys[name], node.value[name]
+    return place

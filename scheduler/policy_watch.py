@@ -42,7 +42,7 @@ class PolicyWatch:
         try:
             read = for_slots(read_policy(self._data_dir, self._slot_memory_bytes), self._slots)
         except SchedulerError as error:
-            body = {"message": f"{error.message} {error.hint}".strip()}
+            body = {"message": f"{error.message} {error.hint}".strip(), "problems": error.data.get("problems", [])}
             ledger.post(lambda turn: turn.record("policy:refused", "policy", body, "failure"))
             return
         before = _stored(self.now)

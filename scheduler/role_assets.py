@@ -25,7 +25,8 @@ async def check_drafts(
         for key, _, _ in draft.files:
             answer = next(answers)
             if isinstance(answer, Refused):
-                problems.append(draft.problem(key, answer.message, answer.hint))
+                why = {"code": f"bad_{answer.kind}" if answer.code == "bad_weights" else answer.code, "data": answer.data}
+                problems.append(draft.problem(key, answer.message, answer.hint, "file_refused", named=key, why=why))
                 continue
             good.append(answer)
             warnings += [f"{draft.name}.{key}: {warning}" for warning in answer.verdict.get("warnings", ())]
@@ -62,9 +63,11 @@ def _adapter_problems(draft: RoleDraft, adapters: list[Checked]) -> list[Problem
     for wanted, file in zip(draft.adapters, adapters, strict=True):
         if wanted.alpha is None and file.verdict["alpha"] is None:
             hint = f'Write adapter: {{file: "{wanted.path.name}", alpha: …}}; {file.verdict["rank"]} is its rank.'
-            problems.append(draft.problem("adapter", f"nothing says the alpha of {wanted.path.name}.", hint))
+            message, name = f"nothing says the alpha of {wanted.path.name}.", wanted.path.name
+            problems.append(draft.problem("adapter", message, hint, "no_alpha", found=name, rank=file.verdict["rank"]))
     ranks = sum(file.verdict["rank"] for file in adapters)
     if ranks > MOST_RANKS:
         hint = "Use fewer or smaller ones."
-        problems.append(draft.problem("adapter", f"adapters of rank {ranks} in all; at most {MOST_RANKS}.", hint))
+        message = f"adapters of rank {ranks} in all; at most {MOST_RANKS}."
+        problems.append(draft.problem("adapter", message, hint, "many_ranks", found=ranks, most=MOST_RANKS))
     return problems

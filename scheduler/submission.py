@@ -50,22 +50,25 @@ class Submission:
     warnings: tuple[Remark, ...] = ()
 
 
-def bad_request(message: str, field: str, hint: str = "", code: str = "bad_request") -> SchedulerError:
+def bad_request(message: str, field: str, hint: str = "", code: str = "bad_request", **data: Any) -> SchedulerError:
     """A 422 that names the field."""
-    return SchedulerError(422, code, message, field=field, hint=hint)
+    return SchedulerError(422, code, message, field=field, hint=hint, **data)
 
 
 def check_fields(request: Mapping[str, Any]) -> None:
     """Every field known and of the right type, the needed ones there. Raises SchedulerError naming the first at fault."""
     for name, value in request.items():
         if name not in _KNOWN:
-            raise bad_request(f"Unknown field {name!r}.", name, f"Known fields: {', '.join(sorted(_KNOWN))}.")
+            raise bad_request(
+                f"Unknown field {name!r}.", name, f"Known fields: {', '.join(sorted(_KNOWN))}.", problem="unknown_field"
+            )
         types = _KNOWN[name]
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise bad_request(f"{name} must be {_TYPE_NAMES[types[-1]]}, not {value!r:.60}.", name)
+            message = f"{name} must be {_TYPE_NAMES[types[-1]]}, not {value!r:.60}."
+            raise bad_request(message, name, problem=f"not_{types[-1].__name__}")
     for name in ("user", "role"):
         if not request.get(name):
-            raise bad_request(f"{name} is {'empty' if name in request else 'missing'}.", name)
+            raise bad_request(f"{name} is {'empty' if name in request else 'missing'}.", name, problem="missing")
     if not _is_name(request["user"]):
         raise bad_request("user may have letters, digits and . _ - @, at most 64.", "user")
 
@@ -90,7 +93,7 @@ def work_out(
     if request.get("start_in_sec") and request.get("follows"):
         raise bad_request(
             "A part of a session begins where the part before it ends; no other time can be reserved for it.", "start_in_sec",
-            "Reserve a time for the session's first part.",
+            "Reserve a time for the session's first part.", problem="session_time",
         )  # fmt: skip
     rendered = render(role, request.get("context", {}), read_bytes=PROMPT_BYTES.get(model))
     settings, warnings = _settings(request, role)
@@ -98,7 +101,7 @@ def work_out(
     try:
         width, height = config.fit_size(settings.size, role.image_width, role.image_height)
     except SettingsError as error:
-        raise bad_request(str(error), error.field or "size", error.hint, code=error.code) from error
+        raise bad_request(str(error), error.field or "size", error.hint, code=error.code, **error.data) from error
     recipe = config.Recipe(
         settings={name: getattr(settings, name) for name in settings.__dataclass_fields__},
         role=role.name,
@@ -176,7 +179,8 @@ def _ahead(request: Mapping[str, Any], field: str) -> float | None:
     if value is None:
         return None
     if not 0 < value <= MAX_AHEAD_S:
-        raise bad_request(f"{field} {value} is not possible.", field, f"Use more than 0 and at most {MAX_AHEAD_S:.0f} seconds.")
+        hint = f"Use more than 0 and at most {MAX_AHEAD_S:.0f} seconds."
+        raise bad_request(f"{field} {value} is not possible.", field, hint, problem="too_far", days=round(MAX_AHEAD_S / 86_400))
     return float(value)
 
 
@@ -192,7 +196,7 @@ def _settings(request: Mapping[str, Any], role: Role) -> tuple[config.Settings, 
     except SettingsError as error:
         spelled = {ours: theirs for theirs, ours in _SETTINGS.items()}
         field = spelled.get(error.field or "", error.field or "preset")
-        raise bad_request(str(error), field, error.hint, code=error.code) from error
+        raise bad_request(str(error), field, error.hint, code=error.code, **error.data) from error
 
 
 def _length(request: Mapping[str, Any], role: Role, settings: config.Settings) -> tuple[float, int]:
@@ -210,7 +214,7 @@ def _length(request: Mapping[str, Any], role: Role, settings: config.Settings) -
             raise bad_request(
                 f"{asked:g} s are asked for, but the voice of {role.name} lasts {seconds:.2f} s.", "duration_sec",
                 "Say fill: loop to repeat the voice, fill: pad to end in silence, or ask for at most the voice's length.",
-                code="voice_too_short",
+                code="voice_too_short", asked=f"{asked:g}", seconds=f"{seconds:.2f}",
             )  # fmt: skip
         if asked > seconds:
             seconds = float(asked)

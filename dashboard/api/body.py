@@ -43,7 +43,7 @@ def read_query(model: type[B]) -> B:
     """
     for name, values in request.args.lists():
         if len(values) > 1:
-            raise WebError(422, "bad_query", f"{name} is given {len(values)} times.", field=name)
+            raise WebError(422, "bad_query", f"{name} is given {len(values)} times.", field=name, problem="several")
     return _validated(model, {name: value for name, value in request.args.items() if name != "lang" and value != ""})
 
 
@@ -53,23 +53,38 @@ def _parsed(raw: bytes) -> dict[str, Any]:
         if b"\\u" in raw:  # half a surrogate pair is no text: nothing could store it or say it back
             json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise WebError(400, "bad_json", f"The body is not JSON: {str(error) or 'nested too deeply'}.") from error
+        raise WebError(400, "bad_json", f"The body is not JSON: {str(error) or 'nested too deeply'}.", **_why(error)) from error
     if not isinstance(data, dict):
-        raise WebError(422, "bad_request", "The body must be a JSON object.", hint='For example {"role": "teacher"}.')
+        hint = 'For example {"role": "teacher"}.'
+        raise WebError(422, "bad_request", "The body must be a JSON object.", hint=hint, problem="no_object")
     return data
+
+
+class _NotTaken(ValueError):
+    """JSON that a lenient reader would take. `why`: problem and figures, for pages in another language."""
+
+    def __init__(self, message: str, **why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
+def _why(error: Exception) -> dict[str, Any]:
+    if isinstance(error, json.JSONDecodeError):
+        return {"problem": "syntax", "line": error.lineno, "column": error.colno}
+    return error.why if isinstance(error, _NotTaken) else {"problem": "no_text"}
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise ValueError(f"the key {key!r} appears twice")
+            raise _NotTaken(f"the key {key!r} appears twice", problem="key_twice", key=key[:80])
         result[key] = value
     return result
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
+    raise _NotTaken(f"{name} is not a number", problem="no_number", found=name)
 
 
 def _validated(model: type[B], data: dict[str, Any]) -> B:

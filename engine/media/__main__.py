@@ -70,8 +70,8 @@ def _probe_file(kind: str, name: str) -> bool:
         _print({"path": name, "error": {**_error(error.code, str(error), error.hint), "data": error.data}})
         return True
     except MemoryError:
-        error = _error("bad_media", f"{name} needs more memory than a check may use.", "Bring a smaller file.")
-        _print({"path": name, "error": {**error, "data": {"problem": "memory"}}})
+        large = _error("bad_media", f"{name} needs more memory than a check may use.", "Bring a smaller file.")
+        _print({"path": name, "error": {**large, "data": {"problem": "memory"}}})
         return True
     _print({"path": name, "sha256": digest, "bytes": size, "kind": kind, "verdict": verdict})
     return False

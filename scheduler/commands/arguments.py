@@ -19,12 +19,11 @@ class Arguments:
     def take(self, name: str, kind: type[T]) -> T:
         """A needed argument."""
         if name not in self._values:
-            raise SchedulerError(422, "bad_request", f"{self._command} needs {name}.", field=name)
+            raise SchedulerError(422, "bad_request", f"{self._command} needs {name}.", field=name, problem="missing")
         value = self._values.pop(name)
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-            raise SchedulerError(
-                422, "bad_request", f"{name} must be {_NAMES.get(kind, kind.__name__)}, not {value!r:.60}.", field=name
-            )
+            message = f"{name} must be {_NAMES.get(kind, kind.__name__)}, not {value!r:.60}."
+            raise SchedulerError(422, "bad_request", message, field=name, problem=f"not_{kind.__name__}")
         return value
 
     def maybe(self, name: str, kind: type[T]) -> T | None:
@@ -34,7 +33,8 @@ class Arguments:
     def done(self) -> None:
         """Nothing else may be there."""
         for name in self._values:
-            raise SchedulerError(422, "bad_request", f"{self._command} knows no {name!r}.", field=name)
+            message = f"{self._command} knows no {name!r}."
+            raise SchedulerError(422, "bad_request", message, field=name, problem="unknown_field")
 
 
 _NAMES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false", dict: "an object"}

@@ -24,7 +24,7 @@ from scheduler.submission import Submission
 
 MAX_KEY = 80
 AT_A_TIME = 20  # between so many others get their turn
-_SHOWN = ("code", "message", "field", "hint")
+_SHOWN = ("code", "message", "field", "hint", "data")
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,8 @@ async def record(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
 
 def _check_person(user: str, group: str) -> None:
     if user in ("local", "system"):
-        raise SchedulerError(422, "bad_request", f"{user!r} is the machine's own name.", field="user", hint="Use another.")
+        message = f"{user!r} is the machine's own name."
+        raise SchedulerError(422, "bad_request", message, field="user", hint="Use another.", problem="machines_name")
     if not 0 < len(user) <= 64 or not all(c.isalnum() or c in "._-@" for c in user):
         raise SchedulerError(422, "bad_request", "A user may have letters, digits and . _ - @, at most 64.", field="user")
     if group not in GROUPS:

@@ -107,9 +107,12 @@ def plain(text: str, field: str, least: int, most: int) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not least <= len(text) <= most:
         size = f"at most {most}" if not least else f"{least} to {most}"
-        raise SchedulerError(422, "bad_request", f"{field} has {len(text)} characters; {size} are taken.", field=field)
+        message = f"{field} has {len(text)} characters; {size} are taken."
+        problem = "long_text" if len(text) > most else "short_text"
+        raise SchedulerError(422, "bad_request", message, field=field, problem=problem, least=least, most=most)
     if not all(_is_text(letter) for letter in text):
-        raise SchedulerError(422, "bad_request", f"{field} has characters that are no text.", field=field)
+        message = f"{field} has characters that are no text."
+        raise SchedulerError(422, "bad_request", message, field=field, problem="odd_character")
     return text
 
 

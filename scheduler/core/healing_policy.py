@@ -150,7 +150,10 @@ class HealingPolicy:
         rules = {fault: default_rule(fault) for fault in Fault}
         for name, said in data.items():
             if name not in set(Fault):
-                raise PolicyError(f"fault {name!r} is unknown.", field=f"faults.{name}", hint=f"Known: {', '.join(Fault)}.")
+                raise PolicyError(
+                    f"fault {name!r} is unknown.", field=f"faults.{name}", hint=f"Known: {', '.join(Fault)}.",
+                    problem="unknown_key", key=str(name)[:40], known=", ".join(Fault),
+                )  # fmt: skip
             rules[Fault(name)] = _rule(Fault(name), said)
         policy = cls(rules)
         policy._check_pairs()
@@ -168,36 +171,43 @@ class HealingPolicy:
         high, disk, slow = self[Fault.MEMORY_HIGH], self[Fault.DISK_LOW], self[Fault.STUTTER]
         if high["return_below_ratio"] >= high["above_ratio"]:
             raise PolicyError("memory_high.return_below_ratio is not below above_ratio.",
-                              field="faults.memory_high.return_below_ratio", hint="Leave a gap, as 0.80 to 0.95.")  # fmt: skip
+                              field="faults.memory_high.return_below_ratio", hint="Leave a gap, as 0.80 to 0.95.",
+                              problem="no_gap_below", other="above_ratio")  # fmt: skip
         if disk["return_above_bytes"] <= disk["below_bytes"]:
             raise PolicyError("disk_low.return_above_bytes is not above below_bytes.",
-                              field="faults.disk_low.return_above_bytes", hint="Leave a gap, as a quarter more.")  # fmt: skip
+                              field="faults.disk_low.return_above_bytes", hint="Leave a gap, as a quarter more.",
+                              problem="no_gap_above", other="below_bytes")  # fmt: skip
         if slow["recovered_ratio"] <= slow["below_ratio"]:
             raise PolicyError("stutter.recovered_ratio is not above below_ratio.",
-                              field="faults.stutter.recovered_ratio", hint="Leave a gap, as 0.85 to 0.6.")  # fmt: skip
+                              field="faults.stutter.recovered_ratio", hint="Leave a gap, as 0.85 to 0.6.",
+                              problem="no_gap_above", other="below_ratio")  # fmt: skip
 
 
 def _rule(fault: Fault, said: Any) -> Rule:
     kind, rule, path = KINDS[fault], default_rule(fault), f"faults.{fault.value}"
     if not isinstance(said, Mapping):
-        raise PolicyError(f"{fault.value} is {said!r}.", field=path, hint="Write a map: {action: …, …}.")
+        hint = "Write a map: {action: …, …}."
+        raise PolicyError(f"{fault.value} is {said!r}.", field=path, hint=hint, problem="no_entries_map")
     action, numbers, codes = rule.action, dict(rule.numbers), dict(rule.codes)
     for name, value in said.items():
         where = f"{path}.{name}"
         if name == "action":
             if value not in kind.actions:
                 raise PolicyError(f"action {value!r} is not one of {fault.value}.", field=where,
-                                  hint=f"Use {' or '.join(kind.actions)}.")  # fmt: skip
+                                  hint=f"Use {' or '.join(kind.actions)}.", problem="no_choice", found=str(value)[:40],
+                                  known=list(kind.actions))  # fmt: skip
             action = value
         elif name in kind.numbers:
             numbers[name] = _number(value, kind.numbers[name], where)
         elif name in kind.codes:
             if not isinstance(value, list) or not all(type(code) is int for code in value):
-                raise PolicyError(f"{name} is {value!r}.", field=where, hint="Write a list of whole numbers: [13, 31].")
+                hint = "Write a list of whole numbers: [13, 31]."
+                raise PolicyError(f"{name} is {value!r}.", field=where, hint=hint, problem="no_codes")
             codes[name] = tuple(value)
         else:
             known = ", ".join(("action", *kind.numbers, *kind.codes))
-            raise PolicyError(f"{fault.value} has no {name!r}.", field=where, hint=f"Known: {known}.")
+            raise PolicyError(f"{fault.value} has no {name!r}.", field=where, hint=f"Known: {known}.",
+                              problem="unknown_key", key=str(name)[:40], known=known)  # fmt: skip
     return Rule(action, numbers, codes)
 
 
@@ -205,5 +215,6 @@ def _number(value: Any, number: Number, where: str) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     if not is_number or not number.least <= value <= number.most:
         raise PolicyError(f"{where.rpartition('.')[2]} is {value!r}.", field=where,
-                          hint=f"Use a number from {number.least:g} to {number.most:g}.")  # fmt: skip
+                          hint=f"Use a number from {number.least:g} to {number.most:g}.", problem="no_number",
+                          found=str(value)[:40], low=f"{number.least:g}", high=f"{number.most:g}")  # fmt: skip
     return float(value)

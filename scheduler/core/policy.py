@@ -11,14 +11,16 @@ from scheduler.core.maintenance import Window, parse_window
 
 
 class PolicyError(ValueError):
-    """This policy cannot be used."""
+    """This policy cannot be used. `problem` and `data` say the same for pages in another language."""
 
     code = "bad_policy"
 
-    def __init__(self, message: str, *, field: str, hint: str = "") -> None:
+    def __init__(self, message: str, *, field: str, hint: str, problem: str, **data: Any) -> None:
         self.message = message
         self.field = field
         self.hint = hint
+        self.problem = problem
+        self.data = {"named": field, **data}
         super().__init__(f"{message} {hint}".strip())
 
 
@@ -130,6 +132,8 @@ class Policy:
                 "waiting alone would make a job urgent.",
                 field="ageing_ceiling",
                 hint=f"Use at most {self.urgent_priority - 1}.",
+                problem="ceiling_urgent",
+                most=self.urgent_priority - 1,
             )
 
         for name in ("affinity_points", "backfill_points"):
@@ -139,6 +143,8 @@ class Policy:
                     "a job could be stopped and get its slot back at once.",
                     field=name,
                     hint="Use fewer points than preempt_margin.",
+                    problem="points_margin",
+                    most=f"{self.preempt_margin:g}",
                 )
 
         limits = (self.max_running_per_user, self.max_running_per_team, self.max_running_per_role)
@@ -156,8 +162,9 @@ class Policy:
         known = {item.name for item in fields(cls)}
         for name in data:
             if name not in known:
-                hint = _nearest(str(name), known)
-                raise PolicyError(f"policy field {name!r} is unknown.", field=str(name), hint=hint)
+                hint, problem, data_of = _nearest(str(name), known)
+                message = f"policy field {name!r} is unknown."
+                raise PolicyError(message, field=str(name), hint=hint, problem=problem, **data_of)
         return cls(**data)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -181,7 +188,8 @@ def _plain(value: Any) -> Any:
 def _check_field(name: str, value: object, kind: str, limits: Mapping[str, Any]) -> None:
     if "choices" in limits:
         if value not in limits["choices"]:
-            raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {' or '.join(limits['choices'])}.")
+            hint, data = f"Use {' or '.join(limits['choices'])}.", {"found": str(value)[:40], "known": list(limits["choices"])}
+            raise PolicyError(f"{name} is {value!r}.", field=name, hint=hint, problem="no_choice", **data)
     elif kind.startswith("Mapping"):
         _check_weights(name, value)
     elif kind.startswith("tuple"):
@@ -192,20 +200,23 @@ def _check_field(name: str, value: object, kind: str, limits: Mapping[str, Any])
 
 def _check_windows(name: str, value: object) -> None:
     if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
-        raise PolicyError(f"{name} is {value!r}.", field=name, hint="Use a list such as [sat 03:00-04:30].")
+        hint = "Use a list such as [sat 03:00-04:30]."
+        raise PolicyError(f"{name} is {value!r}.", field=name, hint=hint, problem="no_windows")
     for text in value:
         try:
             parse_window(text)
         except ValueError as error:
-            raise PolicyError(f"{name} has {text!r}.", field=name, hint=f"{error}.") from error
+            message = f"{name} has {text!r}."
+            raise PolicyError(message, field=name, hint=f"{error}.", problem="bad_window", found=text[:60]) from error
 
 
 def _check_weights(name: str, value: object) -> None:
     if not isinstance(value, Mapping):
-        raise PolicyError(f"{name} is {value!r}.", field=name, hint="Use `{team: number}`.")
+        raise PolicyError(f"{name} is {value!r}.", field=name, hint="Use `{team: number}`.", problem="no_weights")
     for team, weight in value.items():
         if not isinstance(team, str):
-            raise PolicyError(f"{name} names {team!r}.", field=name, hint="Team names are text: put quotes around it.")
+            hint = "Team names are text: put quotes around it."
+            raise PolicyError(f"{name} names {team!r}.", field=name, hint=hint, problem="no_team", found=str(team)[:40])
         _check_number(f"{name}.{team}", weight, "float", {"least": 0.001})
 
 
@@ -215,12 +226,19 @@ def _check_number(name: str, value: object, kind: str, limits: Mapping[str, Any]
     wanted = "a whole number" if kind.startswith("int") else "a number"
     is_number = isinstance(value, int if kind.startswith("int") else (int, float)) and not isinstance(value, bool)
     if not is_number or not isinstance(value, (int, float)) or not isfinite(value):
-        raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {wanted}.")
+        problem = "whole_wanted" if wanted == "a whole number" else "number_wanted"
+        raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {wanted}.", problem=problem, found=str(value)[:40])
     if value < limits["least"]:
-        raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {wanted} of at least {limits['least']:g}.")
+        least = f"{limits['least']:g}"
+        hint = f"Use {wanted} of at least {least}."
+        raise PolicyError(f"{name} is {value!r}.", field=name, hint=hint, problem="below_least", found=str(value), least=least)
 
 
-def _nearest(name: str, known: set[str]) -> str:
+def _nearest(name: str, known: set[str]) -> tuple[str, str, dict[str, Any]]:
+    """(hint, problem, data) for a field that is unknown."""
     words = set(name.split("_"))
     close = sorted((candidate for candidate in known if words & set(candidate.split("_"))), key=lambda c: (len(c), c))
-    return f"Did you mean {close[0]}?" if close else f"Known fields: {', '.join(sorted(known))}."
+    if close:
+        return f"Did you mean {close[0]}?", "misspelt_key", {"key": name[:40], "guess": close[0]}
+    fields_known = ", ".join(sorted(known))
+    return f"Known fields: {fields_known}.", "unknown_key", {"key": name[:40], "known": fields_known}

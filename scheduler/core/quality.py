@@ -68,7 +68,8 @@ class QualityPolicy:
         Raises PolicyError.
         """
         if not isinstance(data, Mapping):
-            raise PolicyError(f"{SECTION} is not a map.", field=SECTION, hint="Write the measures below it, indented.")
+            hint = "Write the measures below it, indented."
+            raise PolicyError(f"{SECTION} is not a map.", field=SECTION, hint=hint, problem="no_entries_map")
         policy, marks = cls(), dict(MARKS)
         for name, said in data.items():
             if name == "measure":
@@ -81,7 +82,10 @@ class QualityPolicy:
                 marks[name] = _marks(name, said)
             else:
                 known = ", ".join(("measure", "timeout_s", "catch_up", *MARKS))
-                raise PolicyError(f"quality has no {name!r}.", field=f"{SECTION}.{name}", hint=f"Known: {known}.")
+                raise PolicyError(
+                    f"quality has no {name!r}.", field=f"{SECTION}.{name}", hint=f"Known: {known}.", problem="unknown_key",
+                    key=str(name)[:40], known=known,
+                )  # fmt: skip
         return replace(policy, marks=marks)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -108,36 +112,48 @@ def _marks(measure: str, said: Any) -> Marks:
     path, usual = f"{SECTION}.{measure}", MARKS[measure]
     known = usual.to_mapping()
     if not isinstance(said, Mapping):
-        raise PolicyError(f"{measure} is {said!r}.", field=path, hint=f"Write a map: {{{next(iter(known))}: …}}.")
+        hint = f"Write a map: {{{next(iter(known))}: …}}."
+        raise PolicyError(f"{measure} is {said!r}.", field=path, hint=hint, problem="no_entries_map")
     numbers = dict(known)
     for name, value in said.items():
         if name not in known:
-            raise PolicyError(f"{measure} has no {name!r}.", field=f"{path}.{name}", hint=f"Known: {', '.join(known)}.")
+            raise PolicyError(
+                f"{measure} has no {name!r}.", field=f"{path}.{name}", hint=f"Known: {', '.join(known)}.", problem="unknown_key",
+                key=str(name)[:40], known=list(known),
+            )  # fmt: skip
         numbers[name] = _number(value, f"{measure}.{name}", -1e6, 1e6)
     order = [name for name in ("bad_below", "look_below", "look_above", "bad_above") if name in numbers]
     for lower, upper in pairwise(order):
         if numbers[lower] > numbers[upper]:
             message = f"{measure}.{lower} {numbers[lower]:g} is beyond {upper} {numbers[upper]:g}."
-            raise PolicyError(message, field=f"{path}.{lower}", hint=f"Keep the order: {' ≤ '.join(order)}.")
+            in_order = " ≤ ".join(order)
+            raise PolicyError(
+                message, field=f"{path}.{lower}", hint=f"Keep the order: {in_order}.", problem="marks_order", order=in_order
+            )
     return Marks(**numbers)
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise PolicyError(f"measure is {value!r}.", field=f"{SECTION}.measure", hint="Use true or false.")
+        raise PolicyError(f"measure is {value!r}.", field=f"{SECTION}.measure", hint="Use true or false.", problem="no_flag")
     return value
 
 
 def _number(value: Any, name: str, least: float, most: float) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     if not is_number or not least <= value <= most:
-        hint = f"Use a number from {least:g} to {most:g}."
-        raise PolicyError(f"{name} is {value!r}.", field=f"{SECTION}.{name}", hint=hint)
+        raise PolicyError(
+            f"{name} is {value!r}.", field=f"{SECTION}.{name}", hint=f"Use a number from {least:g} to {most:g}.",
+            problem="no_number", found=str(value)[:40], low=f"{least:g}", high=f"{most:g}",
+        )  # fmt: skip
     return float(value)
 
 
 def _whole(value: Any, name: str, least: int, most: int) -> int:
     number = _number(value, name, least, most)
     if number != int(number):
-        raise PolicyError(f"{name} is {value!r}.", field=f"{SECTION}.{name}", hint="Use a whole number.")
+        raise PolicyError(
+            f"{name} is {value!r}.", field=f"{SECTION}.{name}", hint="Use a whole number.", problem="whole_wanted",
+            found=str(value)[:40],
+        )  # fmt: skip
     return int(number)

@@ -29,16 +29,21 @@ class UploadsPolicy:
     def from_mapping(cls, data: Mapping[str, Any]) -> UploadsPolicy:
         """From plain data; what is absent is the default. Raises PolicyError naming field and way out."""
         if not isinstance(data, Mapping):
-            raise PolicyError(f"{SECTION} is not a map.", field=SECTION, hint="Write the bounds below it, indented.")
+            hint = "Write the bounds below it, indented."
+            raise PolicyError(f"{SECTION} is not a map.", field=SECTION, hint=hint, problem="no_entries_map")
         known = [item.name for item in fields(cls)]
         for name, value in data.items():
             field = f"{SECTION}.{name}"
             if name not in known:
-                raise PolicyError(f"{SECTION} has no {name!r}.", field=field, hint=f"Known: {', '.join(known)}.")
+                message, hint = f"{SECTION} has no {name!r}.", f"Known: {', '.join(known)}."
+                raise PolicyError(message, field=field, hint=hint, problem="unknown_key", key=str(name)[:40], known=known)
             least, most = _BOUNDS[name]
             if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
                 hint = f"Use a whole number from {least} to {most}."
-                raise PolicyError(f"{name} is {value!r}.", field=field, hint=hint)
+                raise PolicyError(
+                    f"{name} is {value!r}.", field=field, hint=hint, problem="no_whole",
+                    found=str(value)[:40], low=least, high=most,
+                )  # fmt: skip
         return cls(**data)
 
     def to_mapping(self) -> dict[str, int]:

@@ -85,7 +85,7 @@ def render(
     """The prompt of a role for a context. `style` replaces the role's own for a preview; `read_bytes` is what the model reads.
 
     Raises PromptError: `unknown_variable` (naming the known ones), `missing_variable` (naming all that are missing),
-    `bad_variable`, `context_too_large`, `prompt_too_long`, `unknown_style`.
+    `bad_variable`, `context_too_long`, `prompt_too_long`, `unknown_style`.
     """
     plan = prompt_plan(role, style if style is not None else role.style)
     values = _checked_context(plan, role, context)
@@ -94,7 +94,7 @@ def render(
         known = ", ".join(sorted(plan.variables))
         raise PromptError(
             "missing_variable", f"The prompt needs {listed(missing)}.", field=f"context.{missing[0]}",
-            hint=f"Give a value for each, or a default in the role. Its variables: {known}.", missing=missing,
+            hint=f"Give a value for each, or a default in the role. Its variables: {known}.", missing=missing, known=known,
         )  # fmt: skip
     slots = [name for name, variable in plan.variables.items() if variable.is_slot and values.get(name, "") == ""]
     filled = {**values, **dict.fromkeys(slots, "")}
@@ -108,7 +108,8 @@ def prompt_plan(role: PromptSource, style: str | None) -> PromptPlan:
     book = role.book
     if style is not None and style not in book.styles:
         known = ", ".join(sorted(book.styles))
-        raise PromptError("unknown_style", f"There is no style {style[:40]!r}.", field="style", hint=f"Use {known}.")
+        message = f"There is no style {style[:40]!r}."
+        raise PromptError("unknown_style", message, field="style", hint=f"Use {known}.", style=style[:40], known=known)
     text = None if style is None else book.styles[style]
     declared = {**book.variables, **role.variables}
     return _plan(role.prompt_template, text, book.base, tuple(sorted(declared.items())))
@@ -123,7 +124,8 @@ def _plan(
         style = None if style_text is None else compile_template(style_text)
         base = compile_template(base_text)
     except TemplateError as error:  # registry and style files are checked when loaded; a stored role may be older
-        raise PromptError("bad_template", f"The template is refused: {error}", field="prompt_template") from error
+        message, why = f"The template is refused: {error}", {"code": f"line.{error.code}", "data": error.data}
+        raise PromptError("bad_template", message, field="prompt_template", line=error.line, why=why) from error
     parts = [role, base, *([style] if style else [])]
     names = dict.fromkeys(name for part in parts for name in part.names if name not in ("role_prompt", "style_text"))
     optional = frozenset().union(*(part.optional for part in parts))
@@ -134,13 +136,14 @@ def _plan(
 
 def _checked_context(plan: PromptPlan, role: PromptSource, context: Mapping[str, Any]) -> dict[str, Value]:
     if not isinstance(context, Mapping):
-        raise PromptError("bad_variable", "context must be a map of names to values.", hint='Write {"topic": "…"}.')
+        message = "context must be a map of names to values."
+        raise PromptError("bad_variable", message, hint='Write {"topic": "…"}.', problem="no_map")
     unknown = [str(name) for name in context if name not in plan.variables]
     if unknown:
         known = ", ".join(sorted(plan.variables)) or "none"
         raise PromptError(
             "unknown_variable", f"The role has no variable {unknown[0][:40]!r}.", field=f"context.{unknown[0][:40]}",
-            hint=f"Its variables: {known}.",
+            hint=f"Its variables: {known}.", name=unknown[0][:40], known=known,
         )  # fmt: skip
     values: dict[str, Value] = {
         name: value for name, value in {**role.book.defaults, **role.defaults}.items() if name in plan.variables
@@ -153,10 +156,13 @@ def _checked_context(plan: PromptPlan, role: PromptSource, context: Mapping[str,
             values[name] = plan.variables[name].checked(value)
         except ValueRefused as error:
             message = f"{name} {error.message}"
-            raise PromptError("bad_variable", message, field=f"context.{name}", hint=error.hint) from error
+            raise PromptError(
+                "bad_variable", message, field=f"context.{name}", hint=error.hint, name=name, why=error.why
+            ) from error
         size += len(str(value).encode(errors="replace"))
         if size > MAX_CONTEXT_BYTES:
-            raise PromptError("context_too_large", f"The context has more than {MAX_CONTEXT_BYTES} bytes.")
+            message, hint = f"The context has more than {MAX_CONTEXT_BYTES} bytes.", "Shorten its values."
+            raise PromptError("context_too_long", message, hint=hint, most=MAX_CONTEXT_BYTES)
     return values
 
 
@@ -168,13 +174,16 @@ def _joined(plan: PromptPlan, values: Mapping[str, Value]) -> str:
         prompt = plan.base.code.render({**values, "role_prompt": role_prompt, "style_text": style_text})
     except UndefinedError as error:
         message = f"A variable is used without a value: {error.message}."
-        raise PromptError("missing_variable", message, hint="Use {{ name | default('…') }} everywhere.") from error
+        hint = "Use {{ name | default('…') }} everywhere."
+        raise PromptError("missing_variable", message, hint=hint, problem="undefined") from error
     except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
-        raise PromptError("bad_variable", f"The template cannot use these values: {error}.") from error
+        message, hint = f"The template cannot use these values: {error}.", "Give others, or change the role's template."
+        raise PromptError("bad_variable", message, hint=hint, problem="unusable") from error
     if len(prompt) > MAX_PROMPT_CHARS:
         raise PromptError(
-            "prompt_too_long", f"The prompt has {len(prompt)} characters.", hint=f"Use at most {MAX_PROMPT_CHARS}."
-        )
+            "prompt_too_long", f"The prompt has {len(prompt)} characters.", hint=f"Use at most {MAX_PROMPT_CHARS}.",
+            characters=len(prompt), most=MAX_PROMPT_CHARS,
+        )  # fmt: skip
     prompt = _BEFORE_STOP.sub(r"\1", _SPACE.sub(" ", prompt)).strip()
     return _STOPS.sub(r"\1", prompt)
 

@@ -76,7 +76,8 @@ def load_style_book(name: str, folder: Path = STYLE_DIR) -> StyleBook:
     """Read a style file by its name. Raises StyleFileError, also for a name that is no file here."""
     if not _FILE_NAME.fullmatch(name) or not (folder / f"{name}.yaml").is_file():
         known = f"Use {', '.join(style_files(folder))}."
-        raise StyleFileError(name, [Problem(1, 1, "", f"there is no style file {name[:40]!r}.", known)])
+        said, figures = f"there is no style file {name[:40]!r}.", {"found": name[:40], "known": ", ".join(style_files(folder))}
+        raise StyleFileError(name, [Problem(1, 1, "", said, known, "no_style_file", figures)])
     path = folder / f"{name}.yaml"
     stat = path.stat()
     return _load(name, path, stat.st_mtime_ns, stat.st_size)
@@ -116,17 +117,20 @@ def _base(fields: Fields) -> str:
     assert node is not None
     names = template_names(fields, "base", node, text)
     if names is not None and "role_prompt" not in names:
-        fields.complain(node, "base leaves the role's own text out.", "Put {{ role_prompt }} in it.", "base")
+        message, hint = "base leaves the role's own text out.", "Put {{ role_prompt }} in it."
+        fields.complain(node, message, hint, "base", code="base_without_role")
     return text
 
 
 def _style(fields: Fields, key: str, node: Node) -> str:
     if not isinstance(node.value, str):
-        fields.complain(node, f"the style {key!r} must be text.", "Put it in quotes.", "style")
+        message = f"the style {key!r} must be text."
+        fields.complain(node, message, "Put it in quotes.", "style", code="no_text", named=key[:40])
         return ""
     names = template_names(fields, f"style.{key}", node, node.value)
     if names and (RESERVED & set(names)):
-        fields.complain(node, f"the style {key!r} may not use role_prompt or style_text.", "", "style")
+        message = f"the style {key!r} may not use role_prompt or style_text."
+        fields.complain(node, message, "Remove it.", "style", code="style_of_itself", named=key[:40])
     return node.value
 
 
@@ -136,9 +140,8 @@ def template_names(fields: Fields, name: str, node: Node, text: str) -> tuple[st
         return compile_template(text).names
     except TemplateError as error:
         line = node.line + error.line - 1 + (1 if node.is_block else 0)
-        fields.problems.append(
-            Problem(line, node.column, f"{fields.path}.{name}".strip("."), error.message, error.hint)
-        )
+        path = f"{fields.path}.{name}".strip(".")
+        fields.problems.append(Problem(line, node.column, path, error.message, error.hint, error.code, error.data))
         return None
 
 
@@ -149,8 +152,9 @@ def _contradictions(fields: Fields) -> tuple[tuple[tuple[str, ...], tuple[str, .
         sides = item.plain
         if not (isinstance(sides, list) and len(sides) == 2 and all(_is_words(side) for side in sides)):
             fields.complain(
-                item, "a contradiction is a pair of lists of words.", "Write [[a, b], [c]].", "contradictions"
-            )
+                item, "a contradiction is a pair of lists of words.", "Write [[a, b], [c]].", "contradictions",
+                code="contradiction_form",
+            )  # fmt: skip
             continue
         pairs.append((tuple(sides[0]), tuple(sides[1])))
     return tuple(pairs)

@@ -38,13 +38,15 @@ _ALLOWED = (
 
 
 class TemplateError(ValueError):
-    """A template is outside the grammar. `line` counts from 1 inside the template."""
+    """A template is outside the grammar. `line` counts from 1 inside the template; `code` and `data` are for other languages."""
 
-    def __init__(self, line: int, message: str, hint: str = "") -> None:
+    def __init__(self, line: int, message: str, hint: str, code: str, **data: Any) -> None:
         super().__init__(f"line {line}: {message} {hint}".rstrip())
         self.line = line
         self.message = message
         self.hint = hint
+        self.code = code
+        self.data = data
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ _ENVIRONMENT = _environment()
 def compile_template(text: str) -> CheckedTemplate:
     """Check a template and compile it. Raises TemplateError with the line and what to write instead."""
     if len(text) > MAX_TEMPLATE_CHARS:
-        raise TemplateError(1, f"the template has {len(text)} characters; at most {MAX_TEMPLATE_CHARS} are allowed.")
+        message = f"the template has {len(text)} characters; at most {MAX_TEMPLATE_CHARS} are allowed."
+        raise TemplateError(1, message, "Shorten it.", "template_long", found=len(text), most=MAX_TEMPLATE_CHARS)
     source = with_double_braces(text)
     try:
         tree = _ENVIRONMENT.parse(source)
@@ -106,13 +109,15 @@ def compile_template(text: str) -> CheckedTemplate:
             _ENVIRONMENT, _ENVIRONMENT.compile(tree), _ENVIRONMENT.make_globals(None)
         )
     except TemplateSyntaxError as error:
-        raise TemplateError(error.lineno, _sentence(error.message), "Check braces and quotes.") from error
+        message = _sentence(error.message)
+        raise TemplateError(error.lineno, message, "Check braces and quotes.", "template_syntax") from error
     except (RecursionError, SyntaxError, MemoryError) as error:
-        raise TemplateError(1, "the template is nested too deeply.", "Write it flatter.") from error
+        raise TemplateError(1, "the template is nested too deeply.", "Write it flatter.", "template_deep") from error
     except (ValueError, OverflowError) as error:
         if isinstance(error, TemplateError):
             raise
-        raise TemplateError(1, f"the template holds a constant that cannot be read ({error}).") from error
+        message = f"the template holds a constant that cannot be read ({error})."
+        raise TemplateError(1, message, "Write a shorter one.", "template_constant") from error
     return CheckedTemplate(tuple(checker.names), frozenset(checker.optional), template)
 
 
@@ -126,7 +131,8 @@ def with_double_braces(text: str) -> str:
         if name := _NAME.fullmatch(token):
             return "{{ " + name.group(1) + " }}"
         line = text.count("\n", 0, match.start()) + 1
-        raise TemplateError(line, f"{token:.40} is not a variable.", "Write {name} or {{ name }}, with a plain name.")
+        message, hint = f"{token:.40} is not a variable.", "Write {name} or {{ name }}, with a plain name."
+        raise TemplateError(line, message, hint, "template_variable", found=token[:40])
 
     return _TOKENS.sub(doubled, text)
 
@@ -141,11 +147,12 @@ class _Checker:
     def check(self, node: nodes.Node, depth: int) -> None:
         line = getattr(node, "lineno", 1) or 1
         if depth > MAX_DEPTH:
-            raise TemplateError(line, "the template is nested too deeply.", "Write it flatter.")
+            raise TemplateError(line, "the template is nested too deeply.", "Write it flatter.", "template_deep")
         if isinstance(node, nodes.Neg) and isinstance(node.node, nodes.Const):
             return
         if not isinstance(node, _ALLOWED) or isinstance(node, nodes.Neg):
-            raise TemplateError(line, f"{_kind(node)} is not allowed in a prompt template.", _GRAMMAR_HINT)
+            message = f"{_kind(node)} is not allowed in a prompt template."
+            raise TemplateError(line, message, _GRAMMAR_HINT, "template_refused", filters=list(_FILTER_NAMES))
         if isinstance(node, nodes.Name):
             self._name(node, line)
         elif isinstance(node, nodes.Filter):
@@ -153,38 +160,44 @@ class _Checker:
         elif isinstance(node, nodes.Test):
             self._test(node, line)
         elif isinstance(node, nodes.Const) and not isinstance(node.value, str | int | float | bool | type(None)):
-            raise TemplateError(line, "this constant is not allowed in a prompt template.", _GRAMMAR_HINT)
+            message = "this constant is not allowed in a prompt template."
+            raise TemplateError(line, message, _GRAMMAR_HINT, "template_refused", filters=list(_FILTER_NAMES))
         for child in node.iter_child_nodes():
             self.check(child, depth + 1)
 
     def _name(self, node: nodes.Name, line: int) -> None:
         if node.name.startswith("_") or node.name in JINJA_NAMES or node.ctx != "load":
-            raise TemplateError(
-                line, f"the name {node.name!r} is not allowed.", "Choose another, starting with a letter."
-            )
+            message, hint = f"the name {node.name!r} is not allowed.", "Choose another, starting with a letter."
+            raise TemplateError(line, message, hint, "template_name", found=node.name[:40])
         self.names[node.name] = None
 
     def _filter(self, node: nodes.Filter, line: int) -> None:
         if node.name not in _FILTER_NAMES:
-            raise TemplateError(line, f"the filter {node.name!r} is unknown.", f"Use {', '.join(_FILTER_NAMES)}.")
+            message, hint = f"the filter {node.name!r} is unknown.", f"Use {', '.join(_FILTER_NAMES)}."
+            raise TemplateError(line, message, hint, "template_filter", found=node.name[:40], filters=list(_FILTER_NAMES))
         if node.kwargs or node.dyn_args is not None or node.dyn_kwargs is not None:
-            raise TemplateError(line, f"the filter {node.name!r} takes no named values.")
+            message = f"the filter {node.name!r} takes no named values."
+            raise TemplateError(line, message, "Remove them.", "filter_values", found=node.name)
         values = [argument.value if isinstance(argument, nodes.Const) else None for argument in node.args]
         if node.name == "default":
             if len(values) != 1 or values[0] is None:
-                raise TemplateError(line, "default needs one constant.", "Write {{ name | default('text') }}.")
+                hint = "Write {{ name | default('text') }}."
+                raise TemplateError(line, "default needs one constant.", hint, "filter_default")
             if isinstance(node.node, nodes.Name):
                 self.optional.add(node.node.name)
         elif node.name in _FILTERS_WITH_NUMBER:
             low, high = _FILTERS_WITH_NUMBER[node.name]
             if len(values) > 1 or any(type(value) is not int or not low <= value <= high for value in values):
-                raise TemplateError(line, f"{node.name} takes a whole number from {low} to {high}.")
+                message = f"{node.name} takes a whole number from {low} to {high}."
+                raise TemplateError(line, message, "", "filter_number", found=node.name, low=low, high=high)
         elif values:
-            raise TemplateError(line, f"the filter {node.name!r} takes no values.")
+            message = f"the filter {node.name!r} takes no values."
+            raise TemplateError(line, message, "Remove them.", "filter_values", found=node.name)
 
     def _test(self, node: nodes.Test, line: int) -> None:
         if node.name != "defined" or node.args or not isinstance(node.node, nodes.Name):
-            raise TemplateError(line, f"the test {node.name!r} is not allowed.", "Use {% if name is defined %}.")
+            message, hint = f"the test {node.name!r} is not allowed.", "Use {% if name is defined %}."
+            raise TemplateError(line, message, hint, "template_test", found=node.name[:40])
         self.optional.add(node.node.name)
 
 

@@ -17,11 +17,17 @@ def read_variables(fields: Fields, name: str = "variables") -> tuple[dict[str, V
     defaults: dict[str, Value] = {}
     entries = fields.entries(name)
     if len(entries) > MAX_VARIABLES:
-        fields.complain(fields.node, f"{len(entries)} variables are declared.", f"Use at most {MAX_VARIABLES}.", name)
+        fields.complain(
+            fields.node, f"{len(entries)} variables are declared.", f"Use at most {MAX_VARIABLES}.", name,
+            code="many_variables", count=len(entries), most=MAX_VARIABLES,
+        )  # fmt: skip
         return variables, defaults
     for key, node in entries.items():
         if not NAME.fullmatch(key) or key in RESERVED:
-            fields.complain(node, f"{key!r} cannot be a variable.", "Use letters, digits and _, at most 40.", name)
+            fields.complain(
+                node, f"{key!r} cannot be a variable.", "Use letters, digits and _, at most 40.", name,
+                code="variable_name", found=key[:40],
+            )  # fmt: skip
             continue
         if isinstance(node.value, str):
             node = Node({"type": Node(node.value, node.line, node.column)}, node.line, node.column)
@@ -40,7 +46,8 @@ def checked_default(variable: Variable, node: Node, fields: Fields) -> Value | N
     try:
         return variable.checked(node.value)
     except ValueRefused as error:
-        fields.complain(node, f"the default of {variable.name} {error.message}", error.hint)
+        message = f"the default of {variable.name} {error.message}"
+        fields.complain(node, message, error.hint, code="bad_default", named=variable.name, why=error.why)
         return None
 
 
@@ -48,24 +55,28 @@ def _variable(name: str, fields: Fields) -> Variable:
     kind = fields.text("type", "string")
     if kind not in KINDS:
         fields.complain(
-            fields.get("type") or fields.node, f"the type {kind!r} is unknown.", f"Use {', '.join(KINDS)}.", "type"
-        )
+            fields.get("type") or fields.node, f"the type {kind!r} is unknown.", f"Use {', '.join(KINDS)}.", "type",
+            code="no_choice", named="type", found=kind[:40], known=", ".join(KINDS),
+        )  # fmt: skip
         kind = "string"
     choices = tuple(str(node.value) for node in fields.words("choices"))
     if kind == "choice" and len(set(choices)) < 2:
         fields.complain(
-            fields.node, "a choice needs at least two different choices.", "Write choices: [a, b].", "choices"
-        )
+            fields.node, "a choice needs at least two different choices.", "Write choices: [a, b].", "choices",
+            code="few_choices",
+        )  # fmt: skip
     minimum = fields.number("min", None, -1e15, 1e15)
     maximum = fields.number("max", None, -1e15, 1e15)
     if minimum is not None and maximum is not None and minimum > maximum:
-        fields.complain(fields.node, f"min {minimum:g} is above max {maximum:g}.", "Swap them.")
+        message = f"min {minimum:g} is above max {maximum:g}."
+        fields.complain(fields.node, message, "Swap them.", code="min_above_max", low=f"{minimum:g}", high=f"{maximum:g}")
     for key, needed in (("choices", "choice"), ("min", "number"), ("max", "number"), ("max_length", "string")):
         node = fields.get(key)
         if node is not None and kind != needed:
             fields.complain(
-                node, f"{key} belongs to a {needed}, not to a {kind}.", f"Remove it or use type: {needed}.", key
-            )
+                node, f"{key} belongs to a {needed}, not to a {kind}.", f"Remove it or use type: {needed}.", key,
+                code="wrong_kind", named=key, kind=kind, needed=needed,
+            )  # fmt: skip
     return Variable(
         name=name, kind=kind, choices=choices, minimum=minimum, maximum=maximum,
         max_length=fields.whole("max_length", 500, 1, 4000), is_slot=fields.flag("slot"), hint=fields.text("hint"),

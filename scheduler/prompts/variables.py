@@ -17,12 +17,16 @@ _NUMBER = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 class ValueRefused(ValueError):
-    """A value does not fit its variable. The message names neither; the caller does. `hint` says what fits."""
+    """A value does not fit its variable. The message names neither; the caller does. `hint` says what fits.
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    `why`: code and data of the same, for pages in another language.
+    """
+
+    def __init__(self, message: str, hint: str, code: str, **data: Any) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.why = {"code": f"value.{code}", "data": data}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +48,21 @@ class Variable:
     def checked(self, value: Any) -> Value:
         """The value in the variable's type; text is trimmed. Raises ValueRefused."""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueRefused(f"must be {self.wanted}, not {type(value).__name__}.", f"Give {self.wanted}.")
+            message = f"must be {self.wanted}, not {type(value).__name__}."
+            raise ValueRefused(message, f"Give {self.wanted}.", f"no_{self.kind}", choices=list(self.choices))
         if not isinstance(value, str) and not abs(value) <= MAX_NUMBER:  # also NaN; before a huge one is made text
-            raise ValueRefused("is not a usable number.", "Give a number below 10^15.")
+            raise ValueRefused("is not a usable number.", "Give a number below 10^15.", "huge")
         if self.kind == "number":
             return self._number(value)
         text = clean_text(str(value))
         if self.kind == "choice":
             if text not in self.choices:
-                raise ValueRefused(
-                    f"is {text[:40]!r}, which is not offered.", f"Choose one of {', '.join(self.choices)}."
-                )
+                message, hint = f"is {text[:40]!r}, which is not offered.", f"Choose one of {', '.join(self.choices)}."
+                raise ValueRefused(message, hint, "not_offered", found=text[:40], choices=list(self.choices))
             return text
         if len(text) > self.max_length:
-            raise ValueRefused(f"has {len(text)} characters.", f"Use at most {self.max_length}.")
+            message, hint = f"has {len(text)} characters.", f"Use at most {self.max_length}."
+            raise ValueRefused(message, hint, "long_text", found=len(text), most=self.max_length)
         return text
 
     @property
@@ -85,20 +90,22 @@ class Variable:
         if isinstance(value, str):
             text = value.strip()
             if not _NUMBER.fullmatch(text):
-                raise ValueRefused(f"is {text[:40]!r}, which is not a number.", "Give a number such as 3 or 2.5.")
+                message = f"is {text[:40]!r}, which is not a number."
+                raise ValueRefused(message, "Give a number such as 3 or 2.5.", "not_number", found=text[:40])
             value = float(text) if "." in text else int(text)
         if self.minimum is not None and value < self.minimum:
-            raise ValueRefused(f"is {value:g}.", f"Use at least {self.minimum:g}.")
+            raise ValueRefused(f"is {value:g}.", f"Use at least {self.minimum:g}.", "below", least=f"{self.minimum:g}")
         if self.maximum is not None and value > self.maximum:
-            raise ValueRefused(f"is {value:g}.", f"Use at most {self.maximum:g}.")
+            raise ValueRefused(f"is {value:g}.", f"Use at most {self.maximum:g}.", "above", most=f"{self.maximum:g}")
         return value
 
 
 def clean_text(text: str) -> str:
     """Text as a prompt may hold it: trimmed, at most 4 kB, without control characters. Raises ValueRefused."""
     if len(text) > MAX_VALUE_BYTES or len(text.encode(errors="replace")) > MAX_VALUE_BYTES:
-        raise ValueRefused("is too long.", f"Use at most {MAX_VALUE_BYTES} bytes.")
+        raise ValueRefused("is too long.", f"Use at most {MAX_VALUE_BYTES} bytes.", "many_bytes", most=MAX_VALUE_BYTES)
     for char in text:
         if char not in "\n\t" and unicodedata.category(char) in ("Cc", "Cs"):
-            raise ValueRefused(f"holds the control character U+{ord(char):04X}.", "Remove it.")
+            sign = f"U+{ord(char):04X}"
+            raise ValueRefused(f"holds the control character {sign}.", "Remove it.", "control_character", sign=sign)
     return text.strip()

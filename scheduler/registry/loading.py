@@ -37,11 +37,11 @@ def load_roles(text: str, base_dir: Path, *, style_dir: Path = STYLE_DIR) -> lis
     except YamlError as error:
         raise RolesError([error.problem]) from error
     if not isinstance(root.value, dict) or not root.value:
-        raise RolesError(
-            [Problem(root.line, root.column, "", "the file names no role.", "Write teacher: and its keys below.")]
-        )
-    if len(root.value) > MAX_ROLES:
-        raise RolesError([Problem(1, 1, "", f"the file has {len(root.value)} roles.", f"Use at most {MAX_ROLES}.")])
+        message, hint = "the file names no role.", "Write teacher: and its keys below."
+        raise RolesError([Problem(root.line, root.column, "", message, hint, "no_roles")])
+    if (count := len(root.value)) > MAX_ROLES:
+        message, hint = f"the file has {count} roles.", f"Use at most {MAX_ROLES}."
+        raise RolesError([Problem(1, 1, "", message, hint, "many_roles", {"count": count, "most": MAX_ROLES})])
     problems: list[Problem] = []
     drafts = []
     for name, node in root.value.items():
@@ -59,4 +59,5 @@ def _bad_name(name: str, root: Node) -> Problem:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     guess = "".join(char if char.isalnum() else "-" for char in plain).strip("-0123456789")[:40]
     hint = f"Use small letters, digits, - and _{f', such as {guess}' if guess else ''}; title: may say anything."
-    return Problem(line, column, name[:40], f"{name[:40]!r} cannot be a role's name.", hint)
+    code, data = ("role_name_near", {"found": name[:40], "guess": guess}) if guess else ("role_name", {"found": name[:40]})
+    return Problem(line, column, name[:40], f"{name[:40]!r} cannot be a role's name.", hint, code, data)

@@ -18,7 +18,10 @@ def with_mutual_relations(drafts: list[RoleDraft], root: Node, problems: list[Pr
             for other in others:
                 if other not in known:
                     hint = f"Known roles: {', '.join(sorted(known)[:20])}."
-                    problems.append(_problem(draft, key, other, root, f"there is no role {other[:40]!r}.", hint))
+                    message, names = f"there is no role {other[:40]!r}.", ", ".join(sorted(known)[:20])
+                    problems.append(
+                        _problem(draft, key, other, root, message, hint, "relation_to_nobody", found=other[:40], known=names)
+                    )
                 elif other != draft.name:
                     into[draft.name].add(other)
                     into[other].add(draft.name)
@@ -28,7 +31,9 @@ def with_mutual_relations(drafts: list[RoleDraft], root: Node, problems: list[Pr
             key = "never_with" if other in draft.never_with else "with"
             message = f"{draft.name} and {other} may share a session, and may not."
             hint = "Remove it from with or from never_with, in both roles."
-            problems.append(_problem(draft, key, other, root, message, hint))
+            problems.append(
+                _problem(draft, key, other, root, message, hint, "relation_contradicts", one=draft.name, two=other)
+            )
     return [
         dataclasses.replace(
             draft, share_with=tuple(sorted(share[draft.name])), never_with=tuple(sorted(never[draft.name]))
@@ -37,8 +42,10 @@ def with_mutual_relations(drafts: list[RoleDraft], root: Node, problems: list[Pr
     ]
 
 
-def _problem(draft: RoleDraft, key: str, other: str, root: Node, message: str, hint: str) -> Problem:
+def _problem(
+    draft: RoleDraft, key: str, other: str, root: Node, message: str, hint: str, code: str, **data: str
+) -> Problem:  # fmt: skip
     """A complaint at the very word that names the other role."""
     words = root.value[draft.name].value["relations"].value[key].value
     node = next(item for item in words if item.value == other)
-    return Problem(node.line, node.column, f"{draft.name}.relations.{key}", message, hint)
+    return Problem(node.line, node.column, f"{draft.name}.relations.{key}", message, hint, code, data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engine.catalog import PRESETS
 from scheduler.prompts.styles import (
@@ -60,10 +61,10 @@ class RoleDraft:
         adapters = [("adapter", "adapter", adapter.path) for adapter in self.adapters]
         return [("image", "portrait", self.image_path), ("audio", "voice", self.audio_path), *adapters]
 
-    def problem(self, key: str, message: str, hint: str = "") -> Problem:
+    def problem(self, key: str, message: str, hint: str, code: str, **data: Any) -> Problem:
         """A complaint at one of the role's keys, for checks that come later (assets)."""
         line, column = self.places.get(key, self.places.get("", (1, 1)))
-        return Problem(line, column, f"{self.name}.{key}", message, hint)
+        return Problem(line, column, f"{self.name}.{key}", message, hint, code, data)
 
 
 def read_role(name: str, node: Node, base_dir: Path, problems: list[Problem], style_dir: Path = STYLE_DIR) -> RoleDraft:
@@ -74,8 +75,9 @@ def read_role(name: str, node: Node, base_dir: Path, problems: list[Problem], st
     preset = fields.text("preset", "standard")
     if preset not in PRESETS:
         fields.complain(
-            fields.get("preset") or node, f"preset {preset[:40]!r} is unknown.", f"Use {_list(PRESETS)}.", "preset"
-        )
+            fields.get("preset") or node, f"preset {preset[:40]!r} is unknown.", f"Use {_list(PRESETS)}.", "preset",
+            code="no_choice", named="preset", found=preset[:40], known=_list(PRESETS),
+        )  # fmt: skip
     variables, defaults = read_variables(fields)
     template = _template(fields)
     known = {**{name: Variable(name=name) for name in template[1]}, **_book_variables(book), **variables}
@@ -119,7 +121,10 @@ def _style_book(fields: Fields, style_dir: Path) -> StyleBook:
     except StyleFileError as error:
         node = fields.get("style_file") or fields.node
         first = error.problems[0]
-        fields.complain(node, f"the style file {name[:40]} cannot be used: {first.message}", first.hint, "style_file")
+        fields.complain(
+            node, f"the style file {name[:40]} cannot be used: {first.message}", first.hint, "style_file",
+            code="bad_style_file", named=name[:40], at=first.line, why={"code": f"line.{first.code}", "data": first.data},
+        )  # fmt: skip
         return StyleBook(name="", base="{{ role_prompt }}", styles={})
 
 
@@ -130,7 +135,8 @@ def _style(fields: Fields, book: StyleBook) -> str | None:
     style = fields.text("style")
     if book.name and style not in book.styles:
         hint = f"{book.name}.yaml has {_list(book.styles)}."
-        fields.complain(node, f"style {style[:40]!r} is unknown.", hint, "style")
+        message, known = f"style {style[:40]!r} is unknown.", _list(book.styles)
+        fields.complain(node, message, hint, "style", code="no_choice", named="style", found=style[:40], known=known)
         return None
     return style or None
 
@@ -145,7 +151,7 @@ def _template(fields: Fields) -> tuple[str, tuple[str, ...]]:
     names = template_names(fields, "prompt_template", node, text) or ()
     for name in sorted(RESERVED & set(names)):
         message = f"{name} is made by the studio and cannot be a variable."
-        fields.complain(node, message, "Use another name.", "prompt_template")
+        fields.complain(node, message, "Use another name.", "prompt_template", code="reserved_name", found=name)
     return text, names
 
 
@@ -160,10 +166,12 @@ def _defaults(fields: Fields, known: dict[str, Variable], declared: dict[str, Va
     for name, node in fields.entries("defaults").items():
         if name not in known:
             fields.complain(
-                node, f"{name!r} is no variable of this role.", f"Its variables: {_list(known) or 'none'}.", "defaults"
-            )
+                node, f"{name!r} is no variable of this role.", f"Its variables: {_list(known) or 'none'}.", "defaults",
+                code="no_variable", found=name[:40], known=_list(known) or "–",
+            )  # fmt: skip
         elif name in declared:
-            fields.complain(node, f"{name!r} has a default under variables already.", "Remove one.", "defaults")
+            message = f"{name!r} has a default under variables already."
+            fields.complain(node, message, "Remove one.", "defaults", code="default_twice", found=name[:40])
         elif (value := checked_default(known[name], node, fields)) is not None:
             found[name] = value
     return found
@@ -179,7 +187,7 @@ def _relations(fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...]]:
         names = inner.words(key)
         for item in names:
             if item.value == fields.path:
-                inner.complain(item, "a role has no relation with itself.", "Remove it.", key)
+                inner.complain(item, "a role has no relation with itself.", "Remove it.", key, code="relation_to_itself")
         sides.append(tuple(sorted({str(item.value) for item in names})))
     return sides[0], sides[1]
 
@@ -200,14 +208,17 @@ def _file(fields: Fields, key: str, base_dir: Path) -> Path:
     node = fields.get(key)
     assert node is not None
     if not name or "\x00" in name:
-        fields.complain(node, f"{key} is not a file name.", "", key)
+        fields.complain(node, f"{key} is not a file name.", "Write a path below the file's folder.", key,
+                        code="no_file_name", named=key)  # fmt: skip
         return base_dir
     root = base_dir.resolve()
     path = (root / name).resolve()
     if not path.is_relative_to(root):
-        fields.complain(node, f"{name!r} lies outside the folder of the roles file.", "Copy the file into it.", key)
+        message = f"{name!r} lies outside the folder of the roles file."
+        fields.complain(node, message, "Copy the file into it.", key, code="outside_folder", found=name)
     elif not path.is_file():
-        fields.complain(node, f"there is no file {name!r}.", f"It is looked for in {root}.", key)
+        message = f"there is no file {name!r}."
+        fields.complain(node, message, f"It is looked for in {root}.", key, code="no_such_file", found=name, folder=str(root))
     return path
 
 

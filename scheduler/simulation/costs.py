@@ -53,17 +53,21 @@ class Costs:
     def from_mapping(cls, data: Any) -> Costs:
         """Costs from plain data; absent fields take their defaults. Raises PolicyError."""
         if not isinstance(data, Mapping):
-            raise PolicyError(f"{SIMULATION} is not a map.", field=SIMULATION, hint="Write its numbers below it, indented.")
+            hint = "Write its numbers below it, indented."
+            raise PolicyError(f"{SIMULATION} is not a map.", field=SIMULATION, hint=hint, problem="no_entries_map")
         known = {item.name for item in fields(cls)}
         for name in data:
             if name not in known:
                 hint = f"Known: {', '.join(sorted(known))}."
-                raise PolicyError(f"{SIMULATION} has no {name!r}.", field=f"{SIMULATION}.{name}", hint=hint)
+                raise PolicyError(
+                    f"{SIMULATION} has no {name!r}.", field=f"{SIMULATION}.{name}", hint=hint, problem="unknown_key",
+                    key=str(name)[:40], known=sorted(known),
+                )  # fmt: skip
         given = dict(data)
         if "presets" in given:
             if not isinstance(given["presets"], Mapping):
                 hint = "Write a map: {preview: 0.3, …}, relative to standard."
-                raise PolicyError("presets is not a map.", field=f"{SIMULATION}.presets", hint=hint)
+                raise PolicyError("presets is not a map.", field=f"{SIMULATION}.presets", hint=hint, problem="no_entries_map")
             given["presets"] = {**_by_area(), **given["presets"]}
         return cls(**given)
 
@@ -76,4 +80,7 @@ def _check(name: str, value: object, least: float, most: float) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     if not is_number or not isinstance(value, int | float) or not least <= value <= most:
         hint = f"Use a number from {least:g} to {most:g}."
-        raise PolicyError(f"{name} is {value!r}.", field=f"{SIMULATION}.{name}", hint=hint)
+        raise PolicyError(
+            f"{name} is {value!r}.", field=f"{SIMULATION}.{name}", hint=hint, problem="no_number",
+            found=str(value)[:40], low=f"{least:g}", high=f"{most:g}",
+        )  # fmt: skip

@@ -76,8 +76,8 @@ class StoreConflict(SchedulerError):
 class BadQuery(SchedulerError):
     """A read asked for something that does not exist: a column to sort by, a page below 1."""
 
-    def __init__(self, field: str, message: str, hint: str = "") -> None:
-        super().__init__(422, "bad_query", message, field=field, hint=hint)
+    def __init__(self, field: str, message: str, hint: str = "", **data: Any) -> None:
+        super().__init__(422, "bad_query", message, field=field, hint=hint, **data)
 
 
 _FULL = {sqlite3.SQLITE_FULL}

@@ -59,9 +59,9 @@ def checked_page(page: int, per_page: int) -> tuple[int, int]:
     if page < 1:
         raise BadQuery("page", f"Pages are numbered from 1, not {page}.")
     if not 1 <= per_page <= MAX_PER_PAGE:
-        raise BadQuery("per_page", f"per_page {per_page} is not possible.", f"Use 1 … {MAX_PER_PAGE}.")
+        raise BadQuery("per_page", f"per_page {per_page} is not possible.", f"Use 1 … {MAX_PER_PAGE}.", most=MAX_PER_PAGE)
     if page > 10**9:
-        raise BadQuery("page", f"There is no page {page}.")
+        raise BadQuery("page", f"There is no page {page}.", "Go back to the first.")
     return per_page, (page - 1) * per_page
 
 

@@ -26,7 +26,7 @@ _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong in a file. Line and column count from 1; `path` is where in the data (`teacher.priority`)."""
+    """Something wrong in a file. Line and column count from 1, 0: nowhere; `path` is where in the data (`teacher.priority`)."""
 
     line: int
     column: int

@@ -170,7 +170,7 @@ def test_size_limits_hold() -> None:
     names = [f"v{i}" for i in range(20)]
     template = " ".join(f"{{{name}}}" for name in names)
     variables = {name: Variable(name=name, max_length=4000) for name in names}
-    assert refused(template, dict.fromkeys(names, "x" * 4000), variables=variables).code == "context_too_large"
+    assert refused(template, dict.fromkeys(names, "x" * 4000), variables=variables).code == "context_too_long"
     assert refused("{a}" * 5, {"a": "x" * 4000}, variables={"a": variables["v0"]}).code == "prompt_too_long"
     assert MAX_PROMPT_CHARS == 16_384
 

@@ -85,7 +85,7 @@ def test_every_key_arrives(base: Path) -> None:
     assert (teacher.start_within_s, teacher.finish_factor) == (60, 3)
     assert (teacher.team, teacher.owner, teacher.title, teacher.style) == ("education", "reader", "讲师", "engaging")
     assert presenter.book.name == "portrait"
-    assert (presenter.places["style"], presenter.problem("style", "x").line) == ((23, 10), 23)
+    assert (presenter.places["style"], presenter.problem("style", "x", "", "no_choice").line) == ((23, 10), 23)
     assert student.priority == 5
 
 

@@ -130,9 +130,11 @@ class Reads:
         return self.store.last_of_actions(HEAL_ACTIONS, limit)
 
     def stages(self) -> dict[int, str]:
-        """Slot → role that its stage was switched to."""
+        """Slot → role that its stage was switched to; not of slots that the house had once."""
         facts = self.store.facts()
-        return {int(name[6:]): value["role"] for name, value in facts.items() if name.startswith("stage:")}
+        slots = Situation.from_mapping(facts["situation"]).slots if "situation" in facts else 1
+        stages = {int(name[6:]): value["role"] for name, value in facts.items() if name.startswith("stage:")}
+        return {slot: role for slot, role in stages.items() if slot < slots}
 
 
 def recipe_of(job: Row) -> Row:

@@ -13,6 +13,7 @@ from engine.config import Recipe
 from scheduler import submission
 from scheduler.commands.arguments import Arguments
 from scheduler.commands.house import Handler, House
+from scheduler.core import events
 from scheduler.core.job import OWNED_STATES
 from scheduler.door import Actor
 from scheduler.effects import adapter_paths, asset_path
@@ -38,7 +39,7 @@ async def switch_role(house: House, actor: Actor, args: Arguments) -> dict[str, 
     role = house.roles.get(name)
     asked = {"user": "switch", "role": name, "context": context}
     made = submission.work_out(asked, role, house.model, house.weights_sha256(), kv=house.kv())
-    slot = _choose_slot(house, wanted)
+    slot = _choose_slot(house, name, wanted)
     _check_relations(house, role, slot)
     answer = await _prepare(house, role, made.recipe, slot)
 
@@ -47,6 +48,7 @@ async def switch_role(house: House, actor: Actor, args: Arguments) -> dict[str, 
                 "switch_ms": answer.switch_ms, "prepare_ms": answer.prepare_ms}  # fmt: skip
         seq = turn.record("role:switched", f"role:{name}", body)
         turn.store.set_fact(f"stage:{slot}", {"role": name, "version": role.version, "tier": answer.tier}, turn.at)
+        turn.apply(events.StageWasSet(at=turn.at, slot=slot, role=name))
         return {
             "role": name, "slot": slot, "tier": answer.tier, "switch_ms": answer.switch_ms,
             "prepare_ms": answer.prepare_ms, "prompt": made.recipe.prompt,
@@ -56,8 +58,9 @@ async def switch_role(house: House, actor: Actor, args: Arguments) -> dict[str, 
     return await house.ledger.do(act, actor)
 
 
-def _choose_slot(house: House, wanted: int | None) -> int:
-    """The slot asked for, else an idle one, else a busy one; 409 when drained, 503 when no worker is ready."""
+def _choose_slot(house: House, role: str, wanted: int | None) -> int:
+    """The slot asked for, else an idle one, else a busy one; one whose stage has the role, else one whose stage has none. 409
+    when drained, 503 when no worker is ready."""
     slots = house.supervisor.slots
     if wanted is not None and not 0 <= wanted < len(slots):
         raise SchedulerError(404, "unknown_slot", f"There is no slot {wanted}.", field="slot",
@@ -75,7 +78,12 @@ def _choose_slot(house: House, wanted: int | None) -> int:
         raise SchedulerError(503, "no_worker", "No worker is ready on this slot just now.",
                              hint="It is starting; try again in a few seconds.", next_free_in_s=round(wait_s, 1))  # fmt: skip
     busy = {job.slot for job in state.jobs.values() if job.state in OWNED_STATES}
-    return min(ready, key=lambda slot: (slot.number in busy, slot.number)).number
+    stages = {slot.number: (house.ledger.store.fact(f"stage:{slot.number}") or {}).get("role") for slot in ready}
+
+    def rank(slot: int) -> tuple[object, ...]:
+        return slot in busy, stages[slot] != role, stages[slot] is not None, slot
+
+    return min((slot.number for slot in ready), key=rank)
 
 
 def _check_relations(house: House, role: Role, slot: int) -> None:

@@ -221,6 +221,14 @@ class JobHasFailed(Event):
     ladder: tuple[Rung, ...] = ()  # where it failed for want of memory: what it could give up
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageWasSet(Event):
+    """A slot's worker made a role ready, at the wish of a person."""
+
+    slot: int
+    role: str
+
+
 # ---- sensors --------------------------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,7 @@ class Slot:
     drained_for: set[str] = field(default_factory=set)  # why it takes no new work: "person", "thermal", "gpu_lost" …
     strikes: int = 0  # workers lost in a row without a finished block
     quarantined_until: float = 0.0
-    last_role: str | None = None  # what its worker played last: its conditions are warm
+    last_role: str | None = None  # what its worker played or made ready last: its conditions are warm
     # the lease
     job_id: str | None = None
     role: str | None = None

@@ -229,6 +229,14 @@ def settle(state: State, turn: Turn) -> None:
             _settle_job(state, turn, heal)
 
 
+def forget_gone(state: State, turn: Turn) -> None:
+    """After a restart with fewer slots nobody reads the GPUs of those that are gone."""
+    for heal in list(state.heals.open.values()):
+        number = heal.place.removeprefix("gpu")
+        if heal.place.startswith("gpu") and number.isdecimal() and int(number) >= len(state.slots):
+            state.heals.abandon(turn, heal, "slot_is_gone")
+
+
 def _settle_worker(state: State, turn: Turn, heal: Heal) -> None:
     slot = _slot(state, heal)
     if slot is None:

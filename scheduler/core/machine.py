@@ -31,6 +31,7 @@ HANDLERS: dict[type[events.Event], Handler] = {
     events.WorkerWasStarted: workers.started,
     events.WorkerBecameReady: workers.ready,
     events.WorkerWasLost: workers.lost,
+    events.StageWasSet: workers.stage_set,
     events.JobWasStarted: reports.job_started,
     events.BlockWasDone: reports.block_done,
     events.WorkWasSeen: reports.work_seen,

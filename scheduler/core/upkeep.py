@@ -11,6 +11,7 @@ from scheduler.core.consent import withdraw_old
 from scheduler.core.degrade import climb
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.gangs import order_kill
+from scheduler.core.healing import forget_gone
 from scheduler.core.job import OWNED_STATES, HoldReason, Job, JobState
 from scheduler.core.maintenance import CAUSE, closes_at
 from scheduler.core.state import State, Turn, consent_until
@@ -60,6 +61,7 @@ def boot(state: State, event: events.Booted, turn: Turn) -> bool:
     """Queue again, as `recovering`, what a worker held before the restart; bring the holds up to date."""
     turn.record(Tag.DAEMON_BOOTED, "queue", {"open_jobs": len(state.jobs), "slots": len(state.slots)})
     state.is_booted = True
+    forget_gone(state, turn)
     for job in list(state.jobs.values()):
         if job.state in OWNED_STATES and job.lease_id not in state.leases:
             _recover_orphan(state, turn, job)

@@ -54,6 +54,14 @@ def lost(state: State, event: events.WorkerWasLost, turn: Turn) -> bool:
     return True
 
 
+def stage_set(state: State, event: events.StageWasSet, turn: Turn) -> bool:
+    """A role is warm on a slot as if it had played there: its next job goes there first."""
+    slot = state.slots[event.slot]
+    if slot.worker in (WorkerState.READY, WorkerState.BUSY):
+        slot.last_role = event.role
+    return False
+
+
 def _detect(state: State, turn: Turn, slot: Slot, cause: str, event: events.WorkerWasLost | None) -> None:
     """Open the heal that ends when another worker serves the slot and the job goes on."""
     fault = FAULTS.get(slot.kill_cause or cause, Fault.WORKER_DIED)

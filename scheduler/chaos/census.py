@@ -47,11 +47,15 @@ def living(house: ChaosHouse, kind: Kind) -> list[int]:
 
 def residents(house: ChaosHouse) -> list[Resident]:
     """Every process that carries the house's mark, and the media workers, which have an environment of their own."""
-    wanted = f"{MARK}={house.mark}".encode()
-    found = media_workers(house)
+    return media_workers(house) + marked(house.mark)
+
+
+def marked(mark: str) -> list[Resident]:
+    """Every process with this mark of a house in its environment."""
+    wanted, found = f"{MARK}={mark}".encode(), []
     for pid in _pids():
         with contextlib.suppress(OSError):
-            if wanted in (_PROC / str(pid) / "environ").read_bytes().split(b"\0") and (one := _resident(pid)):
+            if wanted in (_PROC / str(pid) / "environ").read_bytes().split(b"\0") and (one := resident(pid)):
                 found.append(one)
     return found
 
@@ -61,7 +65,7 @@ def media_workers(house: ChaosHouse) -> list[Resident]:
     places = (str(house.home), str(house.data_dir))
     found = []
     for pid in _pids():
-        one = _resident(pid)
+        one = resident(pid)
         if one is not None and "engine.media" in one.command and any(place in one.command for place in places):
             found.append(one)
     return found
@@ -79,7 +83,7 @@ def expected(house: ChaosHouse) -> set[int]:
     masters = [record.pid for record in house.processes.alive() if record.kind == Kind.WEB]
     for master in masters[-1:]:
         known |= {master, *children(master)}
-    known |= {pid for pid in children(status["daemon"]["pid"]) if (one := _resident(pid)) and MEASURING in one.command}
+    known |= {pid for pid in children(status["daemon"]["pid"]) if (one := resident(pid)) and MEASURING in one.command}
     return {pid for pid in known if pid}
 
 
@@ -105,7 +109,8 @@ def _pids() -> list[int]:
     return [int(path.name) for path in _PROC.iterdir() if path.name.isdigit() and int(path.name) != os.getpid()]
 
 
-def _resident(pid: int) -> Resident | None:
+def resident(pid: int) -> Resident | None:
+    """The process as it is now; None when it is gone."""
     try:
         command = (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,23 @@ class Checker:
 
     def wait_until_quiet(self, timeout_s: float) -> list[str]:
         """Wait until every asked job has ended and the house is whole; findings where it does not come to that."""
+        deadline = time.monotonic() + timeout_s
         try:
             until(lambda: self._open_jobs() == [], "the end of all accepted jobs", timeout_s, 0.1)
-            until(self._house.is_ready, "a ready worker after the blows", timeout_s)
+            until(self._house.is_ready, "a ready worker after the blows", max(1.0, deadline - time.monotonic()))
         except NotWithin as error:
-            return [f"{error} (open: {', '.join(self._open_jobs()[:5])}; {self._situation()})"]
+            return [f"{error} ({self._situation()})"]
         return []
 
     def check(self) -> list[str]:
         """Everything, on a house that is quiet."""
         self.checks += 1
+        try:
+            return self._check_parts()
+        except SchedulerError as error:
+            return [f"the check broke off: {error.code}: {error.message}"]
+
+    def _check_parts(self) -> list[str]:
         findings: list[str] = []
         parts: list[Callable[[], list[str]]] = [
             self._acknowledged, self._owners, self._files, self._log_and_tables, self._leaks.look,
@@ -150,11 +158,13 @@ class Checker:
         return [row["id"] for row in self._house.reader.jobs(state="open", per_page=100).rows]
 
     def _situation(self) -> str:
+        """For a finding: what is open and what the daemon says."""
         try:
             slot = self._house.status()["slots"][0]
+            last_error = slot["last_error"] or "none"
+            return f"open: {', '.join(self._open_jobs()[:5])}; slot {slot['state']}, last error {last_error}"
         except SchedulerError as error:
             return error.message
-        return f"slot {slot['state']}, last error {slot['last_error'] or 'none'}"
 
 
 def _state(reader: Reader, job_id: str) -> str:

@@ -24,6 +24,7 @@ from scheduler.preflight import EXIT_NO_RIGHTS
 
 HEAL_S = 120.0
 SMALL_DISK = "260m"
+MOUNT_S = 60.0
 NOT_TRIED = {
     "clock_jump": "nothing in Greenroom lets a process be told another wall clock, and setting the machine's would touch "
     "everything else that runs on it; timeouts are taken from the monotonic clock"
@@ -102,8 +103,7 @@ def read_only(rig: Rig) -> list[str]:
     found = []
     try:
         rig.house.start(is_awaited=False)
-        assert rig.house.launcher is not None
-        if (code := rig.house.launcher.wait(60)) != EXIT_NO_RIGHTS:
+        if (code := rig.house.wait_for_end(60, "the launcher's end on a read-only disk")) != EXIT_NO_RIGHTS:
             found.append(f"on a read-only disk the launcher ended with code {code}, not {EXIT_NO_RIGHTS}")
         if "Traceback" in rig.house.said:
             found.append("a traceback instead of a sentence")
@@ -126,7 +126,7 @@ def read_only_jobs(rig: Rig) -> list[str]:
         time.sleep(4.0)
         found += [f"{one.job_id} ended on a read-only folder" for one in rig.load.acknowledged if one.job_id in _failed(rig)]
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+        _command("umount", "--lazy", folder)
     for one in rig.load.asked:
         if one.job_id is None:
             one.job_id = until(lambda one=one: rig.house.door.submit(one.request, one.key)["id"], "the wish", 60.0)  # type: ignore[misc]
@@ -233,16 +233,27 @@ def run_fault(name: str, engine: str) -> Outcome:
 @contextlib.contextmanager
 def _small_disk(data_dir: Path) -> Iterator[bool]:
     """A file system of its own at `data_dir`; False where that is not allowed."""
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(data_dir)], capture_output=True)
+    is_made = False
+    with contextlib.suppress(subprocess.CalledProcessError):
+        _mount("-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(data_dir))
+        is_made = True
     try:
-        yield made.returncode == 0
+        yield is_made
     finally:
-        if made.returncode == 0:
-            subprocess.run(["umount", "--lazy", str(data_dir)], check=True)
+        if is_made:
+            _command("umount", "--lazy", str(data_dir))
 
 
 def _mount(*arguments: str) -> None:
-    subprocess.run(["mount", *arguments], check=True, capture_output=True)
+    _command("mount", *arguments)
+
+
+def _command(*words: str) -> None:
+    """Raises NotWithin where the system does not come back from it."""
+    try:
+        subprocess.run(words, check=True, capture_output=True, timeout=MOUNT_S)
+    except subprocess.TimeoutExpired as error:
+        raise NotWithin(f"not within {MOUNT_S:.0f} s: {' '.join(words)}") from error
 
 
 def _refusal(rig: Rig) -> str:

@@ -61,27 +61,32 @@ class ChaosHouse:
 
     def __init__(
         self, home: Path, engine: str, data_dir: Path | None = None, env: Mapping[str, str] | None = None,
-        program: Sequence[str] = (sys.executable, "-m", "scheduler.cli", "serve"),
+        program: Sequence[str] = (sys.executable, "-m", "scheduler.cli", "serve"), port: int | None = None,
     ) -> None:  # fmt: skip
-        """`home`: for logs, orders and script; the data lie below it unless `data_dir` says where. `program`: the launcher."""
+        """`home`: for logs, orders and script; the data lie below it unless `data_dir` says where. `program`: the launcher.
+        `port`: of the web; without one some free port."""
         self._program = program
         self.home, self.engine = home, engine
         self.data_dir = data_dir or home / "var"
         self.orders = home / "orders"
-        self.mark = f"{os.getpid()}-{home.name}"
+        self.mark = str(home)
         self.launcher: subprocess.Popen[bytes] | None = None
         self.starts = 0
+        self.gave_up: list[str] = []  # launchers that ended though nobody killed them, and what they said last
         self._said_before = 0  # characters that earlier launchers said
         (self.orders / TAKEN).mkdir(parents=True, exist_ok=True)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         shutil.copytree(EXAMPLES, home / "examples", dirs_exist_ok=True)
         self.roles = home / "examples" / "roles.yaml"  # a copy: a process that looks at these files is one of ours
         (home / "script.json").write_text(json.dumps({"block_s": BLOCK_S}), encoding="utf-8")
-        self.port = _free_port()
+        self.port = port or free_ports(1)[0]
         self._log = home / "serve.log"
         self._env = {
             **os.environ, "OMP_NUM_THREADS": "1", "GREENROOM_FAKE_SCRIPT": str(home / "script.json"),
-            ORDERS_VARIABLE: str(self.orders), MARK: self.mark, **(env or {}),
+            ORDERS_VARIABLE: str(self.orders), MARK: self.mark,
+            "PYTHONFAULTHANDLER": "1",  # SIGABRT makes each process write its stacks (scheduler.chaos.evidence)
+            **({"GREENROOM_DEVICE": "cpu"} if engine == "fake" else {}),  # the scripted engine computes on nothing
+            **(env or {}),
         }  # fmt: skip
         self._env.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process that is started again compiles everything anew
 
@@ -146,8 +151,10 @@ class ChaosHouse:
 
     def keep_up(self) -> bool:
         """Start the launcher again if it has ended; whether that was needed."""
-        if self.launcher is None or self.launcher.poll() is None:
+        if self.launcher is None or (code := self.launcher.poll()) is None:
             return False
+        if code != -signal.SIGKILL:
+            self.gave_up.append(f"code {code}: {self.said[-300:].strip()}")
         self.start(is_awaited=False)
         return True
 
@@ -156,10 +163,15 @@ class ChaosHouse:
         assert self.launcher is not None
         if self.launcher.poll() is None:
             self.launcher.send_signal(signal.SIGINT)
+        return self.wait_for_end(timeout_s, "the launcher's end after Ctrl-C")
+
+    def wait_for_end(self, timeout_s: float, what: str = "the launcher's end") -> int:
+        """The code with which the launcher ends. Raises NotWithin."""
+        assert self.launcher is not None
         try:
             return self.launcher.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
-            raise NotWithin(f"not within {timeout_s:.0f} s: the launcher's end after Ctrl-C") from error
+            raise NotWithin(f"not within {timeout_s:.0f} s: {what}") from error
 
     def end(self) -> None:
         """Whatever happened: nothing of this house lives on."""
@@ -170,12 +182,14 @@ class ChaosHouse:
                 self.launcher.wait(30)
             except subprocess.TimeoutExpired:
                 self.launcher.kill()
-                self.launcher.wait()
+                self.wait_for_end(30, "the launcher's end after SIGKILL")
         self.processes.sweep()
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """So many different ports that nobody listens on just now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]

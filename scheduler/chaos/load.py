@@ -28,6 +28,8 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
     "real": [{"role": "teacher", "duration_sec": 2.88, "fill": "loop", "seed": 1, "infer_frames": 24, "degrade": "never"}],
 }
 PACE_S = 0.12
+ANSWERED_S = 120.0  # what was sent is answered or was given up within this
+RESUME_S = 80.0  # a paused job can be resumed within this, whatever is struck meanwhile
 
 
 @dataclass
@@ -99,10 +101,12 @@ class Load:
         self._may_ask.set()
         self._thread.start()
 
-    def pause(self) -> None:
-        """Ask nothing new; returns when everything that was sent is answered or was given up."""
+    def pause(self, timeout_s: float = ANSWERED_S) -> list[str]:
+        """Ask nothing new; returns when everything that was sent is answered or was given up. Findings where it was not."""
         self._may_ask.clear()
-        self._is_idle.wait(120)
+        if not self._is_idle.wait(timeout_s):
+            return [f"not within {timeout_s:.0f} s: an answer to what people had asked, or its refusal"]
+        return [] if self._thread.is_alive() else ["people stopped asking; why is told in house.log"]
 
     def resume(self) -> None:
         """Ask again."""
@@ -113,7 +117,9 @@ class Load:
         self._is_over.set()
         self._may_ask.set()
         if self._thread.is_alive():
-            self._thread.join(120)
+            self._thread.join(ANSWERED_S)
+            if self._thread.is_alive():
+                self.errors.append(f"not within {ANSWERED_S:.0f} s: the last answer to people")
 
     # ---- the thread --------------------------------------------------------------------------------------------------
 
@@ -199,11 +205,18 @@ class Load:
             door.pause(job_id)
             time.sleep(PACE_S)
         finally:
-            for _ in range(600):
-                try:
-                    door.resume(job_id)
-                    break
-                except SchedulerError as error:
-                    if error.status != 503:
-                        break
-                    time.sleep(PACE_S)
+            self._resume(job_id, door)
+
+    def _resume(self, job_id: str, door: Scheduler) -> None:
+        deadline = time.monotonic() + RESUME_S
+        while True:
+            try:
+                door.resume(job_id)
+                return
+            except SchedulerError as error:
+                if error.status != 503:
+                    return
+                if time.monotonic() > deadline:
+                    self.errors.append(f"not within {RESUME_S:.0f} s: {job_id} goes on after a pause ({error.message})")
+                    return
+            time.sleep(PACE_S)

@@ -51,6 +51,15 @@ _ABLE = {  # which kinds can be treated so; nobody replaces a launcher that hang
 ALL_KINDS = tuple(Kind)
 
 
+def least_kills(engine: str, kinds: Sequence[Kind] = ALL_KINDS, points: Sequence[str] | None = None) -> int:
+    """So many strike every kind and every point once."""
+    return len(kinds) + len(_chosen(engine, kinds, points))
+
+
+def _chosen(engine: str, kinds: Sequence[Kind], points: Sequence[str] | None) -> list[str]:
+    return [name for name in (points_of(engine) if points is None else points) if POINTS[name].kind in kinds]
+
+
 def make_plan(
     seed: int, kills: int, engine: str, kinds: Sequence[Kind] = ALL_KINDS, points: Sequence[str] | None = None
 ) -> list[Blow]:
@@ -58,9 +67,7 @@ def make_plan(
 
     SchedulerError `too_few_kills` where that is not possible. `points`: None for all that the engine has.
     """
-    chosen = points_of(engine) if points is None else list(points)
-    chosen = [name for name in chosen if POINTS[name].kind in kinds]
-    least = len(kinds) + len(chosen)
+    chosen, least = _chosen(engine, kinds, points), least_kills(engine, kinds, points)
     if kills < least:
         raise SchedulerError(
             400, "too_few_kills", f"{kills} kills cannot strike {len(kinds)} kinds of process and {len(chosen)} named points.",

@@ -1,12 +1,9 @@
-"""One run: a house, a load, a plan, blows, checks; and the report that says what was hit and what was found."""
+"""One house of a run: a load, a plan, blows, checks; and the report that says what was hit and what was found."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import platform
-import shutil
-import tempfile
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,157 +12,161 @@ from typing import Any
 
 from scheduler.chaos.checker import Checker
 from scheduler.chaos.house import ChaosHouse, NotWithin
-from scheduler.chaos.load import Load
+from scheduler.chaos.load import ANSWERED_S, Load
 from scheduler.chaos.plan import ALL_KINDS, Blow, make_plan
-from scheduler.chaos.points import POINTS, Kind, points_of
-from scheduler.chaos.strike import Striker, Tally
+from scheduler.chaos.points import Kind
+from scheduler.chaos.strike import Striker
 from scheduler.client import Scheduler
+from scheduler.errors import SchedulerError
 
 REFERENCE_S = 240.0
 QUIET_S = 240.0
-OnProgress = Callable[[int, int, str, bool], None]  # (blows done, blows, what is being done, whether that may take minutes)
+AT_LIMIT_S = 25.0  # after the run's limit: for the last answers, and for coming to rest
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChaosOptions:
-    """What a run was asked for."""
+    """What a run was asked for; of one house its own share."""
 
     engine: str = "fake"
     kills: int = 100
     seed: int = 1
     kinds: tuple[Kind, ...] = ALL_KINDS
     points: tuple[str, ...] | None = None  # None: all that the engine has
-    check_every: int = 100  # kills between two checks of a quiet house
+    check_every: int = 100  # blows between two checks of a quiet house
     most_open: int = 5  # jobs that are asked for at once
-    home: Path | None = None  # where to put everything; None: a temporary directory, kept when something was found
+    limit_s: float | None = None  # after so long no blow is begun
+
+    def plan(self) -> list[Blow]:
+        """What will be done. Raises SchedulerError `too_few_kills`."""
+        return make_plan(self.seed, self.kills, self.engine, self.kinds, self.points)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ChaosOptions:
+        """The inverse of `to_json`."""
+        points = data["points"]
+        kinds = tuple(Kind(name) for name in data["kinds"])
+        return cls(**{**data, "kinds": kinds, "points": None if points is None else tuple(points)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a house is: blows done, of how many, and what comes now."""
+
+    done: int
+    total: int
+    what: str
+    is_long: bool = False  # it may take minutes
+    facts: dict[str, Any] = field(default_factory=dict)  # what was hit and seen so far
+
+
+OnProgress = Callable[[Progress], None]
 
 
 @dataclass
 class Report:
-    """What a run found. `findings` empty and nothing left unhit: it passed."""
+    """What one house showed. `findings` empty: everything held. Whether everything was hit is judged for all houses together."""
 
-    options: ChaosOptions
-    plan: list[Blow]
     findings: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def is_passed(self) -> bool:
-        """Whether everything held and everything was hit."""
-        return not self.findings
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        options = {**dataclasses.asdict(self.options), "home": str(self.options.home) if self.options.home else None}
-        return {"is_passed": self.is_passed, "findings": self.findings, **self.facts, "options": options, **machine()}
-
-
-def machine() -> dict[str, Any]:
-    """What the figures depend on."""
-    return {
-        "python": platform.python_version(), "machine": platform.machine(), "cores": len(os.sched_getaffinity(0)),
-        "date": time.strftime("%Y-%m-%d"),
-    }  # fmt: skip
-
-
-def run_kills(options: ChaosOptions, on_progress: OnProgress) -> Report:
-    """Strike a house of its own by a plan, check it, end it. Raises SchedulerError for a plan that cannot be made."""
-    plan = make_plan(options.seed, options.kills, options.engine, options.kinds, options.points)
-    report = Report(options, plan)
-    home = options.home or Path(tempfile.mkdtemp(prefix="greenroom-chaos-"))
-    house = ChaosHouse(home, options.engine)
+def run_kills(options: ChaosOptions, home: Path, on_progress: OnProgress, port: int | None = None) -> Report:
+    """Strike a house of its own in `home` by a plan, check it, end it. Raises SchedulerError for a plan that cannot be made."""
+    plan, report, began = options.plan(), Report(), time.monotonic()
+    house = ChaosHouse(home, options.engine, port=port)
     house.be_patient()
     doors = [lambda: house.door, lambda: house.door, lambda: Scheduler(house.url)]
     load = Load(doors, lambda: house.reader, options.engine, options.seed, options.most_open)
-    run = _Run(house, load, report, on_progress)
-    began = time.monotonic()
+    stop_at = math.inf if options.limit_s is None else began + options.limit_s
     try:
-        run.play()
-    except NotWithin as error:
+        _Run(house, load, options, plan, report, stop_at, on_progress).play()
+    except (NotWithin, SchedulerError) as error:
         report.findings.append(str(error))
     finally:
         load.stop()
         house.end()
+        report.findings += load.errors
         report.facts["seconds"] = round(time.monotonic() - began, 1)
-        _tidy(options, report, home)
     return report
 
 
 class _Run:
-    def __init__(self, house: ChaosHouse, load: Load, report: Report, on_progress: OnProgress) -> None:
-        self._house, self._load, self._report, self._say = house, load, report, on_progress
+    def __init__(
+        self, house: ChaosHouse, load: Load, options: ChaosOptions, plan: list[Blow], report: Report, stop_at: float,
+        on_progress: OnProgress,
+    ) -> None:  # fmt: skip
+        self._house, self._load, self._options, self._plan = house, load, options, plan
+        self._report, self._stop_at, self._on_progress = report, stop_at, on_progress
         self._checker = Checker(house, load)
-        self._striker = Striker(house, load, report.options.seed)
+        self._striker = Striker(house, load, options.seed, stop_at)
 
     def play(self) -> None:
-        """The whole run. Raises NotWithin when it cannot go on."""
-        plan, every = self._report.plan, max(1, self._report.options.check_every)
-        self._say(0, len(plan), "starting", False)
+        """The whole run. Raises NotWithin or SchedulerError when it cannot go on."""
+        every, done = max(1, self._options.check_every), 0
+        self._say(0, "starting")
         self._house.start()
         references = {number: self._load.ask(number) for number in range(len(self._load.requests))}
-        self._say(0, len(plan), "making the references", False)
+        self._say(0, "making the references")
         self._checker.take_references(references, REFERENCE_S)
         self._load.start()
-        for blow in plan:
-            self._say(blow.number - 1, len(plan), f"{blow.deed} {blow.kind} {blow.point or ''}".strip(), False)
+        for blow in self._plan:
+            if self._is_over():
+                break
+            self._say(done, f"{blow.deed} {blow.kind} {blow.point or ''}".strip())
             self._striker.strike(blow)
-            if blow.number % every == 0 and blow is not plan[-1]:
-                self._check(blow.number)
-        self._check(len(plan))
-        self._end()
+            done = blow.number
+            if done % every == 0 and done < len(self._plan) and not self._is_over():
+                self._check(done)
+        self._report.facts["is_stopped_at_limit"] = done < len(self._plan)
+        self._check(done)
+        self._end(done)
+
+    def _is_over(self) -> bool:
+        return time.monotonic() >= self._stop_at
 
     def _check(self, done: int) -> None:
-        self._say(done, len(self._report.plan), "checking", True)
-        self._load.pause()
-        found = self._checker.wait_until_quiet(QUIET_S) or self._checker.check()
+        is_over = self._is_over()
+        self._say(done, "waiting for the last answers")
+        found = self._load.pause(AT_LIMIT_S if is_over else ANSWERED_S)
+        self._say(done, "checking", is_long=True)
+        found += self._checker.wait_until_quiet(AT_LIMIT_S if is_over else QUIET_S) or self._checker.check()
         self._report.findings += [f"after blow {done}: {one}" for one in found]
         self._load.resume()
-        self._tell()
 
-    def _end(self) -> None:
-        self._say(len(self._report.plan), len(self._report.plan), "ending", False)
+    def _end(self, done: int) -> None:
+        self._say(done, "ending")
         self._load.stop()
         if (code := self._house.stop()) != 0:
             self._report.findings.append(f"the launcher ended with code {code} after Ctrl-C")
-        self._report.findings += self._checker.check_after_the_end()
-        tally = self._striker.tally
-        self._report.findings += tally.findings + self._load.errors + not_hit(self._report.options, tally)
-        self._tell()
+        self._report.findings += self._checker.check_after_the_end() + self._striker.tally.findings
+        self._say(done, "ended")
 
-    def _tell(self) -> None:
+    def _say(self, done: int, what: str, *, is_long: bool = False) -> None:
+        self._tell(done)
+        facts = dict(self._report.facts)
+        self._on_progress(Progress(done=done, total=len(self._plan), what=what, is_long=is_long, facts=facts))
+
+    def _tell(self, done: int) -> None:
         tally, replay = self._striker.tally, self._checker.replay
         self._report.facts |= {
-            "engine": self._report.options.engine,
+            "blows": done,
             "kills": sum(tally.kills.values()),
             "kills_by_kind": dict(sorted(tally.kills.items())),
             "kills_by_point": dict(sorted(tally.points.items())),
             "deeds": dict(sorted(tally.deeds.items())),
-            "missed": tally.missed,
-            "frozen_gone_s": tally.heal_s,
+            "missed": list(tally.missed),
+            "frozen_gone_s": list(tally.heal_s),
             "acknowledged": len(self._load.acknowledged),
-            "refused_by_code": self._load.refused.by_code,
+            "refused_by_code": dict(self._load.refused.by_code),
             "blocks_checked": self._checker.blocks,
             "resumes": dict(sorted(replay.resumes.items())),
             "jobs_rebuilt": len(replay.continuous),
             "checks": self._checker.checks,
             "launcher_starts": self._house.starts,
+            "launchers_gave_up": list(self._house.gave_up),
         }
-
-
-def not_hit(options: ChaosOptions, tally: Tally) -> list[str]:
-    """Findings: every kind and every point of the plan must have been hit."""
-    points = points_of(options.engine) if options.points is None else options.points
-    wanted_points = [name for name in points if POINTS[name].kind in options.kinds]
-    return [f"no {kind} was killed" for kind in options.kinds if not tally.kills[kind]] + [
-        f"nobody was killed at {name} ({'; '.join(one for one in tally.missed if name in one)})"
-        for name in wanted_points
-        if not tally.points[name]
-    ]
-
-
-def _tidy(options: ChaosOptions, report: Report, home: Path) -> None:
-    """A temporary directory goes, unless there is something to look into."""
-    if options.home is None and report.is_passed:
-        shutil.rmtree(home, ignore_errors=True)
-    else:
-        report.facts["kept_in"] = str(home)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from scheduler.chaos.census import living
 from scheduler.chaos.house import ChaosHouse, NotWithin, until
@@ -26,7 +28,13 @@ VICTIM_S = 60.0  # how long to wait for a victim
 POINT_S = {"fake": 25.0, "real": 90.0}  # how long an order may lie: some points are passed once per job
 END_S = 10.0  # from taking an order to being gone
 HEAL_S = 40.0  # a frozen process must be replaced within this
+ANSWER_S = 60.0  # a registry that is loaded while its checker is killed must be refused within this
 _BEAT_S = 0.02  # of a slowed process: so long stopped, so long running
+T = TypeVar("T")
+
+
+class TimeIsUp(Exception):
+    """The run's limit came while a blow waited: nothing was hit, and nothing missed."""
 
 
 @dataclass
@@ -44,9 +52,10 @@ class Tally:
 class Striker:
     """Carries out blows on one house. Only from the main thread."""
 
-    def __init__(self, house: ChaosHouse, load: Load, seed: int) -> None:
+    def __init__(self, house: ChaosHouse, load: Load, seed: int, stop_at: float = math.inf) -> None:
+        """`stop_at`: on the monotonic clock; no blow waits for longer than that."""
         self._house, self._load = house, load
-        self._rng = random.Random(seed)
+        self._rng, self._stop_at = random.Random(seed), stop_at
         self.tally = Tally()
 
     def strike(self, blow: Blow) -> None:
@@ -62,7 +71,19 @@ class Striker:
                 self._stop(blow)
         except NotWithin as error:
             self.tally.missed.append(f"blow {blow.number} ({blow.deed} {blow.kind} {blow.point or ''}): {error}")
+        except TimeIsUp:
+            pass  # whoever asked for the blow looks at the time, too
         self._house.keep_up()
+
+    def _until(self, look: Callable[[], T], what: str, timeout_s: float, every_s: float = 0.03) -> T:
+        """`until`, within the run's limit. Raises NotWithin, or TimeIsUp when it is that limit that ends the wait."""
+        left_s = self._stop_at - time.monotonic()
+        try:
+            return until(look, what, min(timeout_s, left_s), every_s)
+        except NotWithin as error:
+            if left_s < timeout_s:
+                raise TimeIsUp from error
+            raise
 
     # ---- now ---------------------------------------------------------------------------------------------------------
 
@@ -74,17 +95,22 @@ class Striker:
             os.kill(pid, signal.SIGKILL)
             self.tally.kills[kind] += 1
             self.tally.deeds[Deed.KILL] += 1
-        if kind is Kind.LAUNCHER and self._house.launcher is not None:
-            self._house.launcher.wait()
+        if kind is Kind.LAUNCHER:
+            try:
+                self._house.wait_for_end(END_S, "the launcher's end after SIGKILL")
+            except NotWithin as error:
+                self.tally.findings.append(str(error))
         if helper is not None:
-            helper.join(60)
+            helper.join(ANSWER_S)
+            if helper.is_alive():
+                self.tally.findings.append(f"not within {ANSWER_S:.0f} s: an answer to a registry whose checker was killed")
 
     def _victim(self, kind: Kind, *, is_first: bool = False) -> int:
         def look() -> list[int]:
             self._house.keep_up()
             return living(self._house, kind)
 
-        found = until(look, f"a living {kind}", VICTIM_S, 0.01)
+        found = self._until(look, f"a living {kind}", VICTIM_S, 0.01)
         return found[0] if is_first else self._rng.choice(found)
 
     def _bring_media(self) -> threading.Thread:
@@ -118,7 +144,7 @@ class Striker:
             self._load.wants_preemption.set()
         try:
             if point.needs_job:
-                until(self._is_at_work, "a worker with a job", VICTIM_S)
+                self._until(self._is_at_work, "a worker with a job", VICTIM_S)
             for kind in point.kill_first:
                 self._kill(kind, is_first=True)
             self._wait_for_death(blow.point, before)
@@ -140,7 +166,7 @@ class Striker:
             self._house.keep_up()
             return self._taken(name) - before
 
-        (pid,) = until(took, f"{name} being passed", POINT_S[self._house.engine], 0.005)
+        (pid,) = self._until(took, f"{name} being passed", POINT_S[self._house.engine], 0.005)
         until(lambda: start_time(pid) is None, f"the end of {pid} at {name}", END_S, 0.005)
 
     def _taken(self, name: str) -> set[int]:
@@ -152,7 +178,7 @@ class Striker:
     def _stop(self, blow: Blow) -> None:
         # One that works, as the daemon says: a worker that is starting has two minutes to become ready.
         if blow.deed is not Deed.PAUSE:
-            until(self._house.is_ready, "a worker that works", VICTIM_S)
+            self._until(self._house.is_ready, "a worker that works", VICTIM_S)
         pid = self._victim(blow.kind)
         begun = start_time(pid)
 
@@ -163,18 +189,20 @@ class Striker:
             self._slow(pid, blow.pause_s, is_there)
         else:
             _signal(pid, signal.SIGSTOP)
-            if blow.deed is Deed.PAUSE:
-                time.sleep(blow.pause_s)
-            else:
-                self._wait_for_healing(blow, is_there)
-            if is_there():
-                _signal(pid, signal.SIGCONT)
+            try:
+                if blow.deed is Deed.PAUSE:
+                    time.sleep(blow.pause_s)
+                else:
+                    self._wait_for_healing(blow, is_there)
+            finally:
+                if is_there():
+                    _signal(pid, signal.SIGCONT)
         self.tally.deeds[blow.deed] += 1
 
     def _wait_for_healing(self, blow: Blow, is_there: Callable[[], bool]) -> None:
         began = time.monotonic()
         try:
-            until(lambda: not is_there(), f"the end of a {blow.kind} that hangs", HEAL_S)
+            self._until(lambda: not is_there(), f"the end of a {blow.kind} that hangs", HEAL_S)
             self.tally.heal_s.append(round(time.monotonic() - began, 3))
         except NotWithin as error:
             self.tally.findings.append(f"blow {blow.number}: {error}")

@@ -32,7 +32,14 @@ def chaos(
     faults: Annotated[
         str, typer.Option("--faults", help=f"What to do: {', '.join(_FAULTS)}, separated by commas, or all.")
     ] = "kills",
-    check_every: Annotated[int, typer.Option("--check-every", min=1, help="Blows between two checks.")] = 100,
+    check_every: Annotated[int, typer.Option("--check-every", min=1, help="Blows between two checks of a house.")] = 100,
+    houses: Annotated[
+        int, typer.Option("--houses", min=1, max=200, help="Houses side by side: they share the kills, each with its own seed.")
+    ] = 1,
+    limit_s: Annotated[
+        float | None,
+        typer.Option("--limit-s", min=1, help="Begin no blow after so many seconds; each house is checked all the same."),
+    ] = None,
     data_dir: Annotated[
         Path | None,
         typer.Option("--data-dir", metavar="DIR", help="Empty directory for the run; kept. Default: a temporary one."),
@@ -41,21 +48,23 @@ def chaos(
 ) -> None:
     """Strike a house of its own, check it, report what was hit; exit 1 when something was lost or not hit."""
     from scheduler.chaos.faults import NOT_TRIED, run_fault
-    from scheduler.chaos.run import ChaosOptions, machine, run_kills
+    from scheduler.chaos.houses import run_houses
+    from scheduler.chaos.merge import machine
+    from scheduler.chaos.run import ChaosOptions
 
     if engine not in ("real", "fake"):
         raise bad_usage(f"--engine {engine!r} is unknown.", field="engine", hint="Use real or fake.")
     wanted = _chosen(faults, _FAULTS, "faults")
     options = ChaosOptions(
         engine=engine, kills=kills, seed=seed, kinds=_kinds(kinds), points=_points(points, engine),
-        check_every=check_every, home=_empty(data_dir),
+        check_every=check_every, limit_s=limit_s,
     )  # fmt: skip
+    home = _empty(data_dir)
     answer: dict[str, Any] = {"is_passed": True, "engine": engine, "faults": {}, "not_tried": dict(NOT_TRIED), **machine()}
     if "kills" in wanted:
         with _Show() as show:
-            report = run_kills(options, show.update)
-        answer["kills"] = report.to_json()
-        answer["is_passed"] = report.is_passed
+            answer["kills"] = run_houses(options, houses, home, show.update)
+        answer["is_passed"] = answer["kills"]["is_passed"]
     for name in [name for name in wanted if name != "kills"]:
         note(f"chaos: {name}")
         outcome = run_fault(name, engine)
@@ -90,7 +99,7 @@ class _Show:
             self._bar.stop()
 
     def update(self, done: int, total: int, what: str, is_long: bool) -> None:
-        """Blows done, of how many, and what comes now; `is_long`: it may take minutes."""
+        """Blows done, of how many, and what comes now; `is_long`: worth a line in any log."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, description=what)
         elif done * 20 // total > self._last or is_long:
@@ -104,9 +113,7 @@ def _print(answer: dict[str, Any], as_json: bool) -> None:
         return
     run = answer.get("kills")
     if run is not None:
-        hit = {**run.get("kills_by_kind", {}), **run.get("kills_by_point", {})}
-        print_table(("killed", "times"), sorted(hit.items()), f"{run.get('kills', 0)} kills, {answer['engine']} engine")
-        say(f"{run.get('acknowledged', 0)} submissions acknowledged, {run.get('blocks_checked', 0)} blocks checked")
+        _print_kills(run, answer["engine"])
         for finding in run["findings"]:
             say(f"FOUND {finding}")
         if "kept_in" in run:
@@ -116,6 +123,17 @@ def _print(answer: dict[str, Any], as_json: bool) -> None:
     for name, reason in answer["not_tried"].items():
         say(f"{name}: not tried ({reason})")
     say("nothing was lost" if answer["is_passed"] else "something was lost or not hit: see above")
+
+
+def _print_kills(run: dict[str, Any], engine: str) -> None:
+    hit = {**run["kills_by_kind"], **run["kills_by_point"]}
+    print_table(("killed", "times"), sorted(hit.items()), f"{run['kills']} kills, {engine} engine")
+    if len(run["houses"]) > 1:
+        names = ("house", "seed", "kills", "blows", "checks", "seconds", "is_passed")
+        print_table(names, [[row[name] for name in names] for row in run["houses"]])
+    say(f"{run['acknowledged']} submissions acknowledged, {run['blocks_checked']} blocks checked")
+    if run["stopped_at_limit"]:
+        say(f"stopped at the limit: {run['kills']} of {run['kills_asked']} kills")
 
 
 def _kinds(text: str) -> tuple[Any, ...]:

@@ -29,6 +29,7 @@ def refusal(*words: str) -> dict[str, str]:
         (("--kinds", "worker,ghost"), "launcher, daemon, web"),
         (("--points", "inside_decode"), "inside_step"),  # the scripted engine has no such point
         (("--kills", "3"), "--points none"),
+        (("--kills", "70", "--houses", "2"), "--kills 72"),  # each house strikes everything
     ],
 )
 def test_what_chaos_cannot_do_is_refused_with_the_way_out(words: tuple[str, ...], way_out: str) -> None:

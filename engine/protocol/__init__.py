@@ -45,6 +45,7 @@ from engine.protocol.reports import (
 from engine.protocol.vault import (
     AdoptContext,
     AskVaultStatus,
+    BringContext,
     DropCaches,
     DropContext,
     GetConditions,
@@ -74,6 +75,7 @@ __all__ = [
     "AskVaultStatus",
     "BlockDone",
     "BlockStarted",
+    "BringContext",
     "CancelJob",
     "ClaimWeights",
     "DropCaches",

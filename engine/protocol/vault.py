@@ -68,6 +68,14 @@ class DropContext(Message):
 
 
 @dataclass(frozen=True)
+class BringContext(Message):
+    """The daemon expects this job on a device soon: a parked context comes back as far as it takes room from nobody."""
+
+    job_id: str
+    device: int = 0
+
+
+@dataclass(frozen=True)
 class DropCaches(Message):
     """Memory is short: let go of all prepared conditions and of files that no client has open."""
 
@@ -121,3 +129,5 @@ class VaultStatus(Message):
     device_contexts: dict[str, int] = field(default_factory=dict)
     device_weights: dict[str, int] = field(default_factory=dict)
     device_owners: dict[str, int] = field(default_factory=dict)
+    parked_contexts: dict[str, int] = field(default_factory=dict)  # in host memory alone
+    park_bytes: int = 0  # host memory taken for such contexts, in use or not

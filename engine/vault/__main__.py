@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from engine.vault.device_place import FilePlace
+from engine.vault.device_place import CudaPlace, FilePlace, Place
 from engine.vault.listener import listen
 from engine.vault.log import log
 from engine.vault.server import VaultServer
 
+GIB = 1 << 30
 EXIT_USAGE = 64
 EXIT_UNAVAILABLE = 69
 
@@ -36,8 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket to listen on")
     parser.add_argument("--limit-gib", type=float, required=True, help="most memory to hold, GiB")
     parser.add_argument("--lifeline-fd", type=int, help="end when the other end of this descriptor is closed")
-    parser.add_argument("--device-files-gib", type=float, help="memory files of so much instead of a GPU's memory (tests)")
+    parser.add_argument(
+        "--device-files-gib", type=float, help="memory files of so much instead of a GPU's memory (tests)"
+    )
+    parser.add_argument("--devices", type=int, default=1, help="GPUs whose memory it owns")
+    parser.add_argument("--park-gib", type=float, help="most host memory for contexts that had to leave their GPU")
     options = parser.parse_args(argv)
+    if options.devices < 1:
+        parser.error(f"--devices is {options.devices}; use 1 or more")
+    if options.park_gib is not None and options.park_gib < 0:
+        parser.error(f"--park-gib is {options.park_gib}; use 0 or more")
     if not options.limit_gib > 0:
         parser.error(f"--limit-gib is {options.limit_gib}; use a number above 0")
     try:
@@ -47,8 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{options.socket}: {'another vault listens here' if in_use else error.strerror}", file=sys.stderr)
         return EXIT_UNAVAILABLE
     ours = options.socket.stat()
-    place = None if options.device_files_gib is None else FilePlace(int(options.device_files_gib * (1 << 30)))
-    server = VaultServer(listener, int(options.limit_gib * (1 << 30)), options.lifeline_fd, place)
+    places: list[Place] = [_place(number, options.device_files_gib) for number in range(options.devices)]
+    park_bytes = None if options.park_gib is None else int(options.park_gib * GIB)
+    server = VaultServer(listener, int(options.limit_gib * GIB), options.lifeline_fd, places, park_bytes)
     log("listening", socket=str(options.socket), pid=os.getpid())
     try:
         server.run()
@@ -57,6 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             if os.path.samestat(options.socket.stat(), ours):
                 options.socket.unlink()
     return 0
+
+
+def _place(number: int, files_gib: float | None) -> Place:
+    return CudaPlace(number) if files_gib is None else FilePlace(int(files_gib * GIB))
 
 
 if __name__ == "__main__":

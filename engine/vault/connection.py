@@ -8,6 +8,7 @@ from collections import deque
 from engine.errors import ProtocolError
 from engine.protocol import FrameReader, Message, OpenFile, encode
 from engine.vault import memory_file
+from engine.vault.device_holdings import Opening
 from engine.vault.file_load import FileLoad
 
 MAX_WAITING_DESCRIPTORS = 8
@@ -22,8 +23,10 @@ class Client:
         sock.setblocking(False)
         self.socket = sock
         self.owner: str | None = None  # None: has not said hello
+        self.device = 0  # whose memory it asks for
         self.files: set[str] = set()  # paths that it has opened
         self.load: tuple[FileLoad, OpenFile] | None = None  # its oldest request waits for this
+        self.opening: Opening | None = None  # its oldest request waits for this
         self.inbox: deque[Message] = deque()
         self.is_ending = False  # to be given up when everything is sent
         self._reader = FrameReader()

@@ -1,154 +1,324 @@
-"""What the vault holds on the device: networks' weights and job contexts, whoever computes with them.
+"""What the vault holds on its devices: networks' weights and job contexts, whoever computes with them.
 
-Room is made by letting go of weights that no connected client maps, then of contexts of jobs that none is making (they go on
-from their durable latents), each by least recent use. The driver is asked how much is free: other processes live there too.
-Memory that a dead worker had not finished filling is freed with its connection.
+Room is made by letting go of weights that no connected client maps, then of contexts of jobs that none is making, each by least
+recent use. Such a context is parked first: copied into pinned host memory, from where it comes back, to any device, with the
+same bits. Ahead of need, while other jobs run, contexts that rest on a device which is getting full are copied, so that letting
+go of them takes no time. Where the host has no room, a context is dropped: its job goes on from its durable latents. The driver
+is asked how much is free: other processes live there too.
+
+What may take long comes as a generator: between two of its steps the vault serves others.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from engine.vault.device_memory import DeviceFull, DeviceMemoryError, rounded
 from engine.vault.device_place import Place
+from engine.vault.device_weights import DeviceWeights, User
 from engine.vault.holdings import Holding, Refusal
+from engine.vault.host_pool import BLOCK_BYTES, Block, HostPool
+from engine.vault.log import log
 
-User = object  # a client of the vault; compared by identity
+Opening = Generator[None, None, tuple[Holding, bool]]  # ends with the holding and whether it was there
+Steps = Generator[None, None, None]
+ROOM_AHEAD = 2  # contexts like the largest one: below that a device is getting full
 
 
 @dataclass(eq=False)
-class Weights:
-    """`holding.fingerprint` is empty until they are filled. `claimed_by` may write into their side columns."""
+class Context:
+    """A job's context: on a device, in host memory (`copied`), or both while nobody makes the job."""
 
     holding: Holding
-    filler: User | None
-    users: set[User] = field(default_factory=set)
-    claimed_by: User | None = None
+    device: int | None
+    copied: list[Block] = field(default_factory=list)  # from its beginning on
+    copied_bytes: int = 0
+    is_coming: bool = False  # on its way to a device
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether host memory has all of it."""
+        return self.copied_bytes == self.holding.bytes
 
 
 class DeviceHoldings:
-    """The books of one device. A worker makes one job at a time: its last context counts as in use."""
+    """The books of all devices. A worker makes one job at a time: its last context counts as in use."""
 
-    def __init__(self, place: Place) -> None:
-        self.contexts: OrderedDict[str, Holding] = OrderedDict()  # least recently used first
-        self.weights: OrderedDict[str, Weights] = OrderedDict()
-        self._place = place
+    def __init__(
+        self, places: Sequence[Place], host_limit_bytes: int | None = None, block_bytes: int = BLOCK_BYTES
+    ) -> None:
+        """One place per device; `host_limit_bytes`: most host memory for parked contexts, None: what the host can spare."""
+        self.devices = [DeviceWeights(place) for place in places]
+        self.contexts: OrderedDict[str, Context] = OrderedDict()  # least recently used first
+        self.pool = HostPool(places[0], host_limit_bytes, block_bytes)
         self._making: dict[User, str] = {}
+        self._to_bring: deque[tuple[str, int]] = deque()
+        self._ahead: Steps | None = None
+        self._is_settled = True  # nothing is to be done ahead of need, as far as is known
+
+    # ---- looking ---------------------------------------------------------------------------------------------------
 
     def by_owner(self) -> dict[str, int]:
-        """Bytes by the owner that asked for them first."""
+        """Device memory by the owner that asked for it first."""
         owners: dict[str, int] = {}
-        for holding in (*self.contexts.values(), *(held.holding for held in self.weights.values())):
+        held = [context.holding for context in self.contexts.values() if context.device is not None]
+        for holding in (*held, *(one.holding for device in self.devices for one in device.held.values())):
             owners[holding.owner] = owners.get(holding.owner, 0) + holding.bytes
         return owners
 
+    def weights(self) -> dict[str, int]:
+        """Bytes of weights by key; on other devices than the first one by key and device."""
+        return {
+            key if not number else f"{key}@gpu{number}": held.holding.bytes
+            for number, device in enumerate(self.devices)
+            for key, held in device.held.items()
+        }
+
+    def device(self, number: int) -> DeviceWeights:
+        """Refuses a device that the vault does not have."""
+        if not 0 <= number < len(self.devices):
+            raise Refusal("no_device", f"device {number} is none of this vault's {len(self.devices)}.")
+        return self.devices[number]
+
     # ---- contexts --------------------------------------------------------------------------------------------------
 
-    def open_context(self, job_id: str, size: int, layout: str, owner: str, reserve: int, user: User) -> tuple[Holding, bool]:
-        """A job's context and whether it was there. Another layout is another context: the old one is dropped."""
+    def open_context(
+        self, job_id: str, size: int, layout: str, owner: str, reserve: int, user: User, number: int = 0
+    ) -> Opening:
+        """A job's context on device `number`, and whether it was there, anywhere. Another layout is another context: the old
+        one is dropped."""
+        self.device(number)
         if size <= 0 or reserve < 0:
             raise Refusal("bad_request", f"a context of {size} bytes, {reserve} in reserve.")
+        self._making = {one: job for one, job in self._making.items() if job != job_id} | {user: job_id}
+        self._is_settled = False
         held = self.contexts.get(job_id)
-        self._making[user] = job_id
-        if held is not None and (held.bytes, held.fingerprint) == (size, layout):
-            self.contexts.move_to_end(job_id)
-            return held, True
+        if held is not None and (held.holding.bytes, held.holding.fingerprint) != (size, layout):
+            self.drop_context(job_id)
+        elif held is not None:
+            yield from self._fetch(job_id, held, number, reserve)
+            if self.contexts.get(job_id) is held and held.device == number:
+                self._forget_copy(held)
+                self.contexts.move_to_end(job_id)
+                return held.holding, True
+        descriptor = yield from self._create(number, f"context-{job_id}", size, reserve, f"the context of job {job_id}")
         self.drop_context(job_id)
-        descriptor = self._create(f"context-{job_id}", size, reserve, f"the context of job {job_id}")
-        held = self.contexts[job_id] = Holding(descriptor, size, owner, layout)
-        return held, False
+        self.contexts[job_id] = Context(holding := Holding(descriptor, size, owner, layout), number)
+        return holding, False
+
+    def bring_context(self, job_id: str, number: int) -> None:
+        """It will be wanted on device `number` soon: bring it there as far as that takes room from nobody."""
+        self.device(number)
+        self._to_bring.append((job_id, number))
+        self._is_settled = False
 
     def drop_context(self, job_id: str) -> None:
-        """Free a job's context; nothing happens when there is none."""
+        """Free a job's context, wherever it is; nothing happens when there is none."""
         held = self.contexts.pop(job_id, None)
         if held is not None:
-            self._place.free(held.descriptor)
+            self._forget_copy(held)
+            self._leave(held)
 
     # ---- weights ---------------------------------------------------------------------------------------------------
 
-    def open_weights(self, key: str, size: int, owner: str, user: User) -> tuple[Holding, bool]:
+    def open_weights(self, key: str, size: int, owner: str, user: User, number: int = 0) -> Opening:
         """The weights and whether they are filled; if not, `user` is to fill them."""
-        if size <= 0:
-            raise Refusal("bad_request", f"weights of {size} bytes.")
-        held = self.weights.get(key)
-        if held is not None and held.filler is not None:
-            raise Refusal("being_filled", "another worker is loading these weights.", can_retry=True)
+        device = self.device(number)
+        held = device.find(key, size, user)
         if held is None:
-            descriptor = self._create(f"weights-{key[:16]}", size, 0, "the weights")
-            held = self.weights[key] = Weights(Holding(descriptor, size, owner), user)
-        elif held.holding.bytes != size:
-            raise Refusal("bad_request", f"these weights have {held.holding.bytes} bytes, not {size}.")
-        held.users.add(user)
-        self.weights.move_to_end(key)
-        return held.holding, held.filler is None
+            descriptor = yield from self._create(number, f"weights-{key[:16]}", size, 0, "the weights")
+            if key in device.held:  # somebody else was quicker
+                device.place.free(descriptor)
+                raise Refusal("being_filled", "another worker is loading these weights.", can_retry=True)
+            device.add(key, holding := Holding(descriptor, size, owner), user)
+            return holding, False
+        return held.holding, True
 
-    def seal_weights(self, key: str, fingerprint: str, user: User) -> None:
-        """`user` has filled them."""
-        held = self.weights.get(key)
-        if held is None or held.filler is not user or not fingerprint:
-            raise Refusal("bad_request", "these weights are not this client's to seal.")
-        held.filler, held.holding.fingerprint = None, fingerprint
+    def forget(self, user: User) -> None:
+        """A client is gone."""
+        self._making.pop(user, None)
+        self._is_settled = False
+        for device in self.devices:
+            device.forget(user)
 
-    def drop_weights(self, key: str) -> None:
-        """Nobody gets these any more; who maps them keeps them."""
-        held = self.weights.pop(key, None)
-        if held is not None:
-            self._place.free(held.holding.descriptor)
+    def drop_caches(self) -> None:
+        """Let go of weights that nobody maps, and of host memory that waits for its use."""
+        for device in self.devices:
+            for key in device.idle:
+                device.drop(key)
+        self.pool.shrink()
 
-    def claim_weights(self, key: str, is_claimed: bool, user: User) -> None:
-        """The right to write side columns, taken or given back."""
-        held = self.weights.get(key)
-        if held is None or user not in held.users:
-            raise Refusal("bad_request", "these weights are not mapped by this client.")
-        if not is_claimed:
-            held.claimed_by = None if held.claimed_by is user else held.claimed_by
-        elif held.claimed_by not in (None, user):
-            raise Refusal("claimed", "another worker has an adapter attached to these weights.", can_retry=True)
-        else:
-            held.claimed_by = user
+    # ---- ahead of need ---------------------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `work_ahead` may have something to do."""
+        return not self._is_settled
+
+    def work_ahead(self) -> None:
+        """One small step of what will be wanted: contexts brought, contexts copied, host memory taken."""
+        try:
+            if self._ahead is None:
+                self._ahead = self._next_ahead()
+            if self._ahead is None:
+                self._is_settled = True
+                return
+            next(self._ahead)
+        except StopIteration:
+            self._ahead = None
+        except Refusal:
+            self._ahead = None  # somebody else was quicker
+        except (DeviceMemoryError, OSError) as error:
+            self._ahead = None
+            self._stop_growing(error)
+
+    def _next_ahead(self) -> Steps | None:
+        while self._to_bring:
+            job_id, number = self._to_bring.popleft()
+            held = self.contexts.get(job_id)
+            if held is not None and held.device is None and not held.is_coming and self._has_room_ahead(held, number):
+                return self._bring(job_id, held, number, 0)
+        for number in range(len(self.devices)):
+            size = max((one.holding.bytes for one in self.contexts.values() if one.device == number), default=0)
+            if not size:
+                continue
+            room = self.devices[number].place.free_bytes() + self._clean_bytes(number)
+            resting = [one for one in self._resting(number) if not one.is_copied]
+            if room < rounded(size) and resting and self._can_copy(resting[0]):
+                return self._copy(resting[0])
+            if room < ROOM_AHEAD * rounded(size) and not self.pool.has_idle(size) and self.pool.can_hold(size):
+                return self._take_ahead(size)
+        return None
+
+    def _has_room_ahead(self, held: Context, number: int) -> bool:
+        free = self.devices[number].place.free_bytes() + self._clean_bytes(number)
+        return free >= rounded(held.holding.bytes)
+
+    def _take_ahead(self, size: int) -> Steps:
+        while not self.pool.has_idle(size):
+            self.pool.take_ahead()
+            yield
+
+    # ---- moving ----------------------------------------------------------------------------------------------------
+
+    def _fetch(self, job_id: str, held: Context, number: int, reserve: int) -> Steps:
+        """To device `number`, from wherever it is. Where that fails, it is dropped."""
+        while held.is_coming:
+            self.work_ahead()  # which may be what brings it
+            yield
+        if held.device not in (None, number):  # from one device to another through host memory
+            yield from self._copy_or_stop(held)
+            self._let_go(held)
+        if held.device is None and self.contexts.get(job_id) is held:
+            yield from self._bring(job_id, held, number, reserve)
+
+    def _copy_or_stop(self, held: Context) -> Steps:
+        """As far as the host has memory."""
+        try:
+            yield from self._copy(held)
+        except (DeviceMemoryError, OSError) as error:
+            self._stop_growing(error)
+
+    def _let_go(self, held: Context) -> None:
+        """Free its device memory. Where the host has not all of it, there is no such context any more."""
+        if held.is_copied:
+            self._leave(held)
+            return
+        for job_id in [job for job, one in self.contexts.items() if one is held]:
+            log("context dropped: the host has no room for it", level="warning", job=job_id, bytes=held.holding.bytes)
+            self.drop_context(job_id)
+
+    def _stop_growing(self, error: Exception) -> None:
+        self.pool.stop_growing()
+        log("no more host memory for contexts", level="warning", bytes=self.pool.taken_bytes, error=str(error))
+
+    def _copy(self, held: Context) -> Steps:
+        """Copy a resting context into host memory, on from where it was left. Ends early once it is used or dropped."""
+        copied = held.copied
+        while held.copied is copied and held.device is not None and not held.is_copied:
+            if not self._can_copy(held):
+                return
+            offset, block = held.copied_bytes, self.pool.take()
+            size = min(self.pool.block_bytes, held.holding.bytes - offset)
+            self.devices[held.device].place.copy_out(held.holding.descriptor, offset, block, size)
+            copied.append(block)
+            held.copied_bytes += size
+            yield
+
+    def _can_copy(self, held: Context) -> bool:
+        return self.pool.can_hold(held.holding.bytes - held.copied_bytes)
+
+    def _bring(self, job_id: str, held: Context, number: int, reserve: int) -> Steps:
+        """From host memory to a device. The copy stays until the context is used."""
+        held.is_coming = True
+        place, descriptor, copied = self.devices[number].place, -1, held.copied
+        try:
+            name = f"the context of job {job_id}"
+            descriptor = yield from self._create(number, f"context-{job_id}", held.holding.bytes, reserve, name)
+            for index, block in enumerate(copied):
+                if held.copied is not copied:
+                    return  # dropped meanwhile
+                offset = index * self.pool.block_bytes
+                place.copy_in(descriptor, offset, block, min(self.pool.block_bytes, held.holding.bytes - offset))
+                yield
+            if held.copied is copied:
+                held.device, held.holding.descriptor, descriptor = number, descriptor, -1
+        finally:
+            held.is_coming = False
+            if descriptor >= 0:
+                place.free(descriptor)
+
+    def _forget_copy(self, held: Context) -> None:
+        """What host memory has of it is not what it is any more."""
+        copied, held.copied, held.copied_bytes = held.copied, [], 0
+        self.pool.give(copied)
+
+    def _leave(self, held: Context) -> None:
+        """Free its device memory."""
+        if held.device is not None:
+            self.devices[held.device].place.free(held.holding.descriptor)
+            held.device, held.holding.descriptor = None, -1
 
     # ---- room ------------------------------------------------------------------------------------------------------
 
-    def forget(self, user: User) -> None:
-        """A client is gone: what it was filling is worth nothing, the rest may be let go of."""
-        self._making.pop(user, None)
-        for key, held in list(self.weights.items()):
-            held.users.discard(user)
-            held.claimed_by = None if held.claimed_by is user else held.claimed_by
-            if held.filler is user:
-                self.drop_weights(key)
+    def _resting(self, number: int) -> list[Context]:
+        """Contexts on a device that nobody makes, least recently used first."""
+        in_use = set(self._making.values())
+        return [one for job, one in self.contexts.items() if one.device == number and job not in in_use]
 
-    def drop_caches(self) -> None:
-        """Let go of weights that nobody maps."""
-        for key in self._idle_weights():
-            self.drop_weights(key)
+    def _clean_bytes(self, number: int) -> int:
+        """What can be let go of at once, and nothing is lost."""
+        return sum(rounded(one.holding.bytes) for one in self._resting(number) if one.is_copied)
 
-    def _idle_weights(self) -> list[str]:
-        return [key for key, held in self.weights.items() if not held.users]
-
-    def _create(self, name: str, size: int, reserve: int, what: str) -> int:
+    def _create(self, number: int, name: str, size: int, reserve: int, what: str) -> Generator[None, None, int]:
+        place = self.devices[number].place
         try:
-            self._make_room(size, reserve, what)
-            return self._place.create(name, size)
+            yield from self._make_room(number, rounded(size) + reserve, reserve, what)
+            return place.create(name, size)
         except DeviceFull as error:
             raise Refusal("vault_full", f"no device memory for {what}: {error}", can_retry=True) from error
         except (DeviceMemoryError, OSError) as error:
             raise Refusal("no_device", f"no device memory for {what}: {error}") from error
 
-    def _make_room(self, size: int, reserve: int, what: str) -> None:
+    def _make_room(self, number: int, wanted: int, reserve: int, what: str) -> Steps:
         """Let go of what may go until it fits. Where that cannot be enough, refuse and let go of nothing."""
-        wanted = rounded(size) + reserve
-        idle_weights = self._idle_weights()
-        idle_contexts = [job for job in self.contexts if job not in self._making.values()]
-        spare = sum(rounded(self.weights[key].holding.bytes) for key in idle_weights)
-        spare += sum(rounded(self.contexts[job].bytes) for job in idle_contexts)
-        free = self._place.free_bytes()
-        if wanted > free + spare:
-            room = f"{free} are free on the device and {spare} can be freed"
-            raise Refusal("vault_full", f"{what} needs {wanted} bytes, {reserve} of them beside it; {room}.", can_retry=True)
-        while wanted > self._place.free_bytes() and (idle_weights or idle_contexts):
-            if idle_weights:
-                self.drop_weights(idle_weights.pop(0))
-            else:
-                self.drop_context(idle_contexts.pop(0))
+        device = self.devices[number]
+        while True:
+            free, resting = device.place.free_bytes(), self._resting(number)
+            if wanted <= free:
+                return
+            spare = device.idle_bytes + sum(rounded(one.holding.bytes) for one in resting)
+            if wanted > free + spare:
+                room = f"{free} are free on the device and {spare} can be freed"
+                raise Refusal(
+                    "vault_full", f"{what} needs {wanted} bytes, {reserve} of them beside it; {room}.", can_retry=True
+                )
+            if device.idle:
+                device.drop(device.idle[0])
+                continue
+            leaving = next((one for one in resting if one.is_copied), resting[0])
+            yield from self._copy_or_stop(leaving)
+            if leaving in self._resting(number):  # nobody took it up meanwhile
+                self._let_go(leaving)

@@ -18,7 +18,9 @@ HANDLE_BYTES = 64
 PAGE = 2 << 20  # allocations are rounded up to this: smaller ones share a page, and a handle names whole pages
 _OUT_OF_MEMORY = 2
 _LAZY_PEER_ACCESS = 1
+_PORTABLE = 1
 _NAME = "libcuda.so.1"
+_current = threading.local()  # the driver whose context is this thread's
 
 
 class DeviceMemoryError(EngineError):
@@ -48,7 +50,6 @@ class Driver:
             raise DeviceMemoryError(f"{_NAME} cannot be loaded: {error}.", hint="Install the CUDA driver.") from error
         self._context = ctypes.c_void_p()
         self._process = os.getpid()
-        self._local = threading.local()
         device = ctypes.c_int()
         self._call("cuInit", 0)
         self._call("cuDeviceGet", ctypes.byref(device), ordinal)
@@ -85,6 +86,26 @@ class Driver:
         self._here("cuCtxSynchronize")
         self._here("cuIpcCloseMemHandle", ctypes.c_uint64(address))
 
+    def allocate_host(self, size: int) -> int:
+        """Address of pinned host memory that every device copies to and from at full speed. Raises DeviceFull."""
+        address = ctypes.c_void_p()
+        self._here("cuMemHostAlloc", ctypes.byref(address), ctypes.c_size_t(size), ctypes.c_uint(_PORTABLE))
+        assert address.value is not None
+        return address.value
+
+    def free_host(self, address: int) -> None:
+        """Give pinned host memory back."""
+        self._here("cuMemFreeHost", ctypes.c_void_p(address))
+
+    def copy_to_host(self, host: int, address: int, size: int) -> None:
+        """Device memory into host memory; done when this returns."""
+        self._here("cuMemcpyDtoH_v2", ctypes.c_void_p(host), ctypes.c_uint64(address), ctypes.c_size_t(size))
+
+    def copy_to_device(self, address: int, host: int, size: int) -> None:
+        """Host memory into device memory; done when this returns."""
+        self._here("cuMemcpyHtoD_v2", ctypes.c_uint64(address), ctypes.c_void_p(host), ctypes.c_size_t(size))
+        self._here("cuStreamSynchronize", ctypes.c_void_p(0))
+
     def free_bytes(self) -> tuple[int, int]:
         """(free, total) bytes of the device, all processes counted."""
         free, total = ctypes.c_size_t(), ctypes.c_size_t()
@@ -93,9 +114,9 @@ class Driver:
 
     def _here(self, name: str, *arguments: Any) -> None:
         """A call that needs the device's context in this thread."""
-        if not getattr(self._local, "is_set", False):
+        if getattr(_current, "driver", None) is not self:  # another device's may be, in this thread
             self._call("cuCtxSetCurrent", self._context)
-            self._local.is_set = True
+            _current.driver = self
         self._call(name, *arguments)
 
     def _call(self, name: str, *arguments: Any) -> None:

@@ -6,7 +6,9 @@ memory itself.
 
 from __future__ import annotations
 
-from typing import Protocol
+import mmap
+import os
+from typing import Any, Protocol
 
 from engine.vault import memory_file
 from engine.vault.device_memory import DeviceFull, Driver
@@ -25,6 +27,22 @@ class Place(Protocol):
 
     def free_bytes(self) -> int:
         """What the device has left, all processes counted."""
+        ...
+
+    def host_block(self, size: int) -> Any:
+        """Host memory that copies go to and come from at the link's full speed; this place's or any other's of its kind."""
+        ...
+
+    def drop_host_block(self, block: Any) -> None:
+        """Give it back."""
+        ...
+
+    def copy_out(self, descriptor: int, offset: int, block: Any, size: int) -> None:
+        """Device memory from `offset` on into a block; it is there when this returns."""
+        ...
+
+    def copy_in(self, descriptor: int, offset: int, block: Any, size: int) -> None:
+        """A block into device memory from `offset` on; it is there when this returns."""
         ...
 
 
@@ -52,6 +70,22 @@ class CudaPlace:
     def free_bytes(self) -> int:
         """As the driver says."""
         return self._open().free_bytes()[0]
+
+    def host_block(self, size: int) -> Any:
+        """Its address; pinned for every device."""
+        return self._open().allocate_host(size)
+
+    def drop_host_block(self, block: Any) -> None:
+        """Unpin and free."""
+        self._open().free_host(block)
+
+    def copy_out(self, descriptor: int, offset: int, block: Any, size: int) -> None:
+        """By the copy engine, beside whatever the device computes."""
+        self._open().copy_to_host(block, self._addresses[descriptor] + offset, size)
+
+    def copy_in(self, descriptor: int, offset: int, block: Any, size: int) -> None:
+        """Likewise."""
+        self._open().copy_to_device(self._addresses[descriptor] + offset, block, size)
 
     def _open(self) -> Driver:
         self._driver = self._driver or Driver(self._ordinal)
@@ -81,3 +115,21 @@ class FilePlace:
     def free_bytes(self) -> int:
         """What is left of the limit."""
         return self._limit_bytes - sum(self._sizes.values())
+
+    def host_block(self, size: int) -> Any:
+        """Anonymous memory."""
+        return mmap.mmap(-1, size)
+
+    def drop_host_block(self, block: Any) -> None:
+        """Unmap it."""
+        block.close()
+
+    def copy_out(self, descriptor: int, offset: int, block: Any, size: int) -> None:
+        """Read the file."""
+        with memoryview(block) as view:
+            os.preadv(descriptor, [view[:size]], offset)
+
+    def copy_in(self, descriptor: int, offset: int, block: Any, size: int) -> None:
+        """Write the file."""
+        with memoryview(block) as view:
+            os.pwritev(descriptor, [view[:size]], offset)

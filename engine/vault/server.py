@@ -10,12 +10,14 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Sequence
 
 from engine.errors import ProtocolError
 from engine.protocol import (
     PROTOCOL_VERSION,
     AdoptContext,
     AskVaultStatus,
+    BringContext,
     ClaimWeights,
     DropCaches,
     DropContext,
@@ -49,13 +51,15 @@ class VaultServer:
     """Serves until SIGTERM or until the lifeline's other end is closed."""
 
     def __init__(
-        self, listener: socket.socket, limit_bytes: int, lifeline_fd: int | None = None, place: Place | None = None
-    ) -> None:
-        """`place`: the device's memory, if it is not the GPU's."""
+        self, listener: socket.socket, limit_bytes: int, lifeline_fd: int | None = None,
+        places: Sequence[Place] | None = None, park_bytes: int | None = None,
+    ) -> None:  # fmt: skip
+        """`places`: the devices' memory, if it is not the first GPU's. `park_bytes`: most host memory for contexts that had to
+        leave their device."""
         self._listener = listener
         self._clients: set[Client] = set()
         self._holdings = Holdings(limit_bytes, self._files_in_use)
-        self._device = DeviceHoldings(place or CudaPlace())
+        self._device = DeviceHoldings(places or [CudaPlace()], park_bytes)
         self._selector = selectors.DefaultSelector()
         self._is_over = False
         listener.setblocking(False)
@@ -86,13 +90,21 @@ class VaultServer:
     def run(self) -> None:
         """Serve."""
         while not self._is_over:
-            for key, events in self._selector.select(0 if self._holdings.loads else None):
+            for key, events in self._selector.select(0 if self._has_work else None):
                 if isinstance(key.data, Client):
                     self._serve(key.data, events)
                 else:
                     key.data()
             for load in list(self._holdings.loads.values()):
                 self._step(load)
+            for client in [client for client in self._clients if client.opening is not None]:
+                self._serve(client, 0)
+            if not any(client.opening for client in self._clients):
+                self._device.work_ahead()
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._holdings.loads) or self._device.has_work or any(client.opening for client in self._clients)
 
     # ---- connections -----------------------------------------------------------------------------------------------
 
@@ -119,7 +131,9 @@ class VaultServer:
 
     def _work(self, client: Client) -> None:
         """Answer what can be answered, in order, and send. Raises as the client's methods do."""
-        while client.inbox and client.load is None and not client.is_ending:
+        if client.opening is not None:
+            self._open_on(client)
+        while client.inbox and client.load is None and client.opening is None and not client.is_ending:
             message = client.inbox.popleft()
             descriptor = client.claim(message)
             try:
@@ -136,6 +150,8 @@ class VaultServer:
     def _hang_up(self, client: Client) -> None:
         self._selector.unregister(client.socket)
         self._clients.discard(client)
+        if client.opening is not None:
+            client.opening.close()
         client.close()
         self._device.forget(client)
 
@@ -195,24 +211,41 @@ class VaultServer:
         match message:
             case OpenDeviceContext():
                 job_id, size, layout = message.job_id, message.bytes, message.layout_sha256
-                opened = held.open_context(job_id, size, layout, owner, message.reserve_bytes, client)
-                pass_by(VaultPoint.VAULT_AFTER_OPEN)
-                self._hand_out(client, *opened)
+                reserve = message.reserve_bytes
+                client.opening = held.open_context(job_id, size, layout, owner, reserve, client, client.device)
+                self._open_on(client)
             case OpenWeights():
-                self._hand_out(client, *held.open_weights(message.key, message.bytes, owner, client))
+                client.opening = held.open_weights(message.key, message.bytes, owner, client, client.device)
+                self._open_on(client)
+            case BringContext():
+                held.bring_context(message.job_id, message.device)
+                client.put(VaultDone())
             case SealWeights():
-                held.seal_weights(message.key, message.fingerprint, client)
+                held.device(client.device).seal(message.key, message.fingerprint, client)
                 log("weights sealed", owner=owner, fingerprint=message.fingerprint)
                 client.put(VaultDone())
             case DropWeights():
-                held.drop_weights(message.key)
+                held.device(client.device).drop(message.key)
                 log("weights dropped", level="error", owner=owner)
                 client.put(VaultDone())
             case ClaimWeights():
-                held.claim_weights(message.key, message.is_claimed, client)
+                held.device(client.device).claim(message.key, message.is_claimed, client)
                 client.put(VaultDone())
             case _:
                 raise ProtocolError(f"{type(message).__name__} is not for the vault")
+
+    def _open_on(self, client: Client) -> None:
+        """The next step of what it waits for; in the end the answer."""
+        assert client.opening is not None
+        try:
+            next(client.opening)
+        except StopIteration as done:
+            client.opening = None
+            pass_by(VaultPoint.VAULT_AFTER_OPEN)
+            self._hand_out(client, *done.value)
+        except Refusal as refusal:
+            client.opening = None
+            self._refuse(client, refusal)
 
     def _greet(self, client: Client, message: Message) -> None:
         if not isinstance(message, VaultHello):
@@ -222,11 +255,11 @@ class VaultServer:
             self._refuse(client, Refusal("version", text))
             client.is_ending = True
             return
-        client.owner = message.owner
+        client.owner, client.device = message.owner, message.device
         client.put(VaultDone())
 
     def _status(self) -> VaultStatus:
-        held = self._holdings
+        held, contexts = self._holdings, self._device.contexts
         return VaultStatus(
             pid=os.getpid(),
             files={path: h.bytes for path, h in held.files.items()},
@@ -234,9 +267,11 @@ class VaultServer:
             conditions={key: h.bytes for key, h in held.conditions.items()},
             limit_bytes=held.limit_bytes,
             owners=held.by_owner(),
-            device_contexts={job: h.bytes for job, h in self._device.contexts.items()},
-            device_weights={key: w.holding.bytes for key, w in self._device.weights.items()},
+            device_contexts={job: c.holding.bytes for job, c in contexts.items() if c.device is not None},
+            device_weights=self._device.weights(),
             device_owners=self._device.by_owner(),
+            parked_contexts={job: c.holding.bytes for job, c in contexts.items() if c.device is None},
+            park_bytes=self._device.pool.taken_bytes,
         )
 
     def _refuse(self, client: Client, refusal: Refusal) -> None:

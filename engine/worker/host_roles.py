@@ -8,26 +8,21 @@ import logging
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import torch
 
+from engine import host_memory
 from engine.model import ready
 from engine.worker.conditions import Conditions
 
 _log = logging.getLogger(__name__)
 
 HOST_SHARE = 0.2  # of the host memory that is free when the worker is warm
-_MEMINFO, _LIMIT, _USED = (Path(p) for p in ("/proc/meminfo", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"))
 
 
 def most_host_bytes() -> int:
-    """What ready roles may take of the host's memory: a share of what can be had now, here and in this control group."""
-    lines = dict(line.split(":") for line in _MEMINFO.read_text().splitlines())
-    free = int(lines["MemAvailable"].split()[0]) * 1024
-    if _LIMIT.exists() and (limit := _LIMIT.read_text().strip()).isdigit():
-        free = min(free, int(limit) - int(_USED.read_text()))
-    return max(0, int(HOST_SHARE * free))
+    """What ready roles may take of the host's memory: a share of what can be had now."""
+    return int(HOST_SHARE * host_memory.free_bytes())
 
 
 class HostRoles:

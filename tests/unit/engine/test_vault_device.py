@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.vault.device_holdings import DeviceHoldings
+from engine.vault.device_holdings import DeviceHoldings, Opening
 from engine.vault.device_memory import PAGE, rounded
 from engine.vault.device_place import CudaPlace, FilePlace
-from engine.vault.holdings import Refusal
+from engine.vault.holdings import Holding, Refusal
 
 ROOM = 4 * PAGE
 
@@ -20,103 +20,326 @@ def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+class Held:
+    """The books of one or two devices with room for four pages each, and for so many pages on the host. What takes several
+    steps is waited for."""
+
+    def __init__(self, devices: int = 1, host_pages: int = 0) -> None:
+        self.books = DeviceHoldings([FilePlace(ROOM) for _ in range(devices)], host_pages * PAGE, PAGE)
+
+    def open(
+        self, job: str, user: str = "a", size: int = PAGE, reserve: int = 0, device: int = 0, layout: str = "layout"
+    ) -> Opened:
+        return done(self.books.open_context(job, size, layout, user, reserve, user, device))
+
+    def write(self, job: str, user: str = "a", device: int = 0, size: int = PAGE) -> None:
+        """A context whose every byte tells whose it is."""
+        holding, was_there = self.open(job, user, size, device=device)
+        assert not was_there
+        os.pwrite(holding.descriptor, job[:1].encode() * size, 0)
+
+    def has(self, job: str, user: str = "a", device: int = 0, size: int = PAGE) -> bool:
+        """Opened anew, it is what was written."""
+        holding, was_there = self.open(job, user, size, device=device)
+        return was_there and os.pread(holding.descriptor, size, 0) == job[:1].encode() * size
+
+    def fill(self, key: str, user: str, size: int = PAGE, device: int = 0) -> None:
+        assert not self.weights(key, user, size, device)[1]
+        self.books.device(device).seal(key, f"fingerprint of {key}", user)
+
+    def weights(self, key: str, user: str, size: int = PAGE, device: int = 0) -> Opened:
+        return done(self.books.open_weights(key, size, user, user, device))
+
+    def rest(self) -> None:
+        """Nobody asks for anything for a while."""
+        for _ in range(1000):
+            if not self.books.has_work:
+                return
+            self.books.work_ahead()
+        raise AssertionError("it never comes to rest")
+
+    @property
+    def places(self) -> dict[str, int | None]:
+        return {job: context.device for job, context in self.books.contexts.items()}
+
+
+Opened = tuple[Holding, bool]
+
+
+def done(opening: Opening) -> Opened:
+    """What comes of it in the end."""
+    while True:
+        try:
+            next(opening)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
 @pytest.fixture
-def held() -> Iterator[DeviceHoldings]:
-    """Room for four pages; every descriptor must be closed in the end."""
-    before = _descriptors()
-    held = DeviceHoldings(FilePlace(ROOM))
-    yield held
-    for job_id in list(held.contexts):
-        held.drop_context(job_id)
-    for key in list(held.weights):
-        held.drop_weights(key)
+def make() -> Iterator[Callable[..., Held]]:
+    """Every descriptor must be closed in the end, and all host memory be idle."""
+    before, made = _descriptors(), []
+
+    def one(devices: int = 1, host_pages: int = 0) -> Held:
+        made.append(Held(devices, host_pages))
+        return made[-1]
+
+    yield one
+    for held in made:
+        for job_id in list(held.books.contexts):
+            held.books.drop_context(job_id)
+        for device in held.books.devices:
+            for key in list(device.held):
+                device.drop(key)
+        held.books.pool.shrink()
+        assert held.books.pool.taken_bytes == 0
     assert _descriptors() == before
 
 
-def fill(held: DeviceHoldings, key: str, user: object, size: int = PAGE) -> None:
-    assert not held.open_weights(key, size, str(user), user)[1]
-    held.seal_weights(key, f"fingerprint of {key}", user)
+@pytest.fixture
+def held(make: Callable[..., Held]) -> Held:
+    return make()
 
 
-def test_only_the_one_who_fills_weights_has_them_until_they_are_sealed(held: DeviceHoldings) -> None:
-    assert held.open_weights("net", PAGE, "a", "a")[1] is False
+def test_only_the_one_who_fills_weights_has_them_until_they_are_sealed(held: Held) -> None:
+    assert held.weights("net", "a", PAGE)[1] is False
     with pytest.raises(Refusal, match="is loading") as caught:
-        held.open_weights("net", PAGE, "b", "b")
+        held.weights("net", "b", PAGE)
     assert caught.value.code == "being_filled"
     with pytest.raises(Refusal, match="to seal"):
-        held.seal_weights("net", "f", "b")
-    held.seal_weights("net", "f", "a")
-    holding, is_filled = held.open_weights("net", PAGE, "b", "b")
-    assert is_filled and holding.fingerprint == "f" and held.by_owner() == {"a": PAGE}
+        held.books.device(0).seal("net", "f", "b")
+    held.books.device(0).seal("net", "f", "a")
+    holding, is_filled = held.weights("net", "b", PAGE)
+    assert is_filled and holding.fingerprint == "f" and held.books.by_owner() == {"a": PAGE}
     with pytest.raises(Refusal, match="not 7"):
-        held.open_weights("net", 7, "b", "b")
+        held.weights("net", "b", 7)
 
 
-def test_weights_whose_filler_died_are_freed_and_filled_by_the_next(held: DeviceHoldings) -> None:
-    held.open_weights("net", ROOM, "a", "a")
-    held.forget("a")
-    assert not held.weights
-    fill(held, "net", "b", ROOM)
-    held.forget("b")
-    assert list(held.weights) == ["net"], "filled weights wait for the next worker"
+def test_weights_whose_filler_died_are_freed_and_filled_by_the_next(held: Held) -> None:
+    held.weights("net", "a", ROOM)
+    held.books.forget("a")
+    assert not held.books.weights()
+    held.fill("net", "b", ROOM)
+    held.books.forget("b")
+    assert list(held.books.weights()) == ["net"], "filled weights wait for the next worker"
 
 
-def test_one_worker_at_a_time_may_attach_adapters(held: DeviceHoldings) -> None:
-    fill(held, "net", "a")
-    held.open_weights("net", PAGE, "b", "b")
-    held.claim_weights("net", True, "a")
+def test_one_worker_at_a_time_may_attach_adapters(held: Held) -> None:
+    held.fill("net", "a")
+    held.weights("net", "b", PAGE)
+    held.books.device(0).claim("net", True, "a")
     with pytest.raises(Refusal, match="an adapter attached") as caught:
-        held.claim_weights("net", True, "b")
+        held.books.device(0).claim("net", True, "b")
     assert caught.value.code == "claimed"
-    held.claim_weights("net", False, "b")
+    held.books.device(0).claim("net", False, "b")
     with pytest.raises(Refusal, match="an adapter"):
-        held.claim_weights("net", True, "b")
-    held.forget("a")
-    held.claim_weights("net", True, "b")
+        held.books.device(0).claim("net", True, "b")
+    held.books.forget("a")
+    held.books.device(0).claim("net", True, "b")
     with pytest.raises(Refusal, match="not mapped"):
-        held.claim_weights("net", True, "a stranger")
+        held.books.device(0).claim("net", True, "a stranger")
 
 
-def test_room_is_made_of_idle_weights_then_idle_contexts_by_least_use(held: DeviceHoldings) -> None:
-    fill(held, "old", "a")
-    held.open_context("first", PAGE, "layout", "a", 0, "a")
-    held.open_context("second", PAGE, "layout", "a", 0, "a")
-    held.open_context("first", PAGE, "layout", "a", 0, "a")
-    held.open_context("busy", PAGE, "layout", "b", 0, "b")
+def test_room_is_made_of_idle_weights_then_idle_contexts_by_least_use(held: Held) -> None:
+    held.fill("old", "a")
+    held.open("first", "a")
+    held.open("second", "a")
+    held.open("first", "a")
+    held.open("busy", "b")
     with pytest.raises(Refusal, match="can be freed") as caught:
-        held.open_context("huge", ROOM, "layout", "c", 0, "c")
-    assert caught.value.code == "vault_full" and set(held.contexts) == {"first", "second", "busy"} and held.weights
-    held.forget("a")
-    held.open_context("new", PAGE, "layout", "c", 0, "c")
-    assert not held.weights and len(held.contexts) == 4, "weights can be read again"
-    held.open_context("newer", PAGE, "layout", "d", PAGE, "d")
-    assert set(held.contexts) == {"busy", "new", "newer"}, "idle ones went, for a page in reserve, too"
+        held.open("huge", "c", ROOM)
+    assert caught.value.code == "vault_full" and set(held.books.contexts) == {"first", "second", "busy"} and held.books.weights()
+    held.books.forget("a")
+    held.open("new", "c")
+    assert not held.books.weights() and len(held.books.contexts) == 4, "weights can be read again"
+    held.open("newer", "d", reserve=PAGE)
+    assert set(held.books.contexts) == {"busy", "new", "newer"}, "idle ones went, for a page in reserve, too"
     with pytest.raises(Refusal, match="can be freed"):
-        held.open_context("newest", PAGE, "layout", "e", 2 * PAGE, "e")
+        held.open("newest", "e", reserve=2 * PAGE)
 
 
-def test_context_of_another_layout_is_another_one(held: DeviceHoldings) -> None:
-    one, was_there = held.open_context("job", 100, "layout", "a", 0, "a")
-    assert not was_there and held.open_context("job", 100, "layout", "b", 0, "b") == (one, True)
+def test_context_of_another_layout_is_another_one(held: Held) -> None:
+    one, was_there = held.open("job", "a", 100)
+    assert not was_there and held.open("job", "b", 100) == (one, True)
     os.pwrite(one.descriptor, b"x", 0)
-    other, was_there = held.open_context("job", 100, "another", "b", 0, "b")
+    other, was_there = held.open("job", "b", 100, layout="another")
     assert not was_there and os.pread(other.descriptor, 1, 0) == b"\0"
     with pytest.raises(Refusal, match="bytes"):
-        held.open_context("job", 0, "layout", "a", 0, "a")
+        held.open("job", "a", 0)
 
 
-def test_caches_are_dropped_but_nothing_that_is_mapped(held: DeviceHoldings) -> None:
-    fill(held, "idle", "a")
-    held.forget("a")
-    fill(held, "used", "b")
-    held.open_context("job", PAGE, "layout", "b", 0, "b")
-    held.drop_caches()
-    assert list(held.weights) == ["used"] and list(held.contexts) == ["job"]
+def test_caches_are_dropped_but_nothing_that_is_mapped(held: Held) -> None:
+    held.fill("idle", "a")
+    held.books.forget("a")
+    held.fill("used", "b")
+    held.open("job", "b")
+    held.books.drop_caches()
+    assert list(held.books.weights()) == ["used"] and list(held.books.contexts) == ["job"]
 
 
 def test_machine_without_a_driver_says_so_when_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.vault.device_memory._NAME", "libcuda-that-is-nowhere.so")
     with pytest.raises(Refusal, match="cannot be loaded") as caught:
-        DeviceHoldings(CudaPlace()).open_context("job", PAGE, "layout", "a", 0, "a")
+        done(DeviceHoldings([CudaPlace()]).open_context("job", PAGE, "layout", "a", 0, "a"))
     assert caught.value.code == "no_device"
     assert [rounded(size) for size in (1, PAGE, PAGE + 1)] == [PAGE, PAGE, 2 * PAGE]
+
+
+def test_context_that_has_to_leave_comes_back_from_host_memory_as_it_was(make: Callable[..., Held]) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=3 * PAGE)
+    held.write("second", size=2 * PAGE)
+    assert held.places == {"first": None, "second": 0}, "parked, since the host has room"
+    assert held.has("first", size=3 * PAGE) and held.places == {"second": None, "first": 0}
+    assert held.has("second", size=2 * PAGE)
+
+
+def test_resting_context_is_copied_while_others_run_and_let_go_of_at_once(make: Callable[..., Held]) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=2 * PAGE)
+    held.write("second", size=2 * PAGE)
+    held.rest()
+    assert held.places == {"first": 0, "second": 0} and held.books.contexts["first"].is_copied
+    opening = held.books.open_context("third", 2 * PAGE, "layout", "b", 0, "b")
+    with pytest.raises(StopIteration):
+        next(opening)  # in one step: nothing is left to copy
+    assert held.places == {"first": None, "second": 0, "third": 0}
+    held.books.drop_context("second")
+    assert held.has("first", "c", size=2 * PAGE)
+
+
+def test_copy_of_a_context_that_is_taken_up_again_is_worth_nothing(make: Callable[..., Held]) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=2 * PAGE)
+    held.write("second", size=2 * PAGE)
+    held.rest()
+    holding, _ = held.open("first", size=2 * PAGE)
+    os.pwrite(holding.descriptor, b"F" * (2 * PAGE), 0)
+    assert not held.books.contexts["first"].is_copied
+    held.books.forget("a")
+    held.open("third", "b", size=ROOM)
+    holding, was_there = held.open("first", "b", size=2 * PAGE)
+    assert was_there and os.pread(holding.descriptor, 2 * PAGE, 0) == b"F" * (2 * PAGE)
+
+
+def test_context_taken_up_while_it_is_copied_is_left_alone(make: Callable[..., Held]) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=2 * PAGE)
+    held.write("second", size=2 * PAGE)
+    held.books.work_ahead()  # a page of two
+    assert held.books.contexts["first"].copied_bytes == PAGE
+    assert held.has("first", size=2 * PAGE)
+    assert not held.books.contexts["first"].copied
+    held.rest()
+
+
+def test_without_room_on_the_host_the_context_is_dropped_and_the_next_one_fits(make: Callable[..., Held]) -> None:
+    held = make(host_pages=1)
+    held.write("first", size=2 * PAGE)
+    held.write("second", size=3 * PAGE)
+    assert held.places == {"second": 0}
+    held.rest()
+    holding, was_there = held.open("first", "b", size=PAGE)
+    assert not was_there and os.pread(holding.descriptor, 1, 0) == b"\0"
+
+
+def test_host_that_refuses_memory_costs_the_context_and_no_more(
+    make: Callable[..., Held], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=3 * PAGE)
+
+    def refuse(_self: object, _size: int) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(FilePlace, "host_block", refuse)
+    held.write("second", size=3 * PAGE)
+    assert held.places == {"second": 0}
+    assert not held.books.pool.can_hold(PAGE), "it is not asked again"
+
+
+def test_context_goes_to_another_device_with_all_its_bytes(make: Callable[..., Held]) -> None:
+    held = make(devices=2, host_pages=8)
+    held.write("first", size=3 * PAGE)
+    assert held.has("first", "b", device=1, size=3 * PAGE) and held.places == {"first": 1}
+    held.write("second", "a", device=0, size=3 * PAGE)
+    assert held.has("first", "b", device=1, size=3 * PAGE), "one device's need is not the other's"
+    with pytest.raises(Refusal, match="device 2 is none"):
+        held.open("third", device=2)
+
+
+def test_weights_of_two_devices_are_two_things(make: Callable[..., Held]) -> None:
+    held = make(devices=2)
+    held.fill("net", "a", device=0)
+    held.fill("net", "b", device=1)
+    assert held.books.weights() == {"net": PAGE, "net@gpu1": PAGE}
+    held.books.device(1).claim("net", True, "b")
+    held.books.device(0).claim("net", True, "a")
+
+
+def test_parked_context_is_brought_ahead_where_that_takes_room_from_nobody(make: Callable[..., Held]) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=2 * PAGE)
+    held.write("second", size=2 * PAGE)
+    held.open("third", "b", size=2 * PAGE)
+    assert held.places["first"] is None
+    held.books.bring_context("first", 0)
+    held.rest()
+    assert held.places["first"] is None, "both of the others are being made"
+    held.books.drop_context("third")
+    held.books.bring_context("first", 0)
+    held.rest()
+    assert held.places["first"] == 0 and held.books.contexts["first"].is_copied, "it may leave again for nothing"
+    opening = held.books.open_context("first", 2 * PAGE, "layout", "c", 0, "c")
+    with pytest.raises(StopIteration):
+        next(opening)
+    held.books.bring_context("nobody's", 0)
+    held.rest()
+
+
+def test_context_asked_for_while_it_is_brought_is_waited_for(make: Callable[..., Held]) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=2 * PAGE)
+    held.write("second", size=3 * PAGE)
+    held.books.forget("a")
+    held.books.drop_context("second")
+    held.books.bring_context("first", 0)
+    held.books.work_ahead()
+    assert held.books.contexts["first"].is_coming
+    assert held.has("first", "b", size=2 * PAGE)
+
+
+def test_client_that_dies_while_its_context_is_brought_leaves_it_parked(make: Callable[..., Held]) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=2 * PAGE)
+    held.write("second", size=3 * PAGE)
+    held.books.drop_context("second")
+    opening = held.books.open_context("first", 2 * PAGE, "layout", "b", 0, "b")
+    next(opening)
+    opening.close()
+    held.books.forget("b")
+    assert held.places == {"first": None} and held.has("first", "c", size=2 * PAGE)
+
+
+def test_context_dropped_while_it_is_brought_is_gone(make: Callable[..., Held]) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=3 * PAGE)
+    held.write("second", size=2 * PAGE)
+    held.books.drop_context("second")
+    opening = held.books.open_context("first", 3 * PAGE, "layout", "b", 0, "b")
+    next(opening)
+    held.books.drop_context("first")
+    holding, was_there = done(opening)
+    assert not was_there and os.pread(holding.descriptor, 1, 0) == b"\0"
+
+
+def test_host_memory_is_taken_ahead_of_need_and_given_back_on_demand(make: Callable[..., Held]) -> None:
+    held = make(host_pages=8)
+    held.write("small")
+    held.rest()
+    assert held.books.pool.taken_bytes == 0, "there is room for many like it"
+    held.write("large", size=2 * PAGE)
+    held.rest()
+    assert held.books.pool.taken_bytes >= 2 * PAGE
+    held.books.drop_caches()
+    assert held.books.pool.taken_bytes == sum(c.copied_bytes for c in held.books.contexts.values())

@@ -140,8 +140,8 @@ class CudaTransformer(Transformer):
         self, noisy: Tensor, at: Modulation, memory: RingReader, text: list[KeysValues], audio: list[AudioKeys]
     ) -> Tensor:
         """As the plain network's: one denoise step of one block. A step with other rings, another role or adapter is launched
-        kernel by kernel the first time, recorded the second, and replayed from then on; one whose sink is on its way waits for
-        it layer by layer."""
+        kernel by kernel the first time, recorded the second, and replayed from then on. Those of a block whose sink is on its
+        way wait for it layer by layer and are not recorded: that would take longer than the way."""
         length = (noisy.shape[1] * noisy.shape[2] * noisy.shape[3]) // self.config.patch**2
         ring, sink = memory.ring, memory.sink
         place = self._places.of(memory.block, memory.oldest, ring.rows // length, length, noisy.device)
@@ -151,8 +151,6 @@ class CudaTransformer(Transformer):
         for index, keys in enumerate(audio):
             for name, tensor in zip(AUDIO_PARTS, (*keys.context, keys.shift, keys.scale), strict=True):
                 given[f"audio.{index}.{name}"] = tensor
-        if sink.arrival is not None and sink.arrival.has_waited(len(sink.k)):
-            sink = replace(sink, arrival=None)
         step = partial(self._step, at, ring, sink, place.parts, text)
         if not self.is_recording or ring.k.device.type == "cpu" or sink.arrival is not None:
             return step(given)["velocity"]

@@ -32,6 +32,7 @@ from scheduler.door import Actor, socket_path
 from scheduler.door_server import DoorServer
 from scheduler.effects import Hands, perform
 from scheduler.errors import SchedulerError
+from scheduler.house_size import threads_of
 from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
 from scheduler.logs import log_as_json
 from scheduler.memory_shares import MemoryShares, jobs_by_process
@@ -54,6 +55,7 @@ from scheduler.worker_link import WorkerLink, WorkerPlace
 TICK_S = 0.1
 GIVE_WAY_S = 0.0005  # a thread that computes (the readings) holds the deciding one up so long at most, after each commit
 STOP_PATIENCE_S = 2.0  # for what is still to be written when all workers have ended
+PROBLEMS_KEPT = 20  # of a refused registry, in its audit row
 EXIT_FAILED = 70
 EXIT_LOCKED = 75
 EXIT_STORE = 76
@@ -87,9 +89,7 @@ class Daemon:
                 vault_socket=data_dir / "run" / "vault-0.sock",
                 model_dir=data_dir / "models" / options.model,
                 log_dir=data_dir / "logs",
-                # One core is left to daemon, web and a warming standby: threads that fight for a core cost ten times
-                # what they bring.
-                threads=options.threads or max(1, len(os.sched_getaffinity(0)) - 1),
+                threads=options.threads or threads_of(options.slots),
                 heartbeat_s=0.25,
             ),
             self._processes,
@@ -315,9 +315,9 @@ class Daemon:
             loaded = await self.roles.load(text, path.parent, self.ledger, Actor("system"))
         except (OSError, UnicodeDecodeError, SchedulerError) as error:
             # The roles of the last good registry stay: a typing mistake must not empty the stage.
-            message = error.message if isinstance(error, SchedulerError) else str(error)
+            message, data = (error.message, error.data) if isinstance(error, SchedulerError) else (str(error), {})
             _log.error("roles of %s were not loaded: %s", path, message)
-            body = {"message": message[:2000]}
+            body = {"message": message[:2000], "problems": data.get("problems", [])[:PROBLEMS_KEPT]}
             self.ledger.post(lambda turn: turn.record("role:refused", f"file:{path.name}", body, "failure"))
             return
         _log.info("%d roles loaded from %s", len(loaded.names), path)

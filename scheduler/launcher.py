@@ -66,7 +66,7 @@ class Launcher:
         options = self._options
         argv = python_module(
             "engine.vault", "--socket", str(options.vault_socket), "--limit-gib", str(options.vault_limit_gib),
-            "--lifeline-fd", str(self._lifeline_read),
+            "--devices", str(options.slots), "--lifeline-fd", str(self._lifeline_read),
         )  # fmt: skip
         up = options.vault_socket
         return Child("vault", argv, is_up=up.exists, stale=up, env=options.gpu_environment)

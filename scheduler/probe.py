@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import datetime
 import functools
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -79,6 +80,11 @@ class Probe:
             body["utilization_percent"] = round(100 * (1 - idle_ticks / all_ticks), 1)
         self._cpu_before = now
         return body
+
+
+def smallest(bodies: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of several readings the one of the device with the least memory: what fits there fits everywhere. Empty without any."""
+    return min(bodies, key=lambda body: body.get("memory_total_bytes") or math.inf, default={})
 
 
 def _open_gpus(environ: Mapping[str, str]) -> dict[str, Any]:

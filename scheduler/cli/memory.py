@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -30,7 +30,7 @@ from scheduler.cli.flags import settings_refusal
 from scheduler.cli.memory_tables import as_json_object, show_plan
 from scheduler.cli.output import AsJson, print_json, say
 from scheduler.cli.place import bad_usage, parse_pairs
-from scheduler.probe import Probe
+from scheduler.probe import Probe, smallest
 
 app = typer.Typer(help="How much memory a video takes, and where it lies.", no_args_is_help=True)
 
@@ -67,7 +67,9 @@ def plan(
     kv: Annotated[
         str | None, typer.Option("--kv", help=f"Of the rings. {_one_of(*KV_FORMS)} Without it, as the weights.")
     ] = None,
-    gpus: Annotated[int, typer.Option("--gpus", help="GPUs of this kind; each runs a copy.")] = 1,
+    gpus: Annotated[
+        int | None, typer.Option("--gpus", help="GPUs of this kind; each runs a copy. Default: those found here, else 1.")
+    ] = None,
     memory_gib: Annotated[
         float | None, typer.Option("--memory-gib", help="Cap per GPU; without it, what the device has usable.")
     ] = None,
@@ -149,20 +151,21 @@ def _bytes(gib: float | None, field: str) -> int | None:
     return int(gib * GIB)
 
 
-def _room(device: str | None, cap: int | None, host: int | None, gpus: int, model: str) -> Room:
+def _room(device: str | None, cap: int | None, host: int | None, gpus: int | None, model: str) -> Room:
     """The named device or the one found here; without either, a room that only the cap limits."""
-    kind, usable = _found(model) if device is None else (device_named(device), None)
+    kind, usable, count = _found(model) if device is None else (device_named(device), None, 1)
     caps = [limit for limit in (cap, usable) if limit is not None]
-    return Room(device=kind, cap_bytes=min(caps) if caps else None, gpus=gpus, host_bytes=host)
+    return Room(device=kind, cap_bytes=min(caps) if caps else None, gpus=count if gpus is None else gpus, host_bytes=host)
 
 
-def _found(model: str) -> tuple[Device | None, int | None]:
-    """The first GPU of this machine, if its kind is known, and what of its memory is usable; the pocket model's is the
-    machine's own."""
+def _found(model: str) -> tuple[Device | None, int | None, int]:
+    """The smallest GPU that a house here would use, if its kind is known, what of its memory is usable, and how many there are;
+    the pocket model's is the machine's own."""
     is_wanted = {"14b": lambda name: name != "cpu", "pocket": lambda name: name == "cpu"}[model]
-    body: dict[str, Any] = next((one.body for one in Probe().read() if is_wanted(one.device)), {})
+    bodies = [one.body for one in Probe().read() if is_wanted(one.device)]
+    body = smallest(bodies)
     total = body.get("memory_total_bytes")
-    return find_device(body.get("name", "")), None if total is None else int(total * USABLE_RATIO)
+    return find_device(body.get("name", "")), None if total is None else int(total * USABLE_RATIO), max(1, len(bodies))
 
 
 def _with_figures(room: Room, figures: list[str], precision: str) -> Room:

@@ -14,7 +14,7 @@ from scheduler.context_size import known_ring_form
 from scheduler.core.block_times import BlockTimes
 from scheduler.core.explain import Situation
 from scheduler.core.policy import Policy
-from scheduler.probe import Probe
+from scheduler.probe import Probe, smallest
 from scheduler.registry import Role
 from scheduler.store import Reader
 
@@ -96,8 +96,8 @@ def read_studio(
     )  # fmt: skip
 
 
-def _reading(device: str) -> dict[str, Any]:
-    """The reading of the devices that jobs run on: the processor's own where they run on it."""
+def _reading(device: str) -> Mapping[str, Any]:
+    """The reading of the devices that jobs run on: the processor's own where they run on it, else the smallest GPU's."""
     readings = Probe().read()
     wanted = [one for one in readings if (one.device == "cpu") == (device in ("", "cpu"))]
-    return (wanted or readings)[0].body if readings else {}
+    return smallest([one.body for one in wanted or readings])

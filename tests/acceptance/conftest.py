@@ -12,11 +12,11 @@ from tests.acceptance.studio import Studio
 
 @pytest.fixture
 def make_studio(tmp_path: Path) -> Iterator[Callable[..., Studio]]:
-    """`make_studio(engine, env)` → a started studio."""
+    """`make_studio(engine, env, slots)` → a started studio."""
     made: list[Studio] = []
 
-    def make(engine: str = "fake", env: dict[str, str] | None = None) -> Studio:
-        studio = Studio(tmp_path, engine, env)
+    def make(engine: str = "fake", env: dict[str, str] | None = None, slots: int = 1) -> Studio:
+        studio = Studio(tmp_path, engine, env, slots)
         made.append(studio)
         studio.start()
         return studio

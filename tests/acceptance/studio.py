@@ -46,8 +46,9 @@ def until(look: Callable[[], T], what: str, timeout_s: float = 90.0) -> T:
 class Studio:
     """Start it, break it, ask it, stop it, and check that nothing is left."""
 
-    def __init__(self, home: Path, engine: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, home: Path, engine: str, env: dict[str, str] | None = None, slots: int = 1) -> None:
         self.data_dir = home / "var"
+        self.slots = slots
         self.port = free_port()
         self._engine = engine
         self._env = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
@@ -75,25 +76,27 @@ class Studio:
         return open_reader(self.data_dir)
 
     def start(self) -> None:
-        """Start the launcher and wait until a worker is ready."""
+        """Start the launcher and wait until each slot has a worker."""
         command = [
             sys.executable, "-m", "scheduler.cli", "serve", "--data", str(self.data_dir), "--port", str(self.port),
-            "--engine", self._engine, "--preload_roles", str(ROLES),
+            "--engine", self._engine, "--preload_roles", str(ROLES), "--slots", str(self.slots),
         ]  # fmt: skip
         with self._log.open("wb") as log:
             self.launcher = subprocess.Popen(command, cwd=ROOT, env=self._env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Wait for the door and a worker; a launcher that ended is a failure with its words."""
+        """Wait for the door and the workers; a launcher that ended is a failure with its words."""
         def is_ready() -> bool:
             assert self.launcher is not None
             assert self.launcher.poll() is None, self._log.read_text()
-            if not (self.data_dir / "run" / "daemon.sock").exists() or not self.slot()["worker"]:
+            if not (self.data_dir / "run" / "daemon.sock").exists():
+                return False
+            if not all(slot["worker"] for slot in self.door.status()["slots"]):
                 return False
             return "Greenroom is at" in self._log.read_text()
 
-        until(lambda: _quiet(is_ready), f"a ready worker; {self._log}")
+        until(lambda: _quiet(is_ready), f"ready workers; {self._log}", 90.0 * self.slots)
 
     def http(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -110,9 +113,9 @@ class Studio:
             with error:
                 return error.code, json.load(error)
 
-    def slot(self) -> dict[str, Any]:
-        """The first slot's status."""
-        return self.door.status()["slots"][0]
+    def slot(self, number: int = 0) -> dict[str, Any]:
+        """A slot's status, the first one's."""
+        return self.door.status()["slots"][number]
 
     def processes(self, kind: str | None = None) -> list[ProcessRecord]:
         """Living processes of the studio below the launcher."""

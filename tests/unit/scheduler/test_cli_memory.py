@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,6 +84,15 @@ def test_gpu_of_this_machine_is_found_when_none_is_named(monkeypatch: pytest.Mon
     assert (answer["device"], answer["verdict"]) == ("NVIDIA H200", "fits")
     assert answer["limit_bytes"] <= 0.95 * 140 * GIB
     assert answer["ms_per_block"] is not None
+
+
+def test_plan_for_several_gpus_is_that_of_the_smallest(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Reading("gpu1", {"name": "NVIDIA H100 80GB HBM3", "memory_total_bytes": 80 * GIB})
+    monkeypatch.setattr(memory, "Probe", lambda: SimpleNamespace(read=lambda: [*OneGpu().read(), small]))
+    answer = plan_json("--preset", "standard")
+    assert answer["device"].startswith("NVIDIA H100") and answer["limit_bytes"] <= 0.95 * 80 * GIB
+    assert any("2 GPUs" in note["en"] for note in answer["notes"])
+    assert not any("GPUs run" in note["en"] for note in plan_json("--preset", "standard", "--gpus", "1")["notes"])
 
 
 def test_pocket_model_is_planned_for_the_machine_itself() -> None:

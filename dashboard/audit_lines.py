@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dashboard import i18n
+from dashboard.refusals import told_line
 from scheduler.audit.entry import ACTOR_GROUP
 from scheduler.audit.times import is_time
 
@@ -15,9 +16,13 @@ _ALIKE = {"kill_cause": "cause", "from": "state", "to": "state"}  # details whos
 
 def lines_of(body: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, bool]]:
     """(name, value, is it a point in time) of every detail; lists as JSON."""
+    problems = body.get("problems") or []
     for name, value in body.items():
         if name == ACTOR_GROUP and not prefix:
             continue  # it stands beside the person
+        if problems and name in ("message", "problems"):  # of a refused file: the same twice, once with codes
+            yield from ((f"{prefix}problem", told_line(one), False) for one in problems if name == "problems")
+            continue
         if isinstance(value, Mapping) and value:
             yield from lines_of(value, f"{prefix}{name}.")
         elif is_time(name, value):

@@ -7,6 +7,8 @@ from typing import Any
 
 from dashboard import i18n
 from dashboard.cards import event_card
+from dashboard.refusals import told_problems
+from dashboard.verification import verdict_words
 
 _MAX_TEXT = 300
 
@@ -46,6 +48,12 @@ def message_of(row: Mapping[str, Any], code: str) -> str:
     if row["action"].startswith("job:"):
         return _own_words("problem", code, row.get("error_message") or "") or i18n.named("action", row["action"])
     body = {"name": row["object"].partition(":")[2], **_texts(row["body"])}
+    if row["body"].get("problems"):
+        body["message"] = told_problems(row["body"])
+    elif row["action"] == "audit:verified":
+        body["message"] = verdict_words(row["body"])
+    elif row["action"] == "quality:failed" and i18n.language() != "en":
+        body["message"] = i18n.named("quality.why", row["body"].get("code"))
     if "problem" in body:
         body["problem"] = i18n.catalogue(i18n.language()).get(f"role.problem.{body['problem']}", body["problem"])
     if row["action"].startswith(("fault:", "heal:")):

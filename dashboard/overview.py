@@ -9,6 +9,7 @@ from dashboard.error_words import error_card
 from dashboard.marks import Marks, marks_of
 from dashboard.pulse import Beat
 from dashboard.reads import Reads
+from dashboard.refusals import in_both
 from dashboard.settings import WebSettings
 from scheduler.client import SchedulerError
 
@@ -42,17 +43,22 @@ def pulse_message(beat: Beat, reads: Reads, settings: WebSettings, now: float | 
         "longest_wait_s": longest,
         "pause": pause,
         "load_percent": round(max(loads), 1) if loads else None,
-        "trouble": (beat.trouble or _own_trouble(beat))[:200],
+        "trouble": trouble_of(beat),
         "slots": [slot_card(slot, {}) for slot in beat.slots[:8]],
         "devices": [_device_card(device) for device in devices[:8]],
         "seq": _last_seq(reads),
     }
 
 
-def _own_trouble(beat: Beat) -> str:
-    """What keeps a daemon that answers from working, and the way out: a full disk, a store that cannot be written."""
-    trouble = (beat.status.get("daemon") or {}).get("trouble") or {}
-    return " ".join(trouble[part] for part in ("message", "hint") if trouble.get(part))
+def trouble_of(beat: Beat) -> dict[str, str] | None:
+    """In both languages why the daemon does not answer, or what keeps one that answers from working: a full disk, a store that
+    cannot be written. None where all is well."""
+    said = (beat.status.get("daemon") or {}).get("trouble")
+    error = beat.trouble or (SchedulerError.from_json(said) if said else None)
+    if error is None:
+        return None
+    told = in_both(error.code, error.message, "" if beat.trouble else error.hint, **error.data)
+    return {language: text[:200] for language, text in told.items()}
 
 
 def slot_card(slot: dict[str, Any], stages: dict[int, str]) -> dict[str, Any]:

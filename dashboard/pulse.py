@@ -18,7 +18,7 @@ class Beat:
 
     at: float = 0.0
     status: dict[str, Any] = field(default_factory=dict)
-    trouble: str = ""  # why the latest try failed; empty when it did not
+    trouble: SchedulerError | None = None  # why the latest try failed
 
     def age_s(self, now: float | None = None) -> float:
         """How old the answer is; infinite if there never was one."""
@@ -50,7 +50,7 @@ class Pulse:
         try:
             self._last = Beat(time.time(), self._scheduler.status())
         except SchedulerError as error:
-            self._last = Beat(self._last.at, self._last.status, error.message)
+            self._last = Beat(self._last.at, self._last.status, error)
         return self._last
 
     def start(self) -> None:

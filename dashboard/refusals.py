@@ -35,7 +35,7 @@ def told(code: str, message: str, field: str | None = None, hint: str = "", **da
         return message, hint
     if chosen := (data.get("text") or {}).get("zh"):
         return str(chosen), ""
-    sentence = _chinese(code, field, data)
+    sentence = in_chinese(code, field, data)
     return (message, hint) if sentence is None else (sentence, "")
 
 
@@ -44,7 +44,7 @@ def told_line(problem: Mapping[str, Any]) -> str:
     line = problem["line"]
     if has_request_context() and i18n.language() != "en" and f"line.{problem.get('code')}" in chinese():
         data = problem.get("data") or {}
-        sentence = _chinese("line", data.get("named"), {**data, "problem": problem["code"], "path": problem["path"]})
+        sentence = in_chinese("line", data.get("named"), {**data, "problem": problem["code"], "path": problem["path"]})
         if sentence is not None:
             return f"第 {line} 行：{sentence}" if line else sentence
     place = f"line {line}, column {problem['column']}: " if line else ""
@@ -52,7 +52,7 @@ def told_line(problem: Mapping[str, Any]) -> str:
     return f"{place}{where}{problem['message']} {problem['hint']}".rstrip()
 
 
-def _chinese(code: str, field: str | None, data: Mapping[str, Any]) -> str | None:
+def in_chinese(code: str, field: str | None, data: Mapping[str, Any]) -> str | None:
     """The sentence of a code, filled in; None where there is none, or a figure is missing."""
     entry = _entry(code, field, str(data.get("problem", "")))
     if entry is None:
@@ -68,8 +68,20 @@ def _spoken(value: Any) -> Any:
     if isinstance(value, list):
         return "、".join(map(str, value))
     if isinstance(value, Mapping) and "code" in value:
-        return _chinese(str(value["code"]), None, value.get("data") or {}) or ""
+        return in_chinese(str(value["code"]), None, value.get("data") or {}) or ""
     return value
+
+
+def in_both(code: str, message: str, hint: str = "", **data: Any) -> dict[str, str]:
+    """`{"en", "zh"}`, for what goes to everybody's pages at once."""
+    english = message if not hint or hint in message else f"{message} {hint}"
+    return {"en": english, "zh": in_chinese(code, None, data) or english}
+
+
+def told_problems(body: Mapping[str, Any]) -> str:
+    """What an audit row says of a refused file: its problems in the reader's language, else its message as it was said."""
+    problems = body.get("problems") or []
+    return "\n".join(told_line(one) for one in problems) or str(body.get("message") or "")
 
 
 def _entry(code: str, field: str | None, problem: str) -> str | None:

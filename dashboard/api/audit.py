@@ -15,6 +15,7 @@ from dashboard.api.openapi import documented
 from dashboard.auth import require
 from dashboard.context import house
 from dashboard.door import door
+from dashboard.verification import verdict_words
 from scheduler import audit
 from scheduler.store.views import ViewReader
 
@@ -75,7 +76,8 @@ def verify() -> Response:
     """Check every row's hash, the chain and the head kept outside the database; the check is itself recorded."""
     read_body(NoBody)
     verdict = audit.verify(house().settings.data_dir)
-    found = {"is_ok": verdict.is_ok, "code": int(verdict.code), "message": verdict.message, "rows": verdict.rows,
-             "seq": verdict.seq, "warnings": list(verdict.warnings)}  # fmt: skip
-    door().record("audit:verified", "audit", {"verdict": verdict.message, "rows": verdict.rows})
-    return jsonify(found)
+    figures = {"code": int(verdict.code), "rows": verdict.rows, "seq": verdict.seq, "broken_seq": verdict.broken_seq,
+               "head_seq": verdict.head_seq}  # fmt: skip
+    door().record("audit:verified", "audit", {"message": verdict.message, **figures})
+    words = verdict_words({"message": verdict.message, **figures})
+    return jsonify({"is_ok": verdict.is_ok, **figures, "message": words, "warnings": list(verdict.warnings)})

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify
 
 from dashboard.api.openapi import documented
 from dashboard.context import House, house
+from dashboard.refusals import told
 from scheduler.client import SchedulerError
 
 blueprint = Blueprint("health", __name__)
@@ -34,14 +35,15 @@ def readiness(home: House, now: float | None = None) -> tuple[bool, dict[str, An
     at = time.time() if now is None else now
     beat = home.pulse.last if home.pulse.last.age_s(at) < 2 else home.pulse.ask()
     if beat.age_s(at) > home.settings.stale_after_s:
-        return _no("daemon_silent", beat.trouble or "The scheduler daemon has not answered yet.")
+        trouble = beat.trouble
+        return _no("daemon_silent", trouble.message if trouble else "The scheduler daemon has not answered yet.")
     if trouble := (beat.status.get("daemon") or {}).get("trouble"):
         return _no(str(trouble.get("code", "trouble")), str(trouble.get("message", "The scheduler is in trouble.")))
     busy = [slot for slot in beat.slots if slot.get("state") == "busy"]
     if busy:
         return _by_blocks(home, at)
     if any(slot.get("state") == "ready" and not slot.get("drained") for slot in beat.slots):
-        return True, {"status": "ready", "reason": "idle", "message": "Idle, with a ready worker."}
+        return True, {"status": "ready", "reason": "idle", "message": told("ready", "Idle, with a ready worker.")[0]}
     return _no("no_worker", "No worker is ready.")
 
 
@@ -54,10 +56,13 @@ def _by_blocks(home: House, at: float) -> tuple[bool, dict[str, Any]]:
         return _no(error.code, error.message)
     age = at - max([last or 0.0, *started])
     if age <= limit:
-        return True, {"status": "ready", "reason": "blocks", "message": f"The last sign of work is {age:.1f} s old."}
-    return _no("no_block", f"A job runs, but no block was finished in the last {age:.0f} s (limit {limit:.0f} s).")
+        message = told("ready", f"The last sign of work is {age:.1f} s old.", problem="blocks", age=f"{age:.1f}")[0]
+        return True, {"status": "ready", "reason": "blocks", "message": message}
+    message = f"A job runs, but no block was finished in the last {age:.0f} s (limit {limit:.0f} s)."
+    return _no("no_block", message, age=f"{age:.0f}", limit=f"{limit:.0f}")
 
 
-def _no(code: str, message: str) -> tuple[bool, dict[str, Any]]:
-    body = {"code": code, "message": message, "field": None, "hint": "See the dashboard and role_scheduler status."}
+def _no(code: str, message: str, **data: Any) -> tuple[bool, dict[str, Any]]:
+    message, hint = told(code, message, hint="See the dashboard and role_scheduler status.", **data)
+    body = {"code": code, "message": message, "field": None, "hint": hint}
     return False, {"status": "not_ready", "error": body}

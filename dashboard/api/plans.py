@@ -15,6 +15,7 @@ from dashboard.context import house
 from dashboard.door import door
 from dashboard.errors import WebError
 from dashboard.formats import zone_of
+from dashboard.refusals import in_chinese
 
 blueprint = Blueprint("plans", __name__)
 LISTED = 50
@@ -163,10 +164,19 @@ def day_of(query: DayQuery) -> str:
 
 def shown_report(report: dict[str, Any]) -> dict[str, Any]:
     """A report for this caller: a refusal's reason may quote a prompt, so only those who may see words get it."""
-    if caller().may("see_words") or "checks" not in report:
+    if "checks" not in report:
         return report
-    checks = [
-        {**check, "text": _HIDDEN["en"], "zh": _HIDDEN["zh"]} if check["data"].get("code") == "refused" else check
-        for check in report["checks"]
-    ]
-    return {**report, "checks": checks}
+    told = _reason_in_chinese if caller().may("see_words") else _without_reason
+    return {**report, "checks": [told(check) if check["data"].get("code") == "refused" else check for check in report["checks"]]}
+
+
+def _without_reason(check: dict[str, Any]) -> dict[str, Any]:
+    data = {name: value for name, value in check["data"].items() if name != "why"}
+    return {**check, "text": _HIDDEN["en"], "zh": _HIDDEN["zh"], "data": data}
+
+
+def _reason_in_chinese(check: dict[str, Any]) -> dict[str, Any]:
+    """The error that a submission would get: its Chinese sentence is the web's to say."""
+    why = check["data"].get("why")
+    said = why and in_chinese(why["code"], why["field"], why["data"])
+    return {**check, "zh": f"{_HIDDEN['zh']}：{said}"} if said else check

@@ -6,6 +6,7 @@ import time
 
 from flask import Blueprint, Response, jsonify
 
+from dashboard import i18n
 from dashboard.api.body import read_body
 from dashboard.api.models import DrainSlot, NoBody, PauseQueue
 from dashboard.api.openapi import documented
@@ -13,6 +14,7 @@ from dashboard.auth import require
 from dashboard.context import house
 from dashboard.door import door
 from dashboard.estimates import with_estimates
+from dashboard.overview import trouble_of
 
 SHOWN = 200
 blueprint = Blueprint("queue", __name__)
@@ -29,7 +31,8 @@ def get_queue() -> Response:
     return jsonify({
         **status, "queue": {**(status.get("queue") or {}), "length": total}, "running": with_estimates(reads.running()),
         "jobs": with_estimates(waiting),
-        "as_of": beat.at or None, "now": time.time(), "trouble": beat.trouble or None,
+        "as_of": beat.at or None, "now": time.time(),
+        "trouble": None if (trouble := trouble_of(beat)) is None else i18n.both(trouble),
     })  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from dashboard.audit_lines import lines_of, summary_of, worded
 from dashboard.auth import require
 from dashboard.context import house
 from dashboard.span import moment
+from dashboard.verification import verdict_words
 from scheduler.audit.entry import utc_text
 
 blueprint = Blueprint("audit_pages", __name__, url_prefix="/dashboard/audit")
@@ -36,6 +37,7 @@ def page() -> str:
         lines_of=lines_of,
         summary_of=summary_of,
         worded=worded,
+        verdict_words=verdict_words,
         filters=kept,
         pills=[(name, value, urlencode(_without(kept, name))) for name, value in kept.items()],
         export_query=urlencode({**kept, **ends}),

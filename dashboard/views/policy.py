@@ -10,6 +10,7 @@ from dashboard.api.body import Query, read_query
 from dashboard.auth import require
 from dashboard.context import house
 from dashboard.errors import WebError
+from dashboard.refusals import told_problems
 
 blueprint = Blueprint("policy_pages", __name__, url_prefix="/dashboard/policy")
 
@@ -41,6 +42,7 @@ def page() -> str:
         differing=[(name, value) for name, value in (now or {}).items() if usual.get(name) != value],
         history=policy_history.history(reads),
         refused=policy_history.refused(reads),
+        told_problems=told_problems,
         compared=compared,
         before=query.before,
         after=version if query.after is None else query.after,

@@ -14,6 +14,7 @@ from dashboard.context import house
 from dashboard.estimates import forecasts
 from dashboard.expectations import with_expectations
 from dashboard.handovers import handovers, middle
+from dashboard.refusals import told
 from dashboard.span import picker, span_of
 from scheduler.client import SchedulerError
 
@@ -54,5 +55,5 @@ def honesty() -> str:
     try:
         score, trouble = forecasts().score(), ""
     except SchedulerError as error:
-        score, trouble = None, error.message
+        score, trouble = None, told(error.code, error.message, error.field, error.hint, **error.data)[0]
     return render_template("queue/honesty.html", score=score, trouble=trouble)

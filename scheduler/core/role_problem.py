@@ -21,6 +21,17 @@ _SAID = {RoleProblem.REMOVED: "The role was removed."} | {
     code: f"Its {thing} is missing or cut short." for thing, code in MISSING.items()
 }
 
+_SAID_ZH = {
+    RoleProblem.REMOVED: "角色已被移除。", RoleProblem.PORTRAIT_MISSING: "肖像缺失或不完整。",
+    RoleProblem.VOICE_MISSING: "声音缺失或不完整。", RoleProblem.ADAPTER_MISSING: "适配器缺失或不完整。",
+}  # fmt: skip
+
+
+def sentences(problem: str | None) -> dict[str, str]:
+    """The same in both languages; what is a sentence already is so in both."""
+    said = sentence(problem)
+    return {"en": said, "zh": _SAID_ZH[RoleProblem(problem)] if problem in _SAID_ZH else said}
+
 
 def sentence(problem: str | None) -> str:
     """English words for a stored problem."""

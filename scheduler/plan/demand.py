@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from engine.catalog import BLOCK_SECONDS
-from scheduler.core.role_problem import RoleProblem, sentence
+from scheduler.core.role_problem import RoleProblem, sentences
 from scheduler.errors import SchedulerError
 from scheduler.job_ladder import Picture, job_ladder
 from scheduler.plan.entry import Calendar, Entry
@@ -50,11 +51,15 @@ class Demand:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """An entry that could not even be submitted. `code`: of the plan's sentences, with the words for it."""
+    """An entry that could not even be submitted. `code`: of the plan's sentences, with the words for it.
+
+    `why`: the error's own code, field and data, for pages in another language.
+    """
 
     entry: Entry
     code: str
-    words: dict[str, str]
+    words: dict[str, Any]
+    why: dict[str, Any] = field(default_factory=dict)
 
 
 def demand_of(entries: Iterable[Entry], calendar: Calendar, studio: Studio) -> tuple[list[Demand], list[Refusal]]:
@@ -77,7 +82,7 @@ def _checked(entry: Entry, calendar: Calendar, studio: Studio) -> Submission | R
         known = ", ".join(sorted(set(studio.roles) - set(studio.problems))) or "-"
         return Refusal(entry=entry, code="unknown_role", words={"role": entry.role, "known": known})
     if problem is not None:
-        return Refusal(entry=entry, code="role_away", words={"role": entry.role, "problem": sentence(problem)})
+        return Refusal(entry=entry, code="role_away", words={"role": entry.role, "problem": sentences(problem)})
     if calendar.at(entry.closes_min) <= studio.now:
         words = {"window": entry.window, "now": calendar.text(studio.now)}
         return Refusal(entry=entry, code="window_over", words=words)
@@ -85,7 +90,8 @@ def _checked(entry: Entry, calendar: Calendar, studio: Studio) -> Submission | R
         check_fields(entry.request())
         return work_out(entry.request(), role, studio.model or "pocket", "", kv=studio.kv)
     except SchedulerError as error:
-        return Refusal(entry=entry, code="refused", words={"reason": error.message, "hint": error.hint})
+        why = {"why": {"code": error.code, "field": error.field, "data": error.data}}
+        return Refusal(entry=entry, code="refused", words={"reason": error.message, "hint": error.hint}, why=why)
 
 
 def _videos(entry: Entry, made: Submission, calendar: Calendar, studio: Studio) -> list[Demand]:

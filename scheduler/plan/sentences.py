@@ -26,11 +26,17 @@ SENTENCES: dict[str, Words] = {
     # assets, adapters, versions
     "assets_ok": {"en": "portraits and voices of {roles} roles are healthy", "zh": "{roles} 个角色的画像与声音完好"},
     "asset_broken": {"en": "{role}: {broken}", "zh": "{role}：{broken}"},
+    "portrait_missing": {"en": "portrait missing", "zh": "肖像缺失"},
+    "portrait_damaged": {"en": "portrait damaged", "zh": "肖像损坏"},
+    "voice_missing": {"en": "voice missing", "zh": "声音缺失"},
+    "voice_damaged": {"en": "voice damaged", "zh": "声音损坏"},
+    "health_missing": {"en": "missing", "zh": "缺失"},
+    "health_damaged": {"en": "damaged", "zh": "损坏"},
     "adapters_none": {
         "en": "no role of the plan names an adapter: the generic character is used",
         "zh": "计划中的角色没有指定适配器：使用通用人物",
     },
-    "adapter_broken": {"en": "{role}: its adapter {adapter} is {health}", "zh": "{role}：适配器 {adapter} 状态为 {health}"},
+    "adapter_broken": {"en": "{role}: its adapter {adapter} is {health}", "zh": "{role}：适配器 {adapter} {health}"},
     "adapters_ok": {"en": "adapters of {roles} roles are there, whole", "zh": "{roles} 个角色的适配器完好"},
     "role_versions": {"en": "{versions}; model {model} on {device}", "zh": "{versions}；模型 {model}，设备 {device}"},
     # memory and time
@@ -142,5 +148,13 @@ SENTENCES: dict[str, Words] = {
 
 
 def sentence(code: str, **words: object) -> Words:
-    """The sentence of a code in both languages."""
-    return {language: text.format(**words) for language, text in (SENTENCES.get(code) or HOUSE[code]).items()}
+    """The sentence of a code in both languages; a word may itself be one of each (`{"en", "zh"}`)."""
+    return {
+        language: text.format(**{name: _in(language, word) for name, word in words.items()})
+        for language, text in (SENTENCES.get(code) or HOUSE[code]).items()
+    }
+
+
+def _in(language: str, word: object) -> object:
+    """A word that is spelled in both languages, in this one; others as they are."""
+    return word.get(language) if isinstance(word, dict) else word

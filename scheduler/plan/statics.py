@@ -13,6 +13,7 @@ from scheduler.plan.demand import Demand, Refusal
 from scheduler.plan.entry import Calendar, DayPlan, clock_text
 from scheduler.plan.figures import size_text
 from scheduler.plan.pace import Basis
+from scheduler.plan.sentences import sentence
 from scheduler.plan.studio import Studio
 from scheduler.registry import Role
 
@@ -35,7 +36,7 @@ def request_checks(refused: Iterable[Refusal]) -> Iterator[Check]:
     is_good = True
     for refusal in refused:
         is_good = False
-        figures = {"entry": refusal.entry.number, "line": refusal.entry.line, "code": refusal.code}
+        figures = {"entry": refusal.entry.number, "line": refusal.entry.line, "code": refusal.code, **refusal.why}
         yield checked(f"plan {refusal.entry.label}", BAD, refusal.code, figures, **refusal.words)
     if is_good:
         yield checked("plan requests", OK, "requests_ok")
@@ -48,8 +49,9 @@ def asset_checks(roles: Iterable[Role], studio: Studio) -> Iterator[Check]:
         assert studio.library is not None
         states = {"portrait": role.portrait_sha256, "voice": role.voice_sha256}
         health = {kind: studio.library.verify(sha256) for kind, sha256 in states.items()}
-        broken = ", ".join(f"{kind} {state}" for kind, state in health.items() if state != "healthy")
-        if broken:
+        told = [sentence(f"{kind}_{state}") for kind, state in health.items() if state != "healthy"]
+        if told:
+            broken = {language: joint.join(one[language] for one in told) for language, joint in (("en", ", "), ("zh", "、"))}
             yield checked("plan assets", BAD, "asset_broken", {"role": role.name, **health}, role=role.name, broken=broken)
         else:
             whole += 1
@@ -151,6 +153,7 @@ def adapter_check(roles: Iterable[Role], studio: Studio) -> Check:
     for name, use in named:
         if (health := studio.library.verify(use.sha256)) != "healthy":
             figures = {"role": name, "adapter": use.name, "health": health}
-            return checked("plan adapters", BAD, "adapter_broken", figures, role=name, adapter=use.name, health=health)
+            words = {"role": name, "adapter": use.name, "health": sentence(f"health_{health}")}
+            return checked("plan adapters", BAD, "adapter_broken", figures, **words)
     code = "adapters_ok" if named else "adapters_none"
     return checked("plan adapters", OK, code, {"adapters": len(named)}, roles=len({name for name, _ in named}))

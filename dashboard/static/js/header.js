@@ -28,7 +28,7 @@ function take(message) {
   document.getElementById("queue-paused").hidden = !message.is_queue_paused;
   const trouble = document.getElementById("trouble");
   trouble.hidden = !message.trouble;
-  trouble.querySelector("[data-trouble]").textContent = message.trouble;
+  trouble.querySelector("[data-trouble]").textContent = message.trouble?.[document.documentElement.lang.slice(0, 2)] ?? "";
   for (const form of document.querySelectorAll("[data-when-queue]")) {
     form.hidden = (form.dataset.whenQueue === "paused") !== message.is_queue_paused;
   }

@@ -16,10 +16,11 @@ from dashboard.overview import pulse_message
 from dashboard.promises import promises
 from dashboard.pulse import Beat, Pulse
 from dashboard.quotas import quotas
+from dashboard.refusals import chinese
 from dashboard.span import Span
 from engine.config import AdapterUse
 from scheduler.core.policy import Policy
-from scheduler.errors import SchedulerError
+from scheduler.errors import DaemonUnreachable, SchedulerError
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER, role
 
@@ -111,9 +112,12 @@ def test_every_page_says_what_keeps_an_answering_daemon_from_working(house: Web)
     full = SchedulerError(507, "disk_full", "The disk is full.", hint="Free some space; work goes on by itself.").to_json()
     beat = Beat(at=1.0, status={"daemon": {"trouble": full}})
     told = pulse_message(beat, house.house.reads, house.house.settings)["trouble"]
-    assert told == "The disk is full. Free some space; work goes on by itself."
+    assert told == {"en": "The disk is full. Free some space; work goes on by itself.", "zh": chinese()["disk_full"]}
+    silent = Beat(at=1.0, trouble=DaemonUnreachable("run/daemon.sock", "no such file"))
+    told = pulse_message(silent, house.house.reads, house.house.settings)["trouble"]
+    assert "does not answer" in told["en"] and told["zh"] == chinese()["daemon_unreachable"]
     well = Beat(at=1.0, status={"daemon": {"trouble": None}})
-    assert pulse_message(well, house.house.reads, house.house.settings)["trouble"] == ""
+    assert pulse_message(well, house.house.reads, house.house.settings)["trouble"] is None
 
 
 def test_role_page_says_where_its_adapters_are(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,10 @@ RAISES = {
 _ALWAYS = {"BadQuery": ["bad_query"]}  # errors with a code of their own
 _GENERAL = {"field", "lines"}  # every error has the one, and every complaint about a file the other
 # Each of these is provoked in a test, here or in test_complaints_told.py and test_requests_told.py.
-PROVOKED = {"remark", "line", "value", "bad_media", "bad_adapter", "bad_profile", "bad_json", "bad_settings"}
+PROVOKED = {
+    "remark", "verified", "no_block", "ready", "line", "value", "bad_media", "bad_adapter", "bad_profile", "bad_json",
+    "bad_settings",
+}  # fmt: skip
 
 
 def _raised() -> Iterator[tuple[str, str, set[str]]]:

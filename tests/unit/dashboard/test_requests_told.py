@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import html
 import re
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from dashboard.api import plans
+from dashboard.pulse import Beat
 from dashboard.refusals import told
+from dashboard.verification import verdict_words
 from engine.config import Recipe, Settings, fit_size, preset_named
 from engine.errors import SettingsError
+from scheduler.audit import SYSTEM
 from tests.unit.dashboard.web_rig import Web
 
 ENGLISH = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+")
@@ -100,3 +107,60 @@ def test_every_setting_that_is_refused_is_told(house: Web) -> None:
         for error in _settings_errors():
             message, hint = told(error.code, str(error), error.field, error.hint, **error.data)
             assert not hint and re.search(r"[\u4e00-\u9fff]", message) and not ENGLISH.search(message), (error, message)
+
+
+def test_readiness_and_its_reasons_are_told(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = house.local().get("/readyz", headers=ASK).get_json()
+    assert answer["error"]["code"] == "daemon_silent" and answer["error"]["message"].startswith("调度进程还没有响应")
+    busy = Beat(time.time(), {"slots": [{"state": "busy"}]})
+    monkeypatch.setattr(type(house.house.pulse), "last", property(lambda self: busy))
+    monkeypatch.setattr(type(house.house.reads.store), "last_block_at", lambda self: time.time() - 5)
+    assert house.local().get("/readyz", headers=ASK).get_json()["message"].startswith("最近一次进展在 5.")
+    monkeypatch.setattr(type(house.house.reads.store), "last_block_at", lambda self: 1.0)
+    late = house.local().get("/readyz", headers=ASK).get_json()["error"]
+    assert late["code"] == "no_block" and "没有完成任何块" in late["message"] and not late["hint"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"code": 0, "rows": 7, "seq": 7}, "7 行完好，至第 7 行。"), ({"code": 20, "rows": 2, "broken_seq": 3}, "第 3 行已损坏"),
+        ({"code": 21, "rows": 7}, "与链头不符"),
+        ({"code": 22, "rows": 7, "seq": 7, "head_seq": 9}, "链头在第 9 行，只有到第 7 行"),
+    ],
+)
+def test_what_a_verification_found_is_told(house: Web, figures: dict[str, int], words: str) -> None:
+    with house.app.test_request_context(headers=ASK):
+        assert words in verdict_words({"message": "said in English", **figures})
+        assert verdict_words({"verdict": "an older row"}) == "an older row"
+    with house.app.test_request_context():
+        assert verdict_words({"message": "said in English", **figures}) == "said in English"
+
+
+def test_refused_files_are_told_on_their_pages_and_in_the_log(house: Web) -> None:
+    problem = {
+        "line": 3, "column": 1, "path": "lease", "message": "policy field 'lease' is unknown.", "hint": "Did you mean lease_s?",
+        "code": "misspelt_key", "data": {"named": "lease", "key": "lease", "guess": "lease_s"},
+    }  # fmt: skip
+    body = {"message": "line 3: policy field 'lease' is unknown. Did you mean lease_s?", "problems": [problem]}
+    with house.store.transaction():
+        house.store.record("policy:refused", "policy", body, SYSTEM, 1.0, outcome="failure")
+        house.store.record("role:refused", "file:roles.yaml", body, SYSTEM, 2.0, outcome="failure")
+    client, said = house.person("olga", "ops"), "第 3 行：不认识“lease”。是否想写“lease_s”？"
+    for address in ("/dashboard/policy?lang=zh", "/dashboard/audit/?lang=zh", "/dashboard?lang=zh"):
+        page = client.get(address).get_data(as_text=True)
+        assert said in page and "Did you mean" not in page, address
+    english = html.unescape(client.get("/dashboard/policy?lang=en").get_data(as_text=True))
+    assert "line 3, column 1: lease: policy field" in english
+
+
+def test_entry_of_a_plan_that_would_be_refused_says_why_to_those_who_may_read_words(
+    house: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = {"code": "missing_variable", "field": "context.topic", "data": {"missing": ["topic"], "known": "topic, tone"}}
+    data = {"entry": 1, "code": "refused", "why": why}
+    check = {"name": "plan 1", "state": "bad", "text": "it would be refused: The prompt needs topic.", "data": data}
+    for may, words in ((True, "提交会被拒绝：提示词还缺少：topic。"), (False, "提交会被拒绝")):
+        monkeypatch.setattr(plans, "caller", lambda may=may: SimpleNamespace(may=lambda right: may))
+        (shown,) = plans.shown_report({"checks": [check]})["checks"]
+        assert shown["zh"].startswith(words) and ("why" in shown["data"]) is may

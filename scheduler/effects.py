@@ -41,7 +41,9 @@ def perform(hands: Hands, effect: actions.Action) -> None:
             hands.supervisor.kill(effect.worker_id, effect.cause)
         case actions.DropIdleContexts():
             for job_id in effect.job_ids:
-                hands.vault.drop_context(job_id)
+                hands.vault.let_go_of_context(job_id)
+        case actions.ExpectContext():
+            hands.vault.bring_context(effect.job_id, effect.slot)
         case actions.DropCaches():
             hands.vault.drop_caches()
         case actions.DropContext():

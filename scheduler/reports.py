@@ -106,7 +106,8 @@ class Reports:
     def _started(self, turn: Turn, link: WorkerLink, message: protocol.JobStarted) -> None:
         actions = turn.apply(
             events.JobWasStarted(
-                at=turn.at, lease_id=message.lease_id, resume=message.resume, ladder=self._ladder(turn, link, message.lease_id)
+                at=turn.at, lease_id=message.lease_id, resume=message.resume, ladder=self._ladder(turn, link, message.lease_id),
+                prepare_ms=message.prepare_ms, context_ms=message.context_ms,
             )
         )
         if (job_id := _moved(actions)) is None:

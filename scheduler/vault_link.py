@@ -54,6 +54,15 @@ class VaultLink:
         """Free a job's context, now or when the vault is back."""
         self._to_ask.put_nowait(protocol.DropContext(job_id=job_id))
 
+    def let_go_of_context(self, job_id: str) -> None:
+        """Free a waiting job's context on its device, now or when the vault is back; a copy in host memory stays."""
+        self._to_ask.put_nowait(protocol.LetGoOfContext(job_id=job_id))
+
+    def bring_context(self, job_id: str, slot: int) -> None:
+        """The job is expected on the slot: what was parked of it comes back meanwhile. Worth nothing once the vault was away."""
+        if self.status is not None:
+            self._to_ask.put_nowait(protocol.BringContext(job_id=job_id, device=slot))
+
     def drop_caches(self) -> None:
         """Let go of prepared conditions and unused files, now or when the vault is back."""
         self._to_ask.put_nowait(protocol.DropCaches())
@@ -96,7 +105,7 @@ class VaultLink:
             self.status = answer
             if is_new:
                 self._on_change(True, "", 0.0)
-            for job_id in (*answer.contexts, *answer.device_contexts):
+            for job_id in (*answer.contexts, *answer.device_contexts, *answer.parked_contexts):
                 if not self._is_open(job_id):
                     await self._ask(reader, writer, protocol.DropContext(job_id=job_id))
             try:

@@ -48,6 +48,7 @@ class JobStarted(Message):
     prepare_ms: float
     width: int
     height: int
+    context_ms: float = 0.0  # of the preparation: until the context was mapped, others parked and this one brought if need be
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,13 @@ class BringContext(Message):
 
 
 @dataclass(frozen=True)
+class LetGoOfContext(Message):
+    """Device memory is short: free a resting job's context there at once. What host memory has a copy of stays parked."""
+
+    job_id: str
+
+
+@dataclass(frozen=True)
 class DropCaches(Message):
     """Memory is short: let go of all prepared conditions and of files that no client has open."""
 

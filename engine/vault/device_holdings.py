@@ -121,6 +121,12 @@ class DeviceHoldings:
             self._forget_copy(held)
             self._leave(held)
 
+    def let_go_of_context(self, job_id: str) -> None:
+        """Free the device memory of a context at once: host memory keeps it if it has all of it. One in use stays."""
+        held = self.contexts.get(job_id)
+        if held is not None and held.device is not None and job_id not in self._making.values():
+            self._let_go(held)
+
     # ---- weights ---------------------------------------------------------------------------------------------------
 
     def open_weights(self, key: str, size: int, owner: str, user: User, number: int = 0) -> Opening:

@@ -23,6 +23,7 @@ from engine.protocol import (
     DropContext,
     DropWeights,
     GetConditions,
+    LetGoOfContext,
     Mapped,
     Message,
     Missing,
@@ -217,6 +218,10 @@ class VaultServer:
             case OpenWeights():
                 client.opening = held.open_weights(message.key, message.bytes, owner, client, client.device)
                 self._open_on(client)
+            case LetGoOfContext():
+                self._holdings.drop_context(message.job_id)
+                held.let_go_of_context(message.job_id)
+                client.put(VaultDone())
             case BringContext():
                 held.bring_context(message.job_id, message.device)
                 client.put(VaultDone())

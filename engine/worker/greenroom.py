@@ -190,17 +190,19 @@ class GreenroomMaker:
         # A context belongs to its weights, its adapters, its portrait, its words: with others it is another context.
         layout_key = key_of(layout.sha256, engine.weights_sha256, key_of_uses(recipe.adapters), recipe.prompt,
                             recipe.portrait_sha256, voice_sha256, recipe.settings)  # fmt: skip
+        began = time.perf_counter()
         if self._contexts is not None:
             context = self._contexts.open(task.job_id, layout, layout_key)
         else:
             buffer, _ = self._store.open_context(task.job_id, layout.total_bytes, layout_key)
             context = Context(layout, buffer)
+        context_ms = (time.perf_counter() - began) * 1000
         key = key_of(key, self._adapters.attached.key)
         conditions = self.ready_roles.get(key, role.conditions) or role.conditions
         if conditions is role.conditions and not context.is_begun:
             conditions = self.ready_roles.make(key, conditions, width, height)
         release = partial(self._release_context, task.job_id)
-        return GreenroomScene(engine, context, conditions | heard.conditions, settings, release, self._contexts)
+        return GreenroomScene(engine, context, conditions | heard.conditions, settings, release, self._contexts, context_ms)
 
     def _release_context(self, job_id: str, *, is_kept: bool) -> None:
         """On a CPU a context that is kept stays held by this process too: should the vault die, the next one can have it."""
@@ -221,11 +223,12 @@ class GreenroomScene:
         settings: Settings,
         release: Release,
         device: DeviceContexts | None = None,
+        context_ms: float = 0.0,
     ) -> None:
-        """`device`: knows how much memory is used there; None on a CPU."""
+        """`device`: knows how much memory is used there; None on a CPU. `context_ms`: how long mapping the context took."""
         self.width, self.height = context.layout.width, context.layout.height
         self._engine, self._context, self._conditions, self._settings = engine, context, conditions, settings
-        self._release, self._device = release, device
+        self._release, self._device, self.context_ms = release, device, context_ms
         self._begun: tuple[int, dict[str, float]] = (-1, {})  # the block that was begun ahead, and its stages so far
 
     @property

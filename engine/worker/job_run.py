@@ -130,6 +130,7 @@ class JobRun:
                 prepare_ms=watch.total_ms,
                 width=scene.width,
                 height=scene.height,
+                context_ms=scene.context_ms,
             )
         )
         _log.info("job taken up", extra={"data": {"job": order.job_id, "from_block": plan.start, "ms": watch.laps}})

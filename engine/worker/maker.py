@@ -47,6 +47,7 @@ class Scene(Protocol):
 
     width: int
     height: int
+    context_ms: float  # until the context was there
 
     @property
     def context_blocks(self) -> int | None:

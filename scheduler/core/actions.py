@@ -101,8 +101,17 @@ class DropContext(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectContext(Action):
+    """A job that was begun is to go on here within a block: bring its context, should it have had to leave the device."""
+
+    slot: int
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DropIdleContexts(Action):
-    """Memory is short: free the contexts of these waiting jobs; they will be rebuilt from their durable latents."""
+    """Memory is short: free the contexts of these waiting jobs. Those of which host memory has no copy will be rebuilt from
+    their durable latents."""
 
     job_ids: tuple[str, ...]
 

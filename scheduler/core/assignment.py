@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from scheduler.core.actions import SendPreempt, SendRun
+from scheduler.core.actions import ExpectContext, SendPreempt, SendRun
 from scheduler.core.degrade import ease_instead
 from scheduler.core.fair_share import weigh_teams
 from scheduler.core.fleet import Slot
@@ -41,6 +41,8 @@ def assign(state: State, turn: Turn) -> None:
                 break
     for slots, job, why in desk.granted:
         _grant(state, turn, slots, job, why)
+    if not state.is_imagined:
+        desk.expect_next()
 
 
 class _Desk:
@@ -80,7 +82,7 @@ class _Desk:
         slot = _first_allowed(self.vacating, others, allowed) if width == 1 else None
         if slot is not None:
             self.vacating.remove(slot)
-            self.seats[slot.number] = job
+            self._expect(slot, job)
             self.roles |= state.relations.excluded_by(job.role)  # nobody may spoil the slot it counts on
             return True
         found = None
@@ -91,7 +93,7 @@ class _Desk:
             if terms["rule"] == "margin" and ease_instead(state, turn, slot, victim, job):
                 return False
             ask_to_stop(state, turn, slot, "preempted", victim, terms)
-            self.seats[slot.number] = job
+            self._expect(slot, job)
             self.roles |= state.relations.excluded_by(job.role)
             return True
         if allowed is not None:
@@ -144,6 +146,23 @@ class _Desk:
             self.seats[slot.number] = job
         self.seated.add(job.id)
         self.granted.append((slots, job, why))
+
+    def _expect(self, slot: Slot, job: Job) -> None:
+        """The job counts on the slot, which is free within a block."""
+        self.seats[slot.number] = job
+        if job.blocks_done and not self.state.is_imagined:
+            self.turn.effects.append(ExpectContext(slot.number, job.id))
+
+    def expect_next(self) -> None:
+        """Whoever is first in line can count on a slot whose job makes its last block."""
+        best = self.state.line.best()
+        if best is None or not best.blocks_done:
+            return
+        for slot in self.state.slots:
+            job = None if slot.job_id is None else self.state.jobs[slot.job_id]
+            if job is not None and slot.stop_cause is None and job.total_blocks - job.blocks_done <= 1:
+                self._expect(slot, best)
+                return
 
     def _warmest(self, job: Job) -> list[Slot]:
         """Idle slots, those that played the job's role last before others."""

@@ -167,6 +167,8 @@ class JobWasStarted(Event):
     lease_id: str
     resume: str
     ladder: tuple[Rung, ...] = ()  # what this job could give up here
+    prepare_ms: float = 0.0  # 0: not known
+    context_ms: float = 0.0  # of that: until the context was there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,9 @@ def job_started(state: State, event: events.JobWasStarted, turn: Turn) -> bool:
     if job.started_at is None:
         fields["started_at"] = turn.at
     target = JobState.RUNNING if job.state is JobState.LEASED else job.state
-    body = {"slot": slot.number, "lease_id": slot.lease_id, "resume": event.resume, "from_block": job.blocks_done}
+    body: dict[str, Any] = {"slot": slot.number, "lease_id": slot.lease_id, "resume": event.resume, "from_block": job.blocks_done}
+    if event.prepare_ms:
+        body |= {"prepare_ms": round(event.prepare_ms, 1), "context_ms": round(event.context_ms, 1)}
     state.move(turn, job, target, Tag.JOB_STARTED, fields, body)
     return False
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,11 +149,15 @@ ROLE = """{name}:
 """
 
 
-def house_of(home: Path, *, model: RandomModel, width: int, height: int, preset: str, device: str) -> ChaosHouse:
-    """A house that is not started yet, with a model of random weights and two roles whose portraits are as large as the video."""
+def house_of(
+    home: Path, *, model: RandomModel, width: int, height: int, preset: str, device: str,
+    serve: Sequence[str] = ("benchmarks.serve",),
+) -> ChaosHouse:  # fmt: skip
+    """A house that is not started yet, with a model of random weights and two roles whose portraits are as large as the video.
+    `serve`: the launcher's module and its words."""
     house = ChaosHouse(
         home, "real", env={"GREENROOM_DEVICE": device},
-        program=(sys.executable, "-m", "benchmarks.serve", "--model", model.shape.name, "--vault-limit-gib", "64"),
+        program=(sys.executable, "-m", *serve, "--model", model.shape.name, "--vault-limit-gib", "64"),
     )  # fmt: skip
     house.be_patient()
     publish(house.data_dir / "models" / model.shape.name, {"model.json": model.to_json().encode()})

@@ -61,7 +61,7 @@ class ChaosHouse:
 
     def __init__(
         self, home: Path, engine: str, data_dir: Path | None = None, env: Mapping[str, str] | None = None,
-        program: Sequence[str] = (sys.executable, "-m", "scheduler.cli", "serve"), port: int | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "scheduler.cli", "serve", "--slots", "1"), port: int | None = None,
     ) -> None:  # fmt: skip
         """`home`: for logs, orders and script; the data lie below it unless `data_dir` says where. `program`: the launcher.
         `port`: of the web; without one some free port."""

@@ -81,7 +81,7 @@ def not_hit(options: ChaosOptions, sums: dict[str, Any]) -> list[str]:
     points = points_of(options.engine) if options.points is None else options.points
     wanted_points = [name for name in points if POINTS[name].kind in options.kinds]
     return [f"no {kind} was killed" for kind in options.kinds if not sums["kills_by_kind"].get(kind)] + [
-        f"nobody was killed at {name} ({'; '.join(one for one in sums['missed'] if name in one)})"
+        f"nobody was killed at {name} ({'; '.join(one for one in sums['missed'] if name in one) or 'it was not tried'})"
         for name in wanted_points
         if not sums["kills_by_point"].get(name)
     ]

@@ -137,4 +137,5 @@ class VaultStatus(Message):
     device_weights: dict[str, int] = field(default_factory=dict)
     device_owners: dict[str, int] = field(default_factory=dict)
     parked_contexts: dict[str, int] = field(default_factory=dict)  # in host memory alone
-    park_bytes: int = 0  # host memory taken for such contexts, in use or not
+    copied_bytes: int = 0  # what host memory has of contexts, parked or still resting on their device
+    park_bytes: int = 0  # host memory taken for that, in use or not

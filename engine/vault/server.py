@@ -276,6 +276,7 @@ class VaultServer:
             device_weights=self._device.weights(),
             device_owners=self._device.by_owner(),
             parked_contexts={job: c.holding.bytes for job, c in contexts.items() if c.device is None},
+            copied_bytes=sum(c.copied_bytes for c in contexts.values()),
             park_bytes=self._device.pool.taken_bytes,
         )
 

@@ -15,9 +15,12 @@ from engine.vault.client import VaultClient
 class VaultProcess:
     """`python -m engine.vault`; `start` returns when it listens, `kill` is SIGKILL."""
 
-    def __init__(self, socket_path: Path, limit_gib: float = 1.0, device_files_gib: float | None = None) -> None:
-        """`device_files_gib`: memory files of so much stand for the device's memory."""
-        self.socket_path = socket_path
+    def __init__(
+        self, socket_path: Path, limit_gib: float = 1.0, device_files_gib: float | None = None, devices: int = 1,
+        park_gib: float | None = None,
+    ) -> None:  # fmt: skip
+        """`device_files_gib`: memory files of so much stand for each device's memory."""
+        self.socket_path, self._devices, self._park_gib = socket_path, devices, park_gib
         self._limit_gib, self._device_files_gib = limit_gib, device_files_gib
         self.process: subprocess.Popen[bytes] | None = None
         self.lifeline = -1
@@ -28,6 +31,10 @@ class VaultProcess:
         options: dict[str, object] = {"--socket": self.socket_path, "--limit-gib": self._limit_gib, "--lifeline-fd": theirs}
         if self._device_files_gib is not None:
             options["--device-files-gib"] = self._device_files_gib
+        if self._devices != 1:
+            options["--devices"] = self._devices
+        if self._park_gib is not None:
+            options["--park-gib"] = self._park_gib
         arguments = [str(part) for option in options.items() for part in option]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "engine.vault", *arguments],
@@ -43,9 +50,9 @@ class VaultProcess:
         assert b"listening" in line, line
         return self
 
-    def client(self, owner: str = "test", patience_s: float = 10.0) -> VaultClient:
+    def client(self, owner: str = "test", patience_s: float = 10.0, device: int = 0) -> VaultClient:
         """Closed when the vault is stopped, at the latest."""
-        self._clients.append(VaultClient(str(self.socket_path), owner, patience_s=patience_s))
+        self._clients.append(VaultClient(str(self.socket_path), owner, device=device, patience_s=patience_s))
         return self._clients[-1]
 
     def status(self) -> VaultStatus:

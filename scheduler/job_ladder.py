@@ -29,7 +29,6 @@ _STREAMED = (
     memory.Rung.FP8_RINGS, memory.Rung.STREAMED_RINGS, memory.Rung.COLD_WEIGHTS, memory.Rung.STREAMED_WEIGHTS,
 )  # fmt: skip
 _HOUSE = (
-    Rung(name=memory.Rung.PARKED_CONTEXTS.value, kind=DEVICE, why_not=NOT_BUILT),
     Rung(name=IDLE_CONTEXTS, kind=DEVICE),
     Rung(name=CACHES, kind=DEVICE),
     *(Rung(name=rung.value, kind=DEVICE, why_not=NOT_BUILT) for rung in _STREAMED),

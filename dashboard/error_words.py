@@ -25,13 +25,22 @@ def error_card(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def job_problem(job: Mapping[str, Any]) -> dict[str, str] | None:
-    """`message` and `hint` of a job that failed or was rejected; None for any other."""
-    if not job["error_message"] and not job["error_code"]:
+def job_problem(job: Mapping[str, Any], decision: Mapping[str, str] | None = None) -> dict[str, str] | None:
+    """`message` and `hint` of a job that failed or was rejected; None for any other. `decision`: in both languages what admission
+    said, where it rejected the job; else the code's words are used, which have no figures."""
+    english, hint = job.get("error_message") or "", job.get("error_hint") or ""
+    if not english and not job.get("error_code"):
         return None
     code = str(job["error_code"])
-    message = _own_words("problem", code, job["error_message"] or "") or code
-    return {"message": message, "hint": _own_words("way_out", code, job["error_hint"] or "")}
+    if decision:
+        return {"message": i18n.both(dict(decision)), "hint": _own_words("way_out", code, hint)}
+    return {"message": _own_words("problem", code, english) or code, "hint": _own_words("way_out", code, hint)}
+
+
+def told_failure(shown: Mapping[str, Any]) -> dict[str, str]:
+    """`error_message` and `error_hint` of a job for an answer, in the reader's language; nothing where there are none."""
+    problem = job_problem(shown)
+    return {} if problem is None else {"error_message": problem["message"], "error_hint": problem["hint"]}
 
 
 def code_of(row: Mapping[str, Any]) -> str:
@@ -79,4 +88,5 @@ def _own_words(prefix: str, code: str, english: str) -> str:
     """English as it was said, where it was; otherwise the catalogue's words for the code, if it has any."""
     if english and i18n.language() == "en":
         return english
-    return i18n.catalogue(i18n.language()).get(f"{prefix}.{code}", english)
+    words = i18n.catalogue(i18n.language())
+    return words.get(f"{prefix}.job.{code}") or words.get(f"{prefix}.{code}", english)

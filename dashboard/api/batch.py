@@ -15,6 +15,7 @@ from dashboard.api.openapi import documented
 from dashboard.auth import caller, require
 from dashboard.context import house
 from dashboard.door import door
+from dashboard.error_words import told_failure
 from dashboard.errors import WebError
 from dashboard.refusals import told_item, told_remarks
 from scheduler.batch_file import MAX_ITEMS, Profile, read_profiles
@@ -116,6 +117,7 @@ def batch_public(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """A batch for its owner: items, and counts by how they stand."""
     items = [{name: value for name, value in row.items() if name != "video_path"} for row in rows]
     for item, row in zip(items, rows, strict=True):
+        item |= told_failure(row)
         item["video"] = f"/jobs/{row['id']}/video" if row["video_path"] else None
     final = [row for row in rows if row["state"] in FINAL_STATES]
     succeeded = sum(1 for row in final if row["state"] == "SUCCEEDED")

@@ -28,11 +28,14 @@ from dashboard.auth import caller, demand, require
 from dashboard.cards import event_card, job_public
 from dashboard.context import house
 from dashboard.door import door
+from dashboard.error_words import told_failure
 from dashboard.errors import WebError
 from dashboard.estimates import with_estimate, with_new
 from dashboard.quality import quality_of
 from dashboard.refusals import told_remarks
 from dashboard.reviews import verdict_of
+from scheduler.core.blocker_words import words_of
+from scheduler.core.explain import Explanation
 from scheduler.core.job import JobState
 
 blueprint = Blueprint("jobs", __name__)
@@ -81,7 +84,7 @@ def list_jobs() -> Response:
         filters["state"] = filters["state"].split(",")
     page = house().reads.store.jobs(**filters)
     places = house().reads.places() if any(row["state"] == JobState.QUEUED for row in page.rows) else {}
-    jobs = [job_public(row, caller(), _place(places.get(row["id"]))) for row in page.rows]
+    jobs = [{**job_public(row, caller(), _place(places.get(row["id"]))), **told_failure(row)} for row in page.rows]
     return jsonify({"jobs": jobs, "total": page.total, "page": page.page, "pages": page.pages})
 
 
@@ -89,12 +92,21 @@ def _place(place: tuple[int, int] | None) -> dict[str, int] | None:
     return None if place is None else {"place": place[0], "of": place[1]}
 
 
+def why_public(why: Explanation) -> dict[str, Any]:
+    """Why a job waits: `text`, and every blocker with its own `text`; `is_more`: it says what the sentence does not."""
+    told = {str(why.reason), "asset_missing"}
+    blockers = [
+        {**one, "text": words_of(one), "is_more": one["rule"] not in told} for one in why.data["blockers"]
+    ]  # fmt: skip
+    return {"reason": str(why.reason), "text": why.text, "blockers": blockers}
+
+
 def full_job(job: dict[str, Any]) -> dict[str, Any]:
     """A job for its own page: public fields, place, why it waits in both languages, how good its video is."""
     reads = house().reads
     place, why = reads.why(job)
-    shown = job_public(job, caller(), _place(place))
-    shown["why"] = None if why is None else {"reason": str(why.reason), "text": why.text, "blockers": why.data["blockers"]}
+    shown = {**job_public(job, caller(), _place(place)), **told_failure(job)}
+    shown["why"] = None if why is None else why_public(why)
     if why is not None:
         shown["hold"] = str(why.reason)
     shown["quality"] = quality_of(reads, job)

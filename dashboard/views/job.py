@@ -56,7 +56,7 @@ def figures_of(row: dict[str, Any]) -> dict[str, Any]:
     store = house().reads.store
     sums = store.block_sums(row["id"])
     return {
-        "problem": job_problem(row),
+        "problem": job_problem(row, _rejection(row)),
         "blocks": store.last_blocks(row["id"], BLOCKS_SHOWN),
         "stages": job_phases.stages(store.stage_sums(row["id"]), sums["blocks"], measuring_s(store.quality(row["id"]))),
         "phases": job_phases.phases(row, store.block_span(row["id"]), sums["seconds"] or 0.0),
@@ -67,6 +67,14 @@ def figures_of(row: dict[str, Any]) -> dict[str, Any]:
         "computing": sums["seconds"],
         "peak": sums["peak_bytes"],
     }
+
+
+def _rejection(row: dict[str, Any]) -> dict[str, str] | None:
+    """In both languages what admission said of a job that it rejected."""
+    if row["state"] != JobState.REJECTED:
+        return None
+    decisions = (entry["body"].get("decision") for entry in house().reads.store.story(row["id"]))
+    return next((found["text"] for found in decisions if found and found.get("text")), None)
 
 
 def measuring_s(quality: dict[str, Any] | None) -> float | None:

@@ -43,6 +43,14 @@ function show(job) {
   const why = root.querySelector("[data-why-full]");
   why.hidden = !job.why;
   why.replaceChildren(...linked(job.why ? job.why.text[language] : ""));
+  const more = (job.why?.blockers ?? []).filter((one) => one.is_more);
+  const others = root.querySelector("[data-why-more]");
+  others.hidden = !more.length;
+  others.querySelector("ul").replaceChildren(...more.map((one) => {
+    const line = document.createElement("li");
+    line.append(...linked(one.text[language]));
+    return line;
+  }));
   showPlace(job.place?.place, job.place?.of);
 }
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dashboard.error_words import job_problem, told_failure
 from dashboard.i18n import LANGUAGES, catalogue
 from dashboard.views.submit import is_made_here
 from engine.catalog import PRESETS
 from scheduler.audit import SYSTEM
 from tests.unit.dashboard.web_rig import Web, web
+
+ROOT = Path(__file__).resolve().parents[3]
+SAID = (r'"error_code": "(\w+)"', r'return \{"reason": "(\w+)"', r'code, hint = \(?"(\w+)"', r'verdict=REJECTED, reason="(\w+)"')
 
 
 def newest(house: Web, language: str) -> dict[str, Any]:
@@ -122,3 +127,36 @@ def test_audit_page_speaks_the_readers_language_and_takes_times_of_the_studios_z
         assert "终止原因 心跳丢失" in found
         assert "since=2026-11-21T08%3A00%3A00.000000Z" in found, "exports are asked for in UTC"
         assert "终止原因 心跳丢失" not in later
+
+
+def test_every_way_in_which_a_job_can_end_badly_has_its_words_in_both_languages() -> None:
+    """Codes of the engine, of admission and of the core, as they stand in the code."""
+    codes: set[str] = set()
+    for path in (ROOT / "scheduler" / "core").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        codes |= {code for kind in SAID for code in re.findall(kind, text)}
+    for base in ("engine/errors.py", "engine/vault", "engine/fake.py"):
+        found = ROOT / base
+        for path in [found] if found.is_file() else found.glob("*.py"):
+            codes |= set(re.findall(r'^    code = "(\w+)"', path.read_text(encoding="utf-8"), re.M))
+    assert {"session_roles", "quota_spent", "vault_full", "poison_job"} <= codes
+    for language in LANGUAGES:
+        words = catalogue(language)
+        lacking = {code for code in codes if f"problem.{code}" not in words and f"problem.job.{code}" not in words}
+        assert not lacking, (language, lacking)
+
+
+def test_rejected_job_says_on_its_page_what_admission_said(house: Web) -> None:
+    text = {"en": "Role guest may not share a session with teacher (j1).", "zh": "角色 guest 不能与 teacher（j1）处于同一会话。"}
+    job = {"error_code": "session_roles", "error_message": text["en"], "error_hint": "Submit it apart from the session."}
+    with house.app.test_request_context(headers={"Accept-Language": "zh"}):
+        told = job_problem(job, text)
+        assert told is not None and told["message"] == text["zh"] and "单独提交" in told["hint"]
+        listed = told_failure(job)
+        assert "会话" in listed["error_message"] and "session" not in listed["error_message"]
+        assert told_failure({"error_code": "vault_lost", "error_message": "The vault does not answer."})["error_message"] == (
+            "制作期间常驻仓丢失。"
+        )
+        assert told_failure({"error_code": None, "error_message": None}) == {}
+    with house.app.test_request_context():
+        assert told_failure(job)["error_message"] == text["en"]

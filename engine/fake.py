@@ -90,7 +90,7 @@ class FaultyChannel(Channel):
 class FakeScene:
     """A job that is drawn instead of computed. It has no context that could be lost."""
 
-    width, height = WIDTH, HEIGHT
+    width, height, context_ms = WIDTH, HEIGHT, 0.0
 
     def __init__(self, task: Task, run: ScriptRun, act: Callable[[Fault], None]) -> None:
         self._task, self._run, self._act = task, run, act

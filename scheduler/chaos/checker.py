@@ -44,7 +44,10 @@ class Checker:
         """Jobs that nobody disturbed, by recipe: what all others of that recipe must look like. Raises NotWithin."""
         reader = self._house.reader
         for recipe, job_id in job_ids.items():
-            until(lambda job_id=job_id: _state(reader, job_id) == "SUCCEEDED", f"{job_id} made in peace", timeout_s)  # type: ignore[misc]
+            try:
+                until(lambda job_id=job_id: _state(reader, job_id) == "SUCCEEDED", f"{job_id} made in peace", timeout_s)  # type: ignore[misc]
+            except NotWithin as error:
+                raise NotWithin(f"{error} ({self._situation()})") from error
             self._references[recipe] = _hashes(reader, job_id)
 
     def wait_until_quiet(self, timeout_s: float) -> list[str]:

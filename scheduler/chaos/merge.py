@@ -79,12 +79,13 @@ def merged(options: ChaosOptions, outcomes: list[HouseOutcome], seconds: float) 
 def not_hit(options: ChaosOptions, sums: dict[str, Any]) -> list[str]:
     """Findings: every kind and every point of the plan must have been hit, in whichever house."""
     points = points_of(options.engine) if options.points is None else options.points
-    wanted_points = [name for name in points if POINTS[name].kind in options.kinds]
-    return [f"no {kind} was killed" for kind in options.kinds if not sums["kills_by_kind"].get(kind)] + [
-        f"nobody was killed at {name} ({'; '.join(one for one in sums['missed'] if name in one) or 'it was not tried'})"
-        for name in wanted_points
-        if not sums["kills_by_point"].get(name)
-    ]
+    unhit = [name for name in points if POINTS[name].kind in options.kinds and not sums["kills_by_point"].get(name)]
+    missed = {name: [one for one in sums["missed"] if f" {name})" in one] for name in unhit}
+    found = [f"no {kind} was killed" for kind in options.kinds if not sums["kills_by_kind"].get(kind)]
+    found += [f"nobody was killed at {name} ({'; '.join(misses)})" for name, misses in missed.items() if misses]
+    if untried := [name for name, misses in missed.items() if not misses]:
+        found.append(f"nobody was killed at these points, no blow came to them: {', '.join(untried)}")
+    return found
 
 
 def _of(one: HouseOutcome, text: str, outcomes: list[HouseOutcome]) -> str:

@@ -112,7 +112,7 @@ class _Run:
         self._house.start()
         references = {number: self._load.ask(number) for number in range(len(self._load.requests))}
         self._say(0, "making the references")
-        self._checker.take_references(references, REFERENCE_S)
+        self._checker.take_references(references, max(AT_LIMIT_S, min(REFERENCE_S, self._stop_at - time.monotonic())))
         self._load.start()
         for blow in self._plan:
             if self._is_over():

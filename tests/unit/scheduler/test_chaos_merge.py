@@ -46,6 +46,8 @@ def test_what_no_house_hit_is_a_finding_with_those_that_missed_it() -> None:
     assert not report["is_passed"]
     assert report["findings"][0] == "no web was killed"
     assert report["findings"][1].startswith("nobody was killed at after_flip (house 1 (seed 30): blow 1 (")
+    untried = merged(OPTIONS, [outcome(1, kinds={"worker": 2, "web": 1}, facts={"missed": []})], 14.0)
+    assert untried["findings"] == ["nobody was killed at these points, no blow came to them: after_flip"]
 
 
 def test_finding_of_one_house_fails_the_run_and_says_which_it_was() -> None:

@@ -43,7 +43,7 @@ from engine.vault.device_client import DeviceClient
 from engine.worker.device_memory import CudaMapper, FileMapper, SharedDevice
 
 GIB = 2**30
-SIZES = {"14b": ("live-avatar-14b", 640, 384), "pocket": ("pocket", 192, 128)}
+SIZES = {"14b": ("live-avatar-14b", "704*384", 640, 384), "pocket": ("pocket", "192*128", 192, 128)}
 FIRST_BLOCKS = 5  # until the ring is full and every step is recorded
 COPY_LIMIT_S = 120.0
 SPARE = 0.4  # of a context, beside those for which there is room
@@ -53,12 +53,12 @@ class Studio:
     """The network, the vault's memory, and jobs of one and the same recipe."""
 
     def __init__(self, socket_path: Path, shape_name: str, files_bytes: int | None) -> None:
-        name, width, height = SIZES[shape_name]
+        name, size, width, height = SIZES[shape_name]
         self.is_cuda, self._files_bytes, self._socket = files_bytes is None, files_bytes, str(socket_path)
         device = "cuda" if self.is_cuda else "cpu"
         shape = dataclasses.replace(SHAPES[name], dtype="bfloat16") if self.is_cuda else SHAPES[name]
         self.engine = random_engine(shape, device, "fp8" if self.is_cuda else "plain")
-        self.settings = Settings(size=f"{width}*{height}", steps=4 if self.is_cuda else 3, seed=7)
+        self.settings = Settings(size=size, steps=4 if self.is_cuda else 3, seed=7)
         self.given = random_conditions(shape, width, height, device, BLOCK_FRAMES * 40)
         self.layout = self.engine.layout(width, height, self.settings.steps)
         self.device, self._hog = self._client("worker:bench"), self._client("worker:hog")

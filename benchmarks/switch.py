@@ -31,6 +31,7 @@ from benchmarks.engine import on_device
 from engine.adapters import Adapter
 from engine.catalog import SHAPES
 from engine.config import Settings
+from engine.garbage import keep_all_for_good
 from engine.memory.offload import Offload
 from engine.model import conditions as roles
 from engine.model import ready, text
@@ -103,6 +104,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         engine.make_block(context, played, settings, 0)
 
     kept = {"gpu": cast, "host": on_host}
+    keep_all_for_good()  # as a worker does when it is warm
     on_stage = partial(switch, roles_kept=cast)
     denoising = _times(denoise, arguments.first_steps, before=on_stage)
     from_host = _times(partial(denoise, roles_kept=on_host), arguments.first_steps)

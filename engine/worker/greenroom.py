@@ -19,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from engine.config import Recipe, Settings, fit_size
+from engine.garbage import keep_all_for_good
 from engine.media.voice import read_voice
 from engine.memory.offload import RESIDENT
 from engine.model.block_engine import BlockEngine
@@ -111,6 +112,7 @@ class GreenroomMaker:
         if self._contexts is not None:
             self._contexts.ready_roles = self.ready_roles
         try_out(self._engine, self._device)
+        keep_all_for_good()
         if self._device != "cpu":
             note_memory("warm", shared, began)
         return WorkerReady(

@@ -3,6 +3,8 @@ import { fill, finals, formats, named, shapes, t } from "./words.js";
 import { isHeld, on } from "./live.js";
 import { pulse } from "./header.js";
 
+const SLOTS_TOLD = 8; // as many as the pulse tells of
+
 const own = new Set(["paused", "awaiting_consent", "role_unavailable", "retrying", "scheduled", "awaiting_turn", "approval"]);
 const find = (selector, root = document) => root.querySelector(selector);
 const byJob = (id, root) => root.querySelector(`tr[data-job="${CSS.escape(id)}"]`);
@@ -91,6 +93,10 @@ async function missingRows(table, order) {
 }
 
 function patchSlots(message) {
+  const count = message.slots.length;
+  if (count && count < SLOTS_TOLD) { // the house may have been started anew with fewer
+    for (const card of document.querySelectorAll("[data-slots] [data-slot]")) if (Number(card.dataset.slot) >= count) card.remove();
+  }
   for (const slot of message.slots) {
     const card = find(`[data-slot="${slot.slot}"]`);
     if (!card) { if (find("[data-slots]") && message.slots.length) location.reload(); return; }

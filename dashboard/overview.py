@@ -18,7 +18,7 @@ _SENSORS = ("name", "memory_used_bytes", "memory_total_bytes", "utilization_perc
 
 
 def pulse_message(beat: Beat, reads: Reads, settings: WebSettings, now: float | None = None) -> dict[str, Any]:
-    """What the header shows, once per second, to every page: at most 2 kB.
+    """What the header shows, once per second, to every page: at most 4 kB, of eight slots and devices at most.
 
     `age_s` is the age of the daemon's last answer, `device_age_s` that of the last device reading; None: there never was one.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from typing import Any
 
@@ -23,6 +24,8 @@ from scheduler.core.policy import Policy
 from scheduler.errors import DaemonUnreachable, SchedulerError
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER, role
+
+GIB = 1 << 30
 
 
 def deed(house: Web, action: str, job: str, at: float, **body: Any) -> None:
@@ -118,6 +121,27 @@ def test_every_page_says_what_keeps_an_answering_daemon_from_working(house: Web)
     assert "does not answer" in told["en"] and told["zh"] == chinese()["daemon_unreachable"]
     well = Beat(at=1.0, status={"daemon": {"trouble": None}})
     assert pulse_message(well, house.house.reads, house.house.settings)["trouble"] is None
+
+
+def test_house_of_eight_gpus_is_told_of_in_one_message_and_all_are_on_the_first_page(house: Web) -> None:
+    now = time.time()
+    body = {
+        "name": "NVIDIA H200", "memory_used_bytes": 43 * GIB, "memory_total_bytes": 140 * GIB, "utilization_percent": 100,
+        "temperature_c": 66, "power_w": 654.321, "sm_clock_mhz": 1980,
+    }  # fmt: skip
+    with house.store.transaction():
+        for number in range(8):
+            house.store.insert_sample(now, f"gpu{number}", body)
+    slot = {
+        "worker": "w12-34", "state": "busy", "drained": False, "device": "cuda", "role": "presenter", "job_id": "jm81dg4r9r4fv",
+        "block": 1064, "total_blocks": 2084, "phase": "denoise", "step": 3, "failures": 0, "pid": 31003, "last_error": "",
+    }  # fmt: skip
+    beat = Beat(at=now, status={"slots": [{"slot": number, **slot} for number in range(8)]})
+    message = pulse_message(beat, house.house.reads, house.house.settings)
+    assert [device["device"] for device in message["devices"]] == [f"gpu{number}" for number in range(8)]
+    assert [one["slot"] for one in message["slots"]] == list(range(8)) and len(json.dumps(message)) < 4096
+    page = house.local().get("/dashboard").text
+    assert all(f'data-device="gpu{number}"' in page for number in range(8))
 
 
 def test_role_page_says_where_its_adapters_are(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,11 +36,11 @@ VIEWS = (
     stage, queue, roles, rights, people, password, jobs, job, submit, watermark, plan, rehearsals, policy, admin, audit, faults,
     live,
 )  # fmt: skip
-BLUEPRINTS: tuple[Blueprint, ...] = tuple(view.blueprint for view in VIEWS)
+BLUEPRINTS: tuple[Blueprint, ...] = (*(view.blueprint for view in VIEWS), audit.exports)
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
-    "level.", "morning.done", "expect.", "theme.", "log.level_is.", "verdict.word.", "fail.",
+    "level.", "morning.done", "expect.", "theme.", "log.level_is.", "verdict.", "fail.",
 )  # fmt: skip
 SHAPES = {
     "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",

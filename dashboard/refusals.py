@@ -1,8 +1,8 @@
 """Errors in the reader's language: English is what was said; Chinese has a sentence per code, filled with the error's data.
 
-An entry is looked for by `code.problem` (what exactly is wrong with a value), by `code.field`, then by `code`. Figures that are
-complaints themselves (`why`: code and data) are told first, `{lines}` are those about a file, one per line. No entry quotes the
-English sentence: what only that one could tell needs a code of its own.
+An entry is looked for by `code.problem.field`, `code.problem` (what exactly is wrong), `code.field`, then by `code`. Figures
+that are complaints themselves (`why`: code and data) are told first, `{lines}` are those about a file, one per line. No entry
+quotes the English sentence: what only that one could tell needs a code of its own.
 """
 
 from __future__ import annotations
@@ -87,10 +87,8 @@ def told_problems(body: Mapping[str, Any]) -> str:
 def _entry(code: str, field: str | None, problem: str) -> str | None:
     shared = i18n.catalogue("zh-CN")
     own = chinese()
-    for found in (own.get(f"{code}.{problem}"), own.get(f"{code}.{field}"), shared.get(f"fail.{code}"), own.get(code)):
-        if found is not None:
-            return found
-    return None
+    keys = (f"{code}.{problem}.{field}", f"{code}.{problem}", f"{code}.{field}")
+    return next((own[key] for key in keys if key in own), None) or shared.get(f"fail.{code}") or own.get(code)
 
 
 def told_remarks(warnings: Sequence[str], remarks: Sequence[Mapping[str, Any]]) -> list[str]:

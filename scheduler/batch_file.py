@@ -35,7 +35,8 @@ def read_profiles(text: str, source: str) -> list[Profile]:
         data = json.loads(whole, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         lines = [(number, line) for number, line in enumerate(whole.splitlines(), start=1) if line.strip()]
-        if len(lines) > 1 and all(line.lstrip().startswith("{") for _, line in lines):
+        per_line = _is_object(lines[0][1]) or all(line.lstrip().startswith("{") for _, line in lines)
+        if len(lines) > 1 and per_line:  # each line is told by itself
             return [_line(source, number, line) for number, line in lines]
         line = getattr(error, "lineno", 1)
         return [_bad(source, line, "no_json", f"This is no JSON: {str(error) or 'nested too deeply'}.", line=line)]
@@ -46,6 +47,13 @@ def read_profiles(text: str, source: str) -> list[Profile]:
         return [_bad(source, 1, "empty_file", "The list is empty.", 'Write a list: [{"role": "teacher"}, …].')]
     stem = PurePosixPath(source).stem
     return [_profile(source, number, item, stem, len(items)) for number, item in enumerate(items, start=1)]
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _line(source: str, number: int, line: str) -> Profile:

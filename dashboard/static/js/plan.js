@@ -39,9 +39,16 @@ function showError(error) {
 async function renewResult(day) {
   const response = await fetch(`/dashboard/plan/?day=${encodeURIComponent(day)}`, { headers: { Accept: "text/html" } });
   if (!response.ok) return 0;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("plan-result");
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const fresh = page.getElementById("plan-result");
   const number = Number(fresh?.dataset.check);
-  if (fresh && number !== Number(result().dataset.check)) result().replaceWith(document.adoptNode(fresh));
+  if (!fresh || number === Number(result().dataset.check)) return number;
+  if (day !== result().dataset.planDay) { // the text is about another day than the page was: the page is about that one now
+    document.getElementById("plan-head").replaceWith(document.adoptNode(page.getElementById("plan-head")));
+    history.replaceState(null, "", `?day=${day}`);
+    document.title = page.title;
+  }
+  result().replaceWith(document.adoptNode(fresh));
   return number;
 }
 

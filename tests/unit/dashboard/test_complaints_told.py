@@ -288,3 +288,11 @@ def test_an_older_row_without_codes_is_shown_as_it_was_said(house: Web) -> None:
     old: dict[str, Any] = {"line": 3, "column": 1, "path": "teacher", "message": "it is odd.", "hint": ""}
     with house.app.test_request_context(headers={"Accept-Language": "zh"}):
         assert told_line(old) == "line 3, column 1: teacher: it is odd."
+
+
+def test_what_is_missing_is_told_with_an_example_of_it(house: Web) -> None:
+    missing: dict[str, Any] = {"line": 3, "column": 1, "path": "", "message": "user is missing.", "hint": "", "code": "missing",
+                               "data": {"named": "user"}}  # fmt: skip
+    with house.app.test_request_context(headers={"Accept-Language": "zh"}):
+        assert told_line(missing) == "第 3 行：缺少 user（为谁制作），例如 user: education。"
+        assert told_line({**missing, "data": {"named": "colour"}}) == "第 3 行：缺少 colour，请补上。"

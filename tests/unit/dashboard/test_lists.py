@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.dashboard.test_watermark import record
-from tests.unit.dashboard.web_rig import Web
+from tests.unit.dashboard.web_rig import Web, web
 
 CSRF = {"X-CSRF-Token": "form-token"}
 
@@ -100,3 +101,12 @@ def test_muted_fault_is_folded_away_with_its_reason_by_right(house: Web, monkeyp
     assert ana.post("/faults/unmute", json={"fault": "gpu_lost"}, headers=CSRF).get_json()["seq"] is None, "it is not muted"
     assert ana.post("/faults/unmute", json={"fault": "stutter"}, headers=CSRF).status_code == 200
     assert house.local().get("/faults").get_json()["muted"] == {}
+
+
+def test_address_of_the_audit_page_with_an_ending_is_its_export_in_the_studios_zone(tmp_path: Path) -> None:
+    with web(tmp_path, zone="Asia/Shanghai") as house:
+        client = house.person("olga", "ops")
+        answer = client.get("/dashboard/audit.csv?action=job:*&since=2026-11-21 16:00&before_seq=7")
+        assert answer.status_code == 302
+        assert answer.headers["Location"] == "/audit.csv?action=job%3A%2A&since=2026-11-21T08%3A00%3A00.000000Z"
+        assert house.person("anna", "user").get("/dashboard/audit.csv").status_code == 403

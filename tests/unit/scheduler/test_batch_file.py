@@ -53,3 +53,9 @@ def test_key_of_an_item_follows_what_it_says_and_how_often() -> None:
     assert len(set(keys)) == 3 and all(len(key) <= 200 for key in item_keys("k" * 80, [("n" * 60, {"role": "a"})]))
     assert item_keys("k", [other, one, one]) == [keys[1], keys[0], keys[2]], "moving a line changes no key"
     assert set(item_keys("l", json.loads(json.dumps([one])))) & set(keys) == set()
+
+
+def test_line_that_is_no_object_spoils_no_other() -> None:
+    good, bad, other = read_profiles('{"role": "teacher"}\nnonsense\n{"role": "student"}', "three.jsonl")
+    assert (good.error, other.error) == (None, None)
+    assert bad.error is not None and bad.error["data"] == {"problem": "no_json", "line": 2}

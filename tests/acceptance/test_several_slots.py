@@ -54,6 +54,15 @@ def test_two_jobs_play_at_once_and_a_killed_worker_leaves_the_other_alone(make_s
     assert studio.stop() == 0
 
 
+def test_worker_and_standby_of_a_slot_see_the_slots_gpu_alone(make_studio: Make) -> None:
+    studio = make_studio("fake", {"CUDA_VISIBLE_DEVICES": "1,0"}, slots=2)
+    until(lambda: len(studio.door.status()["standby"]) == 2, "a standby for each")
+    status = studio.door.status()
+    for one in [*status["slots"], *status["standby"]]:
+        said = Path(f"/proc/{one['pid']}/environ").read_bytes().split(b"\0")
+        assert f"CUDA_VISIBLE_DEVICES={1 - one['slot']}".encode() in said
+
+
 def test_role_is_switched_where_no_other_stage_is_lost_and_its_job_plays_there(make_studio: Make, tmp_path: Path) -> None:
     studio = make_studio("fake", script(tmp_path, 0.05), slots=2)
     assert [studio.door.switch_role(role)["slot"] for role in ("teacher", "assistant", "teacher", "assistant")] == [0, 1, 0, 1]

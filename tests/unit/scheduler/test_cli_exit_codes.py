@@ -40,6 +40,7 @@ def cli(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str
         ["serve", "--engine", "steam"],
         ["serve", "--port", "70000"],
         ["serve", "--model", "no-such-model"],
+        ["serve", "--slots", "0"],
         ["serve", "--preload_roles", "no_such_file.yaml"],
         ["roles", "check", "no_such_file.yaml"],
         ["generate", "--image", "no.png", "--audio", "no.wav"],

@@ -1,7 +1,8 @@
 """A whole house on two GPUs: two jobs at once, one on each, and a job that gave way on one goes on with its bits on the other.
 
 `python -m pytest tests/gpu/test_several_gpus.py -n0` on a machine with two GPUs of one kind; minutes, most of them starts
-(`-k pocket` or `-k 14b` is one house). Both shapes have random weights. What a house said stands in the message of a test that fails.
+(`-k pocket` or `-k 14b` is one house). Both shapes have random weights. What a house said stands in the message of a test
+that fails.
 """
 
 from __future__ import annotations

@@ -134,6 +134,14 @@ class Studio:
         if not found:
             raise TimeoutError(f"{size} bytes were not copied in {COPY_LIMIT_S:.0f} s: {self.looker.status()}")
 
+    def wait_for_spare(self, size: int) -> None:
+        """Until so much host memory was taken ahead of need."""
+        start = time.perf_counter()
+        while (status := self.looker.status()).park_bytes - status.copied_bytes < size:
+            if time.perf_counter() - start > COPY_LIMIT_S:
+                raise TimeoutError(f"{size} bytes were not taken in {COPY_LIMIT_S:.0f} s: {status}")
+            time.sleep(0.01)
+
     def _settle(self) -> None:
         if self.is_cuda:
             torch.cuda.synchronize()
@@ -186,6 +194,7 @@ def measure(studio: Studio, blocks: int, repeats: int) -> dict[str, Any]:
     on_demand = []
     for number in range(2 * repeats):
         job = ("one", "other")[number % 2]
+        studio.wait_for_spare(size)  # as it would be, had the other job played for a while
         context, milliseconds = studio.open(job)
         on_demand.append(milliseconds)
         studio.play(job, context, 1)

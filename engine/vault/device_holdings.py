@@ -24,6 +24,7 @@ from engine.vault.log import log
 
 Opening = Generator[None, None, tuple[Holding, bool]]  # ends with the holding and whether it was there
 Steps = Generator[None, None, None]
+TAKEN_AT_ONCE = 1 << 30  # of host memory, while a job waits: half a second
 ROOM_AHEAD = 2  # contexts like the largest one: below that a device is getting full
 
 
@@ -192,9 +193,9 @@ class DeviceHoldings:
                 continue
             room = self.devices[number].place.free_bytes() + self._clean_bytes(number)
             resting = [one for one in self._resting(number) if not one.is_copied]
-            if room < rounded(size) and resting and self._can_copy(resting[0]):
-                return self._copy(resting[0])
-            if room < ROOM_AHEAD * rounded(size) and not self.pool.has_idle(size) and self.pool.can_hold(size):
+            if room < rounded(size) and resting and self._can_copy(resting[0], is_ahead=True):
+                return self._copy(resting[0], is_ahead=True)
+            if room < ROOM_AHEAD * rounded(size) and self.pool.idle_bytes < size and self.pool.can_hold(size):
                 return self._take_ahead(size)
         return None
 
@@ -203,7 +204,7 @@ class DeviceHoldings:
         return free >= rounded(held.holding.bytes)
 
     def _take_ahead(self, size: int) -> Steps:
-        while not self.pool.has_idle(size):
+        while self.pool.idle_bytes < size:
             self.pool.take_ahead()
             yield
 
@@ -214,18 +215,10 @@ class DeviceHoldings:
         while held.is_coming:
             self.work_ahead()  # which may be what brings it
             yield
-        if held.device not in (None, number):  # from one device to another through host memory
-            yield from self._copy_or_stop(held)
-            self._let_go(held)
-        if held.device is None and self.contexts.get(job_id) is held:
+        if held.device not in (None, number):
+            yield from self._move(job_id, held, number, reserve)
+        elif held.device is None and self.contexts.get(job_id) is held:
             yield from self._bring(job_id, held, number, reserve)
-
-    def _copy_or_stop(self, held: Context) -> Steps:
-        """As far as the host has memory."""
-        try:
-            yield from self._copy(held)
-        except (DeviceMemoryError, OSError) as error:
-            self._stop_growing(error)
 
     def _let_go(self, held: Context) -> None:
         """Free its device memory. Where the host has not all of it, there is no such context any more."""
@@ -236,15 +229,12 @@ class DeviceHoldings:
             log("context dropped: the host has no room for it", level="warning", job=job_id, bytes=held.holding.bytes)
             self.drop_context(job_id)
 
-    def _stop_growing(self, error: Exception) -> None:
-        self.pool.stop_growing()
-        log("no more host memory for contexts", level="warning", bytes=self.pool.taken_bytes, error=str(error))
-
-    def _copy(self, held: Context) -> Steps:
-        """Copy a resting context into host memory, on from where it was left. Ends early once it is used or dropped."""
+    def _copy(self, held: Context, *, is_ahead: bool) -> Steps:
+        """Copy a resting context into host memory, on from where it was left. Ends early once it is used or dropped, or the
+        host has no more: taking much memory there takes seconds, for which nobody waits whose job is to begin."""
         copied = held.copied
         while held.copied is copied and held.device is not None and not held.is_copied:
-            if not self._can_copy(held):
+            if not self._can_copy(held, is_ahead=is_ahead):
                 return
             offset, block = held.copied_bytes, self.pool.take()
             size = min(self.pool.block_bytes, held.holding.bytes - offset)
@@ -253,8 +243,32 @@ class DeviceHoldings:
             held.copied_bytes += size
             yield
 
-    def _can_copy(self, held: Context) -> bool:
-        return self.pool.can_hold(held.holding.bytes - held.copied_bytes)
+    def _can_copy(self, held: Context, *, is_ahead: bool) -> bool:
+        rest = held.holding.bytes - held.copied_bytes
+        return self.pool.can_hold(rest) and (is_ahead or rest <= self.pool.idle_bytes + TAKEN_AT_ONCE)
+
+    def _move(self, job_id: str, held: Context, number: int, reserve: int) -> Steps:
+        """From one device straight to another."""
+        assert held.device is not None
+        held.is_coming = True
+        source, target, descriptor, size = self.devices[held.device].place, self.devices[number].place, -1, held.holding.bytes
+        try:
+            name = f"the context of job {job_id}"
+            descriptor = yield from self._create(number, f"context-{job_id}", size, reserve, name)
+            for offset in range(0, size, self.pool.block_bytes):
+                if self.contexts.get(job_id) is not held:
+                    return  # dropped meanwhile
+                source.copy_to(target, held.holding.descriptor, descriptor, offset, min(self.pool.block_bytes, size - offset))
+                yield
+            if self.contexts.get(job_id) is held:
+                self._leave(held)
+                held.device, held.holding.descriptor, descriptor = number, descriptor, -1
+        except (DeviceMemoryError, OSError) as error:
+            raise Refusal("no_device", f"{name} cannot come from device {held.device} to {number}: {error}") from error
+        finally:
+            held.is_coming = False
+            if descriptor >= 0:
+                target.free(descriptor)
 
     def _bring(self, job_id: str, held: Context, number: int, reserve: int) -> Steps:
         """From host memory to a device. The copy stays until the context is used."""
@@ -275,6 +289,10 @@ class DeviceHoldings:
             held.is_coming = False
             if descriptor >= 0:
                 place.free(descriptor)
+
+    def _stop_growing(self, error: Exception) -> None:
+        self.pool.stop_growing()
+        log("no more host memory for contexts", level="warning", bytes=self.pool.taken_bytes, error=str(error))
 
     def _forget_copy(self, held: Context) -> None:
         """What host memory has of it is not what it is any more."""
@@ -325,6 +343,9 @@ class DeviceHoldings:
                 device.drop(device.idle[0])
                 continue
             leaving = next((one for one in resting if one.is_copied), resting[0])
-            yield from self._copy_or_stop(leaving)
+            try:
+                yield from self._copy(leaving, is_ahead=False)
+            except (DeviceMemoryError, OSError) as error:
+                self._stop_growing(error)
             if leaving in self._resting(number):  # nobody took it up meanwhile
                 self._let_go(leaving)

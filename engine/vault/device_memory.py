@@ -106,6 +106,12 @@ class Driver:
         self._here("cuMemcpyHtoD_v2", ctypes.c_uint64(address), ctypes.c_void_p(host), ctypes.c_size_t(size))
         self._here("cuStreamSynchronize", ctypes.c_void_p(0))
 
+    def copy_to_peer(self, address: int, peer: Driver, peer_address: int, size: int) -> None:
+        """Memory of this device into that of another one; done when this returns."""
+        there, here = ctypes.c_uint64(peer_address), ctypes.c_uint64(address)
+        self._here("cuMemcpyPeer", there, peer._context, here, self._context, ctypes.c_size_t(size))
+        self._here("cuCtxSynchronize")
+
     def free_bytes(self) -> tuple[int, int]:
         """(free, total) bytes of the device, all processes counted."""
         free, total = ctypes.c_size_t(), ctypes.c_size_t()

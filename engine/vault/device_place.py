@@ -45,6 +45,10 @@ class Place(Protocol):
         """A block into device memory from `offset` on; it is there when this returns."""
         ...
 
+    def copy_to(self, other: Any, source: int, target: int, offset: int, size: int) -> None:
+        """This device's memory into that of another place of the same kind, the same part; it is there when this returns."""
+        ...
+
 
 class CudaPlace:
     """Plain allocations of the driver. The device is not touched before the first one is asked for."""
@@ -86,6 +90,10 @@ class CudaPlace:
     def copy_in(self, descriptor: int, offset: int, block: Any, size: int) -> None:
         """Likewise."""
         self._open().copy_to_device(self._addresses[descriptor] + offset, block, size)
+
+    def copy_to(self, other: Any, source: int, target: int, offset: int, size: int) -> None:
+        """From GPU to GPU, over whatever links them."""
+        self._open().copy_to_peer(self._addresses[source] + offset, other._open(), other._addresses[target] + offset, size)
 
     def _open(self) -> Driver:
         self._driver = self._driver or Driver(self._ordinal)
@@ -133,3 +141,7 @@ class FilePlace:
         """Write the file."""
         with memoryview(block) as view:
             os.pwritev(descriptor, [view[:size]], offset)
+
+    def copy_to(self, other: Any, source: int, target: int, offset: int, size: int) -> None:
+        """From file to file."""
+        os.pwrite(target, os.pread(source, size, offset), offset)

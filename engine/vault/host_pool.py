@@ -31,9 +31,10 @@ class HostPool:
         """All of it."""
         return self._taken * self.block_bytes
 
-    def has_idle(self, size: int) -> bool:
-        """Whether so much waits for its use."""
-        return len(self._idle) >= self._blocks_of(size)
+    @property
+    def idle_bytes(self) -> int:
+        """What waits for its use."""
+        return len(self._idle) * self.block_bytes
 
     def can_hold(self, size: int) -> bool:
         """Whether so much fits, if need be by taking more."""

@@ -259,7 +259,7 @@ def test_host_that_refuses_memory_costs_the_context_and_no_more(
 
 
 def test_context_goes_to_another_device_with_all_its_bytes(make: Callable[..., Held]) -> None:
-    held = make(devices=2, host_pages=8)
+    held = make(devices=2)  # and none on the host: it goes straight
     held.write("first", size=3 * PAGE)
     assert held.has("first", "b", device=1, size=3 * PAGE) and held.places == {"first": 1}
     held.write("second", "a", device=0, size=3 * PAGE)
@@ -343,3 +343,35 @@ def test_host_memory_is_taken_ahead_of_need_and_given_back_on_demand(make: Calla
     assert held.books.pool.taken_bytes >= 2 * PAGE
     held.books.drop_caches()
     assert held.books.pool.taken_bytes == sum(c.copied_bytes for c in held.books.contexts.values())
+
+
+def test_nobody_waits_for_much_host_memory_to_be_taken(make: Callable[..., Held], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.vault.device_holdings.TAKEN_AT_ONCE", PAGE)
+    held = make(host_pages=8)
+    held.write("first", size=3 * PAGE)
+    held.write("second", size=3 * PAGE)
+    assert held.places == {"second": 0}, "two pages more would have had to be taken"
+    held.rest()
+    assert held.books.pool.idle_bytes == 3 * PAGE
+    held.write("third", size=3 * PAGE)
+    assert held.places == {"second": None, "third": 0}, "by now they were taken"
+
+
+def test_context_dropped_on_its_way_to_another_device_is_gone(make: Callable[..., Held]) -> None:
+    held = make(devices=2)
+    held.write("first", size=3 * PAGE)
+    opening = held.books.open_context("first", 3 * PAGE, "layout", "b", 0, "b", 1)
+    next(opening)
+    held.books.drop_context("first")
+    holding, was_there = done(opening)
+    assert not was_there and os.pread(holding.descriptor, 1, 0) == b"\0" and held.places == {"first": 1}
+
+
+def test_client_that_dies_while_its_context_moves_leaves_it_where_it_was(make: Callable[..., Held]) -> None:
+    held = make(devices=2)
+    held.write("first", size=3 * PAGE)
+    opening = held.books.open_context("first", 3 * PAGE, "layout", "b", 0, "b", 1)
+    next(opening)
+    opening.close()
+    held.books.forget("b")
+    assert held.places == {"first": 0} and held.has("first", "c", size=3 * PAGE)

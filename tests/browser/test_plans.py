@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -10,7 +11,7 @@ from tests.acceptance.studio import Studio
 from tests.browser.scenes import submit
 
 Open = Callable[..., Page]
-DAY = "2030-05-06"
+DAY, NEXT_DAY = "2030-05-06", "2030-05-07"
 
 
 def test_plan_is_written_checked_mended_by_a_press_and_filed(open_page: Open, studio: Studio) -> None:
@@ -39,6 +40,14 @@ def test_plan_is_written_checked_mended_by_a_press_and_filed(open_page: Open, st
     expect(page.locator("#toast")).to_contain_text("Check it again")
     page.get_by_role("button", name="Check now").click()
     expect(verdict).to_contain_text("It fits", timeout=60_000)
+    written = text.input_value()
+    text.fill(written.replace(DAY, NEXT_DAY))  # about another day: the page is about that one then, the text stays
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("h1")).to_contain_text(NEXT_DAY, timeout=60_000)
+    expect(page).to_have_url(re.compile(f"day={NEXT_DAY}"))
+    text.fill(written)
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("h1")).to_contain_text(DAY, timeout=60_000)
     page.get_by_role("button", name="File it for the day").click()
     expect(page.locator("[data-plan-status]")).to_contain_text(f"Filed for {DAY}", timeout=20_000)
     filed = studio.reader.filed_plan(DAY)

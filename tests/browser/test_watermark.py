@@ -116,3 +116,28 @@ def test_pause_says_why_and_until_when_to_everybody(open_page: Open) -> None:
     expect(other.locator("#queue-paused")).to_contain_text(re.compile(r"new driver · until \d\d:\d\d"), timeout=15_000)
     page.get_by_role("button", name="Resume the queue").click()
     expect(other.locator("#queue-paused")).to_be_hidden(timeout=15_000)
+
+
+def test_drained_slot_is_told_in_the_line_and_on_the_job_page_with_all_that_stands_before_it(
+    open_page: Open, studio: Studio
+) -> None:
+    running = submit(studio, "day-team", "teacher", 20)
+    studio.wait_for_blocks(running, 1)
+    first, second = (submit(studio, "day-team", "teacher", 20) for _ in range(2))
+    page = open_page("/dashboard", "olga", "ops")
+    is_live(page)
+    row = page.locator(f'[data-queue] tr[data-job="{second}"] [data-why]')
+    expect(row).to_contain_text("others are ahead", timeout=15_000)
+    waiting = open_page(f"/dashboard/jobs/{second}", "olga", "ops")
+    others = waiting.locator("[data-why-more]")
+    expect(others.get_by_role("link", name=first)).to_be_visible()
+    expect(others).to_contain_text(f"{running} plays on slot 0.")
+    page.get_by_role("button", name="No new work").click()
+    expect(row).to_contain_text("drained", timeout=15_000)
+    waiting.reload()
+    expect(waiting.locator("[data-why-full]")).to_contain_text("Every slot is drained")
+    expect(others.get_by_role("link", name=first)).to_be_visible()
+    page.get_by_role("button", name="Give work again").click()
+    expect(row).not_to_contain_text("drained", timeout=15_000)
+    for job in (second, first, running):
+        studio.door.cancel(job)

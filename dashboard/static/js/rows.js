@@ -15,6 +15,7 @@ function why(card) {
   const now = pulse();
   if (own.has(card.hold)) return named("hold", card.hold);
   if (now?.is_queue_paused) return named("hold", "queue_paused");
+  if (now?.slots.length && now.slots.every((slot) => slot.drained)) return named("hold", "slot_drained");
   if (now && !now.slots.some((slot) => slot.state === "ready" || slot.state === "busy")) return named("hold", "no_worker");
   return named("hold", card.hold || "waiting_for_slot");
 }
@@ -83,13 +84,30 @@ function reorder(table, order) {
   });
 }
 
+async function waiting() {
+  const response = await fetch("/queue", { headers: { Accept: "application/json" } });
+  return response.ok ? (await response.json()).jobs : [];
+}
+
 async function missingRows(table, order) {
   if (!order.some((id) => !byJob(id, table))) return;
-  const response = await fetch("/queue", { headers: { Accept: "application/json" } });
-  if (!response.ok) return;
   const wanted = new Set(order);
-  for (const job of (await response.json()).jobs) if (wanted.has(job.id)) patchList(table, job, true);
+  for (const job of await waiting()) if (wanted.has(job.id)) patchList(table, job, true);
   reorder(table, order);
+}
+
+// What holds everybody back (a pause, drained slots, no worker) is no job's event: the rows are asked for anew when it changes.
+let situation = null;
+
+async function renewWhy(table, message) {
+  const slots = message.slots.map((slot) => slot.drained || !["ready", "busy"].includes(slot.state));
+  const before = situation;
+  situation = JSON.stringify([message.is_queue_paused, slots]);
+  if (before === null || before === situation) return;
+  for (const job of await waiting()) {
+    const row = byJob(job.id, table);
+    if (row) patchRow(row, job);
+  }
 }
 
 function patchSlots(message) {
@@ -240,6 +258,7 @@ export function startRows() {
     const length = find("[data-queue-length]");
     if (length && message.queue_length != null) length.textContent = message.queue_length;
     for (const [table, order] of waitingOrders) reorder(table, order);
+    if (queue) renewWhy(queue, message);
   });
   if (queue) on("order", (message) => { reorder(queue, message.order); missingRows(queue, message.order); });
   if (open) on("place", (message) => {

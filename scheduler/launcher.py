@@ -67,6 +67,7 @@ class Launcher:
         argv = python_module(
             "engine.vault", "--socket", str(options.vault_socket), "--limit-gib", str(options.vault_limit_gib),
             "--devices", str(options.slots), "--lifeline-fd", str(self._lifeline_read),
+            *([] if options.park_gib is None else ["--park-gib", str(options.park_gib)]),
         )  # fmt: skip
         up = options.vault_socket
         return Child("vault", argv, is_up=up.exists, stale=up, env=options.gpu_environment)

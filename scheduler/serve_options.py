@@ -23,6 +23,7 @@ class ServeOptions:
     standbys: int = 1
     threads: int = 0  # CPU threads of one worker; 0: all cores but one, shared out
     vault_limit_gib: float = 4.0
+    park_gib: float | None = None  # None: as long as a quarter of the host's memory is left
 
     def __post_init__(self) -> None:
         if self.engine not in ("real", "fake"):

@@ -53,6 +53,14 @@ def serve(
             "the host's.",
         ),
     ] = None,
+    park_gib: Annotated[
+        float | None,
+        typer.Option(
+            "--park-gib", min=0,
+            help="Host memory for contexts of waiting jobs that had to leave their GPU, GiB; 0: none, such jobs go on as "
+            "continuous. Default: as long as a quarter of the host's memory is left.",
+        ),
+    ] = None,
 ) -> None:
     """Start vault, daemon, workers and dashboard; Ctrl-C ends them all."""
     from scheduler.house_size import house_size
@@ -82,6 +90,7 @@ def serve(
         gpus=size.gpus,
         standbys=standbys,
         vault_limit_gib=vault_limit_gib or default_limit_gib(probe.read(), size.slots),
+        park_gib=park_gib,
     )
     say(size.told)
     raise typer.Exit(run(options, say))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dashboard import i18n
+from dashboard import formats, i18n
 from dashboard.refusals import told_line
 from scheduler.audit.entry import ACTOR_GROUP
 from scheduler.audit.times import is_time
@@ -44,5 +44,5 @@ def worded(name: str, value: Any) -> Any:
     """A detail's value in the reader's words, where it is one of ours (a cause, a state, a fault); others as they are, a time
     with its unit."""
     if name.endswith("_ms") and isinstance(value, int | float):
-        return f"{value} ms"
+        return formats.milliseconds(value)
     return i18n.named(_ALIKE.get(name, name), value) if isinstance(value, str) else value

@@ -72,6 +72,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def milliseconds(value: float) -> str:
+    """`147 ms`; a second and more as `duration` says it."""
+    return f"{value:.0f} ms" if value < 1000 else duration(value / 1000)
+
+
 def moment_of(seconds: float | None) -> str:
     """`0:03.2`, `1:02:03.4`: a moment of a video, in tenths."""
     if seconds is None:

@@ -69,6 +69,7 @@ def _shared() -> dict[str, Any]:
         "zone_offset": lambda: formats.offset_minutes(zone),
         "window": lambda ends: formats.window(ends, zone),
         "moment": formats.moment_of, "hour": formats.hour, "duration": formats.duration, "linked": formats.linked,
+        "milliseconds": formats.milliseconds,
         "size": formats.size, "percent": formats.percent, "shapes": SHAPES, "script_words": _script_words,
         "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
         "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),

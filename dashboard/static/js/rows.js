@@ -199,10 +199,15 @@ function eventItem(event) {
   detail.className = "detail";
   detail.textContent = Object.entries(event.body)
     .filter(([, value]) => value != null && value !== "")
-    .map(([name, value]) => `${named("field", name)} ${typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : named(name, value)}${name.endsWith("_ms") ? " ms" : ""}`)
+    .map(([name, value]) => `${named("field", name)} ${detailOf(name, value)}`)
     .join(" · ");
   item.append(time, " ", action, " ", about, " ", detail);
   return item;
+}
+
+function detailOf(name, value) {
+  if (name.endsWith("_ms")) return formats.milliseconds(value);
+  return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : named(name, value);
 }
 
 function addEvent(list, event, isNewestLast) {

@@ -44,6 +44,7 @@ export const formats = {
     const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
     return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
   },
+  milliseconds: (value) => (value < 1000 ? `${Math.round(value)} ms` : formats.duration(value / 1000)),
   moment(seconds) { // of a video, in tenths, as the server writes it
     const tenths = Math.round(10 * seconds), minutes = Math.floor(tenths / 600), rest = tenths % 600;
     const hours = Math.floor(minutes / 60);

@@ -118,3 +118,9 @@ def test_store_that_is_not_there_yet_is_503(house: Web) -> None:
     house.house.reads.data_dir = house.data_dir / "nowhere"
     assert shape(house.local().get("/jobs"), 503)["code"] == "no_store"
     assert house.local().get("/healthz").status_code == 200
+
+
+def test_who_is_signed_in_and_lacks_a_right_is_not_sent_to_sign_in(house: Web) -> None:
+    ask = {"Accept": "text/html"}
+    assert 'href="/login"' not in house.person("anna", "user").get("/dashboard/audit/", headers=ask).text
+    assert 'href="/login"' in house.local().get("/dashboard/people", headers=ask).text

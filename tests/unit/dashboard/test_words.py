@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from dashboard import formats
+from dashboard.formats import milliseconds
 from dashboard.i18n import LANGUAGES, catalogue
 from scheduler.core.fleet import WorkerState
+from scheduler.core.healing_policy import Fault
 from scheduler.core.job import HoldReason, JobState
 from scheduler.core.role_problem import RoleProblem
 from scheduler.core.tags import Tag
@@ -62,6 +64,7 @@ def test_every_state_hold_and_tag_has_words() -> None:
 def test_every_cause_that_the_scheduler_writes_has_words() -> None:
     said = re.compile(r"""["']?cause["']?(?:: | *= ?)["']([a-z_]+)["']""")
     causes = {cause for path in (ROOT / "scheduler" / "core").rglob("*.py") for cause in said.findall(path.read_text("utf-8"))}
+    causes |= set(Fault)  # the cause of an offer is the fault that it is to heal
     missing = {cause for cause in causes if f"cause.{cause}" not in catalogue("en")}
     assert causes and not missing, missing
 
@@ -124,3 +127,9 @@ def test_figures_read_well() -> None:
     assert formats.clock("2020-01-02T03:04:05.000000Z", formats.zone_of("Asia/Shanghai")) == "2020-01-02 11:04:05"
     assert formats.utc(0) == "1970-01-01T00:00:00Z"
     assert formats.offset_minutes(formats.zone_of("Asia/Shanghai")) == 480
+
+
+def test_times_of_events_are_written_as_people_say_them() -> None:
+    assert [milliseconds(value) for value in (0, 147.9, 999, 3685.2, 37823.0, 185_000.0)] == [
+        "0 ms", "148 ms", "999 ms", "3.69 s", "38 s", "3:05",
+    ]  # fmt: skip

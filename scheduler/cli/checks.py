@@ -97,12 +97,22 @@ def vault_check(vault: dict[str, Any] | None) -> Check:
     """The process that owns weights and contexts: without it nothing can be taken up, and what hangs is about to be replaced."""
     if vault is None:
         return checked("vault", ATTENTION, "no_vault")
-    held = vault["files_bytes"] + vault["contexts_bytes"] + vault["conditions_bytes"]
+    held = held_bytes(vault)
     figures = {name: vault[name] for name in ("pid", "limit_bytes", "silent_s")} | {"held_bytes": held}
     if vault["silent_s"]:
         return checked("vault", ATTENTION, "vault_silent", figures, pid=vault["pid"], silent=f"{vault['silent_s']:.0f}")
     words = {"held": bytes_text(held), "limit": bytes_text(vault["limit_bytes"]), "pid": vault["pid"]}
-    return checked("vault", OK, "vault", figures, **words)
+    parked = vault["parked"]
+    if parked["jobs"]:
+        figures["parked_bytes"] = parked["bytes"]
+        return checked("vault", OK, "vault_parked", figures, **words, jobs=parked["jobs"], parked=bytes_text(parked["bytes"]))
+    return checked("vault", OK, "vault_on_gpu" if vault["device_bytes"] else "vault", figures, **words)
+
+
+def held_bytes(vault: dict[str, Any]) -> int:
+    """What the vault holds: on GPUs, or where there is none in host memory."""
+    host = vault["files_bytes"] + vault["contexts_bytes"] + vault["conditions_bytes"]
+    return int(vault["device_bytes"] or host)
 
 
 def disk_check(data: Path) -> Check:

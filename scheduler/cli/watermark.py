@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from scheduler.cli.checks import held_bytes
 from scheduler.cli.output import AsJson, bytes_text, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door
 from scheduler.reach import announced_url
@@ -46,9 +47,11 @@ def _weights(daemon: dict[str, Any]) -> str:
 def _vault(vault: dict[str, Any] | None) -> str:
     if vault is None:
         return "not reached"
-    held = vault["files_bytes"] + vault["contexts_bytes"] + vault["conditions_bytes"]
+    limit = f" of {bytes_text(vault['limit_bytes'])}" if not vault["device_bytes"] else " on GPUs"
+    parked = vault["parked"]
+    resting = f", {parked['jobs']} contexts parked in host memory ({bytes_text(parked['bytes'])})" if parked["jobs"] else ""
     silent = f", no answer for {vault['silent_s']:.0f} s" if vault["silent_s"] else ""
-    return f"process {vault['pid']}, holds {bytes_text(held)} of {bytes_text(vault['limit_bytes'])}{silent}"
+    return f"process {vault['pid']}, holds {bytes_text(held_bytes(vault))}{limit}{resting}{silent}"
 
 
 def _slot(slot: dict[str, Any]) -> tuple[object, ...]:

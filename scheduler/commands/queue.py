@@ -46,6 +46,10 @@ async def status(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
             "pid": vault.pid, "limit_bytes": vault.limit_bytes, "silent_s": round(house.vault.silent_s, 1),
             "files_bytes": sum(vault.files.values()), "contexts_bytes": sum(vault.contexts.values()),
             "conditions_bytes": sum(vault.conditions.values()), "contexts": vault.contexts,
+            "device_bytes": sum(vault.device_contexts.values()) + sum(vault.device_weights.values()),
+            "parked": {
+                "jobs": len(vault.parked_contexts), "bytes": sum(vault.parked_contexts.values()), "taken": vault.park_bytes,
+            },
             "adapters": sorted(path.name for path in map(Path, vault.files) if path.parent.parent.name == "assets"),
         },
         "queue": {"length": state.queued, "paused": state.is_queue_paused},

@@ -11,6 +11,15 @@ HOUSE: dict[str, dict[str, str]] = {
         "zh": "{slots} 个槽位中 {ready} 个可用，待命 {standbys} 个",
     },
     "vault": {"en": "holds {held} of {limit} (process {pid})", "zh": "已占用 {held}，上限 {limit}（进程 {pid}）"},
+    "vault_on_gpu": {
+        "en": "holds {held} on GPUs, {limit} each at most (process {pid})",
+        "zh": "在 GPU 上已占用 {held}，每块上限 {limit}（进程 {pid}）",
+    },
+    "vault_parked": {
+        "en": "holds {held} on GPUs, {limit} each at most, and contexts of waiting jobs in host memory: {jobs}, {parked} "
+        "(process {pid})",
+        "zh": "在 GPU 上已占用 {held}，每块上限 {limit}；另有 {jobs} 个等待任务的上下文停放在主机内存，共 {parked}（进程 {pid}）",
+    },
     "vault_silent": {
         "en": "process {pid} has not answered for {silent} s; it is replaced by itself if that lasts, and work goes on",
         "zh": "进程 {pid} 已 {silent} 秒没有响应；若持续下去会自动替换，任务随后继续",

@@ -23,7 +23,8 @@ TOMORROW = (datetime.now().astimezone() + timedelta(days=1)).date().isoformat()
 STATUS: dict[str, Any] = {
     "daemon": {"pid": 1, "model": "pocket", "weights_trained": False, "trouble": None},
     "slots": [{"slot": 0, "worker": "w1", "drained": False, "device": "cpu", "last_error": None}], "standby": [],
-    "vault": {"pid": 8, "limit_bytes": 4 * GIB, "files_bytes": 0, "contexts_bytes": 0, "conditions_bytes": 0, "silent_s": 0.0},
+    "vault": {"pid": 8, "limit_bytes": 4 * GIB, "files_bytes": 0, "contexts_bytes": 0, "conditions_bytes": 0, "silent_s": 0.0,
+             "device_bytes": 0, "parked": {"jobs": 0, "bytes": 0, "taken": 0}},
     "queue": {"paused": False, "length": 0},
 }  # fmt: skip
 

@@ -55,11 +55,17 @@ def test_device_memory_is_held_against_the_marks(used: int, state: str) -> None:
 
 
 def test_vault_that_hangs_or_is_gone_is_told_with_what_happens_next() -> None:
-    vault = {"pid": 8, "limit_bytes": 4 * GIB, "files_bytes": GIB, "contexts_bytes": 0, "conditions_bytes": 0, "silent_s": 0.0}
+    vault = {
+        "pid": 8, "limit_bytes": 4 * GIB, "files_bytes": GIB, "contexts_bytes": 0, "conditions_bytes": 0, "silent_s": 0.0,
+        "device_bytes": 0, "parked": {"jobs": 0, "bytes": 0, "taken": 0},
+    }  # fmt: skip
     found = [vault_check(vault), vault_check({**vault, "silent_s": 7.4}), vault_check(None)]
     assert [check.state for check in found] == [OK, ATTENTION, ATTENTION]
     assert ["1.0 GiB of 4.0 GiB" in found[0].text, "for 7 s" in found[1].text] == [True, True]
     assert all("work goes on" in check.text for check in found[1:])
+    parked = {"jobs": 2, "bytes": 45 * GIB, "taken": 60 * GIB}
+    on_gpu = vault_check({**vault, "device_bytes": 37 * GIB, "parked": parked})
+    assert on_gpu.state == OK and "37.0 GiB on GPUs" in on_gpu.text and "2, 45.0 GiB" in on_gpu.text
 
 
 def test_old_reading_says_nothing_of_now() -> None:

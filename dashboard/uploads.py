@@ -14,6 +14,7 @@ from typing import IO, Any
 from flask import request
 from werkzeug.exceptions import ClientDisconnected
 
+from dashboard import i18n
 from dashboard.auth import caller
 from dashboard.context import house
 from dashboard.errors import WebError
@@ -37,6 +38,19 @@ def policy() -> UploadsPolicy:
     return UploadsPolicy.from_mapping(known) if known else UploadsPolicy()
 
 
+def warning_code(text: str) -> str:
+    """The code of what looks wrong with a file: `uneven light` → `uneven_light`."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+
+def told_warning(text: str) -> str:
+    """A warning about a role's file, `teacher.image: dark`, in the reader's language."""
+    place, _, said = text.rpartition(": ")
+    if i18n.language() == "en":
+        return text
+    return f"{place}：{i18n.catalogue('zh-CN').get(f'js.file_warning.{warning_code(said)}', said)}"
+
+
 def public(row: Mapping[str, Any]) -> dict[str, Any]:
     """A file for its owner. `expires_at`: when it goes, unless a video is made with it before."""
     found = row["verdict"]
@@ -44,7 +58,7 @@ def public(row: Mapping[str, Any]) -> dict[str, Any]:
         "sha256": row["sha256"], "kind": row["kind"], "name": row["name"], "bytes": row["bytes"], "at": row["at"],
         "jobs": row["jobs"], "expires_at": None if row["jobs"] else row["at"] + policy().keep_unused_s,
         "content": f"/uploads/{row['sha256']}/content", "format": found["format"], "warnings": found["warnings"],
-        "warning_codes": [re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") for text in found["warnings"]],
+        "warning_codes": [warning_code(text) for text in found["warnings"]],
     }  # fmt: skip
     if row["kind"] == "portrait":
         return {**shown, "width": found["width"], "height": found["height"]}

@@ -17,6 +17,7 @@ from dashboard.door import door
 from dashboard.errors import WebError
 from dashboard.overview import never_with
 from dashboard.refusals import told_remarks
+from dashboard.uploads import told_warning
 from engine.catalog import PROMPT_BYTES
 from scheduler.core.role_problem import RoleProblem, sentence
 from scheduler.prompts import prompt_plan, remarks_public, render
@@ -78,7 +79,8 @@ def list_roles() -> Response:
 @require("edit_roles")
 def put_roles() -> Response:
     """Replace the registry. Running jobs keep the version they began with; every version is kept."""
-    return jsonify(door().put_roles(read_body(PutRoles).text))
+    answer = door().put_roles(read_body(PutRoles).text)
+    return jsonify({**answer, "warnings": [told_warning(text) for text in answer["warnings"]]})
 
 
 @blueprint.get("/roles/<name>")

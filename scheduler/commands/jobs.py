@@ -128,9 +128,13 @@ def _with_preview(
     preview = _enter(house, turn, cheap, preview_id, None, "", own=own)
     if preview["state"] == JobState.REJECTED:
         decision = preview["decision"] or {}
+        said = decision.get("text") or {"en": "", "zh": ""}
+        text = {
+            "en": f"Its preview cannot be made: {said['en']}", "zh": f"无法制作其预览：{said['zh']}请不经预览提交，或稍后再试。",
+        }  # fmt: skip
         raise SchedulerError(
-            409, str(decision.get("reason")), f"Its preview cannot be made: {decision.get('text', {}).get('en', '')}",
-            field="preview_first", hint="Submit it without a preview, or try again later.",
+            409, str(decision.get("reason")), text["en"], field="preview_first",
+            hint="Submit it without a preview, or try again later.", text=text,
         )  # fmt: skip
     return {**_answer(turn, job_id, []), "warnings": answer["warnings"], "remarks": answer["remarks"]}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +15,11 @@ import pytest
 from dashboard.api import plans
 from dashboard.pulse import Beat
 from dashboard.refusals import told
+from dashboard.uploads import told_warning
 from dashboard.verification import verdict_words
 from engine.config import Recipe, Settings, fit_size, preset_named
 from engine.errors import SettingsError
+from engine.media import probe
 from scheduler.audit import SYSTEM
 from tests.unit.dashboard.web_rig import Web
 
@@ -164,3 +168,26 @@ def test_entry_of_a_plan_that_would_be_refused_says_why_to_those_who_may_read_wo
         monkeypatch.setattr(plans, "caller", lambda may=may: SimpleNamespace(may=lambda right: may))
         (shown,) = plans.shown_report({"checks": [check]})["checks"]
         assert shown["zh"].startswith(words) and ("why" in shown["data"]) is may
+
+
+def _text(node: ast.expr) -> str:
+    """A text of the probe's code; figures in it are its constants."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return f"{getattr(probe, ast.unparse(node.value)):g}"
+    return str(ast.literal_eval(node))
+
+
+def test_every_warning_about_a_file_has_its_words(house: Web) -> None:
+    source = (Path(probe.__file__)).read_text(encoding="utf-8")
+    tables = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assign)
+              and ast.unparse(node.targets[0]) == "warnings" and isinstance(node.value, ast.Dict)]  # fmt: skip
+    said = [_text(key) for table in tables for key in table.keys if key]
+    assert len(said) > 10
+    with house.app.test_request_context(headers=ASK):
+        for text in said:
+            words = told_warning(f"teacher.image: {text}")
+            assert words.startswith("teacher.image：") and text not in words, text
+    with house.app.test_request_context():
+        assert told_warning("teacher.image: dark") == "teacher.image: dark"

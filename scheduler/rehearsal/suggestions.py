@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any
 
 from scheduler.core.policy import Policy, PolicyError
+from scheduler.plan.figures import time_text
 from scheduler.rehearsal.simulated import Rehearsed
 
 Try = Callable[[Policy, int], Rehearsed]  # the same day under another policy, with so many slots
@@ -115,18 +116,20 @@ def _rest_wait(day: Rehearsed) -> float:
 
 def _told(field: str, value: float | int, before: float | int, day: Rehearsed, after: Rehearsed) -> Suggestion:
     words = {
-        "field": field, "value": f"{value:g}", "before": f"{before:g}", "urgent": f"{_urgent_wait(day):.1f}",
-        "urgent_after": f"{_urgent_wait(after):.1f}", "rest": f"{_rest_wait(day):.0f}", "rest_after": f"{_rest_wait(after):.0f}",
+        "field": field, "value": f"{value:g}", "before": f"{before:g}", "urgent": time_text(_urgent_wait(day)),
+        "urgent_after": time_text(_urgent_wait(after)), "rest": time_text(_rest_wait(day)),
+        "rest_after": time_text(_rest_wait(after)),
         "stops": day.totals["preemptions"], "stops_after": after.totals["preemptions"],
         "turned": day.totals["rejected"], "turned_after": after.totals["rejected"],
     }  # fmt: skip
     english = (
-        "{field}: {value} instead of {before}. On this day: urgent p99 wait {urgent} → {urgent_after} s, mean wait of the rest "
-        "{rest} → {rest_after} s, preemptions {stops} → {stops_after}, turned away {turned} → {turned_after}."
+        "{field}: {value} instead of {before}. On this day: of 100 urgent ones 99 wait at most {urgent} → {urgent_after}, the "
+        "others in the mean {rest} → {rest_after}; stopped for others {stops} → {stops_after}, turned away {turned} → "
+        "{turned_after}."
     )
     chinese = (
-        "{field}：由 {before} 改为 {value}。当天：紧急任务 p99 等待 {urgent} → {urgent_after} 秒，"
-        "其余平均等待 {rest} → {rest_after} 秒，抢占 {stops} → {stops_after} 次，被拒 {turned} → {turned_after} 个。"
+        "{field}：由 {before} 改为 {value}。当天：99 % 的紧急任务等待不超过 {urgent} → {urgent_after}，"
+        "其余平均等待 {rest} → {rest_after}，让位 {stops} → {stops_after} 次，被拒 {turned} → {turned_after} 个。"
     )
     figures = {
         "urgent_p99_wait_s": [_urgent_wait(day), _urgent_wait(after)],

@@ -158,7 +158,7 @@ def test_number_that_helps_and_harms_nobody_is_suggested_with_its_figures() -> N
     attempt = _attempts(figures)
     found = suggestions(attempt(Policy(), 1), Policy(), 1, attempt)
     assert [(one.field, one.value, one.before) for one in found] == [("preempt_margin", 20.0, 10.0)]
-    assert "preemptions 50 → 20" in found[0].en
+    assert "stopped for others 50 → 20" in found[0].en
     assert "抢占 50 → 20" in found[0].zh
 
 

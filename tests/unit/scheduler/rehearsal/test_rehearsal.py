@@ -159,7 +159,7 @@ def test_number_that_helps_and_harms_nobody_is_suggested_with_its_figures() -> N
     found = suggestions(attempt(Policy(), 1), Policy(), 1, attempt)
     assert [(one.field, one.value, one.before) for one in found] == [("preempt_margin", 20.0, 10.0)]
     assert "stopped for others 50 → 20" in found[0].en
-    assert "抢占 50 → 20" in found[0].zh
+    assert "让位 50 → 20" in found[0].zh
 
 
 def test_number_that_helps_some_at_the_cost_of_others_is_not_suggested() -> None:

@@ -62,7 +62,7 @@ def marked(mark: str) -> list[Resident]:
 
 def media_workers(house: ChaosHouse) -> list[Resident]:
     """Throw-away processes that look at files of this house."""
-    places = (str(house.home), str(house.data_dir))
+    places = (f"{house.home}/", f"{house.data_dir}/")  # house-20 is not house-2
     found = []
     for pid in _pids():
         one = resident(pid)

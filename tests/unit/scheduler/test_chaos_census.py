@@ -1,0 +1,21 @@
+"""Whose process it is: houses of one run lie side by side, and each counts its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from scheduler.chaos.census import media_workers
+from scheduler.chaos.house import ChaosHouse
+
+
+def test_media_workers_of_house_20_are_not_those_of_house_2(tmp_path: Path) -> None:
+    houses = [ChaosHouse(tmp_path / name, "fake") for name in ("house-2", "house-20")]
+    code = "import sys; print('up', flush=True); sys.stdin.read()"
+    argv = [sys.executable, "-c", code, "engine.media", str(tmp_path / "house-20" / "portrait.png")]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"up\n"
+        found = [[one.pid for one in media_workers(house)] for house in houses]
+        process.communicate()
+    assert found == [[], [process.pid]]

@@ -40,7 +40,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (*(view.blueprint for view in VIEWS), audit.
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
-    "level.", "morning.done", "expect.", "theme.", "log.level_is.", "verdict.", "fail.",
+    "level.", "morning.done", "expect.", "theme.", "log.level_is.", "verdict.word.", "fail.",
+    "verdict.approved", "verdict.rejected", "verdict.fits", "verdict.does_not_fit", "verdict.cannot_tell",
 )  # fmt: skip
 SHAPES = {
     "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",

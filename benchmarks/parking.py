@@ -147,14 +147,15 @@ class Studio:
             torch.cuda.synchronize()
 
 
-def measure(studio: Studio, blocks: int, repeats: int) -> dict[str, Any]:
-    """All rows."""
+def measure(studio: Studio, blocks: int, repeats: int, tell: Callable[..., None]) -> dict[str, Any]:
+    """All rows. `tell`: says what is known already, for whoever cannot wait to the end."""
     size = studio.layout.total_bytes
     studio.leave_room_for(2)
     context, _ = studio.open("in peace")
     studio.play("in peace", context, FIRST_BLOCKS + 3 * blocks + 2 * repeats + 2)
     del context
     studio.close("in peace", is_kept=False)
+    tell("a job in peace was made")
 
     first, fresh_ms = studio.open("first")
     alone = studio.play("first", first, FIRST_BLOCKS + blocks)[FIRST_BLOCKS:]
@@ -168,6 +169,7 @@ def measure(studio: Studio, blocks: int, repeats: int) -> dict[str, Any]:
             beside += studio.play("second", second, 1)
     del second
     studio.close("second")
+    tell("ahead", first_s=copied, alone_ms=alone, beside_ms=beside)
 
     let_go_ms, bring_ms, again = [], [], []
     for _ in range(repeats):
@@ -182,6 +184,7 @@ def measure(studio: Studio, blocks: int, repeats: int) -> dict[str, Any]:
         again += seconds
         del context
         studio.close(job)
+    tell("let go and brought", let_go_ms=let_go_ms, bring_ms=bring_ms, next_s=again)
     for job in ("first", "second"):
         studio.looker.drop_context(job)
 
@@ -200,6 +203,7 @@ def measure(studio: Studio, blocks: int, repeats: int) -> dict[str, Any]:
         studio.play(job, context, 1)
         del context
         studio.close(job)
+    tell("on demand", on_demand_ms=on_demand)
     for job in ("one", "other"):
         studio.looker.drop_context(job)
     context, _ = studio.open("anew")
@@ -238,6 +242,11 @@ def _median(times: list[float]) -> float:
     return round(statistics.median(times), 1)
 
 
+def _tell(what: str, **figures: list[float]) -> None:
+    rounded = {name: [round(value, 2) for value in values] for name, values in figures.items()}
+    print(f"{time.strftime('%H:%M:%S')} {what} {json.dumps(rounded) if figures else ''}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def _vault(socket_path: Path, park_gib: float, files_bytes: int | None) -> Iterator[None]:
     argv = [sys.executable, "-m", "engine.vault", "--socket", str(socket_path), "--limit-gib", "4", "--park-gib", str(park_gib)]
@@ -272,7 +281,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="greenroom-parking-") as folder:
         socket_path = Path(folder) / "vault.sock"
         with _vault(socket_path, options.park_gib, files_bytes):
-            result = measure(Studio(socket_path, options.shape, files_bytes), options.blocks, options.repeats)
+            result = measure(Studio(socket_path, options.shape, files_bytes), options.blocks, options.repeats, _tell)
     result = {
         "date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "shape": options.shape,
         "device": torch.cuda.get_device_name() if files_bytes is None else "memory files",

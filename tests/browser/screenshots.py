@@ -119,7 +119,7 @@ def _taken(page: Page, studio: Studio, target: Path, name: str, path: str, *, is
     if page.locator("video[data-player]:visible").count():
         has_picture(page)
         page.wait_for_timeout(1000)  # the browser's own sign of loading goes a moment later
-    page.screenshot(path=target / f"{name}.png", full_page=is_whole and name not in ("audit", "openapi"))
+    page.screenshot(path=target / f"{name}.png", full_page=is_whole and name not in ("audit", "jobs", "openapi"))
     return target / f"{name}.png"
 
 

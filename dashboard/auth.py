@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from dashboard.context import house
 from dashboard.errors import WebError, wants_page
 from dashboard.guard import CHANGING
 from dashboard.principal import NOBODY, Principal
+from scheduler.clock import house_now
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,7 +50,7 @@ def _signed_in() -> Principal | None:
         return None
     user = house().reads.user(name)
     until = float(session.get("at", 0)) + house().settings.session_s
-    if user is None or user["session_version"] != session.get("version") or time.time() > until:
+    if user is None or user["session_version"] != session.get("version") or house_now() > until:
         session.clear()
         return None
     return _person("session", user, until=until)
@@ -67,7 +67,7 @@ def has_ended(principal: Principal) -> bool:
         return False
     reads = house().reads
     user = reads.user(principal.name)
-    if user is None or user["group"] != principal.group or time.time() > principal.until:
+    if user is None or user["group"] != principal.group or house_now() > principal.until:
         return True
     if principal.kind == "token":
         return reads.user_of_token(principal.token_sha256) is None

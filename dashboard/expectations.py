@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from typing import Any
 
+from scheduler.clock import house_now
 from scheduler.forecasts import STALE
 
 FINE_S = 120.0  # windows narrower than this are told in steps of five seconds, wider ones in minutes
@@ -26,7 +26,7 @@ def expectation(told: Mapping[str, Any] | None, now: float | None = None) -> dic
     estimate = None if told is None else told.get("estimate")
     if told is None or estimate is None:
         return {**STALE_WORDS, "estimate_state": STALE if told is None else told["estimate_state"]}
-    at = time.time() if now is None else now
+    at = house_now() if now is None else now
     start, finish = estimate["start"], estimate["finish"]
     return {
         "starts": window(start[0], start[2]) if start[2] > at else None,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from dashboard.reads import Reads, Row
+from scheduler.clock import house_now
 from scheduler.core.healing_policy import Fault
 
 SHOWN = 100
@@ -47,7 +47,7 @@ def heals(reads: Reads, *, with_reasons: bool, limit: int = SHOWN, since: float 
 
 def draw(found: list[Row], now: float | None = None) -> Picture:
     """The recovered ones as dots; a heal below a millisecond stands on the lowest line."""
-    until = time.time() if now is None else now
+    until = house_now() if now is None else now
     is_timed = [heal for heal in found if heal["state"] == "recovered" and heal["recovery_ms"] is not None]
     ended = [(heal, seconds(heal["ended_at"])) for heal in is_timed]
     since = min([at for _, at in ended], default=until - 3600.0)

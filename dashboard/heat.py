@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from datetime import UTC, datetime, tzinfo
 
 from dashboard.reads import Reads
+from scheduler.clock import house_now
 
 DAYS_BACK = 35
 HOUR_S = 3600.0
@@ -14,7 +14,7 @@ HOUR_S = 3600.0
 
 def heat(reads: Reads, zone: tzinfo | None, now: float | None = None) -> list[list[float | None]]:
     """Seven rows (Monday first) of 24 percentages; None where nothing was measured. Empty while there is no reading at all."""
-    until = time.time() if now is None else now
+    until = house_now() if now is None else now
     sums: dict[tuple[int, int], list[float]] = defaultdict(list)
     for row in reads.store.minute_steps(until - DAYS_BACK * 86_400, until, HOUR_S):
         if row["load"] is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from scheduler.clock import house_now
 from scheduler.core.job import FINAL_STATES, JobState
 
 Row = dict[str, Any]
@@ -32,7 +32,7 @@ def phases(job: Row, span: Row, computing_s: float, now: float | None = None) ->
     or its next block is on the way. `prepared`: from when a worker was given the job, where that happened once only; a worker
     that is new may take half a minute to warm up.
     """
-    end = job["finished_at"] or (time.time() if now is None else now)
+    end = job["finished_at"] or (house_now() if now is None else now)
     begun, first, last = job["started_at"], span["first_at"], span["last_at"]
     is_ended = job["state"] in FINAL_STATES
     asked = (job["approved_at"] or begun or end) if job["preview"] else job["submitted_at"]

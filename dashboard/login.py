@@ -6,7 +6,6 @@ The link's page asks before it uses the link up.
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, session
@@ -21,6 +20,7 @@ from dashboard.sign_in import forgive
 from dashboard.sign_in import sign_in as check_password
 from dashboard.sockets import end_sockets
 from scheduler.client import Scheduler
+from scheduler.clock import house_now
 
 blueprint = Blueprint("login", __name__)
 
@@ -56,7 +56,7 @@ def sign_in() -> BaseResponse:
             return _told(error)
     session.clear()
     session.update(
-        user=person["user"], version=person["session_version"], at=time.time(), csrf=secrets.token_urlsafe(18)
+        user=person["user"], version=person["session_version"], at=house_now(), csrf=secrets.token_urlsafe(18)
     )
     if "token" in request.form and house().reads.store.password(person["user"]) is None:
         session["offers_password"] = True  # said once, on the next page

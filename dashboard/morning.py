@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dashboard.marks import Marks, disk_mark_bytes, marks_of
 from dashboard.pulse import Beat
 from dashboard.reads import Reads, Row
 from engine.catalog import FPS
+from scheduler.clock import house_now
 
 DAY_S = 86_400.0
 SIGNED = "watermark:signed"
@@ -66,7 +66,7 @@ class Report:
 
 def report(reads: Reads, beat: Beat, now: float | None = None, zone: str = "") -> Report:
     """The last 24 hours up to now, and what the check of today's plan said; `zone`: of the studio's day."""
-    until = time.time() if now is None else now
+    until = house_now() if now is None else now
     since, marks = until - DAY_S, marks_of(reads)
     devices = device_rows(reads.store.minutes(since, until), marks, since, until)
     counts = _counts(reads, since, until)
@@ -194,7 +194,7 @@ def _measured(row: Row) -> str:
 
 def today(zone_name: str, now: float | None = None) -> str:
     """The studio's day: 2026-11-21."""
-    return datetime.fromtimestamp(time.time() if now is None else now, formats.zone_of(zone_name)).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(house_now() if now is None else now, formats.zone_of(zone_name)).strftime("%Y-%m-%d")
 
 
 def sign_offs(reads: Reads) -> dict[str, Row]:

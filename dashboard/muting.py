@@ -3,10 +3,9 @@ takes it back before."""
 
 from __future__ import annotations
 
-import time
-
 from dashboard.healing import seconds
 from dashboard.reads import Reads, Row
+from scheduler.clock import house_now
 
 MUTED, UNMUTED = "fault:muted", "fault:unmuted"
 FOR_S = 3600.0
@@ -14,7 +13,7 @@ FOR_S = 3600.0
 
 def muted(reads: Reads, now: float | None = None) -> dict[str, Row]:
     """Fault → by, reason, until (seconds since 1970) of what is muted now."""
-    at = time.time() if now is None else now
+    at = house_now() if now is None else now
     newest: dict[str, Row] = {}
     for row in reads.store.last_of_actions((MUTED, UNMUTED), 50):
         newest.setdefault(row["body"].get("fault"), row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from dashboard.error_words import error_card
@@ -12,6 +11,7 @@ from dashboard.reads import Reads
 from dashboard.refusals import in_both
 from dashboard.settings import WebSettings
 from scheduler.client import SchedulerError
+from scheduler.clock import house_now
 
 _SLOT = ("slot", "worker", "state", "drained", "device", "role", "job_id", "block", "total_blocks", "phase", "step", "failures")
 _SENSORS = ("name", "memory_used_bytes", "memory_total_bytes", "utilization_percent", "temperature_c", "power_w")
@@ -22,7 +22,7 @@ def pulse_message(beat: Beat, reads: Reads, settings: WebSettings, now: float | 
 
     `age_s` is the age of the daemon's last answer, `device_age_s` that of the last device reading; None: there never was one.
     """
-    at = time.time() if now is None else now
+    at = house_now() if now is None else now
     devices = _devices(reads)
     newest = max((device["at"] for device in devices), default=None)
     memory = max((share for device in devices if (share := _share(device)) is not None), default=None)  # of the fullest

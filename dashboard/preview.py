@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import Any
 
 from dashboard import formats, i18n
@@ -11,6 +10,7 @@ from dashboard.context import house
 from dashboard.estimates import forecasts
 from dashboard.reads import Reads, Row
 from scheduler.client import SchedulerError
+from scheduler.clock import house_now
 from scheduler.core.fleet import WorkerState
 from scheduler.core.job import Job, JobState
 from scheduler.core.policy import Policy
@@ -87,7 +87,7 @@ def _victim(reads: Reads, policy: Policy, waiter: Job) -> Row | None:
         slot.worker, slot.job_id, slot.role = WorkerState.BUSY, job.id, job.role
         slot.leased_blocks = policy.min_run_blocks
         state.jobs[job.id] = job
-    chosen = choose_victim(state, waiter, state.slots, time.time())
+    chosen = choose_victim(state, waiter, state.slots, house_now())
     if chosen is None or waiter.state is not JobState.QUEUED:
         return None
     _, victim, terms = chosen

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler.client import Scheduler, SchedulerError
+from scheduler.clock import house_now
 
 PERIOD_S = 1.0
 
@@ -22,7 +22,7 @@ class Beat:
 
     def age_s(self, now: float | None = None) -> float:
         """How old the answer is; infinite if there never was one."""
-        return (time.time() if now is None else now) - self.at if self.at else float("inf")
+        return (house_now() if now is None else now) - self.at if self.at else float("inf")
 
     @property
     def slots(self) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ class Pulse:
     def ask(self) -> Beat:
         """Ask the daemon now, in this thread."""
         try:
-            self._last = Beat(time.time(), self._scheduler.status())
+            self._last = Beat(house_now(), self._scheduler.status())
         except SchedulerError as error:
             self._last = Beat(self._last.at, self._last.status, error)
         return self._last

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from dashboard.reads import Reads
+from scheduler.clock import house_now
 from scheduler.core.job import JobState
 from scheduler.core.quality import MAX_TRIES, MEASURES, Marks, QualityPolicy
 
@@ -45,7 +45,7 @@ def quality_of(reads: Reads, job: Mapping[str, Any]) -> dict[str, Any] | None:
         return {"state": "failed", "at": row["at"], "code": row["code"], "message": row["message"], "is_again": is_again}
     if not now.get("is_on"):
         return {"state": "off"}
-    line = [one["id"] for one in reads.store.unmeasured(policy.catch_up, time.time(), policy.catch_up)]
+    line = [one["id"] for one in reads.store.unmeasured(policy.catch_up, house_now(), policy.catch_up)]
     if job["id"] in line:
         return {"state": "waiting", "ahead": line.index(job["id"])}
     return {"state": "unmeasured", "newest": policy.catch_up}

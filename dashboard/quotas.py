@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import Any
 
 from dashboard.reads import Reads
+from scheduler.clock import house_now
 from scheduler.core.quotas import KINDS, Spent, limit_of
 
 RULES = ("queued", "running", "gpu_s_per_day")
@@ -18,7 +18,7 @@ def quotas(reads: Reads, now: float | None = None) -> list[dict[str, Any]]:
 
     A day's seconds are those of leases that ended today and of jobs that run now, without what open jobs will still need.
     """
-    at, policy = time.time() if now is None else now, reads.policy()
+    at, policy = house_now() if now is None else now, reads.policy()
     limits = {(rule, kind): limit for rule in RULES for kind in KINDS if (limit := limit_of(policy, rule, kind)) is not None}
     if not limits:
         return []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from scheduler.clock import house_now
 from scheduler.core.explain import Explanation, Situation, explain
 from scheduler.core.job import Job
 from scheduler.core.policy import Policy
@@ -67,11 +67,11 @@ class Reads:
 
     def ordered(self) -> list[Job]:
         """All queued jobs, best first."""
-        return self.store.queued(time.time())
+        return self.store.queued(house_now())
 
     def in_order(self, jobs: Iterable[Job]) -> list[Job]:
         """The queued ones of these, best first, by the rules in force."""
-        return self.store.in_order(jobs, time.time())
+        return self.store.in_order(jobs, house_now())
 
     # ---- people
 
@@ -92,7 +92,7 @@ class Reads:
 
     def places(self, order: list[Job] | None = None) -> dict[str, tuple[int, int]]:
         """Job id → (place from 1, length of the line), of the jobs that stand in line."""
-        return self.store.places(time.time(), order)
+        return self.store.places(house_now(), order)
 
     def situation(self) -> Situation:
         """What holds for all queued jobs at once, as the daemon wrote it."""
@@ -111,12 +111,12 @@ class Reads:
 
     def _explained(self, job: Job, situation: Situation, places: dict[str, tuple[int, int]], ids: list[str]) -> Row:
         place = places.get(job.id)
-        why = explain(job, situation, time.time(), place, ids[: place[0] - 1] if place else ())
+        why = explain(job, situation, house_now(), place, ids[: place[0] - 1] if place else ())
         return {"place": _place(place), "hold": str(why.reason), "why": why.text}
 
     def why(self, job: Row) -> tuple[tuple[int, int] | None, Explanation | None]:
         """(place, explanation) of a queued job; (None, None) of any other."""
-        return self.store.why(job, time.time())
+        return self.store.why(job, house_now())
 
     # ---- the house
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ from urllib.parse import urlencode
 from dashboard import formats
 from dashboard.context import house
 from dashboard.errors import WebError
+from scheduler.clock import house_now
 
 HOUR = 3600.0
 NAMED = {"1h": HOUR, "6h": 6 * HOUR, "24h": 24 * HOUR, "7d": 168 * HOUR}
@@ -54,7 +54,7 @@ class Span:
 
 def span_of(query: Asked, default: str = "24h", now: float | None = None) -> Span:
     """The span that the address names. Raises WebError 422 naming the part at fault."""
-    at = time.time() if now is None else now
+    at = house_now() if now is None else now
     if query.start is None and query.end is None:
         name = query.range or default
         if name not in NAMED:

@@ -6,13 +6,13 @@ future is the forecast: a bar from the middle of the start to the middle of the 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from dashboard.healing import seconds
 from dashboard.reads import Reads, Row
+from scheduler.clock import house_now
 
 STARTED = "job:started"
 ENDED = ("job:preempted", "job:recovered", "job:retried", "job:succeeded", "job:failed", "job:cancelled", "job:queued")
@@ -58,7 +58,7 @@ class Timeline:
 
 def draw(reads: Reads, slots: list[Row], waiting: list[Row], told: Mapping[str, Any], now: float | None = None) -> Timeline:
     """`waiting`: queued jobs, best first; `told`: of the forecaster, by job id."""
-    at = time.time() if now is None else now
+    at = house_now() if now is None else now
     known = {job_id: one["estimate"] for job_id, one in told.items() if one.get("estimate")}
     shown = waiting[:MOST_WAITING]
     open_ids = [job["id"] for job in shown] + [slot["job_id"] for slot in slots if slot.get("job_id")]

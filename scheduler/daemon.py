@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import errno
 import fcntl
 import gc
@@ -71,7 +70,7 @@ class Daemon:
         self._store = store
         data_dir = options.data_dir
         self._processes = ProcessList(data_dir / "run")
-        clock = SteadyClock(_last_time(store))
+        clock = SteadyClock(store.last_time())
         self.roles = RoleBook(data_dir, store)
         self.vault = VaultLink(
             data_dir / "run" / "vault-0.sock", self._vault_changed, self._may_need_context,
@@ -321,12 +320,6 @@ class Daemon:
             self.ledger.post(lambda turn: turn.record("role:refused", f"file:{path.name}", body, "failure"))
             return
         _log.info("%d roles loaded from %s", len(loaded.names), path)
-
-
-def _last_time(store: Store) -> float:
-    """The latest time in the log: the clock must not go back behind it."""
-    entry = store.audit_entry(store.last_seq())
-    return 0.0 if entry is None else datetime.datetime.fromisoformat(entry["at_utc"]).timestamp()
 
 
 def _lock(data_dir: Path) -> IO[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
+from scheduler.clock import house_now
 from scheduler.door import LENGTH, Actor, DoorError, forecaster_path, frame_length, pack_request, unpack
 from scheduler.errors import SchedulerError
 
@@ -33,7 +33,7 @@ class Forecasts:
             board = self._ask("estimates", {}, GLANCE_S)
         except SchedulerError:
             return {}
-        if time.time() - float(board["at"]) > STALE_AFTER_S:
+        if house_now() - float(board["at"]) > STALE_AFTER_S:
             return {}
         jobs: dict[str, Told] = board["jobs"]
         return jobs

@@ -21,8 +21,10 @@ from pathlib import Path
 
 from scheduler.child import Child, ChildHealing
 from scheduler.child_watch import BeatPipe, HttpProbe
+from scheduler.clock import environment
 from scheduler.core.healing_policy import Fault
 from scheduler.door import forecaster_path, socket_path
+from scheduler.errors import SchedulerError
 from scheduler.last_words import last_words
 from scheduler.outside_heals import ChildHeal, spool, trim_spool
 from scheduler.policy_file import read_policy
@@ -32,6 +34,7 @@ from scheduler.reach import announced, base_url, exposure
 from scheduler.serve_options import ServeOptions
 from scheduler.spare import Spare
 from scheduler.spawn import ProcessList, become_subreaper, die_with, python_module, reap_orphans, spawn
+from scheduler.store import open_reader
 
 HEALTHY_AFTER_S = 20.0  # alive that long: the next failure starts with the first back-off again
 STOP_GRACE_S = 8.0
@@ -59,6 +62,7 @@ class Launcher:
         self._watched_at = time.monotonic()
         self._healing = read_policy(options.data_dir, 1).healing
         trim_spool(options.data_dir / "run")
+        self._clock = environment(_last_time(options.data_dir))
         self._children = [self._vault(), self._daemon(), self._web(), self._forecaster()]
         self._wakeup_read = -1
 
@@ -158,7 +162,7 @@ class Launcher:
         with self._log(child).open("ab") as log:
             return spawn(
                 kind, [*child.argv, *arguments], self._processes, pass_fds=(self._lifeline_read, *child.fds, *fds),
-                env=child.env, log=log,
+                env={**self._clock, **child.env}, log=log,
             )  # fmt: skip
 
     def _log(self, child: Child) -> Path:
@@ -299,6 +303,18 @@ class Launcher:
         for path in (socket_path(self._options.data_dir), self._options.vault_socket):
             with contextlib.suppress(OSError):  # a disk that refuses; the next start takes it away
                 path.unlink(missing_ok=True)
+
+
+def _last_time(data_dir: Path) -> float:
+    """When the house wrote something last; 0 where there is no store to read."""
+    try:
+        reader = open_reader(data_dir)
+        try:
+            return reader.last_time()
+        finally:
+            reader.close()
+    except SchedulerError:
+        return 0.0
 
 
 def _ending(code: int) -> str:

@@ -2,8 +2,9 @@
 five minutes, thinning each hour, a full audit verification each night, the day plan's check at 10:00 from Monday to Friday, a
 load rehearsal on the first of each month. Hours are those of the studio's zone.
 
-APScheduler keeps the times. Jobs live in memory and are made anew at each start; a run that was missed (the machine slept, the
-daemon was stopped) is made up once, and a run that failed or was missed leaves an audit row.
+APScheduler keeps the times, by the wall clock; where that jumps, `WallJumps` sets them right. Jobs live in memory and are made
+anew at each start; a run that was missed (the machine slept, the daemon was stopped) is made up once, and a run that failed or
+was missed leaves an audit row.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from scheduler.plan.errand import keep_check, keep_rehearsal, run_check, run_reh
 from scheduler.probe import MonitorCsv
 from scheduler.queue_pause import end_pause_in_time
 from scheduler.uploads import Uploads
+from scheduler.wall_jumps import At, Every, WallJumps
 from scheduler.zone import zone_name
 
+CLOCK_S = 1.0  # between two looks at the wall clock
 _log = logging.getLogger("greenroom.timetable")
 
 
@@ -45,26 +48,36 @@ class Timetable:
             timezone=time_zone or zone_name(),
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
+        self._jumps = WallJumps(self._scheduler)
+        self._watch: asyncio.TimerHandle | None = None
         self._failing: dict[str, str] = {}  # what fails again and again is said once
 
     def start(self) -> None:
         """Begin."""
         add: Callable[..., Any] = self._scheduler.add_job
-        add(self._sample, "interval", seconds=1, id="sample")
-        add(self._files.look, "interval", minutes=1, id="watch-files")
+        zone = self._scheduler.timezone
+        add(self._sample, Every(seconds=1), id="sample")
+        add(self._files.look, Every(minutes=1), id="watch-files")
         if self._uploads is not None:
-            add(self._uploads.sweep, "interval", minutes=5, id="clear-uploads")
-        add(self._thin, "cron", minute=7, id="thin-samples")
-        add(self._verify, "cron", hour=3, minute=30, id="verify-audit")
-        add(self._check_plan, "cron", day_of_week="mon-fri", hour=10, minute=0, id="check-plan")
-        add(self._rehearse, "cron", day=1, hour=4, minute=30, id="rehearse")
+            add(self._uploads.sweep, Every(minutes=5), id="clear-uploads")
+        add(self._thin, At(minute=7, timezone=zone), id="thin-samples")
+        add(self._verify, At(hour=3, minute=30, timezone=zone), id="verify-audit")
+        add(self._check_plan, At(day_of_week="mon-fri", hour=10, minute=0, timezone=zone), id="check-plan")
+        add(self._rehearse, At(day=1, hour=4, minute=30, timezone=zone), id="rehearse")
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
         self._scheduler.add_listener(lambda event: self._failing.pop(event.job_id, None), EVENT_JOB_EXECUTED)
         self._scheduler.start()
+        self._look_at_clock()
 
     def stop(self) -> None:
         """End; nothing is waited for."""
+        if self._watch is not None:
+            self._watch.cancel()
         self._scheduler.shutdown(wait=False)
+
+    def _look_at_clock(self) -> None:
+        self._jumps.look()
+        self._watch = asyncio.get_running_loop().call_later(CLOCK_S, self._look_at_clock)
 
     async def _sample(self) -> None:
         readings = await asyncio.to_thread(self._sensors.read)

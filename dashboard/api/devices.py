@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from flask import Blueprint, Response, jsonify
 
 from dashboard import charts, role_charts
@@ -16,6 +14,7 @@ from dashboard.auth import require
 from dashboard.context import house
 from dashboard.overview import dashboard_json, device_cards
 from dashboard.span import Span, span_of
+from scheduler.clock import house_now
 
 blueprint = Blueprint("devices", __name__)
 
@@ -37,7 +36,7 @@ def get_devices() -> Response:
 @require("see")
 def chart() -> Response:
     """Memory and load of every device, as data for a chart; at most about 720 points per line."""
-    query, now = read_query(HistoryQuery), time.time()
+    query, now = read_query(HistoryQuery), house_now()
     span = span_of(query, "1h", now) if query.hours is None else Span(now - query.hours * 3600, now, "hours", "")
     return jsonify(charts.devices(house().reads, span, promised_ahead(span)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -11,6 +10,7 @@ from dashboard.api.openapi import documented
 from dashboard.context import House, house
 from dashboard.refusals import told
 from scheduler.client import SchedulerError
+from scheduler.clock import house_now
 
 blueprint = Blueprint("health", __name__)
 
@@ -32,7 +32,7 @@ def readyz() -> tuple[Response, int]:
 
 def readiness(home: House, now: float | None = None) -> tuple[bool, dict[str, Any]]:
     """(is it ready, why or why not)."""
-    at = time.time() if now is None else now
+    at = house_now() if now is None else now
     beat = home.pulse.last if home.pulse.last.age_s(at) < 2 else home.pulse.ask()
     if beat.age_s(at) > home.settings.stale_after_s:
         trouble = beat.trouble

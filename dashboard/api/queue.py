@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from flask import Blueprint, Response, jsonify
 
 from dashboard import i18n
@@ -15,6 +13,7 @@ from dashboard.context import house
 from dashboard.door import door
 from dashboard.estimates import with_estimates
 from dashboard.overview import trouble_of
+from scheduler.clock import house_now
 
 SHOWN = 200
 blueprint = Blueprint("queue", __name__)
@@ -31,7 +30,7 @@ def get_queue() -> Response:
     return jsonify({
         **status, "queue": {**(status.get("queue") or {}), "length": total}, "running": with_estimates(reads.running()),
         "jobs": with_estimates(waiting),
-        "as_of": beat.at or None, "now": time.time(),
+        "as_of": beat.at or None, "now": house_now(),
         "trouble": None if (trouble := trouble_of(beat)) is None else i18n.both(trouble),
     })  # fmt: skip
 

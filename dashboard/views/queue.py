@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from flask import Blueprint, render_template
 
 from dashboard import timeline
@@ -17,6 +15,7 @@ from dashboard.handovers import handovers, middle
 from dashboard.refusals import told
 from dashboard.span import picker, span_of
 from scheduler.client import SchedulerError
+from scheduler.clock import house_now
 
 WAITING_READ, HANDOVERS = 200, 8
 blueprint = Blueprint("queue_pages", __name__, url_prefix="/dashboard/queue")
@@ -39,7 +38,7 @@ def page() -> str:
         total=total,
         waiting={job["id"]: job for job in with_expectations(waiting[: timeline.MOST_WAITING], told)},
         unknown=("stale" if waiting and not told else next(iter(sorted(states)), "")) if waiting else "",
-        promised=timeline.promised(told, len(beat.slots), time.time()),
+        promised=timeline.promised(told, len(beat.slots), house_now()),
         handovers=given[:HANDOVERS],
         stopped=[one.stopped_s for one in given if one.stopped_s is not None],
         started=[one.started_s for one in given if one.started_s is not None],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from flask import Blueprint, render_template
 
 from dashboard import morning, timeline
@@ -15,6 +13,7 @@ from dashboard.formats import zone_of
 from dashboard.heat import heat
 from dashboard.overview import device_cards
 from dashboard.span import picker, span_of
+from scheduler.clock import house_now
 
 blueprint = Blueprint("watermark_pages", __name__, url_prefix="/dashboard/watermark")
 
@@ -41,6 +40,6 @@ def page() -> str:
         devices=devices,
         by=query.by,
         heat=heat(home.reads, zone_of(home.settings.zone)),
-        promised=timeline.promised(home.board.told(), len(beat.slots), time.time()),
+        promised=timeline.promised(home.board.told(), len(beat.slots), house_now()),
         history_since=home.reads.store.first_minute(),
     )

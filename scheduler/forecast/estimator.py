@@ -120,7 +120,7 @@ class Estimator(Learnt):
         super().started(at, job_id)
         made = self._made.get(job_id)
         if made is not None and made.start is not None:
-            self._starts.learn(made.start, log(at - made.at + WAIT_OFFSET_S))
+            self._starts.learn(made.start, log(max(0.0, at - made.at) + WAIT_OFFSET_S))  # two processes, two looks at the time
             self._made[job_id] = _Made(made.at, None, made.finish)
 
     def ended(self, at: float, job_id: str, is_success: bool) -> None:

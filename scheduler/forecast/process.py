@@ -18,6 +18,7 @@ from typing import Any
 
 from scheduler.canonical import canonical_json
 from scheduler.client import Scheduler
+from scheduler.clock import house_now
 from scheduler.context_size import known_ring_form
 from scheduler.core.block_times import BlockTimes, Pace
 from scheduler.core.job import HoldReason
@@ -54,7 +55,7 @@ Board = dict[str, Any]
 class Forecaster:
     """All of it; `run` until told to stop. The work is done by one thread, one thing at a time."""
 
-    def __init__(self, data_dir: Path, slots: int, model: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, data_dir: Path, slots: int, model: str, clock: Callable[[], float] = house_now) -> None:
         self._data_dir, self._slots, self._model, self._clock = data_dir, slots, model, clock
         self._reader: Reader | None = None
         self._mirror: Mirror | None = None

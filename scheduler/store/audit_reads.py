@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterator
 from typing import Any, cast
@@ -21,6 +22,11 @@ class AuditReads(Reads):
     def last_seq(self) -> int:
         """Seq of the newest row, 0 for an empty log."""
         return int(self._value(sql.SELECT_LAST_SEQ))
+
+    def last_time(self) -> float:
+        """When the newest row was written, 0 for an empty log: no clock may go back behind it."""
+        entry = self.audit_entry(self.last_seq())
+        return 0.0 if entry is None else datetime.datetime.fromisoformat(entry["at_utc"]).timestamp()
 
     def audit_entry(self, seq: int) -> AuditEntry | None:
         """One row, or None."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
-import time
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +15,7 @@ from scheduler.audit.guards import missing_guards
 from scheduler.audit.head import Head, read_head, write_head
 from scheduler.audit.verdict import VerdictCode, broken_row
 from scheduler.audit.verification import compare_with_head, verify_connection
+from scheduler.clock import house_now
 from scheduler.store.connection import guard, has_wal_reset_fault, open_for_writing
 from scheduler.store.database import Database
 from scheduler.store.device_reads import DeviceReads
@@ -140,7 +140,7 @@ def _personal_key(connection: sqlite3.Connection) -> bytes:
     """The key of the hashes that stand for personal text; made once per store."""
     row = connection.execute(sql.SELECT_FACT, (PERSONAL_KEY,)).fetchone()
     if row is None:
-        connection.execute(sql.SET_FACT, (PERSONAL_KEY, f'"{secrets.token_hex(32)}"', time.time()))
+        connection.execute(sql.SET_FACT, (PERSONAL_KEY, f'"{secrets.token_hex(32)}"', house_now()))
         row = connection.execute(sql.SELECT_FACT, (PERSONAL_KEY,)).fetchone()
     return bytes.fromhex(row["value"].strip('"'))
 
@@ -153,7 +153,7 @@ def _say_opened(store: Store, head: Head | None, link: Link) -> None:
         "migrations": [migration.name for migration in migrations.applied(store._db)],
         "rows_beyond_head": link.seq - head.link.seq if head else link.seq,
     }
-    at = time.time()
+    at = max(house_now(), store.last_time())
     with store.transaction():
         if head is None and link.seq > 0:
             store.record("audit:head-rebuilt", "audit", {"seq": link.seq}, SYSTEM, at, outcome="failure")

@@ -103,3 +103,13 @@ def test_young_house_is_told_wider_ranges_than_one_of_many_runs(monkeypatch: pyt
         finish = estimator.estimates(world.state, {running})[running].finish
         widths.append(finish.p90 / finish.p10)
     assert widths[0] > 1.5 * widths[1], widths
+
+
+def test_start_that_is_written_before_its_forecast_is_learnt_as_one_at_once() -> None:
+    world, estimator = _crowd(8, slots=1)
+    waiting = next(world.state.line.best_first()).id
+    estimator.estimates(world.state, {waiting}, scored={waiting})
+    basis = estimator.basis_of(waiting)
+    assert basis is not None and basis["start"] is not None
+    estimator.started(world.now - 3600.0, waiting)
+    assert (rest := estimator.basis_of(waiting)) is not None and rest["start"] is None

@@ -204,7 +204,7 @@ class DeviceHoldings:
         return free >= rounded(held.holding.bytes)
 
     def _take_ahead(self, size: int) -> Steps:
-        while self.pool.idle_bytes < size:
+        while self.pool.idle_bytes < size and self.pool.can_hold(size):
             self.pool.take_ahead()
             yield
 

@@ -211,14 +211,18 @@ class DeviceHoldings:
     # ---- moving ----------------------------------------------------------------------------------------------------
 
     def _fetch(self, job_id: str, held: Context, number: int, reserve: int) -> Steps:
-        """To device `number`, from wherever it is. Where that fails, it is dropped."""
+        """To device `number`, from wherever it is. A context that cannot be copied is dropped."""
         while held.is_coming:
             self.work_ahead()  # which may be what brings it
             yield
-        if held.device not in (None, number):
-            yield from self._move(job_id, held, number, reserve)
-        elif held.device is None and self.contexts.get(job_id) is held:
-            yield from self._bring(job_id, held, number, reserve)
+        try:
+            if held.device not in (None, number):
+                yield from self._move(job_id, held, number, reserve)
+            elif held.device is None and self.contexts.get(job_id) is held:
+                yield from self._bring(job_id, held, number, reserve)
+        except (DeviceMemoryError, OSError) as error:
+            log("context lost on its way", level="error", job=job_id, device=number, error=str(error))
+            self.drop_context(job_id)
 
     def _let_go(self, held: Context) -> None:
         """Free its device memory. Where the host has not all of it, there is no such context any more."""
@@ -263,8 +267,6 @@ class DeviceHoldings:
             if self.contexts.get(job_id) is held:
                 self._leave(held)
                 held.device, held.holding.descriptor, descriptor = number, descriptor, -1
-        except (DeviceMemoryError, OSError) as error:
-            raise Refusal("no_device", f"{name} cannot come from device {held.device} to {number}: {error}") from error
         finally:
             held.is_coming = False
             if descriptor >= 0:

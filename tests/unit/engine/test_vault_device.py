@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.vault.device_holdings import DeviceHoldings, Opening
-from engine.vault.device_memory import PAGE, rounded
+from engine.vault.device_memory import PAGE, DeviceMemoryError, rounded
 from engine.vault.device_place import CudaPlace, FilePlace
 from engine.vault.holdings import Holding, Refusal
 
@@ -375,3 +375,22 @@ def test_client_that_dies_while_its_context_moves_leaves_it_where_it_was(make: C
     opening.close()
     held.books.forget("b")
     assert held.places == {"first": 0} and held.has("first", "c", size=3 * PAGE)
+
+
+@pytest.mark.parametrize(("way", "devices"), [("copy_in", 1), ("copy_to", 2)])
+def test_context_that_cannot_be_copied_is_made_anew_and_the_vault_lives(
+    make: Callable[..., Held], monkeypatch: pytest.MonkeyPatch, way: str, devices: int
+) -> None:
+    held = make(devices=devices, host_pages=8)
+    held.write("first", size=3 * PAGE)
+    if devices == 1:
+        held.write("second", size=3 * PAGE)
+        held.books.drop_context("second")
+
+    def fail(*_: object) -> None:
+        raise DeviceMemoryError("cuMemcpy: an illegal address was encountered (700).")
+
+    monkeypatch.setattr(FilePlace, way, fail)
+    holding, was_there = held.open("first", "b", size=3 * PAGE, device=devices - 1)
+    assert not was_there and os.pread(holding.descriptor, 1, 0) == b"\0"
+    assert held.places == {"first": devices - 1}

@@ -1,4 +1,4 @@
-"""Faults of disk, files and vault: each on a house of its own, with the same checker as the kills."""
+"""Faults of disk, files, vault and clock: each on a house of its own, with the same checker as the kills."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from pathlib import Path
 
 from scheduler.chaos.census import living
 from scheduler.chaos.checker import Checker
+from scheduler.chaos.clock_jump import ZONE, clock_jump
 from scheduler.chaos.house import ChaosHouse, NotWithin, until
 from scheduler.chaos.load import Load
 from scheduler.chaos.points import Kind
+from scheduler.chaos.wall_clock import NO_LIBRARY, WallClock, find_library
 from scheduler.errors import SchedulerError
 from scheduler.preflight import EXIT_NO_RIGHTS
 
 HEAL_S = 120.0
 SMALL_DISK = "260m"
 MOUNT_S = 60.0
-NOT_TRIED = {
-    "clock_jump": "nothing in Greenroom lets a process be told another wall clock, and setting the machine's would touch "
-    "everything else that runs on it; timeouts are taken from the monotonic clock"
+_WRONG_ENGINE = {
+    "fake": "the scripted engine has no weights",
+    "real": "it needs blocks of a known length, as the scripted engine has them",
 }
 
 
@@ -45,8 +47,8 @@ class Outcome:
 class Rig:
     """A house with one job made in peace, and one under way whose end is awaited."""
 
-    def __init__(self, house: ChaosHouse, engine: str) -> None:
-        self.house = house
+    def __init__(self, house: ChaosHouse, engine: str, clock: WallClock | None = None) -> None:
+        self.house, self.clock = house, clock
         self.load = Load([lambda: house.door], lambda: house.reader, engine, seed=1)
         self.checker = Checker(house, self.load)
 
@@ -188,11 +190,13 @@ def dead_vault(rig: Rig) -> list[str]:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, the engines that it means something to, and whether it needs a disk of its own (root may mount one)."""
+    """A fault, the engines that it means something to, and whether it needs a disk of its own (root may mount one) or a wall
+    clock of its own (libfaketime)."""
 
     play: Callable[[Rig], list[str]]
     engines: tuple[str, ...] = ("real", "fake")
     needs_disk: bool = False
+    needs_clock: bool = False
 
 
 FAULTS: dict[str, Fault] = {
@@ -202,6 +206,7 @@ FAULTS: dict[str, Fault] = {
     "dead_vault": Fault(dead_vault),
     "corrupt_weight": Fault(corrupt_weight, ("real",)),
     "truncated_model": Fault(truncated_model, ("real",)),
+    "clock_jump": Fault(clock_jump, ("fake",), needs_clock=True),
 }
 
 
@@ -209,17 +214,22 @@ def run_fault(name: str, engine: str) -> Outcome:
     """Play one fault. What cannot be tried here says why."""
     fault, outcome = FAULTS[name], Outcome(name)
     if engine not in fault.engines:
-        return Outcome(name, was_tried=False, reason="the scripted engine has no weights")
+        return Outcome(name, was_tried=False, reason=_WRONG_ENGINE[engine])
+    library = find_library() if fault.needs_clock else None
+    if fault.needs_clock and library is None:
+        return Outcome(name, was_tried=False, reason=NO_LIBRARY)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="greenroom-fault-") as folder, contextlib.ExitStack() as stack:
         data_dir = Path(folder) / "var"
         data_dir.mkdir()
         if fault.needs_disk and not stack.enter_context(_small_disk(data_dir)):
             return Outcome(name, was_tried=False, reason="only root may mount a disk of its own")
-        house = ChaosHouse(Path(folder), engine, data_dir)
+        clock = None if library is None else WallClock(Path(folder), library)
+        env = {} if clock is None else {**clock.environment, "GREENROOM_ZONE": ZONE}
+        house = ChaosHouse(Path(folder), engine, data_dir, env)
         stack.callback(house.end)
         try:
-            outcome.findings = fault.play(Rig(house, engine))
+            outcome.findings = fault.play(Rig(house, engine, clock))
         except (NotWithin, SchedulerError) as error:
             outcome.findings.append(str(error))
         if outcome.findings:

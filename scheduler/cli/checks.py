@@ -28,6 +28,7 @@ WARN_MEMORY_RATIO = 0.85
 WARN_FREE_BYTES = 2 << 30
 STALE_SAMPLE_S = 12.0
 LONG_WAIT_S = 3600.0
+CLOCK_OFF_S = 60.0
 _PACKAGES = ("greenroom", "torch", "av", "flask", "sqlite-utils")
 
 
@@ -51,6 +52,8 @@ def house_checks(data: Path, now: float, status: dict[str, Any] | None, why_not:
         yield checked("daemon", UNKNOWN, "told", text=why_not)
     else:
         yield from _daemon_checks(status)
+        yield from clock_check(status["daemon"].get("now", now), now)
+        now = status["daemon"].get("now", now)  # readings are of the house's time
     yield disk_check(data)
     try:
         reader = open_reader(data)
@@ -107,6 +110,15 @@ def vault_check(vault: dict[str, Any] | None) -> Check:
         figures["parked_bytes"] = parked["bytes"]
         return checked("vault", OK, "vault_parked", figures, **words, jobs=parked["jobs"], parked=bytes_text(parked["bytes"]))
     return checked("vault", OK, "vault_on_gpu" if vault["device_bytes"] else "vault", figures, **words)
+
+
+def clock_check(house: float, wall: float) -> Iterator[Check]:
+    """The house keeps the time that it was started with; a machine whose clock was set since says another one. Nothing where
+    they agree."""
+    off_s = wall - house
+    if abs(off_s) > CLOCK_OFF_S:
+        word = "clock_behind" if off_s > 0 else "clock_ahead"
+        yield checked("clock", ATTENTION, word, {"off_s": round(off_s, 1)}, minutes=f"{abs(off_s) / 60:.0f}")
 
 
 def held_bytes(vault: dict[str, Any]) -> int:

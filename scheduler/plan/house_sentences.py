@@ -11,6 +11,18 @@ HOUSE: dict[str, dict[str, str]] = {
         "zh": "{slots} 个槽位中 {ready} 个可用，待命 {standbys} 个",
     },
     "vault": {"en": "holds {held} of {limit} (process {pid})", "zh": "已占用 {held}，上限 {limit}（进程 {pid}）"},
+    "clock_behind": {
+        "en": "the house's time is {minutes} min behind the machine's clock, which was set since the start: stop serve and "
+        "start it again, or reserved times, days of quotas and plans come late",
+        "zh": "系统时间比机器时钟慢 {minutes} 分钟（机器时钟在启动后被调整）：请停止并重新启动 serve，"
+        "否则预约、每日配额和日计划会推迟",
+    },
+    "clock_ahead": {
+        "en": "the house's time is {minutes} min ahead of the machine's clock, which was set since the start or was wrong "
+        "then: stop serve and start it again; time never goes back behind the last row of the log",
+        "zh": "系统时间比机器时钟快 {minutes} 分钟（机器时钟在启动后被调整，或启动时有误）：请停止并重新启动 serve；"
+        "时间不会早于日志的最后一行",
+    },
     "vault_on_gpu": {
         "en": "holds {held} on GPUs, {limit} each at most (process {pid})",
         "zh": "在 GPU 上已占用 {held}，每块上限 {limit}（进程 {pid}）",

@@ -13,6 +13,7 @@ from scheduler.cli.checks import (
     OK,
     UNKNOWN,
     Check,
+    clock_check,
     disk_check,
     memory_checks,
     policy_check,
@@ -66,6 +67,13 @@ def test_vault_that_hangs_or_is_gone_is_told_with_what_happens_next() -> None:
     parked = {"jobs": 2, "bytes": 45 * GIB, "taken": 60 * GIB}
     on_gpu = vault_check({**vault, "device_bytes": 37 * GIB, "parked": parked})
     assert on_gpu.state == OK and "37.0 GiB on GPUs" in on_gpu.text and "2, 45.0 GiB" in on_gpu.text
+
+
+def test_clock_that_was_set_since_the_start_is_told_with_the_way_out() -> None:
+    assert not list(clock_check(1000.0, 1030.0))
+    (behind,), (ahead,) = (list(clock_check(1000.0, wall)) for wall in (4600.0, -2600.0))
+    assert [check.state for check in (behind, ahead)] == [ATTENTION, ATTENTION]
+    assert "60 min behind" in behind.text and "60 min ahead" in ahead.text and "start it again" in behind.text
 
 
 def test_old_reading_says_nothing_of_now() -> None:

@@ -1,4 +1,7 @@
-"""`python -m tests.browser.screenshots`: pictures of every view of a busy house, written to docs/screenshots."""
+"""`python -m tests.browser.screenshots`: pictures of every view of a busy house, written to docs/screenshots.
+
+Chinese pages need a Chinese font (Debian: fonts-noto-cjk): without one they show boxes.
+"""
 
 from __future__ import annotations
 

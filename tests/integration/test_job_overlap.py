@@ -22,7 +22,7 @@ LIMIT_S = 60
 class Scene:
     """Pixels from nowhere; `begin_next` waits until the block before was reported."""
 
-    width, height = 64, 64
+    width, height, context_ms = 64, 64, 0.0
     context_blocks = None
 
     def __init__(self) -> None:

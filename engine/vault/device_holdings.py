@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engine.vault.device_memory import DeviceFull, DeviceMemoryError, rounded
 from engine.vault.device_place import Place
 from engine.vault.device_weights import DeviceWeights, User
 from engine.vault.holdings import Holding, Refusal
-from engine.vault.host_pool import BLOCK_BYTES, Block, HostPool
+from engine.vault.host_pool import BLOCK_BYTES, Block, HostFull, HostPool
 from engine.vault.log import log
 
 Opening = Generator[None, None, tuple[Holding, bool]]  # ends with the holding and whether it was there
@@ -173,13 +174,15 @@ class DeviceHoldings:
                 self._is_settled = True
                 return
             next(self._ahead)
-        except StopIteration:
+        except (StopIteration, HostFull):
             self._ahead = None
-        except Refusal:
-            self._ahead = None  # somebody else was quicker
+        except Refusal as refusal:
+            self._ahead = None
+            if refusal.code != "vault_full":  # else somebody was quicker
+                log("nothing was brought ahead", level="error", code=refusal.code, error=str(refusal))
         except (DeviceMemoryError, OSError) as error:
-            self._ahead = None
-            self._stop_growing(error)
+            self._ahead, self._is_settled = None, True
+            log("nothing can be done ahead", level="error", error=str(error))
 
     def _next_ahead(self) -> Steps | None:
         while self._to_bring:
@@ -215,35 +218,39 @@ class DeviceHoldings:
         while held.is_coming:
             self.work_ahead()  # which may be what brings it
             yield
-        try:
-            if held.device not in (None, number):
-                yield from self._move(job_id, held, number, reserve)
-            elif held.device is None and self.contexts.get(job_id) is held:
-                yield from self._bring(job_id, held, number, reserve)
-        except (DeviceMemoryError, OSError) as error:
-            log("context lost on its way", level="error", job=job_id, device=number, error=str(error))
-            self.drop_context(job_id)
+        if held.device not in (None, number):
+            yield from self._move(job_id, held, number, reserve)
+        elif held.device is None and self.contexts.get(job_id) is held:
+            yield from self._bring(job_id, held, number, reserve)
 
     def _let_go(self, held: Context) -> None:
         """Free its device memory. Where the host has not all of it, there is no such context any more."""
         if held.is_copied:
             self._leave(held)
             return
+        self._lose(held, "the host has no room for it", "warning")
+
+    def _lose(self, held: Context, why: str, level: str = "error") -> None:
+        """There is no such context any more: its job goes on from its durable latents."""
         for job_id in [job for job, one in self.contexts.items() if one is held]:
-            log("context dropped: the host has no room for it", level="warning", job=job_id, bytes=held.holding.bytes)
+            log("context dropped", level=level, job=job_id, bytes=held.holding.bytes, why=why)
             self.drop_context(job_id)
 
     def _copy(self, held: Context, *, is_ahead: bool) -> Steps:
         """Copy a resting context into host memory, on from where it was left. Ends early once it is used or dropped, or the
-        host has no more: taking much memory there takes seconds, for which nobody waits whose job is to begin."""
+        host has no more: taking much memory there takes seconds, for which nobody waits whose job is to begin. What cannot be
+        read is dropped. Raises HostFull."""
         copied = held.copied
         while held.copied is copied and held.device is not None and not held.is_copied:
             if not self._can_copy(held, is_ahead=is_ahead):
                 return
             offset, block = held.copied_bytes, self.pool.take()
             size = min(self.pool.block_bytes, held.holding.bytes - offset)
-            self.devices[held.device].place.copy_out(held.holding.descriptor, offset, block, size)
             copied.append(block)
+            try:
+                self.devices[held.device].place.copy_out(held.holding.descriptor, offset, block, size)
+            except (DeviceMemoryError, OSError) as error:
+                return self._lose(held, f"it cannot be copied to the host: {error}")
             held.copied_bytes += size
             yield
 
@@ -252,7 +259,7 @@ class DeviceHoldings:
         return self.pool.can_hold(rest) and (is_ahead or rest <= self.pool.idle_bytes + TAKEN_AT_ONCE)
 
     def _move(self, job_id: str, held: Context, number: int, reserve: int) -> Steps:
-        """From one device straight to another."""
+        """From one device straight to another; dropped where that cannot be done."""
         assert held.device is not None
         held.is_coming = True
         source, target, descriptor, size = self.devices[held.device].place, self.devices[number].place, -1, held.holding.bytes
@@ -267,13 +274,15 @@ class DeviceHoldings:
             if self.contexts.get(job_id) is held:
                 self._leave(held)
                 held.device, held.holding.descriptor, descriptor = number, descriptor, -1
+        except (DeviceMemoryError, OSError) as error:
+            self._lose(held, f"it cannot be copied to device {number}: {error}")
         finally:
             held.is_coming = False
             if descriptor >= 0:
                 target.free(descriptor)
 
     def _bring(self, job_id: str, held: Context, number: int, reserve: int) -> Steps:
-        """From host memory to a device. The copy stays until the context is used."""
+        """From host memory to a device; dropped where that cannot be done. The copy stays until the context is used."""
         held.is_coming = True
         place, descriptor, copied = self.devices[number].place, -1, held.copied
         try:
@@ -287,14 +296,12 @@ class DeviceHoldings:
                 yield
             if held.copied is copied:
                 held.device, held.holding.descriptor, descriptor = number, descriptor, -1
+        except (DeviceMemoryError, OSError) as error:
+            self._lose(held, f"it cannot be copied to device {number}: {error}")
         finally:
             held.is_coming = False
             if descriptor >= 0:
                 place.free(descriptor)
-
-    def _stop_growing(self, error: Exception) -> None:
-        self.pool.stop_growing()
-        log("no more host memory for contexts", level="warning", bytes=self.pool.taken_bytes, error=str(error))
 
     def _forget_copy(self, held: Context) -> None:
         """What host memory has of it is not what it is any more."""
@@ -345,9 +352,7 @@ class DeviceHoldings:
                 device.drop(device.idle[0])
                 continue
             leaving = next((one for one in resting if one.is_copied), resting[0])
-            try:
+            with suppress(HostFull):
                 yield from self._copy(leaving, is_ahead=False)
-            except (DeviceMemoryError, OSError) as error:
-                self._stop_growing(error)
             if leaving in self._resting(number):  # nobody took it up meanwhile
                 self._let_go(leaving)

@@ -8,12 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from engine.host_memory import free_bytes, total_bytes
+from engine.vault.device_memory import DeviceMemoryError
 from engine.vault.device_place import Place
+from engine.vault.log import log
 
 BLOCK_BYTES = 32 << 20
 LEFT_SHARE = 0.25  # of the host's memory: below it nothing is taken any more
 
 Block = Any  # what a place copies to and from: an address, or a buffer
+
+
+class HostFull(Exception):
+    """The host has no more memory; what was taken has to do from now on."""
 
 
 class HostPool:
@@ -41,7 +47,7 @@ class HostPool:
         return (self._blocks_of(size) - len(self._idle)) * self.block_bytes <= self._most_more()
 
     def take(self) -> Block:
-        """A block for use. Raises DeviceMemoryError, OSError where the host has no more."""
+        """A block for use. Raises HostFull."""
         return self._idle.pop() if self._idle else self._new()
 
     def give(self, blocks: list[Block]) -> None:
@@ -52,10 +58,6 @@ class HostPool:
         """One more block that waits. Raises as `take`."""
         self._idle.append(self._new())
 
-    def stop_growing(self) -> None:
-        """The host refused: what is here has to do."""
-        self._limit = self.taken_bytes
-
     def shrink(self) -> None:
         """Host memory is short: give back what waits."""
         while self._idle:
@@ -63,7 +65,12 @@ class HostPool:
             self._taken -= 1
 
     def _new(self) -> Block:
-        block = self._place.host_block(self.block_bytes)
+        try:
+            block = self._place.host_block(self.block_bytes)
+        except (DeviceMemoryError, OSError) as error:
+            self._limit = self.taken_bytes  # it is not asked again
+            log("no more host memory for contexts", level="warning", bytes=self.taken_bytes, error=str(error))
+            raise HostFull from error
         self._taken += 1
         return block
 

@@ -394,3 +394,36 @@ def test_context_that_cannot_be_copied_is_made_anew_and_the_vault_lives(
     holding, was_there = held.open("first", "b", size=3 * PAGE, device=devices - 1)
     assert not was_there and os.pread(holding.descriptor, 1, 0) == b"\0"
     assert held.places == {"first": devices - 1}
+
+
+def test_resting_context_that_cannot_be_read_is_dropped_once_and_the_vault_comes_to_rest(
+    make: Callable[..., Held], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    held = make(host_pages=8)
+
+    def fail(*_: object) -> None:
+        raise DeviceMemoryError("cuMemcpyDtoH_v2: an illegal address was encountered (700).")
+
+    held.write("first", size=2 * PAGE)
+    monkeypatch.setattr(FilePlace, "copy_out", fail)
+    held.write("second", size=2 * PAGE)
+    held.rest()
+    assert held.places == {"second": 0} and held.books.pool.can_hold(PAGE), "that is no fault of the host's memory"
+    assert capfd.readouterr().err.count("cannot be copied to the host") == 1
+
+
+def test_context_that_cannot_be_brought_ahead_is_dropped_and_told(
+    make: Callable[..., Held], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    held = make(host_pages=8)
+    held.write("first", size=2 * PAGE)
+    held.write("second", size=3 * PAGE)
+    held.books.drop_context("second")
+
+    def fail(*_: object) -> None:
+        raise OSError("the link is down")
+
+    monkeypatch.setattr(FilePlace, "copy_in", fail)
+    held.books.bring_context("first", 0)
+    held.rest()
+    assert held.places == {} and "the link is down" in capfd.readouterr().err

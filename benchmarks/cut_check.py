@@ -15,7 +15,8 @@ from scheduler.chaos.review_replay import kept_reviews
 from scheduler.core.job import JobState
 from scheduler.door import LENGTH
 from scheduler.errors import SchedulerError
-from scheduler.store import Store, open_writer
+from scheduler.store import Store
+from scheduler.store.opening import open_writer
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ within a commit, 0 for what is shipped.
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from pathlib import Path
-
-from sqlite_utils import Database
 
 MODES = ("full", "normal", "off", "no_file_sync", "no_directory_sync")
 VARIABLE = "GREENROOM_CUT_MODE"
@@ -19,19 +18,19 @@ VARIABLE = "GREENROOM_CUT_MODE"
 
 def spoil_store(mode: str, checkpoint_pages: int) -> None:
     """The store's connection, with other pragmas than shipped."""
-    from scheduler.store import writer
+    from scheduler.store import opening
 
-    original = writer.open_for_writing
+    original = opening.open_for_writing
 
-    def open_spoilt(data_dir: Path) -> Database:
-        database = original(data_dir)
+    def open_spoilt(data_dir: Path) -> sqlite3.Connection:
+        connection = original(data_dir)
         if checkpoint_pages:
-            database.conn.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
         if mode in ("normal", "off"):
-            database.conn.execute(f"PRAGMA synchronous={mode.upper()}")
-        return database
+            connection.execute(f"PRAGMA synchronous={mode.upper()}")
+        return connection
 
-    writer.open_for_writing = open_spoilt
+    opening.open_for_writing = open_spoilt
 
 
 def spoil_files(mode: str) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from scheduler.audit import Actor
 from scheduler.core.actions import MoveJob
 from scheduler.core.job import JobState
-from scheduler.store import NewJob, Store, open_writer
+from scheduler.store import NewJob, Store
+from scheduler.store.opening import open_writer
 
 WAITING = 1_000
 PER_TRANSACTION = 1_000

@@ -44,7 +44,8 @@ from scheduler.role_book import RoleBook
 from scheduler.room import prove_room, refusal_of
 from scheduler.spare import await_turn
 from scheduler.spawn import ProcessList
-from scheduler.store import Store, open_writer
+from scheduler.store import Store
+from scheduler.store.opening import open_writer
 from scheduler.supervisor import Calls, Supervisor
 from scheduler.timetable import Timetable
 from scheduler.uploads import Uploads

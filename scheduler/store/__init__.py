@@ -1,4 +1,7 @@
-"""The SQLite store: schema as migrations, named queries, the only UPDATE of job state."""
+"""The SQLite store: schema as migrations, named queries, the only UPDATE of job state.
+
+The daemon opens it by `scheduler.store.opening`, which loads sqlite-utils; everybody else reads and goes without.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from scheduler.store.job_writes import NewJob
 from scheduler.store.reader import Reader, open_reader
 from scheduler.store.reads import Page
 from scheduler.store.role_writes import RolesChange
-from scheduler.store.writer import Store, open_writer
+from scheduler.store.writer import Store
 
 __all__ = [
     "NewJob",
@@ -18,5 +21,4 @@ __all__ = [
     "StoreConflict",
     "StoreFailed",
     "open_reader",
-    "open_writer",
 ]

@@ -3,16 +3,18 @@
 SQLite up to 3.51.2 can damage a WAL when two connections write or checkpoint at the same moment; one writer and
 `mode=ro` readers keep clear of that whatever the version. Two SQLite libraries in one process break each other's
 file locks: sqlite-utils would silently take pysqlite3 where it is installed, which `assert_one_sqlite` refuses.
+
+Only who makes the schema needs sqlite-utils (`scheduler.store.opening`): loading it is a tenth of a start.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import sys
 from pathlib import Path
 
 from scheduler.audit.guards import authorize
 from scheduler.audit.snapshot import DATABASE_NAME
-from scheduler.store.database import Database, sqlite_utils
 from scheduler.store.errors import StoreFailed, translated
 
 BUSY_TIMEOUT_MS = 5000
@@ -22,7 +24,8 @@ FIXED_WAL = (3, 51, 3)
 
 def assert_one_sqlite() -> None:
     """Raise StoreFailed `two_sqlites` when this process would use two SQLite libraries on one file."""
-    if getattr(sqlite_utils.utils, "sqlite3", None) is not sqlite3:
+    loaded = sys.modules.get("sqlite_utils.utils")  # who only reads has not loaded it
+    if loaded is not None and getattr(loaded, "sqlite3", None) is not sqlite3:
         raise StoreFailed(
             "sqlite-utils uses another SQLite library than this program.", code="two_sqlites",
             hint="Uninstall pysqlite3: two SQLite libraries in one process break each other's locks.",
@@ -40,7 +43,7 @@ def has_wal_reset_fault() -> bool:
     return sqlite3.sqlite_version_info < FIXED_WAL
 
 
-def open_for_writing(data_dir: Path) -> Database:
+def open_for_writing(data_dir: Path) -> sqlite3.Connection:
     """The writer's connection: WAL, synchronous=FULL, explicit transactions only. Raises StoreFailed.
 
     The authorizer is not set yet: migrations come first, then `guard`.
@@ -50,27 +53,26 @@ def open_for_writing(data_dir: Path) -> Database:
     try:
         path.touch(mode=0o600)  # the WAL takes its rights from the database file
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        database = Database(connection, recursive_triggers=True, execute_plugins=False)
         for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=1",
-            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+            "recursive_triggers=1", f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL",
+            "foreign_keys=1", f"wal_autocheckpoint={CHECKPOINT_PAGES}",
         ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
     except OSError as error:
         raise StoreFailed(f"{path} cannot be written: {error.strerror}.", code="store_failed") from error
     except sqlite3.Error as error:
         raise translated(error) from error
-    return database
+    return connection
 
 
-def guard(database: Database) -> None:
+def guard(connection: sqlite3.Connection) -> None:
     """From here on this connection can change neither the schema nor a written audit row."""
     # Its first use declares a virtual table, which the authorizer would take for a change of the schema.
-    database.conn.execute("SELECT count(*) FROM json_each('[]')").fetchone()
-    database.conn.set_authorizer(authorize)
+    connection.execute("SELECT count(*) FROM json_each('[]')").fetchone()
+    connection.set_authorizer(authorize)
 
 
-def open_for_reading(data_dir: Path) -> Database:
+def open_for_reading(data_dir: Path) -> sqlite3.Connection:
     """A read-only connection for the calling thread. Raises StoreFailed `no_store` when there is no database."""
     assert_one_sqlite()
     path = data_dir / DATABASE_NAME
@@ -84,6 +86,6 @@ def open_for_reading(data_dir: Path) -> Database:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA query_only=1")
         connection.row_factory = sqlite3.Row
-        return Database(connection, recursive_triggers=False, execute_plugins=False)
     except sqlite3.Error as error:
         raise translated(error) from error
+    return connection

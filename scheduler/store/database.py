@@ -25,7 +25,6 @@ def hidden(*names: str) -> Iterator[None]:
 
 
 with hidden("numpy", "pandas"):
-    import sqlite_utils.utils
     from sqlite_utils import Database, Migrations
 
-__all__ = ["Database", "Migrations", "sqlite_utils"]
+__all__ = ["Database", "Migrations"]

@@ -59,7 +59,7 @@ class Reader(
     def _connected(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = open_for_reading(self.data_dir).conn
+            connection = open_for_reading(self.data_dir)
             self._local.connection = connection
         return connection
 

@@ -14,7 +14,6 @@ from typing import Any
 from scheduler.audit.append import Appender
 from scheduler.audit.entry import ACTOR_GROUP, PERSON, ActorLike
 from scheduler.audit.head import write_head
-from scheduler.store.database import Database
 from scheduler.store.errors import StoreConflict, StoreFailed, translated
 from scheduler.store.sql import audit as sql
 from scheduler.store.sql.people import SELECT_GROUP
@@ -27,10 +26,9 @@ _log = logging.getLogger("greenroom.store")
 class Transactional:
     """The connection that writes. Every writing method needs an open transaction and refuses otherwise."""
 
-    def __init__(self, database: Database, data_dir: Path, personal_key: bytes) -> None:
+    def __init__(self, connection: sqlite3.Connection, data_dir: Path, personal_key: bytes) -> None:
         self.data_dir = data_dir
-        self._db = database
-        self._connection: sqlite3.Connection = database.conn
+        self._connection = connection
         self._chain = Appender(self._connection, personal_key)
         self._is_open = False
         self.head_interval_s = HEAD_INTERVAL_S

@@ -14,7 +14,7 @@ from scheduler.core.job import HoldReason
 from scheduler.core.machine import State
 from scheduler.core.policy import Policy
 from scheduler.ledger import SYSTEM, Deed, Ledger
-from scheduler.store import open_writer
+from scheduler.store.opening import open_writer
 from tests.unit.scheduler.store_rig import new_job, role
 
 

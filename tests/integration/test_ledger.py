@@ -16,7 +16,8 @@ from scheduler.core.policy import Policy
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
-from scheduler.store import NewJob, Store, open_writer
+from scheduler.store import NewJob, Store
+from scheduler.store.opening import open_writer
 from scheduler.store.transaction import CHECKPOINT_COMMITS
 
 LOCAL = Actor("local")

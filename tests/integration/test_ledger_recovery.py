@@ -17,7 +17,8 @@ from scheduler.core.policy import Policy
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
-from scheduler.store import Store, open_writer
+from scheduler.store import Store
+from scheduler.store.opening import open_writer
 
 FULL = SchedulerError(507, "disk_full", "The disk is full.")
 

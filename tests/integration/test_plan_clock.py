@@ -21,7 +21,8 @@ from scheduler.device_sensors import DeviceSensors
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger
-from scheduler.store import Store, open_writer
+from scheduler.store import Store
+from scheduler.store.opening import open_writer
 from scheduler.timetable import Timetable
 
 PLAN = 'date: 2026-11-23\nentries:\n  - {role: teacher, user: a, window: "10:00-11:00", count: 3}\n'

@@ -21,7 +21,8 @@ from scheduler.core.policy import Policy
 from scheduler.core.quality import QualityPolicy
 from scheduler.ledger import SYSTEM, Deed, Ledger
 from scheduler.quality_watch import FACT, QualityWatch
-from scheduler.store import Store, open_writer
+from scheduler.store import Store
+from scheduler.store.opening import open_writer
 from tests.integration.media_rig import Stream, talk, write_wav
 from tests.unit.scheduler.test_store_quality import finished
 

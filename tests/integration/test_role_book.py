@@ -23,7 +23,8 @@ from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger
 from scheduler.registry import RolesError
 from scheduler.role_book import RoleBook
-from scheduler.store import Store, open_writer
+from scheduler.store import Store
+from scheduler.store.opening import open_writer
 from scheduler.submission import work_out
 from tests.unit.scheduler.store_rig import role
 

@@ -37,7 +37,8 @@ def test_a_commit_that_the_disk_refuses_leaves_the_old_state(tmp_path: Path) -> 
     code = """
 import resource, signal, sys
 from pathlib import Path
-from scheduler.store import open_writer, StoreFailed
+from scheduler.store import StoreFailed
+from scheduler.store.opening import open_writer
 from tests.unit.scheduler.store_rig import AT, READER, accept, move
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 data = Path(sys.argv[1])
@@ -75,7 +76,7 @@ print(verify(data).exit_code)
 
 def _commit_for_ever(data: Path, acks: int, first: int) -> None:
     """Accept jobs, two moves each, and say which are durable."""
-    from scheduler.store import open_writer
+    from scheduler.store.opening import open_writer
     from tests.unit.scheduler.store_rig import AT, READER, move, new_job
 
     store = open_writer(data)

@@ -14,7 +14,7 @@ from scheduler.core.policy import Policy
 from scheduler.device_sensors import DeviceSensors
 from scheduler.door import Actor
 from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
-from scheduler.store import open_writer
+from scheduler.store.opening import open_writer
 from scheduler.timetable import Timetable
 
 

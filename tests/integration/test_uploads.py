@@ -27,7 +27,8 @@ from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger
 from scheduler.own_files import check_owned, with_own_files
-from scheduler.store import Store, open_writer
+from scheduler.store import Store
+from scheduler.store.opening import open_writer
 from scheduler.submission import work_out
 from scheduler.uploads import INCOMING, Uploads, shown_name
 from tests.unit.scheduler.store_rig import accept, go, role

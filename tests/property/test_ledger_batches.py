@@ -20,7 +20,8 @@ from scheduler.core.policy import Policy
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
-from scheduler.store import NewJob, open_writer
+from scheduler.store import NewJob
+from scheduler.store.opening import open_writer
 
 LOCAL = Actor("local")
 Act = Callable[[Turn], Any]

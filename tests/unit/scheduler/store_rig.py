@@ -13,7 +13,8 @@ from scheduler.core.actions import MoveJob
 from scheduler.core.job import JobState
 from scheduler.prompts.styles import load_style_book
 from scheduler.registry import Role
-from scheduler.store import NewJob, Store, open_writer
+from scheduler.store import NewJob, Store
+from scheduler.store.opening import open_writer
 
 READER = Actor("user:reader", "127.0.0.1", "request-1")
 AT = 1_790_000_000.0

@@ -16,7 +16,8 @@ from scheduler.audit.chain import FIELDS, chained_bytes, chained_bytes_sql
 from scheduler.audit.entry import utc_text
 from scheduler.audit.head import read_head
 from scheduler.core.tags import Tag
-from scheduler.store import StoreFailed, open_reader, open_writer
+from scheduler.store import StoreFailed, open_reader
+from scheduler.store.opening import open_writer
 from tests.unit.scheduler.store_rig import AT, READER, accept, writer
 
 

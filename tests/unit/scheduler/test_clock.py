@@ -12,7 +12,7 @@ import pytest
 from dashboard.pulse import Beat
 from scheduler import clock
 from scheduler.clock import VARIABLE, SteadyClock, environment, house_now
-from scheduler.store import open_writer
+from scheduler.store.opening import open_writer
 
 HOUR_S = 3600.0
 

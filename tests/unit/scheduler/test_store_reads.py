@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from scheduler.core.policy import Policy
-from scheduler.store import Reader, Store, open_reader, open_writer
+from scheduler.store import Reader, Store, open_reader
 from scheduler.store.errors import BadQuery
+from scheduler.store.opening import open_writer
 from scheduler.store.sql import audit as audit_sql
 from scheduler.store.sql import jobs as job_sql
 from tests.unit.scheduler.store_rig import AT, READER, accept, block, go, role, writer

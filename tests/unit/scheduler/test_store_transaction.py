@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from scheduler.audit.head import read_head
-from scheduler.store import Store, StoreConflict, StoreFailed, open_reader, open_writer
+from scheduler.store import Store, StoreConflict, StoreFailed, open_reader
 from scheduler.store.connection import assert_one_sqlite
+from scheduler.store.opening import open_writer
 from scheduler.store.transaction import CHECKPOINT_COMMITS
 from tests.unit.scheduler.store_rig import AT, READER, accept, block, go, move, new_job, role, writer
 

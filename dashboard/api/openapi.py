@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,6 +19,8 @@ from dashboard.auth import require
 blueprint = Blueprint("openapi", __name__)
 spec = SpecTree("flask", title="Greenroom control API", version="1", mode="strict", annotations=False, page_templates={})
 F = TypeVar("F", bound=Callable[..., Any])
+_undescribed: deque[tuple[Any, Callable[..., Any]]] = deque()  # views, and what describes each
+_one_at_a_time = threading.Lock()
 
 
 def documented(
@@ -31,27 +35,39 @@ def documented(
     )
 
     def decorate(view: F) -> F:
-        @functools.wraps(describe(view))  # the description is found through __wrapped__
+        @functools.wraps(view)
         def plain(*args: Any, **kwargs: Any) -> Any:
             return view(*args, **kwargs)
 
+        _undescribed.append((plain, describe))
         return plain  # type: ignore[return-value]
 
     return decorate
+
+
+def description() -> dict[str, Any]:
+    """The description of this API, made when it is first asked for: the schemas of all models are a third of what the web's
+    start would take, and few ever ask."""
+    with _one_at_a_time:
+        while _undescribed:
+            plain, describe = _undescribed.popleft()
+            plain.__wrapped__ = describe(plain.__wrapped__)  # where the library looks for what it noted
+        found: dict[str, Any] = spec.spec
+    return found
 
 
 @blueprint.get("/openapi.json")
 @require("see")
 def openapi_json() -> Response:
     """The description of this API."""
-    return jsonify(spec.spec)
+    return jsonify(description())
 
 
 @blueprint.get("/openapi")
 @require("see")
 def openapi_page() -> str:
     """The description of this API for people."""
-    return render_template("openapi.html", paths=_listed(spec.spec), nav="openapi")
+    return render_template("openapi.html", paths=_listed(description()), nav="openapi")
 
 
 def _listed(description: dict[str, Any]) -> list[dict[str, Any]]:

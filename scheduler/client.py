@@ -49,17 +49,18 @@ class Scheduler(IntakeWishes, ReviewWishes, PasswordWishes):
     """Wishes to the scheduler. Every method returns plain data and raises SchedulerError. Threads may share one.
 
     `address`: None for the daemon of `$GREENROOM_DATA` (default `./var`), a data directory, or `http://host:port` of
-    the web, then with a `token`.
+    the web, then with a `token`. `patience_s`: how long an answer may take, twice for what is asked again.
     """
 
     def __init__(
-        self, address: str | Path | None = None, *, token: str | None = None, actor: Actor | None = None
-    ) -> None:
+        self, address: str | Path | None = None, *, token: str | None = None, actor: Actor | None = None,
+        patience_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:  # fmt: skip
         self._actor = actor or Actor()
         if isinstance(address, str) and address.startswith(("http://", "https://")):
-            self._transport: Transport = _Http(address.rstrip("/"), token)
+            self._transport: Transport = _Http(address.rstrip("/"), token, patience_s)
         else:
-            self._transport = _UnixSocket(socket_path(Path(address) if address else default_data_dir()))
+            self._transport = _UnixSocket(socket_path(Path(address) if address else default_data_dir()), patience_s)
 
     def as_actor(self, name: str, address: str = "", request_id: str = "") -> Scheduler:
         """The same door, used in the name of somebody else (the web does this after it knows who is calling)."""
@@ -194,11 +195,11 @@ class Scheduler(IntakeWishes, ReviewWishes, PasswordWishes):
 class _Line:
     """A connection that is closed with its last reference: when its thread ends, or the client is forgotten."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience_s: float) -> None:
         self.number = 0
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self.sock.settimeout(DEFAULT_TIMEOUT_S)
+            self.sock.settimeout(patience_s)
             self.sock.connect(_short(path))
         except OSError:
             self.sock.close()
@@ -216,8 +217,8 @@ class _Line:
 class _UnixSocket:
     """One connection per thread; a connection that the daemon closed is made anew."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, patience_s: float) -> None:
+        self._path, self._patience_s = path, patience_s
         self._local = threading.local()
 
     def call(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
@@ -235,7 +236,7 @@ class _UnixSocket:
     def _exchange(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
         line = self._connected()
         line.number += 1
-        line.allow(_LONG_S.get(command, DEFAULT_TIMEOUT_S))
+        line.allow(_LONG_S.get(command, self._patience_s))
         line.sock.sendall(pack_request(line.number, command, actor, args))
         answer = unpack(_read(line.sock))
         if answer.get("id") != line.number:
@@ -249,7 +250,7 @@ class _UnixSocket:
     def _connected(self) -> _Line:
         line: _Line | None = getattr(self._local, "line", None)
         if line is None or _is_closed_by_peer(line.sock):
-            line = self._local.line = _Line(self._path)
+            line = self._local.line = _Line(self._path, self._patience_s)
         return line
 
 
@@ -280,8 +281,8 @@ class _Http:
         "judge": ("POST", "/jobs/{job_id}/verdict"),
     }
 
-    def __init__(self, base: str, token: str | None) -> None:
-        self._base, self._token = base, token
+    def __init__(self, base: str, token: str | None, patience_s: float) -> None:
+        self._base, self._token, self._patience_s = base, token, patience_s
 
     def call(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
         """One HTTP request; the token decides who the actor is."""
@@ -307,7 +308,7 @@ class _Http:
             route = route.replace(f"{{{name}}}", urllib.parse.quote(str(body.pop(name)), safe=""))
         payload = json.dumps(body.pop("request", body)).encode() if method != "GET" else None
         request = urllib.request.Request(self._base + route, data=payload, headers=headers, method=method)
-        return self._open(request, DEFAULT_TIMEOUT_S)
+        return self._open(request, self._patience_s)
 
     def _send_file(self, path: Path, kind: str, name: str) -> dict[str, Any]:
         """The file as the body, as it is read: it may be larger than memory."""

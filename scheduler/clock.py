@@ -14,6 +14,7 @@ from collections.abc import Callable
 VARIABLE = "GREENROOM_WALL_AHEAD_S"
 _given = os.environ.get(VARIABLE)
 _AHEAD_S = float(_given) if _given else None
+_OFF_S = 60.0  # what a time server puts right unnoticed is less, and so is how long an answer takes
 
 
 def house_now() -> float:
@@ -25,6 +26,11 @@ def environment(not_before: float = 0.0, wall: Callable[[], float] = time.time) 
     """What a launcher's children find in their environment. `not_before`: the latest time that the house wrote down; where
     the wall clock was set back since, time goes on from there."""
     return {VARIABLE: repr(max(wall(), not_before) - time.monotonic())}
+
+
+def is_off(seconds: float) -> bool:
+    """Do the house's time and the machine's clock lie so far apart that people must know? `seconds` either way."""
+    return abs(seconds) > _OFF_S
 
 
 class SteadyClock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ Told = dict[str, Any]
 
 
 class Forecasts:
-    """The forecaster's door. A new connection per question: whoever asks may come from any thread."""
+    """The forecaster's door. A new connection per question: whoever asks may come from any thread.
 
-    def __init__(self, data_dir: Path) -> None:
-        self._path = forecaster_path(data_dir)
+    `clock`: the house's time, in seconds since 1970, by which an estimate is fresh or stale.
+    """
+
+    def __init__(self, data_dir: Path, clock: Callable[[], float] = house_now) -> None:
+        self._path, self._clock = forecaster_path(data_dir), clock
 
     def everybody(self) -> dict[str, Told]:
         """By job id, `{"estimate", "estimate_state"}`; empty when the forecaster is gone or stands still."""
@@ -33,7 +37,7 @@ class Forecasts:
             board = self._ask("estimates", {}, GLANCE_S)
         except SchedulerError:
             return {}
-        if house_now() - float(board["at"]) > STALE_AFTER_S:
+        if self._clock() - float(board["at"]) > STALE_AFTER_S:
             return {}
         jobs: dict[str, Told] = board["jobs"]
         return jobs

@@ -14,6 +14,7 @@ from scheduler.assets import AssetLibrary
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import bytes_text
 from scheduler.client import Scheduler
+from scheduler.clock import is_off
 from scheduler.core.policy import Policy
 from scheduler.core.role_problem import RoleProblem, sentence
 from scheduler.errors import DaemonUnreachable, SchedulerError
@@ -28,7 +29,6 @@ WARN_MEMORY_RATIO = 0.85
 WARN_FREE_BYTES = 2 << 30
 STALE_SAMPLE_S = 12.0
 LONG_WAIT_S = 3600.0
-CLOCK_OFF_S = 60.0
 _PACKAGES = ("greenroom", "torch", "av", "flask", "sqlite-utils")
 
 
@@ -47,13 +47,12 @@ def as_report(checks: list[Check], now: float, data: Path) -> dict[str, Any]:
 
 
 def house_checks(data: Path, now: float, status: dict[str, Any] | None, why_not: str) -> Iterator[Check]:
-    """The house at this moment; `status` as `ask_daemon` gives it."""
+    """The house at this moment: `now` by its own time, `status` as `ask_daemon` gives it."""
     if status is None:
         yield checked("daemon", UNKNOWN, "told", text=why_not)
     else:
         yield from _daemon_checks(status)
-        yield from clock_check(status["daemon"].get("now", now), now)
-        now = status["daemon"].get("now", now)  # readings are of the house's time
+        yield from clock_check(now, time.time())
     yield disk_check(data)
     try:
         reader = open_reader(data)
@@ -116,7 +115,7 @@ def clock_check(house: float, wall: float) -> Iterator[Check]:
     """The house keeps the time that it was started with; a machine whose clock was set since says another one. Nothing where
     they agree."""
     off_s = wall - house
-    if abs(off_s) > CLOCK_OFF_S:
+    if is_off(off_s):
         word = "clock_behind" if off_s > 0 else "clock_ahead"
         yield checked("clock", ATTENTION, word, {"off_s": round(off_s, 1)}, minutes=f"{abs(off_s) / 60:.0f}")
 
@@ -213,8 +212,3 @@ def versions_check(status: dict[str, Any] | None) -> Check:
     words = ", ".join(f"{name} {value}" for name, value in found.items() if isinstance(value, str))
     code = "versions_random" if found.get("weights_trained") is False else "versions"
     return checked("versions", OK, code, found, words=words)
-
-
-def current_time() -> float:
-    """Seconds since 1970."""
-    return time.time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import typer
 
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, facts
+from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time
 from scheduler.forecasts import Forecasts
 
 app = typer.Typer(help="When jobs start and end, and how true such forecasts were.", no_args_is_help=True)
@@ -28,7 +27,8 @@ _REASONS = {
 @app.command(name="show")
 def show(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """The estimates of all open jobs, as of now."""
-    told = Forecasts(data).everybody()
+    now = house_time(data)
+    told = Forecasts(data, lambda: now).everybody()
     if as_json:
         print_json({"jobs": told})
         return
@@ -37,7 +37,6 @@ def show(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
             is_idle = reader.jobs(state="open", per_page=1).total == 0
         say("No open job." if is_idle else "No fresh forecast: the forecaster gives none just now.")
         return
-    now = time.time()
     print_table(("job", "starts in", "ends in"), [(job_id, *_cells(one, now)) for job_id, one in told.items()])
 
 
@@ -69,7 +68,7 @@ def show_what_if(data: Path, request: dict[str, Any], *, as_json: bool) -> ExitC
         say(sentence)
     if hint := (answer["decision"] or {}).get("hint"):
         say(hint)
-    say(told_text(answer))
+    say(told_text(answer, house_time(data)))
     if answer["delays"]:
         say(f"It would delay {answer['delayed']} jobs:")
         print_table(
@@ -79,9 +78,9 @@ def show_what_if(data: Path, request: dict[str, Any], *, as_json: bool) -> ExitC
     return code
 
 
-def told_text(told: dict[str, Any]) -> str:
-    """When it starts and ends, or why nobody knows."""
-    begins, ends = _cells(told, time.time())
+def told_text(told: dict[str, Any], now: float) -> str:
+    """When it starts and ends, or why nobody knows. `now`: the house's time."""
+    begins, ends = _cells(told, now)
     return f"starts in {begins}, ends in {ends}" if told["estimate"] else begins
 
 

@@ -10,7 +10,7 @@ import typer
 
 from scheduler.cli.follow import state_text, wait_for
 from scheduler.cli.output import AsJson, bytes_text, print_fields, print_json, print_table, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, job_of
+from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time, job_of
 from scheduler.cli.waiting import show_why, why_of, with_hold
 
 _TIMES = ("submitted_at", "started_at", "finished_at")
@@ -41,12 +41,12 @@ def jobs(
         if job is not None:
             row = job_of(reader, job)
             said = {"quality": reader.quality(job), "judged": reader.verdict(job), "notes": reader.notes(job)}
-            told = {**with_hold(reader, row), **why_of(reader, row)}
+            told = {**with_hold(reader, row), **why_of(reader, row, house_time(data))}
             _show_job(told, said, [dict(entry) for entry in reader.story(job)], as_json)
             return
         page = reader.jobs(user=user, role=role, state=state, verdict=verdict, per_page=limit)
         rows = [with_hold(reader, row) for row in page.rows]
-        places = {job_id: place for job_id, (place, _) in reader.places(time.time()).items()}
+        places = {job_id: place for job_id, (place, _) in reader.places(house_time(data)).items()}
     if as_json:
         print_json({"jobs": [{**_plain(row), "place": places.get(row["id"])} for row in rows], "total": page.total})
         return

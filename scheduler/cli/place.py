@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from scheduler.cli.output import note
 from scheduler.client import Scheduler
+from scheduler.clock import house_now
 from scheduler.errors import SchedulerError
 from scheduler.store import Reader, open_reader
 
@@ -18,11 +20,28 @@ DataDir = Annotated[
     typer.Option("--data", metavar="DIR", envvar="GREENROOM_DATA", show_default="./var", help="Data directory."),
 ]
 DEFAULT_DATA = Path("var")
+PATIENCE_S = 2.0  # for the time alone: the store can be read while the daemon hangs
 
 
 def door(data: Path) -> Scheduler:
     """The door to the daemon of this data directory."""
     return Scheduler(data)
+
+
+def house_time(data: Path) -> float:
+    """Now, in seconds since 1970, as the house of this data directory counts it: the running daemon's time, which may differ
+    from a clock that was set since its start. This machine's clock where no daemon runs, and with a remark where it hangs."""
+    try:
+        return time_of(Scheduler(data, patience_s=PATIENCE_S).status())
+    except SchedulerError as error:
+        if not isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError):
+            note(f"Times are reckoned by this machine's clock: {error.message}")
+        return house_now()
+
+
+def time_of(status: dict[str, Any] | None) -> float:
+    """Now, in seconds since 1970, by a status that was asked for just now; by this machine's clock without one."""
+    return house_now() if status is None else float(status["daemon"]["now"])
 
 
 def bad_usage(message: str, *, field: str | None = None, hint: str = "") -> SchedulerError:

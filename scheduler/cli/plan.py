@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler.cli.checks import as_report, ask_daemon, current_time, house_checks
+from scheduler.cli.checks import as_report, ask_daemon, house_checks
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, house_time, time_of
 from scheduler.core.policy import Policy
 from scheduler.errors import SchedulerError
 from scheduler.plan.check import OK, UNKNOWN, checked
@@ -42,7 +42,7 @@ SENTENCES = {
 def validate(data: Path, plan_file: Path | None, as_json: bool) -> ExitCode:
     """Check the house, and a plan against it: the file's, else the one filed for today. Returns the verdict's exit code."""
     plan = None if plan_file is None else read_plan_file(plan_file)
-    report, found = full_report(data, plan, current_time())
+    report, found = full_report(data, plan)
     if as_json:
         print_json(report)
     else:
@@ -50,9 +50,10 @@ def validate(data: Path, plan_file: Path | None, as_json: bool) -> ExitCode:
     return ExitCode(report["exit_code"])
 
 
-def full_report(data: Path, plan: DayPlan | None, now: float) -> tuple[dict[str, Any], PlanReport | None]:
-    """(everything as data, the plan's part). Without a plan, the one filed for today counts."""
+def full_report(data: Path, plan: DayPlan | None) -> tuple[dict[str, Any], PlanReport | None]:
+    """(everything as data, the plan's part). Without a plan, the one filed for the house's today counts."""
     status, why_not = ask_daemon(data)
+    now = time_of(status)
     checks = list(house_checks(data, now, status, why_not))
     found: PlanReport | None = None
     day = Calendar.of(plan or DayPlan(entries=()), now, studio_zone()).day.isoformat()
@@ -207,7 +208,7 @@ def show_filed(
     as_json: AsJson = False,
 ) -> None:
     """Print the plan that is filed for a day, as it was written."""
-    wanted = day or Calendar.of(DayPlan(entries=()), current_time(), studio_zone()).day.isoformat()
+    wanted = day or Calendar.of(DayPlan(entries=()), house_time(data), studio_zone()).day.isoformat()
     _must_be_day(wanted)
     with facts(data) as reader:
         row = reader.filed_plan(wanted)
@@ -236,7 +237,7 @@ def list_checks(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"checks": rows})
         return
-    calendar = Calendar.of(DayPlan(entries=()), current_time(), studio_zone())
+    calendar = Calendar.of(DayPlan(entries=()), house_time(data), studio_zone())
     print_table(
         ("number", "when", "day", "verdict", "exit", "by"),
         [(r["id"], calendar.text(r["at"]), r["day"], r["verdict"], r["exit_code"], r["actor"]) for r in rows],

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler.cli.checks import ask_daemon, current_time, policy_check
+from scheduler.cli.checks import ask_daemon, policy_check
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, house_time, time_of
 from scheduler.cli.plan import house_policy, read_plan_file
 from scheduler.core.policy import Policy
 from scheduler.errors import DaemonUnreachable, SchedulerError
@@ -67,14 +67,14 @@ def _simulated(data: Path, day: str, seed: int, slots: int | None, plan_file: Pa
 
 def _studio(data: Path) -> tuple[Studio, Reader | None]:
     """The house as it is; without one, an empty house with one slot, so that a peak can be rehearsed anywhere."""
-    now, zone = current_time(), studio_zone()
+    zone = studio_zone()
     try:
         reader = open_reader(data)
     except SchedulerError:
         note("no studio here: one slot, the policy's defaults and an assumed pace are rehearsed")
-        return Studio(now=now, zone=zone, policy=Policy(), slots=1), None
+        return Studio(now=time_of(None), zone=zone, policy=Policy(), slots=1), None
     status, _ = ask_daemon(data)
-    return read_studio(data, now, zone, reader, house_policy(data, reader, status), status), reader
+    return read_studio(data, time_of(status), zone, reader, house_policy(data, reader, status), status), reader
 
 
 def _live(data: Path, jobs: int, limit_s: float, anyway: bool) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def list_rehearsals(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> No
     if as_json:
         print_json({"rehearsals": rows})
         return
-    calendar = Calendar.of(DayPlan(entries=()), current_time(), studio_zone())
+    calendar = Calendar.of(DayPlan(entries=()), house_time(data), studio_zone())
     print_table(
         ("number", "when", "kind", "day", "by"),
         [(row["id"], calendar.text(row["at"]), row["kind"], row["day"], row["actor"]) for row in rows],

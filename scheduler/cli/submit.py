@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,8 @@ from scheduler.cli.exits import ExitCode
 from scheduler.cli.follow import wait_for
 from scheduler.cli.forecast import show_what_if, told_text
 from scheduler.cli.output import AsJson, note, print_json, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, parse_pairs
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, house_time, parse_pairs
+from scheduler.clock import house_now
 from scheduler.core.job import JobState
 from scheduler.forecasts import Forecasts
 
@@ -117,7 +119,7 @@ def submit(
     answer = door(data).submit({k: v for k, v in request.items() if v is not None}, idempotency_key=idempotency_key)
     if answer["state"] != JobState.REJECTED:
         answer |= Forecasts(data).of_new(str(answer["id"]))
-    show_submitted(answer, checked.notes, as_json=as_json)
+    show_submitted(answer, checked.notes, as_json=as_json, clock=lambda: house_time(data))
     if answer["state"] == JobState.REJECTED:
         raise typer.Exit(ExitCode.DOES_NOT_FIT)
     if wait:
@@ -152,8 +154,10 @@ def _refuse_content(**given: object) -> None:
         )  # fmt: skip
 
 
-def show_submitted(answer: dict[str, Any], notes: tuple[str, ...], *, as_json: bool) -> None:
-    """The scheduler's answer to a submission, with what the command line has to say to it."""
+def show_submitted(
+    answer: dict[str, Any], notes: tuple[str, ...], *, as_json: bool, clock: Callable[[], float] = house_now
+) -> None:
+    """The scheduler's answer to a submission, with what the command line has to say to it. `clock`: the house's time."""
     if as_json:
         print_json({**answer, "notes": list(notes)})
         return
@@ -163,7 +167,7 @@ def show_submitted(answer: dict[str, Any], notes: tuple[str, ...], *, as_json: b
     where = f"  place {place['place']} of {place['of']}" if place else ""
     say(f"{answer['id']}  {answer['state']}{where}")
     if answer.get("estimate"):
-        say(told_text(answer))
+        say(told_text(answer, clock()))
     decision = answer.get("decision") or {}
     if sentence := (decision.get("text") or {}).get("en"):
         say(sentence)

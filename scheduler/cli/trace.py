@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from scheduler.cli.output import AsJson, note, print_json, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, facts
+from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, facts, house_time
 from scheduler.simulation.history import trace_of
 from scheduler.simulation.synthetic import KINDS, synthetic_trace
 from scheduler.simulation.trace import Trace
@@ -31,7 +30,7 @@ def export(
     if hours < 0:
         raise bad_usage(f"--hours is {hours:g}.", field="hours", hint="Use hours before now, or 0 for everything.")
     with facts(data) as reader:
-        trace = trace_of(reader, since=time.time() - hours * 3600.0 if hours else 0.0)
+        trace = trace_of(reader, since=house_time(data) - hours * 3600.0 if hours else 0.0)
     if not trace.jobs:
         note("No job was submitted in that time: the trace is empty.")
     _write(trace, output, as_json)

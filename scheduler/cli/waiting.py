@@ -16,9 +16,9 @@ def with_hold(reader: Reader, row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "hold": reader.hold_now(row)}
 
 
-def why_of(reader: Reader, row: dict[str, Any]) -> dict[str, Any]:
-    """`place` and `why` of the job, as `GET /jobs/{id}` has them; both None where it does not wait."""
-    place, found = reader.why(row, time.time())
+def why_of(reader: Reader, row: dict[str, Any], now: float) -> dict[str, Any]:
+    """`place` and `why` of the job, as `GET /jobs/{id}` has them; both None where it does not wait. `now`: the house's time."""
+    place, found = reader.why(row, now)
     why = None if found is None else {"reason": str(found.reason), "text": found.text, "blockers": found.data["blockers"]}
     return {"place": None if place is None else {"place": place[0], "of": place[1]}, "why": why}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import typer
 
-from scheduler.cli.checks import held_bytes
+from scheduler.cli.checks import clock_check, held_bytes
 from scheduler.cli.output import AsJson, bytes_text, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door
 from scheduler.reach import announced_url
@@ -31,6 +32,8 @@ def status(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     say(f"vault    {_vault(vault)}")
     say(f"disk     {bytes_text(answer['disk']['free_bytes'])} free")
     say(f"standby  {len(answer['standby'])} ({sum(1 for one in answer['standby'] if one['is_warm'])} warm)")
+    for check in clock_check(daemon["now"], time.time()):
+        say(f"clock    {check.text}")
     print_table(
         ("slot", "state", "device", "role", "job", "blocks", "doing"),
         [_slot(slot) for slot in answer["slots"]],

@@ -19,9 +19,10 @@ HOUSE: dict[str, dict[str, str]] = {
     },
     "clock_ahead": {
         "en": "the house's time is {minutes} min ahead of the machine's clock, which was set since the start or was wrong "
-        "then: stop serve and start it again; time never goes back behind the last row of the log",
-        "zh": "系统时间比机器时钟快 {minutes} 分钟（机器时钟在启动后被调整，或启动时有误）：请停止并重新启动 serve；"
-        "时间不会早于日志的最后一行",
+        "before: stop serve and start it again {minutes} min later; started sooner, it goes on from the last row of the log and "
+        "stays ahead",
+        "zh": "系统时间比机器时钟快 {minutes} 分钟（机器时钟在启动后被调整，或此前有误）：请停止 serve，"
+        "{minutes} 分钟后再启动；若提早启动，时间会从日志的最后一行接着走，仍然偏快",
     },
     "vault_on_gpu": {
         "en": "holds {held} on GPUs, {limit} each at most (process {pid})",

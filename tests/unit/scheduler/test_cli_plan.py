@@ -29,6 +29,11 @@ STATUS: dict[str, Any] = {
 }  # fmt: skip
 
 
+def status_now() -> dict[str, Any]:
+    """What a daemon answers whose time is that of the machine."""
+    return {**STATUS, "daemon": {**STATUS["daemon"], "now": time.time()}}
+
+
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A studio in good order whose daemon answers, with a role, its files, a reading and a learnt pace."""
@@ -47,7 +52,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         store.keep_block_time(BlockKey("pocket", f"{width}x{height}", 4, "cpu"), BlockTime(1.0, 0.02, 2.0, 50), AT)
         store.insert_sample(time.time(), "cpu", {"memory_used_bytes": GIB, "memory_total_bytes": 16 * GIB})
     for module in ("plan", "stress"):
-        monkeypatch.setattr(f"scheduler.cli.{module}.ask_daemon", lambda _: (STATUS, ""))
+        monkeypatch.setattr(f"scheduler.cli.{module}.ask_daemon", lambda _: (status_now(), ""))
     return tmp_path
 
 

@@ -8,8 +8,15 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
+from scheduler.clock import house_now
+
 NONE = "–"
 _JOB = re.compile(r"\bj[a-z0-9]{12}\b")
+
+
+def _now() -> datetime:
+    """The house's time: what it shows is today by that."""
+    return datetime.fromtimestamp(house_now(), UTC)
 
 
 def zone_of(name: str) -> tzinfo | None:
@@ -32,7 +39,7 @@ def clock(value: float | str | None, zone: tzinfo | None = None) -> str:
     if at is None:
         return NONE
     local = at.astimezone(zone)
-    is_today = local.date() == datetime.now(UTC).astimezone(zone).date()
+    is_today = local.date() == _now().astimezone(zone).date()
     return local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
 
 
@@ -45,7 +52,7 @@ def window(ends: list[int] | None, zone: tzinfo | None = None) -> str:
     """`16:10–16:12` of two whole seconds since 1970; seconds where they are not whole minutes, the day when it is not today."""
     if ends is None:
         return NONE
-    today = datetime.now(UTC).astimezone(zone).date()
+    today = _now().astimezone(zone).date()
     low, high = (datetime.fromtimestamp(at, UTC).astimezone(zone) for at in ends)
     fine = "%H:%M:%S" if any(at % 60 for at in ends) else "%H:%M"
     first = low.strftime(fine if low.date() == today else f"%m-%d {fine}")
@@ -108,7 +115,7 @@ def percent(value: float | None) -> str:
 
 def offset_minutes(zone: tzinfo | None) -> int:
     """The zone's present distance from UTC, for the scripts."""
-    distance = datetime.now(UTC).astimezone(zone).utcoffset()
+    distance = _now().astimezone(zone).utcoffset()
     return 0 if distance is None else round(distance.total_seconds() / 60)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboard.error_words import error_card
+from dashboard.house_clock import clock_off
 from dashboard.marks import Marks, marks_of
 from dashboard.pulse import Beat
 from dashboard.reads import Reads
@@ -44,6 +45,7 @@ def pulse_message(beat: Beat, reads: Reads, settings: WebSettings, now: float | 
         "pause": pause,
         "load_percent": round(max(loads), 1) if loads else None,
         "trouble": trouble_of(beat),
+        "clock": clock_off(beat.wall_off_s),
         "slots": [slot_card(slot, {}) for slot in beat.slots[:8]],
         "devices": [_device_card(device) for device in devices[:8]],
         "seq": _last_seq(reads),

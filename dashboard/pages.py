@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, current_app, request, session
 from dashboard import formats, i18n
 from dashboard.auth import caller, csrf_token
 from dashboard.context import house
+from dashboard.house_clock import clock_words
 from dashboard.overview import pulse_message
 from dashboard.views import (
     admin,
@@ -41,7 +42,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (*(view.blueprint for view in VIEWS), audit.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
     "level.", "morning.done", "expect.", "theme.", "log.level_is.", "verdict.word.", "fail.",
-    "verdict.approved", "verdict.rejected", "verdict.fits", "verdict.does_not_fit", "verdict.cannot_tell",
+    "clock.", "verdict.approved", "verdict.rejected", "verdict.fits", "verdict.does_not_fit", "verdict.cannot_tell",
 )  # fmt: skip
 SHAPES = {
     "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",
@@ -75,7 +76,7 @@ def _shared() -> dict[str, Any]:
         "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
         "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),
         "is_kiosk": request.args.get("kiosk") == "1",
-        "open_counts": _open_counts, "offers_password": _offers_password,
+        "clock_words": clock_words, "open_counts": _open_counts, "offers_password": _offers_password,
         "has_socketio": current_app.config["GREENROOM_HAS_SOCKETIO"],
     }  # fmt: skip
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scheduler.client import Scheduler, SchedulerError
@@ -14,15 +15,23 @@ PERIOD_S = 1.0
 
 @dataclass(frozen=True)
 class Beat:
-    """The daemon's last answer. `at`: when it came (seconds since 1970), 0 if there never was one."""
+    """The daemon's last answer. `at`: when it came (seconds since 1970), 0 if there never was one; `wall_at`: the same by the
+    machine's clock, which may have been set since the house began."""
 
     at: float = 0.0
     status: dict[str, Any] = field(default_factory=dict)
     trouble: SchedulerError | None = None  # why the latest try failed
+    wall_at: float = 0.0
 
     def age_s(self, now: float | None = None) -> float:
         """How old the answer is; infinite if there never was one."""
         return (house_now() if now is None else now) - self.at if self.at else float("inf")
+
+    @property
+    def wall_off_s(self) -> float:
+        """How far the machine's clock was ahead of the daemon's time, in seconds; below 0, behind it. 0 where nobody knows."""
+        told = (self.status.get("daemon") or {}).get("now")
+        return 0.0 if told is None else self.wall_at - float(told)
 
     @property
     def slots(self) -> list[dict[str, Any]]:
@@ -48,9 +57,10 @@ class Pulse:
     def ask(self) -> Beat:
         """Ask the daemon now, in this thread."""
         try:
-            self._last = Beat(house_now(), self._scheduler.status())
+            status = self._scheduler.status()
+            self._last = Beat(house_now(), status, wall_at=time.time())
         except SchedulerError as error:
-            self._last = Beat(self._last.at, self._last.status, error)
+            self._last = replace(self._last, trouble=error)
         return self._last
 
     def start(self) -> None:

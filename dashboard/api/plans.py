@@ -16,6 +16,7 @@ from dashboard.door import door
 from dashboard.errors import WebError
 from dashboard.formats import zone_of
 from dashboard.refusals import in_chinese
+from scheduler.clock import house_now
 
 blueprint = Blueprint("plans", __name__)
 LISTED = 50
@@ -155,7 +156,7 @@ def rehearse() -> tuple[Response, int]:
 def day_of(query: DayQuery) -> str:
     """The day that an address names; today in the studio's zone without one. Raises WebError 422."""
     if query.day is None:
-        return datetime.datetime.now(zone_of(house().settings.zone)).date().isoformat()
+        return datetime.datetime.fromtimestamp(house_now(), zone_of(house().settings.zone)).date().isoformat()
     try:
         return datetime.date.fromisoformat(query.day).isoformat()
     except ValueError as error:

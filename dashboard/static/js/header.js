@@ -1,5 +1,5 @@
 // The header's figures; figures that are old are shown as old within five seconds, whatever the reason.
-import { ago, fill, formats, t } from "./words.js";
+import { ago, fill, formats, setHouseTime, t } from "./words.js";
 import { on } from "./live.js";
 
 const root = document.getElementById("pulse");
@@ -11,6 +11,7 @@ export const pulse = () => last;
 function take(message) {
   last = message;
   heardAt = performance.now();
+  setHouseTime(message.now);
   fill(root, message);
   for (const bar of root.querySelectorAll("[data-bar]")) {
     const value = message[bar.dataset.bar];
@@ -26,13 +27,21 @@ function take(message) {
   const ends = document.querySelector("[data-pause-words]");
   ends.textContent = [message.pause?.reason, message.pause?.until && t("js.pause_until", { clock: formats.clock(message.pause.until) })].filter(Boolean).join(" · ");
   document.getElementById("queue-paused").hidden = !message.is_queue_paused;
-  const trouble = document.getElementById("trouble");
-  trouble.hidden = !message.trouble;
-  trouble.querySelector("[data-trouble]").textContent = message.trouble?.[document.documentElement.lang.slice(0, 2)] ?? "";
+  tell("trouble", message.trouble?.[document.documentElement.lang.slice(0, 2)]);
+  const off = message.clock; // the banner is there only for who may do something about it
+  tell("clock-off", off && t(`clock.${off.code}`, { off: t(`js.${off.unit}`, off) }));
   for (const form of document.querySelectorAll("[data-when-queue]")) {
     form.hidden = (form.dataset.whenQueue === "paused") !== message.is_queue_paused;
   }
   check();
+}
+
+// A banner's sentence; hidden without one. A page need not have the banner.
+function tell(id, text) {
+  const banner = document.getElementById(id), words = banner?.querySelector("[data-sentence]");
+  if (!banner) return;
+  banner.hidden = !text;
+  if (words.textContent !== (text ?? "")) words.textContent = text ?? "";
 }
 
 function check() {

@@ -22,6 +22,9 @@ export const shapes = {
 
 export const finals = new Set(["SUCCEEDED", "FAILED", "CANCELLED", "REJECTED"]);
 
+let ahead = 0; // seconds that the house's time is ahead of this browser's clock
+export const setHouseTime = (now) => { ahead = now - Date.now() / 1000; };
+
 const two = (value) => String(value).padStart(2, "0");
 
 export const formats = {
@@ -54,7 +57,7 @@ export const formats = {
   window(ends) { // two whole seconds since 1970, as the server writes them
     if (!ends) return "–";
     const minutes = Number(document.documentElement.dataset.offset || 0);
-    const [low, high, now] = [...ends, Date.now() / 1000].map((at) => new Date(at * 1000 + minutes * 60000).toISOString());
+    const [low, high, now] = [...ends, Date.now() / 1000 + ahead].map((at) => new Date(at * 1000 + minutes * 60000).toISOString());
     const fine = ends.some((at) => at % 60) ? 19 : 16;
     const text = (at, day) => (at.slice(0, 10) === day.slice(0, 10) ? "" : `${at.slice(5, 10)} `) + at.slice(11, fine);
     const [first, last] = [text(low, now), text(high, low)];

@@ -136,10 +136,12 @@ def test_house_of_eight_gpus_is_told_of_in_one_message_and_all_are_on_the_first_
         "worker": "w12-34", "state": "busy", "drained": False, "device": "cuda", "role": "presenter", "job_id": "jm81dg4r9r4fv",
         "block": 1064, "total_blocks": 2084, "phase": "denoise", "step": 3, "failures": 0, "pid": 31003, "last_error": "",
     }  # fmt: skip
-    beat = Beat(at=now, status={"slots": [{"slot": number, **slot} for number in range(8)]})
+    slots = [{"slot": number, **slot} for number in range(8)]
+    beat = Beat(at=now, status={"slots": slots, "daemon": {"now": now}}, wall_at=now - 9e6)
     message = pulse_message(beat, house.house.reads, house.house.settings)
     assert [device["device"] for device in message["devices"]] == [f"gpu{number}" for number in range(8)]
-    assert [one["slot"] for one in message["slots"]] == list(range(8)) and len(json.dumps(message)) < 4096
+    assert [one["slot"] for one in message["slots"]] == list(range(8)) and message["clock"] is not None
+    assert len(json.dumps(message)) < 4096
     page = house.local().get("/dashboard").text
     assert all(f'data-device="gpu{number}"' in page for number in range(8))
 

@@ -11,7 +11,6 @@ from scheduler.core.policy import Policy
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
 from scheduler.forecast.baselines import History, WorkAhead
-from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Forecaster, Request
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
@@ -70,6 +69,7 @@ def simulate(
 
 def usual_forecasters(trace: Trace, costs: Costs, seed: int) -> dict[str, Forecaster]:
     """Those that every run is measured with. Until it has seen blocks, the estimator expects the policy's average ones."""
+    from scheduler.forecast.estimator import Estimator  # with it comes numpy: a seventh of every command's start
 
     def nominal(request: Request) -> float:
         return costs.block_s * costs.presets.get(request.preset, 1.0)

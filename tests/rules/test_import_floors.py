@@ -26,6 +26,17 @@ HOMES = {  # library → where it may be imported
         f"engine/{part}" for part in ("vault", "worker", "model", "adapters", "precision", "parallel", "training")
     ),
 }
+# program → what it may not load at its start: that costs processor time beside videos that play (docs/chaos.md)
+STARTS = {
+    "engine.vault.__main__": ("numpy", "torch", "av", "asyncio"),
+    "engine.media.__main__": ("numpy", "torch", "av"),
+    "engine.fake": ("torch", "PIL", "asyncio"),
+    "engine.worker.__main__": ("torch", "PIL", "asyncio"),
+    "scheduler.daemon": ("numpy", "rich", "typer", "urllib.request"),
+    "scheduler.forecast.__main__": ("sqlite_utils", "apscheduler", "pynvml", "rich", "typer"),
+    "scheduler.cli.app": ("numpy", "sqlite_utils", "apscheduler", "pydantic"),
+    "dashboard.serving": ("numpy", "sqlite_utils", "apscheduler", "pynvml", "rich", "typer"),
+}
 
 
 def test_import_contracts_hold() -> None:
@@ -108,3 +119,16 @@ def test_engine_works_without_the_web_and_database_packages() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("program", STARTS)
+def test_process_starts_without_what_it_does_not_need(program: str) -> None:
+    code = f"import {program}, sys\nprint(*sorted({set(STARTS[program])!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_web_starts_without_describing_its_api() -> None:
+    code = "import dashboard\nfrom dashboard.api.openapi import spec\nprint(len(spec.models))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"]

@@ -14,7 +14,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from scheduler.errors import SchedulerError
 
 AssetKind = Literal["portrait", "voice", "adapter"]
 Health = Literal["healthy", "missing", "damaged"]
+Known = Callable[[AssetKind, str], Mapping[str, Any] | None]  # kind and sha256 → the verdict of an earlier check
 
 CHECK_TIMEOUT_S = 90.0
 _KINDS: tuple[AssetKind, ...] = ("portrait", "voice", "adapter")
@@ -61,11 +62,14 @@ class AssetLibrary:
         self._root = data_dir / "assets"
         self._check_timeout_s = check_timeout_s
 
-    async def check(self, files: list[tuple[AssetKind, Path]]) -> list[Checked | Refused]:
-        """One answer per file, in order. One process per kind; what it left unanswered is tried again, each alone."""
-        answers: dict[tuple[AssetKind, Path], Checked | Refused] = {}
+    async def check(self, files: list[tuple[AssetKind, Path]], known: Known | None = None) -> list[Checked | Refused]:
+        """One answer per file, in order. One process per kind; what it left unanswered is tried again, each alone.
+
+        A file whose content has a verdict already (`known`) is read for its hash, and not decoded.
+        """
+        answers = {} if known is None else await _known_ones(files, known)
         for kind in _KINDS:
-            paths = list(dict.fromkeys(path for file_kind, path in files if file_kind == kind))
+            paths = list(dict.fromkeys(path for its, path in files if its == kind and (its, path) not in answers))
             answered, _ = await self._probe(kind, paths) if paths else ({}, "")
             for path in paths:
                 answer, ending = answered.get(path), ""
@@ -163,6 +167,26 @@ class AssetLibrary:
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         return answers, "crashed"
+
+
+async def _known_ones(files: list[tuple[AssetKind, Path]], known: Known) -> dict[tuple[AssetKind, Path], Checked | Refused]:
+    found: dict[tuple[AssetKind, Path], Checked | Refused] = {}
+    for kind, path in dict.fromkeys(files):
+        content = await asyncio.to_thread(_content_of, path)
+        if content is not None and (verdict := known(kind, content[0])) is not None:
+            found[kind, path] = Checked(kind=kind, path=path, sha256=content[0], bytes=content[1], verdict=dict(verdict))
+    return found
+
+
+def _content_of(path: Path) -> tuple[str, int] | None:
+    """sha256 and bytes; None for what cannot be read, and for what is no file: a pipe would never end."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+    except OSError:
+        return None
 
 
 def _read_answer(kind: AssetKind, path: Path, answer: dict[str, Any]) -> Checked | Refused:

@@ -312,7 +312,7 @@ class Daemon:
             return
         try:
             text = await asyncio.to_thread(path.read_text, encoding="utf-8")
-            loaded = await self.roles.load(text, path.parent, self.ledger, Actor("system"))
+            loaded = await self.roles.load(text, path.parent, self.ledger, Actor("system"), is_again=True)
         except (OSError, UnicodeDecodeError, SchedulerError) as error:
             # The roles of the last good registry stay: a typing mistake must not empty the stage.
             message, data = (error.message, error.data) if isinstance(error, SchedulerError) else (str(error), {})

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import cast
 
 from engine.config import AdapterUse
-from scheduler.assets import AssetKind, AssetLibrary, Checked, Refused
+from scheduler.assets import AssetKind, AssetLibrary, Checked, Known, Refused
 from scheduler.registry import Problem, Role, RoleDraft
 
 MOST_RANKS = 128  # of adapters that are attached together
 
 
 async def check_drafts(
-    library: AssetLibrary, drafts: list[RoleDraft]
+    library: AssetLibrary, drafts: list[RoleDraft], known: Known | None = None
 ) -> tuple[list[list[Checked]], list[Problem], list[str]]:
-    """(per draft its files in the order of `RoleDraft.files`, problems, warnings); with problems the files are of no use."""
+    """(per draft its files in the order of `RoleDraft.files`, problems, warnings); with problems the files are of no use.
+    `known`: verdicts of earlier checks, for contents that need no other."""
     files = [(cast(AssetKind, kind), path) for draft in drafts for _, kind, path in draft.files]
-    answers = iter(await library.check(files))
+    answers = iter(await library.check(files, known))
     checked: list[list[Checked]] = []
     problems: list[Problem] = []
     warnings: list[str] = []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from scheduler.assets import AssetLibrary, Checked
+from scheduler.assets import AssetLibrary, Checked, Known
 from scheduler.canonical import text_sha256
 from scheduler.core import events
 from scheduler.core.role_problem import MISSING, RoleProblem, sentence
@@ -16,7 +17,10 @@ from scheduler.ledger import Ledger, Turn
 from scheduler.registry import Role, RoleDraft, RolesError, load_roles
 from scheduler.role_assets import check_drafts, role_of
 from scheduler.room import refusal_of
+from scheduler.spawn import parent_identity
 from scheduler.store import Store
+
+_CHECKED_UNDER = "roles_checked_under"  # which launcher's daemon looked into the files last
 
 
 @dataclass(frozen=True)
@@ -86,21 +90,26 @@ class RoleBook:
         facts = self._store.fact("roles_sha256"), self._store.fact("roles_base_dir")
         return facts == (text_sha256(text), str(base_dir))
 
-    async def load(self, text: str, base_dir: Path | None, ledger: Ledger, actor: Actor) -> Loaded:
+    async def load(
+        self, text: str, base_dir: Path | None, ledger: Ledger, actor: Actor, *, is_again: bool = False
+    ) -> Loaded:
         """Take up a registry: parse, check its files in a throw-away process, keep them, commit. All or nothing.
 
-        `base_dir`: the folder of the file names in it; None for that of the registry loaded last.
+        `base_dir`: the folder of the file names in it; None for that of the registry loaded last. `is_again`: contents that
+        were checked since this house was started are not decoded again, so that a daemon that comes back leaves the
+        processors to the videos that play.
         SchedulerError 422 `bad_roles` names line and way out of every problem found; 507 or 503 where the disk refuses.
         """
         async with self._turn:
-            return await self._load(text, base_dir, ledger, actor)
+            return await self._load(text, base_dir, ledger, actor, is_again)
 
-    async def _load(self, text: str, base_dir: Path | None, ledger: Ledger, actor: Actor) -> Loaded:
+    async def _load(self, text: str, base_dir: Path | None, ledger: Ledger, actor: Actor, is_again: bool) -> Loaded:
         if base_dir is None:
             known = self._store.fact("roles_base_dir")
             base_dir = Path(known) if known else None
         drafts = _parse(text, base_dir)
-        roles, warnings = await self._complete(drafts)
+        was_checked = is_again and self._store.fact(_CHECKED_UNDER) == parent_identity()
+        roles, warnings = await self._complete(drafts, self._verdict if was_checked else None)
 
         def act(turn: Turn) -> Loaded:
             turn.has_changed = True
@@ -119,14 +128,22 @@ class RoleBook:
                 turn.apply(events.RoleChanged(at=turn.at, role=name, is_available=False))
             turn.store.set_fact("roles_base_dir", str(base_dir), turn.at)
             turn.store.set_fact("roles_sha256", text_sha256(text), turn.at)
+            turn.store.set_fact(_CHECKED_UNDER, parent_identity(), turn.at)
             return Loaded(sorted(change.versions), [*change.added, *change.changed], list(change.removed), warnings)
 
         loaded = await ledger.do(act, actor)
         self._read()
         return loaded
 
-    async def _complete(self, drafts: list[RoleDraft]) -> tuple[list[tuple[Role, list[Checked]]], list[str]]:
-        files, problems, warnings = await check_drafts(self._library, drafts)
+    def _verdict(self, kind: str, sha256: str) -> dict[str, Any] | None:
+        """What the last check found of a content; None where there was none."""
+        asset = self._store.asset(sha256)
+        return asset["verdict"] if asset is not None and asset["kind"] == kind else None
+
+    async def _complete(
+        self, drafts: list[RoleDraft], known: Known | None
+    ) -> tuple[list[tuple[Role, list[Checked]]], list[str]]:
+        files, problems, warnings = await check_drafts(self._library, drafts, known)
         if problems:
             raise RolesError(problems)
         for asset in (asset for of_role in files for asset in of_role):

@@ -70,6 +70,12 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def parent_identity() -> str:
+    """Who started this process; never the same for two parents, not even after a reboot."""
+    parent = os.getppid()
+    return f"{boot_id()} {parent} {start_time(parent)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProcessRecord:
     """Enough to recognise a process of ours again, and not to mistake another for it."""

@@ -85,19 +85,22 @@ class RoleWrites(Transactional):
         return seq
 
     def insert_asset(self, sha256: str, kind: str, bytes: int, verdict: Mapping[str, Any], at: float) -> bool:
-        """Remember a checked asset by its content hash; False when it is known.
+        """Remember a checked asset by its content hash; False when it is known, which then has the newer verdict.
 
         StoreConflict `asset_differs` for another kind.
         """
         self._need_transaction()
         stored = self._connection.execute(sql.SELECT_ASSET, (sha256,)).fetchone()
+        found = canonical_json(dict(verdict))
         if stored is None:
-            self._write(sql.INSERT_ASSET, (sha256, kind, bytes, canonical_json(dict(verdict)), at))
+            self._write(sql.INSERT_ASSET, (sha256, kind, bytes, found, at))
             return True
         if (stored["kind"], stored["bytes"]) != (kind, bytes):
             raise StoreConflict(
                 "asset_differs", f"Asset {sha256} is known as a {stored['kind']} of {stored['bytes']} bytes."
             )
+        if stored["verdict"] != found:
+            self._write(sql.SET_VERDICT, (found, sha256))
         return False
 
     def _availability(self, name: str, is_available: bool, problem: str | None) -> None:

@@ -13,6 +13,7 @@ from engine.catalog import SHAPES
 from engine.config import AdapterUse
 from engine.model.hashes import hash_file
 from engine.model.random_weights import random_adapter
+from scheduler import assets, role_book
 from scheduler.assets import AssetLibrary
 from scheduler.clock import SteadyClock
 from scheduler.core import events
@@ -81,13 +82,13 @@ def _folder(tmp_path: Path, rank: int) -> Path:
     return folder
 
 
-def _load(store: Store, data: Path, text: str, folder: Path) -> RoleBook:
+def _load(store: Store, data: Path, text: str, folder: Path, *, is_again: bool = False) -> RoleBook:
     async def load() -> RoleBook:
         ledger = make_ledger(store)
         turns = asyncio.create_task(ledger.run())
         book = RoleBook(data, store)
         try:
-            await book.load(text, folder, ledger, SYSTEM)
+            await book.load(text, folder, ledger, SYSTEM, is_again=is_again)
         finally:
             turns.cancel()
         return book
@@ -105,6 +106,37 @@ def test_role_with_an_adapter_keeps_its_file_and_hands_it_on(tmp_path: Path) -> 
     recipe = work_out({"user": "reader", "role": "captain", "duration_sec": 1.0}, role, "pocket", "", kv=None).recipe
     (path,) = adapter_paths(tmp_path, recipe.to_json())
     assert Path(path).read_bytes() == file.read_bytes()
+    store.close()
+
+
+def test_daemon_that_comes_back_decodes_only_what_changed_since_the_house_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, store = _folder(tmp_path, 4), open_writer(tmp_path)
+    text = ROLE.replace("WORDS", "alpha: 2, weight: 0.5")
+    _load(store, tmp_path, text, folder)
+    first = store.load_role("captain")
+    assert first is not None
+    AssetLibrary(tmp_path).path_of(first.voice_sha256).write_bytes(b"damaged")
+
+    monkeypatch.setattr(assets.sys, "executable", "/bin/false")  # whoever needs a process to look into a file is refused now
+    book = _load(store, tmp_path, text, folder, is_again=True)
+    assert book.get("captain") == first == store.load_role("captain")
+    assert AssetLibrary(tmp_path).verify(first.voice_sha256) == "healthy", "the library is made whole all the same"
+
+    with pytest.raises(RolesError):  # people's own load looks into everything
+        _load(store, tmp_path, text, folder)
+    monkeypatch.setattr(role_book, "parent_identity", lambda: "another launcher")
+    with pytest.raises(RolesError):
+        _load(store, tmp_path, text, folder, is_again=True)
+    monkeypatch.undo()
+    voice = folder / "voice.wav"
+    voices = sorted((EXAMPLES / "audios").glob("*.wav"))
+    shutil.copy(next(path for path in voices if path.read_bytes() != voice.read_bytes()), voice)
+    monkeypatch.setattr(assets.sys, "executable", "/bin/false")
+    with pytest.raises(RolesError) as refused:
+        _load(store, tmp_path, text, folder, is_again=True)
+    assert [problem.path for problem in refused.value.problems] == ["captain.audio"]
     store.close()
 
 

@@ -19,5 +19,6 @@ SELECT_VERSIONS = "SELECT name, version, sha256, body, created_at FROM roles WHE
 SELECT_LAST_VERSION = "SELECT version, sha256 FROM roles WHERE name = ? ORDER BY version DESC LIMIT 1"
 
 INSERT_ASSET = "INSERT INTO assets (sha256, kind, bytes, verdict, added_at) VALUES (?, ?, ?, ?, ?)"
+SET_VERDICT = "UPDATE assets SET verdict = ? WHERE sha256 = ?"
 SELECT_ASSET = "SELECT sha256, kind, bytes, verdict, added_at FROM assets WHERE sha256 = ?"
 SELECT_ASSETS = "SELECT sha256, kind, bytes, verdict, added_at FROM assets ORDER BY added_at DESC, sha256"

@@ -58,6 +58,22 @@ def test_each_file_gets_its_answer_in_order(library: AssetLibrary, portrait: Pat
     assert answers[2].code == "bad_media" and "gone.wav" in answers[2].message and answers[2].hint
 
 
+def test_content_with_a_verdict_is_not_decoded_again_and_everything_else_is(
+    library: AssetLibrary, portrait: Path, voice: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    files: list[tuple[assets.AssetKind, Path]] = [
+        ("portrait", portrait), ("voice", voice), ("voice", portrait), ("voice", tmp_path / "pipe.wav"),
+    ]  # fmt: skip
+    verdicts = {("portrait", sha256(portrait)): {"width": 7}}
+    answers = asyncio.run(library.check(files, lambda kind, digest: verdicts.get((kind, digest))))
+    known, looked_at, *refused = answers
+    assert isinstance(known, Checked) and isinstance(looked_at, Checked)
+    assert (known.verdict, known.sha256, known.bytes) == ({"width": 7}, sha256(portrait), portrait.stat().st_size)
+    assert looked_at.verdict["seconds"] == 1.0
+    assert [type(answer) for answer in refused] == [Refused, Refused], "a verdict is of one kind; a pipe is no file"
+
+
 def test_nothing_to_check_starts_nothing(library: AssetLibrary) -> None:
     assert asyncio.run(library.check([])) == []
 

@@ -133,6 +133,10 @@ def test_an_asset_is_known_by_its_content(tmp_path: Path) -> None:
         assert asset is not None
         assert (asset["verdict"], asset["added_at"]) == ({"width": 512}, AT)
         assert len(store.assets()) == 1
+        with store.transaction():
+            assert not store.insert_asset("a" * 64, "portrait", 1000, {"width": 512, "warnings": ["dark"]}, AT + 2)
+        newer = store.asset("a" * 64)
+        assert newer is not None and newer["verdict"]["warnings"] == ["dark"], "what a newer check says holds"
 
 
 def test_facts_are_overwritten(tmp_path: Path) -> None:

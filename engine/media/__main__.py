@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -52,16 +53,10 @@ def _probe(kind: str, files: list[str]) -> int:
 def _probe_file(kind: str, name: str) -> bool:
     """Prints the answer for one file; true where it is refused."""
     from engine.errors import EngineError
-    from engine.media.picture import MAX_PICTURE_BYTES
-    from engine.media.probe import MAX_ADAPTER_BYTES, probe_adapter, probe_portrait, probe_voice
-    from engine.media.sound import MAX_VOICE_BYTES
     from engine.media.untrusted import opened_file
 
     path = Path(name)
-    limit, probe = {
-        "voice": (MAX_VOICE_BYTES, probe_voice), "portrait": (MAX_PICTURE_BYTES, probe_portrait),
-        "adapter": (MAX_ADAPTER_BYTES, probe_adapter),
-    }[kind]  # fmt: skip
+    limit, probe = _probe_of(kind)
     try:
         with opened_file(path, limit) as (file, size):
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -75,6 +70,19 @@ def _probe_file(kind: str, name: str) -> bool:
         return True
     _print({"path": name, "sha256": digest, "bytes": size, "kind": kind, "verdict": verdict})
     return False
+
+
+def _probe_of(kind: str) -> tuple[int, Callable[[Path], dict[str, Any]]]:
+    """How large a file of this kind may be, and what looks into it; loads what that needs and no more."""
+    if kind == "adapter":
+        from engine.media.adapter_probe import MAX_ADAPTER_BYTES, probe_adapter
+
+        return MAX_ADAPTER_BYTES, probe_adapter
+    from engine.media.picture import MAX_PICTURE_BYTES
+    from engine.media.probe import probe_portrait, probe_voice
+    from engine.media.sound import MAX_VOICE_BYTES
+
+    return (MAX_VOICE_BYTES, probe_voice) if kind == "voice" else (MAX_PICTURE_BYTES, probe_portrait)
 
 
 def _join(output: str, files: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What can be said of a portrait, a voice or an adapter before anything is made with it: measured, with reasons, no more.
+"""What can be said of a portrait or a voice before anything is made with it: measured, with reasons, no more.
 
 Warnings advise, they refuse nothing; what cannot be used at all raises MediaError. Whether a face looks straight into
 the camera is not measured (there is no face model here), and the verdict says so.
@@ -15,10 +15,8 @@ from engine.catalog import SPEECH_RATE
 from engine.media.pauses import SILENCE_DB, levels, pauses_in
 from engine.media.picture import load_picture, read_portrait
 from engine.media.sound import opened_sound
-from engine.media.untrusted import opened_file
-from engine.model.adapter_file import read_facts
 
-__all__ = ["probe_adapter", "probe_portrait", "probe_voice", "read_portrait"]
+__all__ = ["probe_portrait", "probe_voice", "read_portrait"]
 
 MIN_PORTRAIT_SIDE = 512
 MAX_LIGHT_DIFFERENCE = 0.35
@@ -29,7 +27,6 @@ MIN_VOICE_SECONDS = 1.0
 MIN_SIGNAL_TO_NOISE_DB = 20.0
 MIN_LOUDNESS_DB = -35.0
 MAX_CLIPPED_RATIO = 0.001
-MAX_ADAPTER_BYTES = 4 << 30
 _MEASURED_SIDE = 512  # pictures are measured at about this size, so that a number means the same for all
 
 
@@ -123,16 +120,3 @@ def probe_voice(path: Path) -> dict[str, Any]:
         "pauses": [[round(start, 2), round(end, 2)] for start, end in pauses_in(level)],
         "warnings": [text for text, is_so in warnings.items() if is_so],
     }
-
-
-def probe_adapter(path: Path) -> dict[str, Any]:
-    """The adapter's verdict; raises MediaError, WeightsError where it is none, or not a whole one.
-
-    rank, modules, alpha (None: nothing says it), base_sha256 (None: not said); warnings. Whether it fits a model is found
-    when it is attached: then a misfit is refused.
-    """
-    with opened_file(path, MAX_ADAPTER_BYTES) as (file, size):
-        facts = read_facts(file, size, path)
-    return {
-        "rank": facts.rank, "modules": facts.modules, "alpha": facts.alpha, "base_sha256": facts.base_sha256, "warnings": [],
-    }  # fmt: skip

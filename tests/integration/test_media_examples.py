@@ -15,8 +15,9 @@ from engine.adapters import Adapter
 from engine.adapters.fitting import detach, fit
 from engine.catalog import BLOCK_SECONDS, SPEECH_RATE
 from engine.config import Settings, fit_size
+from engine.media.adapter_probe import probe_adapter
 from engine.media.picture import read_portrait
-from engine.media.probe import probe_adapter, probe_portrait, probe_voice
+from engine.media.probe import probe_portrait, probe_voice
 from engine.media.voice import read_voice
 from engine.model.context import Context
 from engine.model.loading import load_engine

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from engine import generate
 from engine.errors import EngineError, WeightsError
-from engine.media.probe import probe_adapter
+from engine.media.adapter_probe import probe_adapter
 from engine.model.lora import merge
 from engine.model.manifest import Manifest
 from engine.model.pocket import write_pocket, write_trained

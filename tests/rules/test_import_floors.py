@@ -30,6 +30,7 @@ HOMES = {  # library → where it may be imported
 STARTS = {
     "engine.vault.__main__": ("numpy", "torch", "av", "asyncio"),
     "engine.media.__main__": ("numpy", "torch", "av"),
+    "engine.media.adapter_probe": ("numpy", "torch", "av", "PIL"),
     "engine.fake": ("torch", "PIL", "asyncio"),
     "engine.worker.__main__": ("torch", "PIL", "asyncio"),
     "scheduler.daemon": ("numpy", "rich", "typer", "urllib.request"),

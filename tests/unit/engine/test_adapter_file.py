@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.catalog import SHAPES
 from engine.errors import WeightsError
-from engine.media.probe import probe_adapter
+from engine.media.adapter_probe import probe_adapter
 from engine.model.checkpoint.adapters import AdapterFile
 from engine.model.random_weights import random_adapter
 

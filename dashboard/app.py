@@ -89,6 +89,7 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
             end_sockets(socketio, listeners, has_ended)
             return pulse_message(pulse.last, reads, settings)
 
+    feed = Feed(reads, speaker, listeners.rooms, beat)
     packaged = settings.data_dir / "rights.yaml"
     rights_file = settings.rights_file or (packaged if packaged.is_file() else PACKAGED)
     app.extensions[KEY] = House(
@@ -97,8 +98,8 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
         reads=reads,
         scheduler=door,
         pulse=pulse,
-        feed=Feed(reads, speaker, listeners.rooms, beat),
-        board=Board(reads, Forecasts(settings.data_dir), speaker, listeners.rooms),
+        feed=feed,
+        board=Board(reads, Forecasts(settings.data_dir), speaker, listeners.rooms, feed.in_view),
         writes=RateLimit(settings.writes_per_s, 5 * settings.writes_per_s),
         logins=RateLimit(settings.logins_per_minute / 60, settings.logins_per_minute),
         waits=Waits(),

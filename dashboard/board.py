@@ -30,8 +30,11 @@ Shown = dict[str, Any]
 class Board:
     """A thread that speaks to rooms where somebody listens; `told` serves pages from any thread."""
 
-    def __init__(self, reads: Reads, forecasts: Forecasts, emit: Emitter, rooms: Callable[[], set[str]]) -> None:
-        self._reads, self._forecasts, self._emit, self._rooms = reads, forecasts, emit, rooms
+    def __init__(
+        self, reads: Reads, forecasts: Forecasts, emit: Emitter, rooms: Callable[[], set[str]], in_view: Callable[[], set[str]]
+    ) -> None:
+        """`in_view`: the jobs that the global view shows; of a long queue its room hears of no others."""
+        self._reads, self._forecasts, self._emit, self._rooms, self._in_view = reads, forecasts, emit, rooms, in_view
         self._told: dict[str, Told] = {}
         self._asked_at = 0.0
         self._asking = threading.Lock()
@@ -79,17 +82,21 @@ class Board:
         if not wanted:
             return {}
         told, now = self.told(), defaultdict[str, dict[str, Shown]](dict, {room: {} for room in wanted})
-        for card in self._reads.store.cards(list(told)[:MOST]):
-            shown = expectation(told[card["id"]])
-            for room in wanted & {"global", f"job:{card['id']}", f"user:{card['user']}"}:
-                now[room][card["id"]] = shown
+        in_view = self._in_view() if "global" in wanted else set()
+        has_people = any(room.startswith("user:") for room in wanted)
+        ids = [job_id for job_id in told if has_people or job_id in in_view or f"job:{job_id}" in wanted]
+        for card in self._reads.store.cards(ids[:MOST]):
+            job_id, shown = card["id"], expectation(told[card["id"]])
+            for room in wanted & {f"job:{job_id}", f"user:{card['user']}", "global" if job_id in in_view else ""}:
+                now[room][job_id] = shown
         return now
 
     def _speak(self, room: str, now: dict[str, Shown]) -> None:
         before = self._sent.get(room, {})
         moved = [{"id": job_id, **shown} for job_id, shown in now.items() if before.get(job_id) != shown]
         gone = STALE_WORDS if not self._told else OVER_WORDS
-        moved += [{"id": job_id, **gone} for job_id in before if job_id not in now]
+        # what is still told of only left the view, where nobody sees it any more
+        moved += [{"id": job_id, **gone} for job_id in before if job_id not in now and job_id not in self._told]
         self._sent[room] = now
         for part in chunks(moved, MAX_PUSH_BYTES):
             self._emit("expect", {"jobs": part}, room)

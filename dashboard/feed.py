@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from dashboard.cards import chunks, event_card, job_card
+from dashboard.kept_line import KeptLine
 from dashboard.reads import Reads
 from scheduler.client import SchedulerError
 from scheduler.core.job import JobState
@@ -50,7 +51,7 @@ class Feed:
         self._thread: threading.Thread | None = None
         self._seq: int | None = None
         self._running: dict[str, Job] = {}
-        self._order: list[str] = []
+        self._line, self._order = KeptLine(reads), list[str]()
         self._is_order_due, self._order_next, self._pulse_at = True, 0.0, 0.0
 
     @property
@@ -82,6 +83,10 @@ class Feed:
         with self._changed:
             self._changed.wait_for(lambda: self.seq > seq or self._stop.is_set(), timeout_s)
             return self.seq > seq
+
+    def in_view(self) -> set[str]:
+        """Jobs that the global view shows: the head of the queue, as it was told last, and what workers hold."""
+        return {*self._order[:MAX_ORDER], *self._running}
 
     @property
     def is_stopped(self) -> bool:
@@ -125,6 +130,7 @@ class Feed:
             jobs.setdefault(job["id"], job)
         if rows:
             self._is_order_due = True
+            self._line.note(rows)
             with self._changed:
                 self._seq = rows[-1]["seq"]
                 self._changed.notify_all()  # streams read for themselves: they need not wait for the sockets
@@ -180,7 +186,7 @@ class Feed:
 
     def _send_order(self) -> None:
         """Places in the queue, to those whose view shows them."""
-        queue = self._reads.ordered()
+        queue = self._line.ordered()
         order = [job.id for job in queue]
         if order == self._order:
             return
@@ -188,6 +194,8 @@ class Feed:
         rooms = self._rooms()
         if "global" in rooms:
             self._emit("order", {"order": order[:MAX_ORDER], "length": len(order)}, "global")
+        if not any(room.startswith(("user:", "job:")) for room in rooms):
+            return  # nobody waits for a place
         places = self._reads.places(queue)
         for job in queue:
             for room in {f"user:{job.user}", f"job:{job.id}"} & rooms:

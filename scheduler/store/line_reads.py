@@ -5,6 +5,7 @@ One statement of it for pages and for the command line, so that both tell the sa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from scheduler.core.explain import Explanation, explain, hold_of
@@ -36,6 +37,10 @@ class LineReads(JobReads, DeviceReads):
     def waiting_jobs(self) -> list[Job]:
         """All queued jobs as the core knows them, in no order."""
         return [core_job(row) for row in self._each(sql.SELECT_WAITING)]
+
+    def jobs_as_core(self, job_ids: Iterable[str]) -> list[Job]:
+        """These jobs as the core knows them, in no order and in any state; unknown ids are left out."""
+        return [core_job(row) for row in self._each(sql.SELECT_CORE_BY_IDS, (json.dumps(list(job_ids)),))]
 
     def queued(self, at: float) -> list[Job]:
         """All queued jobs, best first, as the core orders them at this time; those that something of their own holds last."""

@@ -49,6 +49,7 @@ CORE_COLUMNS = (  # the fields of scheduler.core.job.Job
 SELECT_CORE_BY_STATES = f"""
 SELECT {", ".join(CORE_COLUMNS)} FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY ordinal"""
 SELECT_WAITING = f"SELECT {', '.join(CORE_COLUMNS)} FROM jobs WHERE state = 'QUEUED'"
+SELECT_CORE_BY_IDS = f"SELECT {', '.join(CORE_COLUMNS)} FROM jobs WHERE id IN (SELECT value FROM json_each(?))"
 SELECT_WAITING_FOR_PREVIEW = """
 SELECT id FROM jobs WHERE preview = ? AND preview != '' AND state = 'QUEUED' AND approved_at IS NULL ORDER BY ordinal"""
 SELECT_RUNS_OF_PREVIEW = "SELECT * FROM jobs WHERE preview = ? AND preview != '' ORDER BY ordinal"

@@ -61,7 +61,10 @@ def test_rooms_hear_once_of_what_moved_and_that_nothing_is_known_any_more(house:
     mine, other = house.job(1, user="reader"), house.job(2, user="tom")
     fake, heard = Fake(), list[tuple[str, list[Any]]]()
     rooms = {"global", "user:reader", f"job:{other}", "role:teacher", "pulse"}
-    board = Board(house.house.reads, fake, lambda _, payload, room: heard.append((room, payload["jobs"])), lambda: rooms)  # type: ignore[arg-type]
+    in_view = {mine, other}
+    board = Board(
+        house.house.reads, fake, lambda _, payload, room: heard.append((room, payload["jobs"])), lambda: rooms, lambda: in_view  # type: ignore[arg-type]
+    )
 
     def look() -> dict[str, list[str]]:
         heard.clear()
@@ -74,6 +77,12 @@ def test_rooms_hear_once_of_what_moved_and_that_nothing_is_known_any_more(house:
     assert look() == {}
     fake.jobs[mine] = told(660, 960)
     assert look() == {"global": [mine], "user:reader": [mine]}
+    in_view.remove(other)
+    assert look() == {}, "it left the view and has not ended: nobody is told"
+    fake.jobs[other] = told(1260, 1860)
+    assert look() == {f"job:{other}": [other]}
+    in_view.add(other)
+    assert look() == {"global": [other]}, "back in the view, its row is new there"
     fake.jobs = {}
     assert look() == {"global": [mine, other], "user:reader": [mine], f"job:{other}": [other]}
     assert {job["estimate_state"] for _, jobs in heard for job in jobs} == {"stale"}

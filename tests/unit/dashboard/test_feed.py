@@ -161,3 +161,10 @@ def test_what_happens_before_the_first_tick_is_heard(house: Web) -> None:
     feed.start()
     assert feed.seq >= 0, "it knows where it begins before anybody subscribes"
     feed.stop()
+
+
+def test_in_view_are_the_head_of_the_queue_and_what_runs(house: Web) -> None:
+    running = house.job(1, priority=1)
+    house.move(running, "QUEUED", "LEASED", slot=0, lease_id="l1")
+    waiting = [house.job(number, priority=50) for number in range(2, MAX_ORDER + 3)]
+    assert Ears(house, "global").feed.in_view() == {running, *waiting[:MAX_ORDER]}

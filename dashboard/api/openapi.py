@@ -46,8 +46,8 @@ def documented(
 
 
 def description() -> dict[str, Any]:
-    """The description of this API, made when it is first asked for: the schemas of all models are a third of what the web's
-    start would take, and few ever ask."""
+    """The description of this API, made when it is first asked for: the schemas of all models would take a fifth of the
+    web's start, and few ever ask."""
     with _one_at_a_time:
         while _undescribed:
             plain, describe = _undescribed.popleft()

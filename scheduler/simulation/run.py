@@ -69,7 +69,7 @@ def simulate(
 
 def usual_forecasters(trace: Trace, costs: Costs, seed: int) -> dict[str, Forecaster]:
     """Those that every run is measured with. Until it has seen blocks, the estimator expects the policy's average ones."""
-    from scheduler.forecast.estimator import Estimator  # with it comes numpy: a seventh of every command's start
+    from scheduler.forecast.estimator import Estimator  # with it comes numpy: a tenth of every command's start
 
     def nominal(request: Request) -> float:
         return costs.block_s * costs.presets.get(request.preset, 1.0)

@@ -1,8 +1,8 @@
 """The waiting line as the feed keeps it: read once, then only the jobs that the log names.
 
-To read 1,500 queued jobs anew each second took 27 ms of the interpreter, which every request then had to share; now it takes 2.
-No fact that the order depends on changes without a row in the log (`scheduler.store.job_writes.move_job`), so what the log
-does not name is as it was.
+To read thousands of queued jobs anew each second keeps the interpreter busy for tens of milliseconds, which every request then
+has to share. No fact that the order depends on changes without a row in the log (`scheduler.store.job_writes.move_job`), so
+what the log does not name is as it was.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class ToldPaces(Told):
 class ToldArrivals(Told):
     """Knows every submission to come."""
 
-    def _coming(self, now: float, count: int) -> list[Iterator[tuple[float, Request]]]:
+    def _coming(self, now: float, count: int, slots: int) -> list[Iterator[tuple[float, Request]]]:
         lines = sorted(self.lines.values(), key=attrgetter("at"))
         coming = [(line.at - now, request_of(line)) for line in lines if line.at > now]
         return [iter(coming) for _ in range(count)]
@@ -102,7 +102,7 @@ class ToldChances(Told):
         drift = log(self.truth.known_s(some, self.now) / self.truth.mean_s(some))
         return Pace(log(self.day.middle_s(request.preset, request.at)) + drift - sigma * sigma / 2, sigma, self.costs.block_sigma)
 
-    def _coming(self, now: float, count: int) -> list[Iterator[tuple[float, Request]]]:
+    def _coming(self, now: float, count: int, slots: int) -> list[Iterator[tuple[float, Request]]]:
         return [self._drawn(now) for _ in range(count)]
 
     def _drawn(self, now: float) -> Iterator[tuple[float, Request]]:

@@ -1,122 +1,145 @@
-"""What may yet be asked for: the past replayed from a moment that looks like now.
+"""What may yet be asked for: pieces of the past, put together anew.
 
-A stretch of real submissions keeps what a formula loses: crowds, their priorities, who asks for long videos. Moments of
-the same hour of the week are preferred once there is more than a week of history.
+Pieces of real submissions keep what a formula loses: crowds, their priorities, who asks for long videos. The first piece of a
+future begins at a moment of the past that was like now: as long after a submission, with about as many in the seconds and
+minutes before. So a crowd that has begun goes on, as earlier ones did. What follows is drawn piece by piece, since a long
+stretch would repeat, in future after future, what happened by chance after the few moments that are like now; as many pieces are
+put into a future as its rate says (`Level`). Once there is more than a week of history, they come mostly from the same hour of
+the week, and the hour tells what is quiet and what is busy.
 
-What was seen may end. How long a house goes on being asked as it was so far is drawn as from somebody who comes by at a random
-moment of it (Gott 1993): seen for T seconds, it lasts t more with probability T / (T + t), as long again in one future of two.
-After that nobody knows: a share of as much goes on, any from all to a hundredth, in ratios equally likely. So ten jobs in a
-house's first minute are a first crowd in one future and the daily rate in another, and after a day the rule says nothing any
-more. A longest span, or a gamma prior of the rate, would need a number of seconds, true of one house and wrong of the next: too
-large, and a busy house counts as idle in its first half hour; too small, and a crowd never ends.
+For the first piece the past is weighted by likeness; the others are a circular block bootstrap (Politis & Romano 1992).
 """
 
 from __future__ import annotations
 
 import random
-from bisect import bisect_left
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from math import log
+from math import ceil, inf, log, log1p, nextafter
 
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.forecast.demand_level import Level
 from scheduler.forecast.witness import Request
 
-REMEMBERED = 20_000
+REMEMBERED = 100_000
+COMPARED = 20_000  # of them are looked at for moments like now
 LEAST = 12  # fewer submissions are drawn one by one
-LOOK_BACK_S = 300.0  # "looks like now": as much was asked for in the minutes before
-CANDIDATES = 6
-NEIGHBOURS = 8
+BEFORE_S = (5.0, 20.0, 80.0, 320.0, 1280.0)  # "like now": about as many were submitted in each of these
+ALIKE = 0.6  # numbers that differ by this factor, as a logarithm, are one spread apart
+ANY_MOMENT = 0.01  # of the first pieces begin anywhere
+LEAST_MOMENTS = 5  # with fewer that are like now, any is taken
+FIRST_S, PIECE_S = 40.0, 60.0
 WEEK_S = 7 * 86_400.0
 SAME_HOUR_S = 1800.0
-LEAST_SHARE = 0.01  # of what was asked for, once it has ended
-LEAST_ROUND_S = 1e-3  # a replay from the last moment takes time too
+SAME_HOUR = 0.9  # of the pieces, after a week
+HORIZON_S = 14 * 86_400.0
+Coming = Iterator[tuple[float, Request]]
 
 
 class Demand:
     """Submissions as they came."""
 
     def __init__(self) -> None:
-        self._at: list[float] = []
-        self._sums: list[float] = [0.0]  # blocks asked for before each
+        self._at = array("d")
+        self._sums = array("d", [0.0])  # blocks asked for before each
+        self._before = array("d")  # logarithms of 1 + the submissions in each of BEFORE_S, itself included
         self._requests: list[Request] = []
+        self._level = Level()
 
     def submitted(self, request: Request) -> None:
         """One more; the oldest are forgotten in the end."""
         if len(self._at) >= REMEMBERED:
             half = REMEMBERED // 2
-            del self._at[:half], self._requests[:half]
-            base = self._sums[half]
-            self._sums = [value - base for value in self._sums[half:]]
-        self._at.append(max(request.at, self._at[-1]) if self._at else request.at)
+            del self._at[:half], self._requests[:half], self._before[: half * len(BEFORE_S)]
+            self._sums = array("d", (value - self._sums[half] for value in self._sums[half:]))
+        at = max(request.at, self._at[-1]) if self._at else request.at
+        self._level.submitted(at, request.blocks)
+        self._at.append(at)
         self._requests.append(request)
         self._sums.append(self._sums[-1] + request.blocks)
+        self._before.extend(log1p(len(self._at) - bisect_left(self._at, at - back_s)) for back_s in BEFORE_S)
 
-    def draw(self, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
-        """Endless future submissions (seconds after now, what), in order of time; none where nothing was ever asked for."""
-        return self.spread(now, source, 1)[0]
+    def spread(self, now: float, source: random.Random, count: int, usual_rate: float) -> list[Coming]:
+        """So many futures, in any order: endless submissions (seconds after now, what), in order of time.
 
-    def spread(self, now: float, source: random.Random, count: int) -> list[Iterator[tuple[float, Request]]]:
-        """So many futures, in any order: spread evenly over how much may come and how long that may last.
-
-        Each of them alone is as likely as a drawn one; together they stray less than so many drawn ones (stratified sampling).
+        None come where nothing was ever asked for. `usual_rate`: blocks per second at which a house like this one is as
+        busy as houses are (`USUAL_LOAD`). First pieces and rates are spread evenly over the futures:
+        each alone is as likely as a drawn one, together they stray less (stratified sampling).
         """
         if not self._at:
             return [iter(()) for _ in range(count)]
+        rates = self._level.draw(now, count, source, usual_rate, is_steady=now - self._at[0] > WEEK_S)
         if len(self._at) < LEAST:
-            coming = [self._one_by_one(now, source) for _ in range(count)]
-        else:
-            coming = [self._replay(begin, now, source) for begin in self._begins(now, source, count)]
-        ends = source.sample([(place + source.random()) / count for place in range(count)], count)
-        return [self._ending(one, now, end, source) for one, end in zip(coming, ends, strict=True)]
+            each = self._sums[-1] / len(self._at)
+            return [self._one_by_one(rate / each, source) for rate in rates]
+        begins = self._begins(now, source, count)
+        mean = self._sums[-1] / max(1.0, now - self._at[0])
+        return [self._pieces(begin, now, rate / mean, source) for begin, rate in zip(begins, rates, strict=True)]
 
-    def _ending(
-        self, coming: Iterator[tuple[float, Request]], now: float, end: float, source: random.Random
-    ) -> Iterator[tuple[float, Request]]:
-        """`end`: the share of futures in which it lasts less long."""
-        lasts_s = (now - self._at[0]) * end / (1.0 - end)
-        share = LEAST_SHARE ** source.random()
-        for after, request in coming:
-            if after < lasts_s or source.random() < share:
-                yield after, request
+    def latest(self, count: int) -> list[Request]:
+        """So many, or as many as there were."""
+        return self._requests[-count:]
 
-    def _one_by_one(self, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
-        """The first submission only says since when there is something to see; half a one is added, as nobody knows."""
-        rate = source.gammavariate(len(self._at) - 0.5, 1.0) / max(1.0, now - self._at[0])
+    def _one_by_one(self, rate: float, source: random.Random) -> Coming:
         after = 0.0
-        while True:
-            after += source.expovariate(rate)
+        while (after := after + source.expovariate(rate)) < HORIZON_S:
             yield after, source.choice(self._requests)
 
-    def _replay(self, begin: float, now: float, source: random.Random) -> Iterator[tuple[float, Request]]:
-        """From a moment of the past to now, quiet minutes included, and from other moments again."""
-        after = 0.0
-        while True:
-            for index in range(bisect_left(self._at, begin), len(self._at)):
-                yield after + self._at[index] - begin, self._requests[index]
-            after += max(now, self._at[-1]) - begin + LEAST_ROUND_S
-            begin = self._moment(now, source, None)
+    def _pieces(self, begin: float, now: float, often: float, source: random.Random) -> Coming:
+        """`often`: how many pieces lie upon one another, in the mean; below 1 there are gaps."""
+        span = max(1.0, now - self._at[0])
+        piece_s = max(PIECE_S, span / len(self._at))
+        yield from self._between(begin, begin + FIRST_S, -begin)
+        after = FIRST_S
+        whole, rest = divmod(often, 1.0)
+        while after < HORIZON_S:
+            if not whole:  # so many without a piece (geometric)
+                after += piece_s * int(log(1.0 - source.random()) / log1p(-rest)) if rest else HORIZON_S
+            together: list[tuple[float, Request]] = []
+            for _ in range(int(whole) + (not whole or source.random() < rest)):
+                together += self._piece(self._moment(now, after, source), piece_s, span, after)
+            together.sort(key=lambda one: one[0])
+            yield from together
+            after += piece_s
+
+    def _piece(self, begin: float, piece_s: float, span: float, after: float) -> Coming:
+        """The past goes on at its beginning where it ends: else its last minutes would come up less often."""
+        first, ends = nextafter(self._at[0], -inf), self._at[0] + span  # the first submission itself is part of it
+        while piece_s > 0.0:
+            length = min(piece_s, ends - begin)
+            yield from self._between(begin, begin + length, after - begin)
+            after, piece_s, begin = after + length, piece_s - length, first
+
+    def _between(self, since: float, until: float, shift: float) -> Coming:
+        """After `since`."""
+        for place in range(bisect_right(self._at, since), bisect_right(self._at, until)):
+            yield self._at[place] + shift, self._requests[place]
 
     def _begins(self, now: float, source: random.Random, count: int) -> list[float]:
-        """Moments like now: more than are needed, by how much was asked for after them; one of each few neighbours."""
-        here = self._asked(now - LOOK_BACK_S, now)
-        found = [self._moment(now, source, here) for _ in range(NEIGHBOURS * count)]
-        found.sort(key=lambda at: self._asked(at, at + LOOK_BACK_S))
-        chosen = [found[NEIGHBOURS * place + source.randrange(NEIGHBOURS)] for place in range(count)]
-        return source.sample(chosen, count)
+        """Moments like now, as often as they are like it, and spread evenly over how many came after them."""
+        at = np.array(self._at[-COMPARED:])
+        before = np.array(self._before[-COMPARED * len(BEFORE_S) :]).reshape(-1, len(BEFORE_S))
+        lag = max(0.0, now - at[-1])
+        off = ((before[:-1] - before[-1]) / ALIKE) ** 2
+        likeness: NDArray[np.float64] = np.exp(-0.5 * off.sum(axis=1)) + ANY_MOMENT / len(off)
+        likeness *= np.diff(at) >= lag
+        if np.count_nonzero(likeness) < LEAST_MOMENTS:
+            return [source.uniform(self._at[0], now) for _ in range(count)]
+        starts = at[:-1] + lag
+        coming = np.searchsorted(at, starts + FIRST_S, side="right") - np.searchsorted(at, starts, side="right")
+        order = np.argsort(coming, kind="stable")
+        sums = np.cumsum(likeness[order])
+        places = sums[-1] * (np.arange(count) + [source.random() for _ in range(count)]) / count
+        found = np.minimum(np.searchsorted(sums, places, side="right"), len(sums) - 1)
+        return source.sample([float(starts[order[index]]) for index in found], count)
 
-    def _moment(self, now: float, source: random.Random, here: float | None) -> float:
-        """A moment of the past; of several the one before which about as much was asked for as now."""
-        found = [self._candidate(now, source) for _ in range(CANDIDATES if here is not None else 1)]
-        if here is None:
-            return found[0]
-        return min(found, key=lambda at: abs(log((self._asked(at - LOOK_BACK_S, at) + 20.0) / (here + 20.0))))
-
-    def _candidate(self, now: float, source: random.Random) -> float:
+    def _moment(self, now: float, after: float, source: random.Random) -> float:
+        """Of the past, any; after a week mostly the hour of the week that will be then."""
         first = self._at[0]
-        weeks = int((now - first) / WEEK_S)
-        if weeks >= 1 and source.random() < 0.7:
-            return now - source.randint(1, weeks) * WEEK_S + source.uniform(-SAME_HOUR_S, SAME_HOUR_S)
+        least, most = ceil((after + PIECE_S + SAME_HOUR_S) / WEEK_S), int((now + after - first) / WEEK_S)
+        if least <= most and source.random() < SAME_HOUR:
+            return now + after - source.randint(least, most) * WEEK_S + source.uniform(-SAME_HOUR_S, SAME_HOUR_S)
         return source.uniform(first, now)
-
-    def _asked(self, since: float, until: float) -> float:
-        low, high = bisect_left(self._at, since), bisect_left(self._at, until)
-        return self._sums[high] - self._sums[low]

@@ -15,6 +15,8 @@ from typing import Any
 from scheduler.core.job import OWNED_STATES, HoldReason, Job
 from scheduler.core.state import State
 from scheduler.forecast.conformal import Conformal, Raw
+from scheduler.forecast.demand import HORIZON_S
+from scheduler.forecast.demand_level import USUAL_LOAD
 from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.paces import Nominal, Pace
 from scheduler.forecast.ranges import Estimate, Range, quantile
@@ -31,7 +33,7 @@ LEAST_SPREAD = 0.03
 CROWD_SPREAD = 0.3  # few samples see too little of what a crowd to come would change; it grows with the share of waiting
 WAIT_OFFSET_S = 1.0  # waits are compared as log(wait + this): none is as good as a second
 LUCKS = tuple(NormalDist().inv_cdf((place + 0.5) / 9) for place in range(9))
-HORIZON_S = 14 * 86_400.0
+LATEST = 30  # submissions that tell what a block costs here
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class Estimator(Learnt):
             return lucks[job_id][sample]
 
         house = house_sigma(self.runs)
-        coming = self._coming(snapshot.now, count)
+        coming = self._coming(snapshot.now, count, len(snapshot.slots))
         with _without_collector():
             return [
                 Rollout(
@@ -165,9 +167,12 @@ class Estimator(Learnt):
         """The pace of a job in the futures."""
         return self.paces.prior(request) if is_future else self.paces.of(request)
 
-    def _coming(self, now: float, count: int) -> list[Iterator[tuple[float, Request]]]:
+    def _coming(self, now: float, count: int, slots: int) -> list[Iterator[tuple[float, Request]]]:
         """Submissions to come, in each of the futures."""
-        return self.demand.spread(now, self._random, count)
+        latest = self.demand.latest(LATEST)
+        work_s = sum(request.blocks * self.paces.prior(request).seconds for request in latest)
+        usual = USUAL_LOAD * slots * sum(request.blocks for request in latest) / max(work_s, 1e-6)
+        return self.demand.spread(now, self._random, count, usual)
 
     def _load(self, snapshot: Snapshot) -> float:
         """Logarithm of the seconds of work in line per slot."""

@@ -56,10 +56,10 @@ class Rollout:
     """A future. `house`: how much slower than learnt everything is, as a logarithm."""
 
     def __init__(
-        self, snapshot: Snapshot, learnt: Learnt, source: random.Random, pace_of: PaceOf, *, house: float = 0.0,
-        arrivals: Iterator[tuple[float, Request]] | None = None, has_losses: bool = True, luck_of: LuckOf | None = None,
+        self, snapshot: Snapshot, learnt: Learnt, source: random.Random, pace_of: PaceOf, *,
+        arrivals: Iterator[tuple[float, Request]], house: float = 0.0, has_losses: bool = True, luck_of: LuckOf | None = None,
     ) -> None:  # fmt: skip
-        """`pace_of`: what to expect of a request, and whether it is yet to come; `arrivals`: instead of drawn ones.
+        """`pace_of`: what to expect of a request, and whether it is yet to come; `arrivals`: seconds after the snapshot, what.
 
         `luck_of`: in spreads, how much slower than expected an open job is; without it, it is drawn.
         """
@@ -77,8 +77,7 @@ class Rollout:
         self._luck_of = luck_of
         self._paces: dict[str, float] = {}  # seconds per block that open jobs have here
         self._luck: dict[str, float] = {}  # a job that goes on after a break has the pace it had
-        coming = learnt.demand.draw(snapshot.now, source) if arrivals is None else arrivals
-        self._arrivals = islice(coming, MOST_COMING + len(snapshot.jobs) // 4)
+        self._arrivals = islice(arrivals, MOST_COMING + len(snapshot.jobs) // 4)
 
     def run(self, wanted: set[str], horizon_s: float) -> dict[str, Outcome]:
         """Start and finish of the wanted jobs, as far as they came to them before the horizon."""

@@ -22,7 +22,7 @@ def _trace(kind: str, jobs: int = 120) -> Trace:
 def test_told_arrivals_are_those_of_the_trace_in_every_future() -> None:
     trace = _trace("preemption")
     now = trace.jobs[40].at
-    futures = ToldArrivals(trace, Costs(), SEED)._coming(now, 3)
+    futures = ToldArrivals(trace, Costs(), SEED)._coming(now, 3, 2)
     later = [line for line in trace.jobs if line.at > now]
     for future in futures:
         assert [(now + after, request.id) for after, request in future] == [
@@ -37,7 +37,7 @@ def test_told_chances_know_the_rest_of_a_crowd_and_nothing_that_is_drawn_later()
     now = began + 3.0
     rest = {job.id for start, job in told.underway if start <= now < job.at}
     assert rest, "the crowd has not come at once"
-    for future in told._coming(now, 4):
+    for future in told._coming(now, 4, 2):
         seen = [(after, request.id) for after, request in takewhile(lambda one: one[0] < 1_200.0, future)]
         assert {job_id for _, job_id in seen} & told.lines.keys() == rest
         assert [after for after, _ in seen] == sorted(after for after, _ in seen)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
-from itertools import pairwise, takewhile
 from math import exp
-from statistics import stdev
 
 import pytest
 
 from scheduler.forecast.conformal import Conformal, Raw
-from scheduler.forecast.demand import Demand
 from scheduler.forecast.drift import Drift
 from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.losses import Losses
@@ -117,57 +113,6 @@ def test_time_between_blocks_counts_not_only_the_computing_in_them() -> None:
             learnt.block_done(0.4 * (block + 1), request.id, 0.1)  # encoded, written, committed
         learnt.ended(4.1, request.id, True)
     assert learnt.paces.of(_request(900)).seconds == pytest.approx(0.4, rel=0.02)
-
-
-def test_future_demand_repeats_crowds_and_starts_from_nothing() -> None:
-    source, demand = random.Random(1), Demand()
-    assert list(demand.draw(0.0, source)) == []
-    for crowd in range(20):
-        for number in range(10):
-            demand.submitted(_request(crowd * 10 + number, at=crowd * 600.0 + number))
-    horizon = 6_000.0
-    counts = [sum(1 for _ in takewhile(lambda one: one[0] < horizon, demand.draw(11_500.0, source))) for _ in range(40)]
-    assert sum(counts) / len(counts) == pytest.approx(100, rel=0.25)
-    times = [after for after, _ in takewhile(lambda one: one[0] < horizon, demand.draw(11_500.0, source))]
-    assert times == sorted(times)
-    gaps = sorted(b - a for a, b in pairwise(times))
-    assert gaps[len(gaps) // 2] < 5.0 < gaps[-1]  # crowds, not an even trickle
-
-
-@pytest.mark.parametrize("jobs", [10, 30])
-def test_first_crowd_of_a_young_house_is_not_expected_for_ever(jobs: int) -> None:
-    source, demand = random.Random(2), Demand()
-    for number in range(jobs):
-        demand.submitted(_request(number, at=number * 50.0 / jobs))
-    counts = sorted(sum(1 for _ in takewhile(lambda one: one[0] < 1_200.0, demand.draw(60.0, source))) for _ in range(400))
-    assert 0.5 * jobs < counts[200] < 6.0 * jobs, "one crowd more and a trickle, not twenty crowds"
-    assert counts[380] > 10 * jobs, "it may be the daily rate all the same"
-    quiet = [sum(1 for _ in takewhile(lambda one: one[0] < 60.0, demand.draw(1_260.0, source))) for _ in range(100)]
-    assert sum(quiet) / 100 < 0.25 * jobs, "twenty quiet minutes are part of what was seen"
-
-
-def test_steady_demand_of_hours_is_expected_to_go_on() -> None:
-    source, demand = random.Random(2), Demand()
-    for number in range(600):
-        demand.submitted(_request(number, at=number * 12.0))
-    counts = sorted(sum(1 for _ in takewhile(lambda one: one[0] < 600.0, demand.draw(7_200.0, source))) for _ in range(40))
-    assert counts[8] >= 45 and counts[20] == pytest.approx(50, abs=1)
-
-
-def test_futures_drawn_together_stray_less_than_as_many_drawn_alone() -> None:
-    source, demand = random.Random(4), Demand()
-    at = 0.0
-    for number in range(400):
-        at += source.expovariate(0.02 if number // 50 % 2 else 0.2)  # busy and quiet hours
-        demand.submitted(_request(number, at=at))
-
-    def mean(futures: Iterable[Iterator[tuple[float, Request]]]) -> float:
-        return sum(sum(1 for _ in takewhile(lambda one: one[0] < 300.0, future)) for future in futures) / 12
-
-    alone = [mean(demand.draw(at, source) for _ in range(12)) for _ in range(60)]
-    together = [mean(demand.spread(at, source, 12)) for _ in range(60)]
-    assert stdev(together) < 0.75 * stdev(alone)
-    assert sum(together) == pytest.approx(sum(alone), rel=0.15)
 
 
 def test_losses_are_counted_per_slot_and_remembered_with_their_length() -> None:

@@ -1,0 +1,125 @@
+"""What is expected to be asked for: crowds that go on, nights that are quiet, and a young house's guess."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise, takewhile
+from statistics import mean, stdev
+
+import pytest
+
+from scheduler.forecast.demand import WEEK_S, Coming, Demand
+from scheduler.forecast.witness import Request
+
+BLOCKS = 20
+USUAL = 2.0  # blocks per second of a house that is half busy: six requests in a minute
+Moments = list[float]
+
+
+def _demand(moments: Moments) -> Demand:
+    demand = Demand()
+    for number, at in enumerate(moments):
+        demand.submitted(
+            Request(at=at, id=f"j{number}", role="a", team="t", user="u", priority=5, blocks=BLOCKS, preset="standard")
+        )
+    return demand
+
+
+def _times(future: Coming, until: float) -> Moments:
+    return [after for after, _ in takewhile(lambda one: one[0] < until, future)]
+
+
+def _counts(demand: Demand, now: float, within: float, futures: int = 200) -> list[int]:
+    """Submissions within so many seconds after now, future by future, the fewest first."""
+    return sorted(len(_times(future, within)) for future in demand.spread(now, random.Random(1), futures, USUAL))
+
+
+def _crowds(crowds: int, each: int, every_s: float) -> Moments:
+    return [crowd * every_s + number for crowd in range(crowds) for number in range(each)]
+
+
+def test_nothing_is_expected_where_nothing_was_ever_asked_for() -> None:
+    assert [list(future) for future in Demand().spread(0.0, random.Random(1), 2, USUAL)] == [[], []]
+
+
+def test_future_is_in_order_and_has_as_much_as_the_past_and_its_crowds() -> None:
+    demand = _demand(_crowds(20, 10, 600.0))
+    assert mean(_counts(demand, 11_900.0, 6_000.0)) == pytest.approx(100, rel=0.2)
+    times = _times(demand.spread(11_900.0, random.Random(2), 1, USUAL)[0], 60_000.0)
+    assert times == sorted(times) and len(times) > 500
+    gaps = sorted(b - a for a, b in pairwise(times))
+    assert gaps[len(gaps) // 2] < 5.0 < 100.0 < gaps[-1], "crowds, not an even trickle"
+
+
+def test_every_submission_comes_up_as_often_as_every_other() -> None:
+    demand, seen = _demand([number * 7.0 for number in range(20)]), Counter[str]()
+    for future in demand.spread(133.0, random.Random(3), 300, USUAL):
+        seen.update(request.id for _, request in takewhile(lambda one: one[0] < 2_000.0, future))
+    assert len(seen) == 20 and max(seen.values()) < 1.25 * min(seen.values()), "the first and the last ones, too"
+
+
+def test_crowd_that_has_begun_is_expected_to_go_on_and_one_that_is_over_is_not() -> None:
+    crowds = _crowds(20, 10, 600.0)
+    begun = [*crowds, *(12_000.0 + number for number in range(4))]
+    assert mean(_counts(_demand(begun), 12_003.0, 10.0)) == pytest.approx(6, abs=1), "six of ten are still to come"
+    assert mean(_counts(_demand(crowds), 11_500.0, 10.0)) < 1.0, "a hundred seconds after the last one"
+    assert mean(_counts(_demand(crowds), 11_409.5, 10.0)) < 2.5, "just after the last one"
+
+
+def test_steady_demand_of_hours_is_expected_to_go_on() -> None:
+    counts = _counts(_demand([number * 12.0 for number in range(600)]), 7_200.0, 600.0)
+    assert counts[20] >= 38 and counts[100] == pytest.approx(50, abs=2) and counts[-20] <= 62
+
+
+def test_quiet_evening_after_a_busy_day_is_expected_to_stay_quiet() -> None:
+    day = [number * 12.0 for number in range(2_400)]  # eight hours
+    assert mean(_counts(_demand(day), day[-1] + 60.0, 600.0)) > 40
+    assert mean(_counts(_demand(day), day[-1] + 3 * 3_600.0, 600.0)) < 8, "three hours later"
+
+
+def test_after_a_week_the_hour_of_the_week_tells() -> None:
+    hours = [day * 86_400.0 + number * 12.0 for day in range(9) for number in range(300)]  # one hour of each day
+    demand, early = _demand(hours), 9 * 86_400.0 - 1_200.0
+    assert mean(_counts(demand, early, 600.0)) < 12 < 25 < mean(_counts(demand, early + 1_200.0, 600.0))
+
+
+@pytest.mark.parametrize("jobs", [30, 60])
+def test_first_crowd_of_a_young_house_is_not_its_daily_rate(jobs: int) -> None:
+    demand = _demand([number * 50.0 / jobs for number in range(jobs)])
+    as_now, usual = 20 * jobs, 120
+    counts = _counts(demand, 60.0, 1_200.0)
+    assert counts[100] < 0.4 * as_now, "not crowd after crowd"
+    assert counts[10] < 0.5 * usual and counts[-10] > 2 * usual, "nobody knows yet"
+    assert mean(_counts(demand, 6 * 3_600.0, 1_200.0)) < 0.2 * usual, "six quiet hours are part of what was seen"
+
+
+def test_few_submissions_are_enough_for_a_guess() -> None:
+    counts = _counts(_demand([0.0, 30.0]), 30.0, 600.0)
+    assert counts[10] < 30 < 90 < counts[-10]
+
+
+def test_house_asked_once_a_day_is_foretold_as_fast_as_a_busy_one() -> None:
+    demand = _demand([number * 86_400.0 for number in range(40)])
+    pieces: list[float] = []
+    draw: Callable[..., float] = demand._moment
+    demand._moment = lambda *where: pieces.append(0.0) or draw(*where)  # type: ignore[method-assign, func-returns-value]
+    counts = _counts(demand, 39 * 86_400.0 + 60.0, WEEK_S, futures=20)
+    assert mean(counts) == pytest.approx(7, abs=2.5) and len(pieces) < 20 * 30, "a piece is as long as a gap, not a minute"
+
+
+def test_futures_drawn_together_stray_less_than_as_many_drawn_alone() -> None:
+    source, moments, at = random.Random(4), [], 0.0
+    for number in range(400):
+        at += source.expovariate(0.02 if number // 50 % 2 else 0.2)  # busy and quiet hours
+        moments.append(at)
+    demand = _demand(moments)
+
+    def told(futures: list[Coming]) -> float:
+        return mean(len(_times(future, 40.0)) for future in futures)
+
+    alone = [told([demand.spread(at, source, 1, USUAL)[0] for _ in range(12)]) for _ in range(100)]
+    together = [told(demand.spread(at, source, 12, USUAL)) for _ in range(100)]
+    assert stdev(together) < 0.85 * stdev(alone)
+    assert mean(together) == pytest.approx(mean(alone), rel=0.15)

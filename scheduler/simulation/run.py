@@ -14,7 +14,6 @@ from scheduler.forecast.baselines import History, WorkAhead
 from scheduler.forecast.witness import Forecaster, Request
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
-from scheduler.simulation.oracle import Oracle
 from scheduler.simulation.records import JobRecord
 from scheduler.simulation.totals import accuracy, totals
 from scheduler.simulation.trace import Trace, request_of
@@ -69,7 +68,9 @@ def simulate(
 
 def usual_forecasters(trace: Trace, costs: Costs, seed: int) -> dict[str, Forecaster]:
     """Those that every run is measured with. Until it has seen blocks, the estimator expects the policy's average ones."""
-    from scheduler.forecast.estimator import Estimator  # with it comes numpy: a tenth of every command's start
+    # with them comes numpy: a tenth of every command's start
+    from scheduler.forecast.estimator import Estimator
+    from scheduler.simulation.oracle import Oracle
 
     def nominal(request: Request) -> float:
         return costs.block_s * costs.presets.get(request.preset, 1.0)

@@ -17,7 +17,7 @@ STALE_AFTER_S = 15.0  # an estimate older than this is none
 GLANCE_S = 0.5  # a page waits no longer for all estimates
 QUICK_S = 0.2  # an answer to a submission waits no longer for its own
 PATIENCE_S = 30.0
-REORDER_S = 5.0  # somebody looks at a question and wants to answer it
+READER_S = 5.0  # somebody looks at the screen and waits for it
 STALE, PENDING = "stale", "pending"
 Told = dict[str, Any]
 
@@ -31,10 +31,10 @@ class Forecasts:
     def __init__(self, data_dir: Path, clock: Callable[[], float] = house_now) -> None:
         self._path, self._clock = forecaster_path(data_dir), clock
 
-    def everybody(self) -> dict[str, Told]:
-        """By job id, `{"estimate", "estimate_state"}`; empty when the forecaster is gone or stands still."""
+    def everybody(self, patience_s: float = GLANCE_S) -> dict[str, Told]:
+        """By job id, `{"estimate", "estimate_state"}`; empty when the forecaster is gone or does not answer in this time."""
         try:
-            board = self._ask("estimates", {}, GLANCE_S)
+            board = self._ask("estimates", {}, patience_s)
         except SchedulerError:
             return {}
         if self._clock() - float(board["at"]) > STALE_AFTER_S:
@@ -60,7 +60,7 @@ class Forecasts:
 
     def reorder(self, job_id: str, priority: int) -> dict[str, Any]:
         """Whose end another priority of this job would move, and by how much. Raises SchedulerError."""
-        return self._ask("reorder", {"job_id": job_id, "priority": priority}, REORDER_S)
+        return self._ask("reorder", {"job_id": job_id, "priority": priority}, READER_S)
 
     def score(self) -> dict[str, Any]:
         """How true forecasts were, week by week. Raises SchedulerError."""

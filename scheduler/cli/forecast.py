@@ -10,7 +10,7 @@ import typer
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time
-from scheduler.forecasts import Forecasts
+from scheduler.forecasts import READER_S, Forecasts
 
 app = typer.Typer(help="When jobs start and end, and how true such forecasts were.", no_args_is_help=True)
 _REASONS = {
@@ -28,7 +28,7 @@ _REASONS = {
 def show(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """The estimates of all open jobs, as of now."""
     now = house_time(data)
-    told = Forecasts(data, lambda: now).everybody()
+    told = Forecasts(data, lambda: now).everybody(READER_S)
     if as_json:
         print_json({"jobs": told})
         return

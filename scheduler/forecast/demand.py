@@ -76,7 +76,7 @@ class Demand:
             each = self._sums[-1] / len(self._at)
             return [self._one_by_one(rate / each, source) for rate in rates]
         begins = self._begins(now, source, count)
-        mean = self._sums[-1] / max(1.0, now - self._at[0])
+        mean = self._sums[-1] / self._span(now)
         return [self._pieces(begin, now, rate / mean, source) for begin, rate in zip(begins, rates, strict=True)]
 
     def latest(self, count: int) -> list[Request]:
@@ -90,20 +90,26 @@ class Demand:
 
     def _pieces(self, begin: float, now: float, often: float, source: random.Random) -> Coming:
         """`often`: how many pieces lie upon one another, in the mean; below 1 there are gaps."""
-        span = max(1.0, now - self._at[0])
+        span = self._span(now)
         piece_s = max(PIECE_S, span / len(self._at))
         yield from self._between(begin, begin + FIRST_S, -begin)
         after = FIRST_S
         whole, rest = divmod(often, 1.0)
         while after < HORIZON_S:
             if not whole:  # so many without a piece (geometric)
-                after += piece_s * int(log(1.0 - source.random()) / log1p(-rest)) if rest else HORIZON_S
+                after += piece_s * int(min(HORIZON_S, log(1.0 - source.random()) / log1p(-rest))) if rest else HORIZON_S
+                if after >= HORIZON_S:
+                    return  # so far away no moment of the past can be reckoned
             together: list[tuple[float, Request]] = []
             for _ in range(int(whole) + (not whole or source.random() < rest)):
                 together += self._piece(self._moment(now, after, source), piece_s, span, after)
             together.sort(key=lambda one: one[0])
             yield from together
             after += piece_s
+
+    def _span(self, now: float) -> float:
+        """How long the past is, in seconds; no shorter than a piece, which else would have the same submissions many times."""
+        return max(PIECE_S, now - self._at[0])
 
     def _piece(self, begin: float, piece_s: float, span: float, after: float) -> Coming:
         """The past goes on at its beginning where it ends: else its last minutes would come up less often."""
@@ -142,4 +148,4 @@ class Demand:
         least, most = ceil((after + PIECE_S + SAME_HOUR_S) / WEEK_S), int((now + after - first) / WEEK_S)
         if least <= most and source.random() < SAME_HOUR:
             return now + after - source.randint(least, most) * WEEK_S + source.uniform(-SAME_HOUR_S, SAME_HOUR_S)
-        return source.uniform(first, now)
+        return source.uniform(first, first + self._span(now))

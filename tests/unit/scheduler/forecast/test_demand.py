@@ -10,7 +10,7 @@ from statistics import mean, stdev
 
 import pytest
 
-from scheduler.forecast.demand import WEEK_S, Coming, Demand
+from scheduler.forecast.demand import FIRST_S, HORIZON_S, PIECE_S, WEEK_S, Coming, Demand
 from scheduler.forecast.witness import Request
 
 BLOCKS = 20
@@ -107,6 +107,20 @@ def test_house_asked_once_a_day_is_foretold_as_fast_as_a_busy_one() -> None:
     demand._moment = lambda *where: pieces.append(0.0) or draw(*where)  # type: ignore[method-assign, func-returns-value]
     counts = _counts(demand, 39 * 86_400.0 + 60.0, WEEK_S, futures=20)
     assert mean(counts) == pytest.approx(7, abs=2.5) and len(pieces) < 20 * 30, "a piece is as long as a gap, not a minute"
+
+
+@pytest.mark.parametrize("hours", [18.0, 30.0, 60.0, 160.0])
+def test_futures_end_after_a_quiet_day_or_two(hours: float) -> None:
+    demand = _demand([number * 60.0 for number in range(100)])
+    for future in demand.spread(6_000.0 + hours * 3_600.0, random.Random(5), 100, USUAL):
+        times = [after for after, _ in future]
+        assert times == sorted(times) and (not times or times[-1] < 2.0 * HORIZON_S)
+
+
+def test_first_seconds_of_a_house_are_not_many_times_in_the_next_minute() -> None:
+    demand = _demand([number / 1_000.0 for number in range(500)])
+    seen = Counter(request.id for after, request in demand._pieces(0.5, 0.5, 1.0, random.Random(6)) if after < FIRST_S + PIECE_S)
+    assert len(seen) == 500 and set(seen.values()) == {1}
 
 
 def test_futures_drawn_together_stray_less_than_as_many_drawn_alone() -> None:

@@ -25,6 +25,7 @@ HISTORY_ROWS = 50_000  # of the log, read at the start
 RECALLED_S = 14 * 86_400.0  # forecasts that old still teach
 PER_READ = 1000
 _ENDS = {"job:succeeded": True, "job:failed": False, "job:cancelled": False, "job:rejected": False}
+_OF_WORK = ("job:", "block:")  # what is said of a job that has ended (its quality, notes, a verdict) is no submission
 _STOPS = {"job:preempted": "preempted", "job:recovered": "lost", "job:retried": "lost"}
 
 
@@ -83,7 +84,7 @@ class Mirror:
         action, body = entry["action"], entry["body"]
         if kind == "slot" and action in ("worker:ready", "worker:lost"):
             self._see_worker(seconds_of(entry["at_utc"]), int(name), is_there=action == "worker:ready")
-        elif kind == "job" and self._knows(name):
+        elif kind == "job" and action.startswith(_OF_WORK) and self._knows(name):
             at = seconds_of(entry["at_utc"])
             if action == "job:leased":
                 self.estimator.leased(at, name, int(body["slot"]))

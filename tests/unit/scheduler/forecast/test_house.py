@@ -104,6 +104,16 @@ def test_store_is_read_on_and_becomes_a_state_that_can_be_run_forward(past: Past
     assert mirror.estimator.runs == 6  # it made two blocks only: too few to tell its pace
 
 
+def test_what_is_said_of_a_finished_job_is_no_submission(past: Past) -> None:
+    mirror = _mirror(past)
+    with past.store.transaction():
+        for action in ("quality:measured", "note:written", "video:approved"):
+            past.store.record(action, "job:j000000000001", {}, READER, START + 90)
+    mirror.refresh(START + 91.0)
+    assert len(mirror.estimator.demand.latest(100)) == 8 and len(mirror.estimator.requests) == 2
+    assert len(_mirror(past).estimator.demand.latest(100)) == 8, "nor when the log is read anew"
+
+
 def test_forecasts_are_kept_once_and_scored_against_what_happened(past: Past) -> None:
     mirror = _mirror(past)
     state = mirror.refresh(START + 82.0)

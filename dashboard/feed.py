@@ -19,6 +19,7 @@ from dashboard.kept_line import KeptLine
 from dashboard.reads import Reads
 from scheduler.client import SchedulerError
 from scheduler.core.job import JobState
+from scheduler.store.views import ViewReader
 
 TICK_S = 0.25
 PULSE_S = 1.0
@@ -50,6 +51,7 @@ class Feed:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._seq: int | None = None
+        self._store: ViewReader | None = None  # the one that it was read from
         self._running: dict[str, Job] = {}
         self._line, self._order = KeptLine(reads), list[str]()
         self._is_order_due, self._order_next, self._pulse_at = True, 0.0, 0.0
@@ -114,15 +116,19 @@ class Feed:
                 self._stop.wait(PULSE_S)
 
     def _look_first(self) -> None:
-        seq = self._reads.last_seq()
+        store = self._reads.store
+        seq = store.last_seq()
         self._running = {job["id"]: job for job in self._reads.running()}
-        self._seq = seq
+        self._seq, self._store, self._is_order_due = seq, store, True
 
     def tick(self, now: float | None = None) -> None:
         """One look: new audit rows, progress of running jobs, the order of the queue, the pulse."""
         at = time.monotonic() if now is None else now
         if self._seq is None:
             self._look_first()
+        elif self._reads.store is not self._store:  # another one lies there, which began again from 1
+            self._look_first()
+            self._emit("reset", {"seq": self.seq}, "pulse")
         assert self._seq is not None, "the first look has set it"
         rows = self._reads.audit_after(self._seq, MAX_ROWS)
         jobs = self._jobs_of(rows)

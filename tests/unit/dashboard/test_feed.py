@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from socketio.packet import EVENT, Packet
 from dashboard.feed import MAX_ORDER, MAX_PUSH_BYTES, MAX_REPLAY, Feed
 from dashboard.packets import TextPacket, Written
 from scheduler.client import SchedulerError
-from tests.unit.dashboard.web_rig import Web
+from tests.unit.dashboard.web_rig import Web, web
 from tests.unit.scheduler.store_rig import READER
 
 
@@ -129,6 +130,24 @@ def test_feed_outlives_a_store_that_is_not_there(house: Web) -> None:
     with pytest.raises(SchedulerError) as caught:
         ears.feed.tick()
     assert caught.value.code == "no_store", "the thread logs this and looks again"
+
+
+def test_new_store_is_told_from_its_end_and_pages_load_again(house: Web, tmp_path: Path) -> None:
+    for number in range(1, 9):
+        house.job(number)
+    ears = Ears(house, "global", "pulse")
+    (tmp_path / "other").mkdir()
+    with web(tmp_path / "other") as other:
+        first = other.job(1)
+        assert other.store.last_seq() < ears.feed.seq
+        house.house.reads.data_dir = other.data_dir
+        heard = ears.tick()
+        assert told(heard, "reset") == {"pulse": {"seq": other.store.last_seq()}}
+        assert told(heard, "order")["global"]["order"] == [first]
+        second = other.job(2)
+        heard = ears.tick()
+        assert not told(heard, "reset") and [job["id"] for job in told(heard, "feed")["global"]["jobs"]] == [second]
+        assert told(heard, "order")["global"]["order"] == [first, second]
 
 
 def test_end_of_a_long_queue_is_not_told_to_the_global_view(house: Web) -> None:

@@ -136,8 +136,13 @@ class RoleBook:
         return loaded
 
     def _verdict(self, kind: str, sha256: str) -> dict[str, Any] | None:
-        """What the last check found of a content; None where there was none."""
-        asset = self._store.asset(sha256)
+        """What the last check found of a content of the roles that were loaded last; None of others, which may have been
+        checked long ago, by another version of the house."""
+        contents = set[str]()
+        for name, role in self._roles.items():
+            if self._problems.get(name) != RoleProblem.REMOVED:
+                contents |= {role.portrait_sha256, role.voice_sha256, *(use.sha256 for use in role.adapters)}
+        asset = self._store.asset(sha256) if sha256 in contents else None
         return asset["verdict"] if asset is not None and asset["kind"] == kind else None
 
     async def _complete(

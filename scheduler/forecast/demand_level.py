@@ -5,10 +5,11 @@ of them, as often as it foretold the minutes that came. So a night is quiet afte
 the long memory, which knows most, has the say.
 
 A rate is known as well as what it was learnt from is varied: a crowd within a minute is one observation, however many come (the
-sum of the minutes squared over the sum of their squares). To that a guess is added that needs no knowledge of the house: who buys
-so many slots keeps them half busy (`USUAL_LOAD`). It counts for two minutes in which something is asked for (`PRIOR`), so a first
-crowd is not taken for the daily rate, and after an hour it says hardly anything. Rates are drawn from the gamma distribution
-that follows from both (conjugate to counts; Gelman et al., Bayesian Data Analysis, section 2.6).
+sum of the minutes squared over the sum of their squares; both fade alike, so certainty fades with what it came from). To that a
+guess is added that needs no knowledge of the house: who buys so many slots keeps them half busy (`USUAL_LOAD`). It counts for two
+minutes in which something is asked for (`PRIOR`), so a first crowd is not taken for the daily rate, and after an hour it says
+hardly anything. Rates are drawn from the gamma distribution that follows from both (conjugate to counts; Gelman et al., Bayesian
+Data Analysis, section 2.6).
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Level:
         for index, memory in enumerate(MEMORIES_S):
             kept = exp(-MINUTE_S / memory)
             self._blocks[index] = kept * self._blocks[index] + blocks
-            self._squares[index] = kept * kept * self._squares[index] + blocks * blocks
+            self._squares[index] = kept * self._squares[index] + blocks * blocks
             self._lasted[index] = kept * self._lasted[index] + 1.0
         self._strays += (blocks - self._mean()) ** 2
 

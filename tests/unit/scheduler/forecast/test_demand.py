@@ -137,3 +137,9 @@ def test_futures_drawn_together_stray_less_than_as_many_drawn_alone() -> None:
     together = [told(demand.spread(at, source, 12, USUAL)) for _ in range(100)]
     assert stdev(together) < 0.85 * stdev(alone)
     assert mean(together) == pytest.approx(mean(alone), rel=0.15)
+
+
+def test_one_quiet_night_in_a_young_house_does_not_exclude_a_morning() -> None:
+    demand = _demand([number * 30.0 for number in range(120)])  # one busy hour
+    futures = demand.spread(25 * 3_600.0, random.Random(5), 100, USUAL)
+    assert sum(next(future, None) is not None for future in futures) > 60, "most futures ask for something again"

@@ -44,7 +44,7 @@ class Demand:
 
     def __init__(self) -> None:
         self._at = array("d")
-        self._sums = array("d", [0.0])  # blocks asked for before each
+        self._blocks = 0  # asked for in all
         self._before = array("d")  # logarithms of 1 + the submissions in each of BEFORE_S, itself included
         self._requests: list[Request] = []
         self._level = Level()
@@ -53,17 +53,17 @@ class Demand:
         """One more; the oldest are forgotten in the end."""
         if len(self._at) >= REMEMBERED:
             half = REMEMBERED // 2
+            self._blocks -= sum(one.blocks for one in self._requests[:half])
             del self._at[:half], self._requests[:half], self._before[: half * len(BEFORE_S)]
-            self._sums = array("d", (value - self._sums[half] for value in self._sums[half:]))
         at = max(request.at, self._at[-1]) if self._at else request.at
         self._level.submitted(at, request.blocks)
         self._at.append(at)
         self._requests.append(request)
-        self._sums.append(self._sums[-1] + request.blocks)
+        self._blocks += request.blocks
         self._before.extend(log1p(len(self._at) - bisect_left(self._at, at - back_s)) for back_s in BEFORE_S)
 
     def spread(self, now: float, source: random.Random, count: int, usual_rate: float) -> list[Coming]:
-        """So many futures, in any order: endless submissions (seconds after now, what), in order of time.
+        """So many futures, in any order: submissions of the next two weeks (seconds after now, what), in order of time.
 
         None come where nothing was ever asked for. `usual_rate`: blocks per second at which a house like this one is as
         busy as houses are (`USUAL_LOAD`). First pieces and rates are spread evenly over the futures:
@@ -73,10 +73,10 @@ class Demand:
             return [iter(()) for _ in range(count)]
         rates = self._level.draw(now, count, source, usual_rate, is_steady=now - self._at[0] > WEEK_S)
         if len(self._at) < LEAST:
-            each = self._sums[-1] / len(self._at)
+            each = self._blocks / len(self._at)
             return [self._one_by_one(rate / each, source) for rate in rates]
         begins = self._begins(now, source, count)
-        mean = self._sums[-1] / self._span(now)
+        mean = self._blocks / self._span(now)
         return [self._pieces(begin, now, rate / mean, source) for begin, rate in zip(begins, rates, strict=True)]
 
     def latest(self, count: int) -> list[Request]:

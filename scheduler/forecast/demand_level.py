@@ -24,7 +24,7 @@ USUAL_LOAD, PRIOR = 0.5, 2.0
 SHORT_PRIOR = 1.0  # what all of history says counts for so many in a memory that ends: quiet that it saw is to be believed
 NEIGHBOURS = 8  # of so many rates drawn one is taken, so that they are spread evenly
 LEARNT_MINUTES = 10  # before that the memory without end is believed
-LEAST = 1e-3  # of the usual rate; a memory that saw nothing does not exclude everything
+LEAST = 1e-3  # of the mean rate; a memory that saw nothing does not exclude everything
 
 
 class Level:
@@ -49,8 +49,8 @@ class Level:
         """Count the minutes that are over."""
         assert self._first is not None
         while now >= self._first + (self._minutes + 1) * MINUTE_S:
-            self._count(self._asked)
-            self._asked = 0.0
+            asked, self._asked = self._asked, 0.0  # else the mean would have it twice
+            self._count(asked)
 
     def draw(self, now: float, count: int, source: random.Random, usual_rate: float, *, is_steady: bool = False) -> list[float]:
         """Blocks per second in so many futures, spread evenly.

@@ -143,3 +143,17 @@ def test_one_quiet_night_in_a_young_house_does_not_exclude_a_morning() -> None:
     demand = _demand([number * 30.0 for number in range(120)])  # one busy hour
     futures = demand.spread(25 * 3_600.0, random.Random(5), 100, USUAL)
     assert sum(next(future, None) is not None for future in futures) > 60, "most futures ask for something again"
+
+
+def test_mean_has_every_block_once() -> None:
+    demand = _demand([number * 60.0 for number in range(30)])  # one submission in each minute: no minute strays
+    level = demand._level
+    level.reach(1_800.0)
+    assert level._mean() == BLOCKS and level._strays == 0.0
+
+
+def test_forgotten_submissions_are_gone_from_all_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scheduler.forecast.demand.REMEMBERED", 40)
+    demand = _demand([number * 10.0 for number in range(75)])
+    assert len(demand.latest(100)) == 35 and demand._blocks == 35 * BLOCKS
+    assert mean(_counts(demand, 740.0, 600.0)) == pytest.approx(60, rel=0.25)

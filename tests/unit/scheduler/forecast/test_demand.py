@@ -85,13 +85,14 @@ def test_after_a_week_the_hour_of_the_week_tells() -> None:
     assert mean(_counts(demand, early, 600.0)) < 12 < 25 < mean(_counts(demand, early + 1_200.0, 600.0))
 
 
-@pytest.mark.parametrize("jobs", [30, 60])
+@pytest.mark.parametrize("jobs", [10, 30])
 def test_first_crowd_of_a_young_house_is_not_its_daily_rate(jobs: int) -> None:
     demand = _demand([number * 50.0 / jobs for number in range(jobs)])
-    as_now, usual = 20 * jobs, 120
-    counts = _counts(demand, 60.0, 1_200.0)
-    assert counts[100] < 0.4 * as_now, "not crowd after crowd"
-    assert counts[10] < 0.5 * usual and counts[-10] > 2 * usual, "nobody knows yet"
+    usual = 120
+    counts = _counts(demand, 60.0, 1_200.0, futures=400)
+    assert 0.5 * jobs < counts[200] < 1.5 * usual, "about as a house is usually asked, not crowd after crowd"
+    assert counts[20] < 0.5 * usual and counts[380] > max(10 * jobs, 2 * usual), "nobody knows yet"
+    assert mean(_counts(demand, 1_260.0, 60.0)) < 0.25 * jobs, "twenty quiet minutes are part of what was seen"
     assert mean(_counts(demand, 6 * 3_600.0, 1_200.0)) < 0.2 * usual, "six quiet hours are part of what was seen"
 
 
@@ -135,7 +136,7 @@ def test_futures_drawn_together_stray_less_than_as_many_drawn_alone() -> None:
 
     alone = [told([demand.spread(at, source, 1, USUAL)[0] for _ in range(12)]) for _ in range(100)]
     together = [told(demand.spread(at, source, 12, USUAL)) for _ in range(100)]
-    assert stdev(together) < 0.85 * stdev(alone)
+    assert stdev(together) < 0.75 * stdev(alone)
     assert mean(together) == pytest.approx(mean(alone), rel=0.15)
 
 

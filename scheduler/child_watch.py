@@ -123,16 +123,26 @@ class HttpProbe:
 class StoppedLook:
     """Since when a process is stopped (SIGSTOP, a debugger): it is there, but does nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_forks: bool = False) -> None:
+        """`with_forks`: those that it forked count as well, since they do its work."""
+        self._with_forks = with_forks
         self._since: float | None = None
 
     def seconds(self, pid: int, now: float) -> float:
         """How long it has been stopped; 0 when it is not."""
-        if not is_stopped(pid):
+        if not any(is_stopped(one) for one in (pid, *(children(pid) if self._with_forks else ()))):
             self._since = None
             return 0.0
         self._since = now if self._since is None else self._since
         return now - self._since
+
+
+def children(pid: int) -> list[int]:
+    """Living processes that the main thread of a process forked."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def is_stopped(pid: int) -> bool:

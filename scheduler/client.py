@@ -49,7 +49,7 @@ class Scheduler(IntakeWishes, ReviewWishes, PasswordWishes):
     """Wishes to the scheduler. Every method returns plain data and raises SchedulerError. Threads may share one.
 
     `address`: None for the daemon of `$GREENROOM_DATA` (default `./var`), a data directory, or `http://host:port` of
-    the web, then with a `token`. `patience_s`: how long an answer may take, twice for what is asked again.
+    the web, then with a `token`. `patience_s`: how long an answer may take.
     """
 
     def __init__(
@@ -192,6 +192,10 @@ class Scheduler(IntakeWishes, ReviewWishes, PasswordWishes):
         return self._call("record", action=action, object=object, body=body or {})
 
 
+def _patience(command: str, patience_s: float) -> float:
+    return _LONG_S.get(command, patience_s)
+
+
 class _Line:
     """A connection that is closed with its last reference: when its thread ends, or the client is forgotten."""
 
@@ -222,12 +226,20 @@ class _UnixSocket:
         self._local = threading.local()
 
     def call(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
-        """Send and wait. An idle connection that a restarted daemon dropped is replaced before anything is sent."""
+        """Send and wait. An idle connection that a restarted daemon dropped is replaced before anything is sent.
+
+        What may be repeated is sent again where the connection broke: a new daemon may be there. After a silence it is not:
+        where somebody tends the daemon, one that hangs is replaced sooner, and the connection with it.
+        """
         tries = 2 if command in _REPEATABLE or args.get("idempotency_key") else 1
         while True:
             tries -= 1
             try:
                 return self._exchange(command, actor, args)
+            except TimeoutError as error:
+                self._local.line = None
+                reason = f"no answer in {_patience(command, self._patience_s):g} s"
+                raise DaemonUnreachable(str(self._path), reason, is_silent=True) from error
             except (OSError, EOFError, DoorError) as error:
                 self._local.line = None
                 if tries <= 0:
@@ -236,7 +248,7 @@ class _UnixSocket:
     def _exchange(self, command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
         line = self._connected()
         line.number += 1
-        line.allow(_LONG_S.get(command, self._patience_s))
+        line.allow(_patience(command, self._patience_s))
         line.sock.sendall(pack_request(line.number, command, actor, args))
         answer = unpack(_read(line.sock))
         if answer.get("id") != line.number:

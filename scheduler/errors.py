@@ -46,10 +46,14 @@ class SchedulerError(Exception):
 class DaemonUnreachable(SchedulerError):
     """The scheduler daemon does not answer."""
 
-    def __init__(self, where: str, reason: str) -> None:
+    def __init__(self, where: str, reason: str, *, is_silent: bool = False) -> None:
+        """`is_silent`: it took the request and said nothing."""
+        hint = (
+            "It hangs or has too much to do. In a house that role_scheduler serve started, one that hangs is replaced in a few"
+            " seconds: try again. A daemon of its own has to be ended and started anew."
+            if is_silent
+            else "Start it with: role_scheduler serve. If it is restarting, try again in a second."
+        )
         super().__init__(
-            503,
-            "daemon_unreachable",
-            f"The scheduler daemon does not answer at {where} ({reason}).",
-            hint="Start it with: role_scheduler serve. If it is restarting, try again in a second.",
+            503, "daemon_unreachable", f"The scheduler daemon does not answer at {where} ({reason}).", hint=hint
         )

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from scheduler.child import Child, ChildHealing
-from scheduler.child_watch import BeatPipe, HttpProbe
+from scheduler.child_watch import BeatPipe, HttpProbe, StoppedLook
 from scheduler.clock import environment
 from scheduler.core.healing_policy import Fault
 from scheduler.door import forecaster_path, socket_path
@@ -103,6 +103,8 @@ class Launcher:
         return Child(
             "web", argv, is_up=lambda: _answers(url), env={"GREENROOM_DATA": str(options.data_dir)},
             watch=HttpProbe(options.host, options.port, "/healthz"), fault=Fault.WEB_LOST,
+            # gunicorn waits without end for a worker that has not said a word yet, and we for a web that has not answered yet
+            stopped=StoppedLook(with_forks=True),
         )  # fmt: skip
 
     def _forecaster(self) -> Child:
@@ -230,7 +232,7 @@ class Launcher:
         if stopped_s > self._healing[child.fault]["silent_s"] or ((silent_s > limit_s or is_late) and not is_held_up):
             word = "is stopped" if stopped_s else "is silent" if silent_s > limit_s else "is not ready"
             silent_s = now - child.started_at if word == "is not ready" else silent_s
-            self._say(f"{child.kind} {word} for {silent_s:.1f} s; replacing it")
+            self._say(f"{child.kind} {word} for {stopped_s or silent_s:.1f} s; replacing it")
             child.heal = child.heal or ChildHealing(child.fault, f"{child.kind} {word}", now, silent_s)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.process.pid, signal.SIGKILL)  # a web has workers of its own

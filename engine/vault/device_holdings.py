@@ -191,14 +191,15 @@ class DeviceHoldings:
             if held is not None and held.device is None and not held.is_coming and self._has_room_ahead(held, number):
                 return self._bring(job_id, held, number, 0)
         for number in range(len(self.devices)):
-            size = max((one.holding.bytes for one in self.contexts.values() if one.device == number), default=0)
-            if not size:
+            sizes = [one.holding.bytes for one in self.contexts.values() if one.device == number]
+            if not sizes:
                 continue
             room = self.devices[number].place.free_bytes() + self._clean_bytes(number)
-            resting = [one for one in self._resting(number) if not one.is_copied]
-            if room < rounded(size) and resting and self._can_copy(resting[0], is_ahead=True):
-                return self._copy(resting[0], is_ahead=True)
-            if room < ROOM_AHEAD * rounded(size) and self.pool.idle_bytes < size and self.pool.can_hold(size):
+            resting = (one for one in self._resting(number) if not one.is_copied and self._can_copy(one, is_ahead=True))
+            if room < rounded(max(sizes)) and (first := next(resting, None)) is not None:
+                return self._copy(first, is_ahead=True)
+            size = max((one for one in sizes if self.pool.can_hold(one)), default=0)  # one too large for the host stops no other
+            if room < ROOM_AHEAD * rounded(max(sizes)) and self.pool.idle_bytes < size:
                 return self._take_ahead(size)
         return None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scheduler.chaos.house import MARK, ChaosHouse
 from scheduler.chaos.points import Kind
+from scheduler.child_watch import children
 from scheduler.errors import SchedulerError
 from scheduler.spawn import start_time
 
@@ -85,14 +86,6 @@ def expected(house: ChaosHouse) -> set[int]:
         known |= {master, *children(master)}
     known |= {pid for pid in children(status["daemon"]["pid"]) if (one := resident(pid)) and MEASURING in one.command}
     return {pid for pid in known if pid}
-
-
-def children(pid: int) -> list[int]:
-    """Living children of a process."""
-    try:
-        return [int(child) for child in (_PROC / str(pid) / "task" / str(pid) / "children").read_text().split()]
-    except OSError:
-        return []
 
 
 def open_files(pid: int) -> list[str]:

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from scheduler.chaos.census import Resident, children, marked, open_files, resident
+from scheduler.chaos.census import Resident, marked, open_files, resident
+from scheduler.child_watch import children
 from scheduler.spawn import start_time
 
 STACKS = "stacks.txt"  # of the process that strikes the house, by SIGUSR1

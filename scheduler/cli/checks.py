@@ -13,7 +13,7 @@ from typing import Any
 from scheduler.assets import AssetLibrary
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import bytes_text
-from scheduler.client import Scheduler
+from scheduler.cli.place import LOOK_S, door
 from scheduler.clock import is_off
 from scheduler.core.policy import Policy
 from scheduler.core.role_problem import RoleProblem, sentence
@@ -72,7 +72,7 @@ def house_checks(data: Path, now: float, status: dict[str, Any] | None, why_not:
 def ask_daemon(data: Path) -> tuple[dict[str, Any] | None, str]:
     """(the daemon's status, "") or (None, why it does not answer)."""
     try:
-        return Scheduler(data).status(), ""
+        return door(data, LOOK_S).status(), ""
     except DaemonUnreachable as error:
         return None, error.message
 

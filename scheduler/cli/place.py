@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from scheduler.cli.output import note
-from scheduler.client import Scheduler
+from scheduler.client import DEFAULT_TIMEOUT_S, Scheduler
 from scheduler.clock import house_now
 from scheduler.errors import SchedulerError
 from scheduler.store import Reader, open_reader
@@ -20,12 +20,13 @@ DataDir = Annotated[
     typer.Option("--data", metavar="DIR", envvar="GREENROOM_DATA", show_default="./var", help="Data directory."),
 ]
 DEFAULT_DATA = Path("var")
+LOOK_S = 10.0  # for what is only looked at: a daemon that hangs is replaced sooner
 PATIENCE_S = 2.0  # for the time alone: the store can be read while the daemon hangs
 
 
-def door(data: Path) -> Scheduler:
-    """The door to the daemon of this data directory."""
-    return Scheduler(data)
+def door(data: Path, patience_s: float = DEFAULT_TIMEOUT_S) -> Scheduler:
+    """The door to the daemon of this data directory. `patience_s`: how long an answer may take."""
+    return Scheduler(data, patience_s=patience_s)
 
 
 def house_time(data: Path) -> float:

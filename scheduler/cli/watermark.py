@@ -9,7 +9,7 @@ import typer
 
 from scheduler.cli.checks import clock_check, held_bytes
 from scheduler.cli.output import AsJson, bytes_text, print_json, print_table, say
-from scheduler.cli.place import DEFAULT_DATA, DataDir, door
+from scheduler.cli.place import DEFAULT_DATA, LOOK_S, DataDir, door
 from scheduler.reach import announced_url
 
 
@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
 
 def status(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """What runs now: daemon, slots, standbys, vault, queue, disk."""
-    answer = door(data).status()
+    answer = door(data, LOOK_S).status()
     if as_json:
         print_json(answer)
         return

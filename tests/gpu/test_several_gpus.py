@@ -37,7 +37,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A shape, its pictures, how long a video has to be so that it can be interrupted, and what each GPU must hold at least."""
+    """A shape, its pictures, how long a video has to be to be interrupted, and the bytes of its weights on each GPU."""
 
     shape: str
     preset: str
@@ -51,7 +51,7 @@ class Kind:
 KINDS = (
     Kind(shape="pocket", preset="pocket", width=192, height=128, seconds=96.0, device_bytes=300 * MIB, needs_bytes=4096 * MIB),
     Kind(
-        shape="live-avatar-14b", preset="standard", width=640, height=384, seconds=14.4, device_bytes=20_000 * MIB,
+        shape="live-avatar-14b", preset="standard", width=640, height=384, seconds=14.4, device_bytes=14_400 * MIB,
         needs_bytes=70_000 * MIB,
     ),
 )  # fmt: skip

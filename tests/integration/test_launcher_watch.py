@@ -12,11 +12,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from scheduler.child import Child
-from scheduler.child_watch import BeatPipe, HttpProbe, StoppedLook
+from scheduler.child_watch import BeatPipe, HttpProbe, StoppedLook, children, is_stopped
 from scheduler.device_sensors import DeviceSensors
 from scheduler.launcher import Launcher
 from scheduler.probe import Probe, Reading
 from scheduler.serve_options import ServeOptions
+from scheduler.spawn import start_time
 
 
 def test_beat_is_heard_once_it_comes_and_forgotten_with_its_process() -> None:
@@ -76,6 +77,30 @@ def test_stopped_process_is_known_from_a_sleeping_one() -> None:
     finally:
         sleeper.kill()
         sleeper.wait()
+
+
+def test_web_whose_worker_stands_stopped_before_its_first_answer_is_replaced(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "run").mkdir()
+    launcher = Launcher(ServeOptions(data_dir=tmp_path, port=1), said.append)
+    web = launcher._children[2]
+    web.failures, web.started_at = 3, 100.0
+    forks = "import os, sys; os.fork() or os.execvp('sleep', ['sleep', '60']); sys.stdin.read()"
+    web.process = subprocess.Popen([sys.executable, "-c", forks], stdin=subprocess.PIPE, start_new_session=True)
+    while not (forked := children(web.process.pid)):
+        assert web.process.poll() is None
+    os.kill(forked[0], signal.SIGSTOP)
+    while not is_stopped(forked[0]):
+        assert web.process.poll() is None
+    for now in (101.0, 110.0):
+        launcher._listen(web, now, False)
+        assert web.process.poll() is None and not said
+    launcher._listen(web, 112.0, False)
+    web.process.communicate()
+    assert web.process.returncode == -signal.SIGKILL
+    assert said == ["web is stopped for 11.0 s; replacing it"]
+    while start_time(forked[0]) is not None:
+        assert is_stopped(forked[0]), "its whole group was killed"
 
 
 def test_readings_reach_the_slots_that_they_concern(tmp_path: Path) -> None:

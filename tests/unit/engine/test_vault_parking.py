@@ -179,6 +179,18 @@ def test_host_memory_is_taken_ahead_of_need_and_given_back_on_demand(make: Calla
     assert held.books.pool.taken_bytes == sum(c.copied_bytes for c in held.books.contexts.values())
 
 
+def test_context_too_large_for_the_host_stops_no_other(make: Callable[..., Held]) -> None:
+    held = make(host_pages=2)
+    held.write("giant", "a", size=3 * PAGE)
+    held.write("small", "b")
+    held.rest()
+    assert held.books.pool.idle_bytes == PAGE, "taken for the small one"
+    held.books.forget("a")
+    held.books.forget("b")
+    held.rest()
+    assert {job: one.is_copied for job, one in held.books.contexts.items()} == {"giant": False, "small": True}
+
+
 def test_nobody_waits_for_much_host_memory_to_be_taken(make: Callable[..., Held], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.vault.device_holdings.TAKEN_AT_ONCE", PAGE)
     held = make(host_pages=8)

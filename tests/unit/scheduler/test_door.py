@@ -71,6 +71,21 @@ def test_missing_daemon_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert "role_scheduler serve" in caught.value.hint
 
 
+def test_silent_daemon_is_asked_once_and_named(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(socket_path(tmp_path)))
+        daemon.listen()
+        with pytest.raises(DaemonUnreachable, match=r"no answer in 0\.2 s") as caught:
+            Scheduler(tmp_path, patience_s=0.2).status()
+        daemon.settimeout(5.0)
+        daemon.accept()[0].close()
+        daemon.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            daemon.accept()
+    assert "hangs" in caught.value.hint
+
+
 @pytest.mark.parametrize("garbage", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x04nope", b"\x00\x00\x00\x02[]", b"\x00\x00"])
 def test_garbage_closes_only_its_own_connection(data_dir: Path, garbage: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as sock:

@@ -3,11 +3,11 @@
 A real vault process, and in this one a worker's way to it; a network with random weights makes blocks in contexts that the
 vault owns. Another client takes so much of the device that there is room for two contexts, later for one. Prints JSON:
 
-    ahead        a resting context is copied to host memory while another job plays: seconds until all of it is there, the first
-                 time (host memory is taken) and the next, and blocks alone and beside taking and copying
+    ahead        a resting context is copied to host memory while another job plays: seconds until all of it is there, where host
+                 memory has to be taken (`first_s`) and where it was (`next_s`); blocks alone, beside the taking, beside a copy
     let_go       a new context opened where a copied one has to leave, beside one opened where there is room
-    bring        a parked context opened where there is room; with GiB per second of the link
-    on_demand    opened where the other one, which was in use until now, has to be parked first: the dearest case
+    bring        a parked context opened where there is room; with GiB per second, device memory taken and mapped included
+    on_demand    opened where the other one, which was in use until now, has to be parked first; host memory was taken ahead
     replay       the way without parking: the context filled anew from durable latents, which makes other bits
     is_exact     whether every block made after a way through host memory is that of a job that never left
 
@@ -53,19 +53,20 @@ SPARE = 0.4  # of a context, beside those for which there is room
 class Studio:
     """The network, the vault's memory, and jobs of one and the same recipe."""
 
-    def __init__(self, socket_path: Path, shape_name: str, files_bytes: int | None) -> None:
+    def __init__(self, socket_path: Path, shape_name: str, files_bytes: int | None, blocks: int) -> None:
+        """`blocks`: the most that a job will make."""
         name, size, width, height = SIZES[shape_name]
         self.is_cuda, self._files_bytes, self._socket = files_bytes is None, files_bytes, str(socket_path)
         device = "cuda" if self.is_cuda else "cpu"
         shape = dataclasses.replace(SHAPES[name], dtype="bfloat16") if self.is_cuda else SHAPES[name]
         self.engine = random_engine(shape, device, "fp8" if self.is_cuda else "plain")
         self.settings = Settings(size=size, steps=4 if self.is_cuda else 3, seed=7)
-        self.given = random_conditions(shape, width, height, device, BLOCK_FRAMES * 40)
+        self.given = random_conditions(shape, width, height, device, BLOCK_FRAMES * blocks)
         self.layout = self.engine.layout(width, height, self.settings.steps)
         self.device, self._hog = self._client("worker:bench"), self._client("worker:hog")
         self.looker = VaultClient(self._socket, "looker")
         self.latents: dict[str, list[Tensor]] = {}
-        self._rested: dict[str, int] = {}  # blocks of a job before it rested first
+        self._before: dict[str, int] = {}  # blocks of a job before it came back from host memory first
 
     def _client(self, owner: str) -> SharedDevice:
         mapper = CudaMapper() if self.is_cuda else FileMapper()
@@ -87,6 +88,8 @@ class Studio:
     def open(self, job: str) -> tuple[Context, float]:
         """(its context, milliseconds until it is there)."""
         self._settle()
+        if job in self.looker.status().parked_contexts:
+            self._before.setdefault(job, len(self.latents[job]))
         start = time.perf_counter()
         buffer = self.device.open_context(job, self.layout.total_bytes, "layout", 0)
         self._settle()
@@ -111,13 +114,12 @@ class Studio:
         return all(torch.equal(one, two) for one, two in pairs)
 
     def blocks_after_the_way(self, job: str) -> int:
-        """How many blocks the job made since it rested first."""
-        return len(self.latents[job]) - self._rested[job]
+        """How many blocks the job made since it came back from host memory first."""
+        return len(self.latents[job]) - self._before.get(job, len(self.latents[job]))
 
     def close(self, job: str, *, is_kept: bool = True) -> None:
         """The job rests, or has ended."""
         self._settle()
-        self._rested.setdefault(job, len(self.latents.get(job, ())))
         self.device.close_context(job)
         if not is_kept:
             self.looker.drop_context(job)
@@ -159,7 +161,7 @@ def measure(studio: Studio, blocks: int, repeats: int, tell: Callable[..., None]
     size = studio.layout.total_bytes
     studio.leave_room_for(2)
     context, _ = studio.open("in peace")
-    studio.play("in peace", context, FIRST_BLOCKS + 3 * blocks + 2 * repeats + 2)
+    studio.play("in peace", context, _most_blocks(blocks, repeats))
     del context
     studio.close("in peace", is_kept=False)
     tell("a job in peace was made")
@@ -183,7 +185,7 @@ def measure(studio: Studio, blocks: int, repeats: int, tell: Callable[..., None]
     studio.close("second")
     tell("ahead", first_s=copied, alone_ms=alone, beside_ms=beside)
 
-    let_go_ms, bring_ms, again = [], [], []
+    let_go_ms, bring_ms, again, beside_copy = [], [], [], []
     for _ in range(repeats):
         _, milliseconds = studio.open("third")  # for which a copied one leaves
         let_go_ms.append(milliseconds)
@@ -192,11 +194,11 @@ def measure(studio: Studio, blocks: int, repeats: int, tell: Callable[..., None]
         context, milliseconds = studio.open(job)
         bring_ms.append(milliseconds)
         with studio.copying(size) as seconds:  # of the other one, which rests now: there is no room for a third
-            studio.play(job, context, 1)
+            beside_copy += studio.play(job, context, 1)
         again += seconds
         del context
         studio.close(job)
-    tell("let go and brought", let_go_ms=let_go_ms, bring_ms=bring_ms, next_s=again)
+    tell("let go and brought", let_go_ms=let_go_ms, bring_ms=bring_ms, next_s=again, beside_copy_ms=beside_copy)
     for job in ("first", "second"):
         studio.looker.drop_context(job)
 
@@ -225,7 +227,8 @@ def measure(studio: Studio, blocks: int, repeats: int, tell: Callable[..., None]
         "context_gib": round(size / GIB, 3),
         "ahead": {
             "first_s": round(copied[0], 2), "next_s": round(statistics.median(again), 2),
-            "block_alone_ms": _median(alone), "block_beside_ms": _median(beside), "blocks_beside": len(beside),
+            "block_alone_ms": _median(alone), "block_beside_taking_ms": _median(beside), "blocks_beside_taking": len(beside),
+            "block_beside_copy_ms": _median(beside_copy), "worst_beside_copy_ms": round(max(beside_copy), 1),
         },
         "let_go_ms": _median(let_go_ms), "fresh_ms": round(fresh_ms, 1),
         "bring_ms": _median(bring_ms), "bring_gib_per_s": round(size / GIB / (statistics.median(bring_ms) / 1e3), 1),
@@ -234,6 +237,11 @@ def measure(studio: Studio, blocks: int, repeats: int, tell: Callable[..., None]
         "is_exact": all(studio.is_as(job, "in peace") for job in jobs),
         "blocks_after_the_way": {job: studio.blocks_after_the_way(job) for job in jobs},
     }  # fmt: skip
+
+
+def _most_blocks(blocks: int, repeats: int) -> int:
+    """That a job makes in `measure`."""
+    return FIRST_BLOCKS + 3 * blocks + 2 * repeats + 2
 
 
 def _rebuild(studio: Studio, context: Context) -> None:
@@ -293,7 +301,8 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="greenroom-parking-") as folder:
         socket_path = Path(folder) / "vault.sock"
         with _vault(socket_path, options.park_gib, files_bytes):
-            result = measure(Studio(socket_path, options.shape, files_bytes), options.blocks, options.repeats, _tell)
+            studio = Studio(socket_path, options.shape, files_bytes, _most_blocks(options.blocks, options.repeats))
+            result = measure(studio, options.blocks, options.repeats, _tell)
     result = {
         "date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "shape": options.shape,
         "device": torch.cuda.get_device_name() if files_bytes is None else "memory files",

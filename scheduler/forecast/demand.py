@@ -1,11 +1,11 @@
 """What may yet be asked for: pieces of the past, put together anew.
 
 Pieces of real submissions keep what a formula loses: crowds, their priorities, who asks for long videos. The first piece of a
-future begins at a moment of the past that was like now: as long after a submission, with about as many in the seconds and
-minutes before. So a crowd that has begun goes on, as earlier ones did. What follows is drawn piece by piece, since a long
-stretch would repeat, in future after future, what happened by chance after the few moments that are like now; as many pieces are
-put into a future as its rate says (`Level`). Once there is more than a week of history, they come mostly from the same hour of
-the week, and the hour tells what is quiet and what is busy.
+future begins at a moment of the past that was like now: as long after a submission, with about as many of its crowd before it,
+in about the same time, in minutes about as busy. So a crowd that has begun goes on, as earlier ones did. What follows is drawn
+piece by piece, since a long stretch would repeat, in future after future, what happened by chance after the few moments that are
+like now; as many pieces are put into a future as its rate says (`Level`). Once there is more than a week of history, they come
+mostly from the same hour of the week, and the hour tells what is quiet and what is busy.
 
 For the first piece the past is weighted by likeness; the others are a circular block bootstrap (Politis & Romano 1992).
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator
 from math import ceil, inf, log, log1p, nextafter
 
@@ -27,9 +27,12 @@ from scheduler.forecast.witness import Request
 REMEMBERED = 100_000
 COMPARED = 20_000  # of them are looked at for moments like now
 LEAST = 12  # fewer submissions are drawn one by one
-BEFORE_S = (5.0, 20.0, 80.0, 320.0, 1280.0)  # "like now": about as many were submitted in each of these
-ALIKE = 0.6  # numbers that differ by this factor, as a logarithm, are one spread apart
-ANY_MOMENT = 0.01  # of the first pieces begin anywhere
+ALONE = 0.2  # of the mean time between two submissions: after so long the next one begins a crowd of its own
+# "Like now", each as a logarithm, one spread: submissions of the crowd, seconds since it began, submissions in the minutes before
+MANY, LASTED, BUSY = 0.3, 0.5, 0.5
+BEGUN_S = 2.0  # below that it does not matter how long a crowd has lasted
+BUSY_S = 320.0
+ANY_MOMENT = 0.01  # of a moment like now: so much do all the others count
 LEAST_MOMENTS = 5  # with fewer that are like now, any is taken
 FIRST_S, PIECE_S = 40.0, 60.0
 WEEK_S = 7 * 86_400.0
@@ -45,7 +48,6 @@ class Demand:
     def __init__(self) -> None:
         self._at = array("d")
         self._blocks = 0  # asked for in all
-        self._before = array("d")  # logarithms of 1 + the submissions in each of BEFORE_S, itself included
         self._requests: list[Request] = []
         self._level = Level()
 
@@ -54,13 +56,12 @@ class Demand:
         if len(self._at) >= REMEMBERED:
             half = REMEMBERED // 2
             self._blocks -= sum(one.blocks for one in self._requests[:half])
-            del self._at[:half], self._requests[:half], self._before[: half * len(BEFORE_S)]
+            del self._at[:half], self._requests[:half]
         at = max(request.at, self._at[-1]) if self._at else request.at
         self._level.submitted(at, request.blocks)
         self._at.append(at)
         self._requests.append(request)
         self._blocks += request.blocks
-        self._before.extend(log1p(len(self._at) - bisect_left(self._at, at - back_s)) for back_s in BEFORE_S)
 
     def spread(self, now: float, source: random.Random, count: int, usual_rate: float) -> list[Coming]:
         """So many futures, in any order: submissions of the next two weeks (seconds after now, what), in order of time.
@@ -127,10 +128,11 @@ class Demand:
     def _begins(self, now: float, source: random.Random, count: int) -> list[float]:
         """Moments like now, as often as they are like it, and spread evenly over how many came after them."""
         at = np.array(self._at[-COMPARED:])
-        before = np.array(self._before[-COMPARED * len(BEFORE_S) :]).reshape(-1, len(BEFORE_S))
-        lag = max(0.0, now - at[-1])
-        off = ((before[:-1] - before[-1]) / ALIKE) ** 2
-        likeness: NDArray[np.float64] = np.exp(-0.5 * off.sum(axis=1)) + ANY_MOMENT / len(off)
+        lag, alone_s = max(0.0, now - at[-1]), ALONE * self._span(now) / len(self._at)
+        like = _likeness(at, alone_s)
+        like_now = np.array([0.0, log(BEGUN_S) / LASTED, like[-1, 2]]) if lag > alone_s else like[-1]
+        off = ((like[:-1] - like_now) ** 2).sum(axis=1)
+        likeness: NDArray[np.float64] = np.exp(-0.5 * off) + ANY_MOMENT / len(off)
         likeness *= np.diff(at) >= lag
         if np.count_nonzero(likeness) < LEAST_MOMENTS:
             return [source.uniform(self._at[0], now) for _ in range(count)]
@@ -149,3 +151,13 @@ class Demand:
         if least <= most and source.random() < SAME_HOUR:
             return now + after - source.randint(least, most) * WEEK_S + source.uniform(-SAME_HOUR_S, SAME_HOUR_S)
         return source.uniform(first, first + self._span(now))
+
+
+def _likeness(at: NDArray[np.float64], alone_s: float) -> NDArray[np.float64]:
+    """Of each submission, in order of time, what makes moments alike (n, 3), in spreads: how many of its crowd had come, how long
+    the crowd had lasted, and how many came in the minutes before. After a gap of `alone_s` another crowd begins."""
+    places = np.arange(len(at))
+    first = np.maximum.accumulate(np.where(np.diff(at, prepend=-inf) > alone_s, places, 0))
+    many, lasted = np.log1p(places - first), np.log(at - at[first] + BEGUN_S)
+    busy = np.log1p(places + 1 - np.searchsorted(at, at - BUSY_S))
+    return np.stack([many / MANY, lasted / LASTED, busy / BUSY], axis=1)

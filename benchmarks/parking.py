@@ -4,7 +4,8 @@ A real vault process, and in this one a worker's way to it; a network with rando
 vault owns. Another client takes so much of the device that there is room for two contexts, later for one. Prints JSON:
 
     ahead        a resting context is copied to host memory while another job plays: seconds until all of it is there, where host
-                 memory has to be taken (`first_s`) and where it was (`next_s`); blocks alone, beside the taking, beside a copy
+                 memory has to be taken (`first_s`) and where it was (`next_s`); blocks alone, beside the taking, and during which
+                 a copy was made
     let_go       a new context opened where a copied one has to leave, beside one opened where there is room
     bring        a parked context opened where there is room; with GiB per second, device memory taken and mapped included
     on_demand    opened where the other one, which was in use until now, has to be parked first; host memory was taken ahead
@@ -179,7 +180,7 @@ def measure(studio: Studio, blocks: int, repeats: int, tell: Callable[..., None]
     studio.looker.tell(DropCaches())  # what was taken ahead is given back: the copy of the first one is to take it anew
     beside: list[float] = []
     with studio.copying(size) as copied:
-        while not copied and len(beside) < 3 * blocks:
+        while not beside or (not copied and len(beside) < 3 * blocks):
             beside += studio.play("second", second, 1)
     del second
     studio.close("second")
@@ -288,7 +289,7 @@ def main(arguments: list[str]) -> int:
     """Command line; exit status 1 when a block differs, 69 without a device."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parking", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--shape", choices=SIZES, default="14b", help="14b needs a GPU")
-    parser.add_argument("--blocks", type=int, default=8, help="blocks that are timed alone and, at least, beside")
+    parser.add_argument("--blocks", type=int, default=8, help="blocks that are timed alone, and a third of the most beside")
     parser.add_argument("--repeats", type=int, default=3, help="turns on a device with room for one")
     parser.add_argument("--park-gib", type=float, default=60.0, help="most host memory for contexts")
     parser.add_argument("--json", action="store_true", help="for symmetry: the output is always JSON")

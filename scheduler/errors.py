@@ -43,17 +43,22 @@ class SchedulerError(Exception):
         )
 
 
+_START_IT = "Start it with: role_scheduler serve. If it is restarting, try again in a second."
+
+
 class DaemonUnreachable(SchedulerError):
     """The scheduler daemon does not answer."""
 
-    def __init__(self, where: str, reason: str, *, is_silent: bool = False) -> None:
-        """`is_silent`: it took the request and said nothing."""
-        hint = (
-            "It hangs or has too much to do. In a house that role_scheduler serve started, one that hangs is replaced in a few"
-            " seconds: try again. A daemon of its own has to be ended and started anew."
-            if is_silent
-            else "Start it with: role_scheduler serve. If it is restarting, try again in a second."
-        )
+    def __init__(self, where: str, reason: str, *, hint: str = _START_IT) -> None:
         super().__init__(
             503, "daemon_unreachable", f"The scheduler daemon does not answer at {where} ({reason}).", hint=hint
         )
+
+
+def hint_of_silence(*, is_safe: bool) -> str:
+    """What to do about a daemon that took a request and says nothing. `is_safe`: asking again does nothing twice."""
+    after = "try again" if is_safe else "look at role_scheduler jobs before you ask again, since it may have been done"
+    return (
+        "It hangs or has too much to do. In a house that role_scheduler serve started, one that hangs is replaced in a few"
+        f" seconds: {after}. A daemon of its own has to be ended and started anew."
+    )

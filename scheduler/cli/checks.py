@@ -70,11 +70,11 @@ def house_checks(data: Path, now: float, status: dict[str, Any] | None, why_not:
 
 
 def ask_daemon(data: Path) -> tuple[dict[str, Any] | None, str]:
-    """(the daemon's status, "") or (None, why it does not answer)."""
+    """(the daemon's status, "") or (None, why it does not answer and what to do)."""
     try:
         return door(data, LOOK_S).status(), ""
     except DaemonUnreachable as error:
-        return None, error.message
+        return None, f"{error.message} {error.hint}"
 
 
 def _daemon_checks(status: dict[str, Any]) -> Iterator[Check]:

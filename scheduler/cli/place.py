@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from scheduler.cli.output import note
-from scheduler.client import DEFAULT_TIMEOUT_S, Scheduler
+from scheduler.client import Scheduler
 from scheduler.clock import house_now
 from scheduler.errors import SchedulerError
 from scheduler.store import Reader, open_reader
+from scheduler.transport import DEFAULT_TIMEOUT_S
 
 DataDir = Annotated[
     Path,

@@ -73,7 +73,9 @@ def _studio(data: Path) -> tuple[Studio, Reader | None]:
     except SchedulerError:
         note("no studio here: one slot, the policy's defaults and an assumed pace are rehearsed")
         return Studio(now=time_of(None), zone=zone, policy=Policy(), slots=1), None
-    status, _ = ask_daemon(data)
+    status, why = ask_daemon(data)
+    if why:
+        note(f"rehearsed by what the store knows: {why}")
     return read_studio(data, time_of(status), zone, reader, house_policy(data, reader, status), status), reader
 
 

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -87,20 +89,26 @@ def test_web_whose_worker_stands_stopped_before_its_first_answer_is_replaced(tmp
     web.failures, web.started_at = 3, 100.0
     forks = "import os, sys; os.fork() or os.execvp('sleep', ['sleep', '60']); sys.stdin.read()"
     web.process = subprocess.Popen([sys.executable, "-c", forks], stdin=subprocess.PIPE, start_new_session=True)
-    while not (forked := children(web.process.pid)):
-        assert web.process.poll() is None
-    os.kill(forked[0], signal.SIGSTOP)
-    while not is_stopped(forked[0]):
-        assert web.process.poll() is None
-    for now in (101.0, 110.0):
-        launcher._listen(web, now, False)
-        assert web.process.poll() is None and not said
-    launcher._listen(web, 112.0, False)
-    web.process.communicate()
-    assert web.process.returncode == -signal.SIGKILL
-    assert said == ["web is stopped for 11.0 s; replacing it"]
-    while start_time(forked[0]) is not None:
-        assert is_stopped(forked[0]), "its whole group was killed"
+    try:
+        while not (forked := children(web.process.pid)):
+            assert web.process.poll() is None
+        os.kill(forked[0], signal.SIGSTOP)
+        while not is_stopped(forked[0]):
+            assert web.process.poll() is None
+        for now in (101.0, 110.0):
+            launcher._listen(web, now, False)
+            assert web.process.poll() is None and not said
+        launcher._listen(web, 112.0, False)
+        web.process.communicate()
+        assert web.process.returncode == -signal.SIGKILL
+        assert said == ["web is stopped for 11.0 s; replacing it"]
+        deadline = time.monotonic() + 60.0
+        while start_time(forked[0]) is not None:
+            assert time.monotonic() < deadline, "its whole group is killed"
+            time.sleep(0.01)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(web.process.pid, signal.SIGKILL)
 
 
 def test_readings_reach_the_slots_that_they_concern(tmp_path: Path) -> None:

@@ -42,3 +42,12 @@ def test_error_that_breaks_off_keeps_its_status() -> None:
         with pytest.raises(SchedulerError) as caught:
             Scheduler(address).status()
         assert (caught.value.status, caught.value.code) == (502, "http_error")
+
+
+@pytest.mark.parametrize(("key", "advice"), [("k1", "try again"), (None, "role_scheduler jobs")])
+def test_silence_is_told_from_absence_and_says_whether_asking_again_is_safe(key: str | None, advice: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(DaemonUnreachable, match=r"no answer in 0\.2 s") as caught:
+            Scheduler(address, patience_s=0.2).submit({"user": "a", "role": "b"}, idempotency_key=key)
+    assert "hangs" in caught.value.hint and advice in caught.value.hint

@@ -83,7 +83,41 @@ def test_silent_daemon_is_asked_once_and_named(tmp_path: Path) -> None:
         daemon.setblocking(False)
         with pytest.raises(BlockingIOError):
             daemon.accept()
-    assert "hangs" in caught.value.hint
+    assert "hangs" in caught.value.hint and "try again" in caught.value.hint
+
+
+def test_silence_after_what_may_not_be_done_twice_says_to_look_first(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(socket_path(tmp_path)))
+        daemon.listen()
+        with pytest.raises(DaemonUnreachable, match=r"no answer in 0\.2 s") as caught:
+            Scheduler(tmp_path, patience_s=0.2).again("j1")
+    assert "role_scheduler jobs" in caught.value.hint and "try again" not in caught.value.hint
+
+
+def test_daemon_that_is_replaced_answers_what_the_one_before_was_asked(tmp_path: Path) -> None:
+    path = socket_path(tmp_path)
+    path.parent.mkdir()
+    answered: list[dict[str, Any]] = []
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(path))
+        old.listen()
+        asking = threading.Thread(target=lambda: answered.append(Scheduler(tmp_path).status()))
+        asking.start()
+        line, _ = old.accept()
+        line.recv(4096)
+        path.unlink()
+        line.close()  # it was killed; for a moment there is nobody
+    with socket.socket(socket.AF_UNIX) as new:
+        new.bind(str(path))
+        new.listen()
+        line, _ = new.accept()
+        with line:
+            line.recv(4096)
+            line.sendall(pack({"id": 1, "ok": True, "result": {"pid": 2}}))
+            asking.join(10.0)
+    assert answered == [{"pid": 2}]
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x04nope", b"\x00\x00\x00\x02[]", b"\x00\x00"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,29 +71,25 @@ def test_missing_daemon_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert "role_scheduler serve" in caught.value.hint
 
 
-def test_silent_daemon_is_asked_once_and_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ask", "advice"),
+    [(lambda door: door.status(), ": try again."), (lambda door: door.again("j1"), "role_scheduler jobs before you ask again")],
+)
+def test_silent_daemon_is_asked_once_and_the_hint_says_whether_asking_again_is_safe(
+    tmp_path: Path, ask: Callable[[Scheduler], Any], advice: str
+) -> None:
     (tmp_path / "run").mkdir()
     with socket.socket(socket.AF_UNIX) as daemon:
         daemon.bind(str(socket_path(tmp_path)))
         daemon.listen()
         with pytest.raises(DaemonUnreachable, match=r"no answer in 0\.2 s") as caught:
-            Scheduler(tmp_path, patience_s=0.2).status()
+            ask(Scheduler(tmp_path, patience_s=0.2))
         daemon.settimeout(5.0)
         daemon.accept()[0].close()
         daemon.setblocking(False)
         with pytest.raises(BlockingIOError):
             daemon.accept()
-    assert "hangs" in caught.value.hint and "try again" in caught.value.hint
-
-
-def test_silence_after_what_may_not_be_done_twice_says_to_look_first(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    with socket.socket(socket.AF_UNIX) as daemon:
-        daemon.bind(str(socket_path(tmp_path)))
-        daemon.listen()
-        with pytest.raises(DaemonUnreachable, match=r"no answer in 0\.2 s") as caught:
-            Scheduler(tmp_path, patience_s=0.2).again("j1")
-    assert "role_scheduler jobs" in caught.value.hint and "try again" not in caught.value.hint
+    assert "hangs" in caught.value.hint and advice in caught.value.hint
 
 
 def test_daemon_that_is_replaced_answers_what_the_one_before_was_asked(tmp_path: Path) -> None:

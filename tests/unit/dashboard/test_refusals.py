@@ -23,7 +23,7 @@ from tests.unit.dashboard.web_rig import Web
 
 ROOT = Path(__file__).resolve().parents[3]
 # What people meet at a terminal only, never through a page.
-NOT_HERE = {"scheduler/cli", "scheduler/chaos", "scheduler/demo.py", "scheduler/simulation"}
+NOT_HERE = {"scheduler/cli", "scheduler/chaos", "scheduler/demo.py", "scheduler/simulation", "scheduler/transport.py"}
 AT_THE_START = {"wrong_usage"}  # of the programs: nobody has a page then
 RAISES = {
     "WebError",

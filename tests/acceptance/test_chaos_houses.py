@@ -102,7 +102,7 @@ def test_house_that_stands_still_is_ended_with_evidence_and_the_other_one_goes_o
     assert not report["is_passed"] and report["kills_by_kind"] == {"worker": 2}
     first, other = report["houses"]
     assert first["is_passed"] and first["blocks_checked"] and not first["stood_still"]
-    assert not other["is_ended"] and "after blow 0 of 5 (starting)" in other["stood_still"][0]
+    assert not other["is_ended"] and "after blow 0 of 5 (starting)" in other["stood_still"][0], report["findings"]
     (finding,) = report["findings"]
     assert finding.startswith("house 2 (seed 2): stands still: after blow 0 of 5 (starting), silent for 2")
     assert "in until" in (second / "stacks.txt").read_text(), "where the striking process stood"

@@ -27,7 +27,7 @@ from scheduler.forecast.witness import Request
 REMEMBERED = 100_000
 COMPARED = 20_000  # of them are looked at for moments like now
 LEAST = 12  # fewer submissions are drawn one by one
-ALONE = 0.2  # of the mean time between two submissions: after so long the next one begins a crowd of its own
+ALONE = 0.2  # of the mean time between two submissions while the house is in use: after so long another crowd begins
 # "Like now", each as a logarithm, one spread: submissions of the crowd, seconds since it began, submissions in the minutes before
 MANY, LASTED, BUSY = 0.3, 0.5, 0.5
 BEGUN_S = 2.0  # below that it does not matter how long a crowd has lasted
@@ -128,7 +128,7 @@ class Demand:
     def _begins(self, now: float, source: random.Random, count: int) -> list[float]:
         """Moments like now, as often as they are like it, and spread evenly over how many came after them."""
         at = np.array(self._at[-COMPARED:])
-        lag, alone_s = max(0.0, now - at[-1]), ALONE * self._span(now) / len(self._at)
+        lag, alone_s = max(0.0, now - at[-1]), ALONE * float(np.minimum(np.diff(at), BUSY_S).mean())  # nights do not count
         like = _likeness(at, alone_s)
         like_now = np.array([0.0, log(BEGUN_S) / LASTED, like[-1, 2]]) if lag > alone_s else like[-1]
         off = ((like[:-1] - like_now) ** 2).sum(axis=1)

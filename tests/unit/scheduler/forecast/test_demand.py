@@ -68,13 +68,16 @@ def test_crowd_that_has_begun_is_expected_to_go_on_and_one_that_is_over_is_not()
     assert mean(_counts(_demand(crowds), 11_409.5, 10.0)) < 2.5, "just after the last one"
 
 
-def test_crowd_among_chance_neighbours_is_known_by_how_far_it_has_come() -> None:
+@pytest.mark.parametrize("nights", [False, True])
+def test_crowd_among_chance_neighbours_is_known_by_how_far_it_has_come(nights: bool) -> None:
     source, moments = random.Random(7), [0.0]
     while moments[-1] < 14_400.0:
         moments.append(moments[-1] + source.expovariate(1 / 17.0))  # few seconds apart now and then
     for crowd in range(12):
         moments += [600.0 + 1_000.0 * crowd + source.expovariate(0.2) for _ in range(24)]
     begun = [*sorted(one for one in moments if one < 13_000.0), *(13_000.0 + 0.3 * number for number in range(5))]
+    if nights:  # each hour of it was a working day
+        begun = [one + 86_400.0 * (one // 3_600.0) for one in begun]
     assert 16.0 < mean(_counts(_demand(begun), begun[-1], 40.0)) < 23.0, "19 of the crowd are still to come, and two others"
 
 

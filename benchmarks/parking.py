@@ -10,7 +10,7 @@ vault owns. Another client takes so much of the device that there is room for tw
     bring        a parked context opened where there is room; with GiB per second, device memory taken and mapped included
     on_demand    opened where the other one, which was in use until now, has to be parked first; host memory was taken ahead
     replay       the way without parking: the context filled anew from durable latents, which makes other bits
-    is_exact     whether every block made after a way through host memory is that of a job that never left
+    is_exact     whether every job made blocks after a way through host memory, all of them those of a job that never left
 
 Exit status 1 when it is not. Without a GPU, `--shape pocket` runs on memory files.
 """
@@ -235,7 +235,7 @@ def measure(studio: Studio, blocks: int, repeats: int, tell: Callable[..., None]
         "bring_ms": _median(bring_ms), "bring_gib_per_s": round(size / GIB / (statistics.median(bring_ms) / 1e3), 1),
         "on_demand": {"p50_ms": _median(on_demand), "worst_ms": round(max(on_demand), 1), "times": len(on_demand)},
         "replay_ms": _median(replay_ms),
-        "is_exact": all(studio.is_as(job, "in peace") for job in jobs),
+        "is_exact": all(studio.blocks_after_the_way(job) and studio.is_as(job, "in peace") for job in jobs),
         "blocks_after_the_way": {job: studio.blocks_after_the_way(job) for job in jobs},
     }  # fmt: skip
 
@@ -294,6 +294,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--park-gib", type=float, default=60.0, help="most host memory for contexts")
     parser.add_argument("--json", action="store_true", help="for symmetry: the output is always JSON")
     options = parser.parse_args(arguments)
+    if options.repeats < 2:
+        parser.error(f"--repeats {options.repeats}: two jobs are let go by turns, so that takes 2 at least")
     if options.shape == "14b" and not torch.cuda.is_available():
         print("no CUDA device: --shape pocket runs on memory files", file=sys.stderr)
         return 69

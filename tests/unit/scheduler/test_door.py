@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,18 @@ def test_silent_daemon_is_asked_once_and_the_hint_says_whether_asking_again_is_s
         with pytest.raises(BlockingIOError):
             daemon.accept()
     assert "hangs" in caught.value.hint and advice in caught.value.hint
+
+
+def test_daemon_at_whose_door_too_many_wait_is_busy_not_absent(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as daemon, ExitStack() as waiting:
+        daemon.bind(str(socket_path(tmp_path)))
+        daemon.listen(1)
+        for _ in range(2):
+            waiting.enter_context(socket.socket(socket.AF_UNIX)).connect(str(socket_path(tmp_path)))
+        with pytest.raises(DaemonUnreachable, match="busy") as caught:
+            Scheduler(tmp_path, patience_s=5.0).status()
+    assert "too much to do" in caught.value.hint
 
 
 def test_daemon_that_is_replaced_answers_what_the_one_before_was_asked(tmp_path: Path) -> None:

@@ -45,11 +45,12 @@ class Told(Estimator):
         return super().predict(state, request)
 
     def estimates(
-        self, state: State, wanted: Iterable[str] | None = None, *, scored: Collection[str] = (), most_samples: int = SAMPLES,
+        self, state: State, wanted: Iterable[str] | None = None, *, scored: Collection[str] = (), is_watching: bool = False,
+        most_samples: int = SAMPLES,
     ) -> dict[str, Estimate]:  # fmt: skip
         """Remember when."""
         self.now = state.now
-        return super().estimates(state, wanted, scored=scored, most_samples=most_samples)
+        return super().estimates(state, wanted, scored=scored, is_watching=is_watching, most_samples=most_samples)
 
     def true_pace(self, request: Request) -> Pace:
         """As things are: the drift to come and the blocks' noise are not known."""

@@ -6,13 +6,13 @@ import gc
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import exp, hypot, log, sqrt
 from statistics import NormalDist
 from typing import Any
 
-from scheduler.core.job import OWNED_STATES, HoldReason, Job
+from scheduler.core.job import OWNED_STATES, HoldReason, Job, JobState
 from scheduler.core.state import State
 from scheduler.forecast.conformal import Conformal, Raw
 from scheduler.forecast.demand import HORIZON_S
@@ -45,14 +45,24 @@ class _Made:
     finish: Raw
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What was foretold of a running job at one of its looks, each as likely as another."""
+
+    at: float
+    finish: Raw
+    looks: int
+
+
 class Estimator(Learnt):
     """Learns as a witness; `estimates` and `predict` foretell."""
 
     def __init__(self, nominal: Nominal, seed: int = 0) -> None:
         super().__init__(nominal)
         self._random = random.Random(f"estimator:{seed}")
-        self._starts, self._finishes = Conformal(), Conformal()
+        self._starts, self._finishes, self._playing = Conformal(), Conformal(), Conformal()
         self._made: dict[str, _Made] = {}
+        self._watched: dict[str, _Watched] = {}
 
     @property
     def runs(self) -> int:
@@ -64,13 +74,13 @@ class Estimator(Learnt):
         return self.estimates(state, {request.id}, scored={request.id}).get(request.id)
 
     def estimates(
-        self, state: State, wanted: Iterable[str] | None = None, *, scored: Collection[str] = (),
+        self, state: State, wanted: Iterable[str] | None = None, *, scored: Collection[str] = (), is_watching: bool = False,
         most_samples: int = MOST_SAMPLES,
     ) -> dict[str, Estimate]:  # fmt: skip
         """Ranges in seconds from `state.now`; without `wanted`, of all jobs that run or stand in line.
 
-        `scored`: the estimator learns from how the forecasts of these come true. Jobs whose start nobody can foresee
-        (paused, asked about, the queue closed) are left out.
+        `scored`: the estimator learns from how the forecasts of these come true; `is_watching`: and, apart from them, from those
+        of the jobs that play. Jobs whose start nobody can foresee (paused, asked about, the queue closed) are left out.
         """
         snapshot = Snapshot(state)
         able = {job.id for job in snapshot.jobs.values() if _can_tell(snapshot, job)}
@@ -83,7 +93,9 @@ class Estimator(Learnt):
         for job_id in sorted(chosen, key=lambda name: snapshot.jobs[name].ordinal):
             outcomes = [future[job_id] for future in futures if job_id in future]
             if outcomes:
-                found[job_id] = self._estimate(snapshot, snapshot.jobs[job_id], outcomes, load, is_scored=job_id in scored)
+                found[job_id] = self._estimate(
+                    snapshot, snapshot.jobs[job_id], outcomes, load, is_scored=job_id in scored, is_watching=is_watching
+                )
         return found
 
     def as_things_are(self, state: State) -> dict[str, float]:
@@ -128,9 +140,10 @@ class Estimator(Learnt):
     def ended(self, at: float, job_id: str, is_success: bool) -> None:
         """Learn, and hold the forecast of the end against it; a job that was cancelled or failed proves nothing."""
         super().ended(at, job_id, is_success)
-        made = self._made.pop(job_id, None)
-        if made is not None and is_success and at > made.at:
-            self._finishes.learn(made.finish, log(at - made.at))
+        made, watched = self._made.pop(job_id, None), self._watched.pop(job_id, None)
+        for forecast, learner in ((made, self._finishes), (watched, self._playing)):
+            if forecast is not None and is_success and at > forecast.at:
+                learner.learn(forecast.finish, log(at - forecast.at))
 
     def _futures(self, snapshot: Snapshot, wanted: set[str], most: int) -> list[dict[str, Outcome]]:
         """Samples; paces of the house and of each job, and demand, are spread evenly over them: less noise in few samples."""
@@ -184,7 +197,7 @@ class Estimator(Learnt):
         return log(1.0 + work / len(snapshot.slots) / 10.0)
 
     def _estimate(
-        self, snapshot: Snapshot, job: Job, outcomes: list[Outcome], load: float, *, is_scored: bool
+        self, snapshot: Snapshot, job: Job, outcomes: list[Outcome], load: float, *, is_scored: bool, is_watching: bool
     ) -> Estimate:
         request = self.requests.get(job.id)
         ends_at = _with_every_luck(outcomes, 0.0 if request is None else self._expected(request, False).sigma)
@@ -193,7 +206,11 @@ class Estimator(Learnt):
         is_waiting = job.started_at is None
         if is_scored:
             self._made[job.id] = _Made(snapshot.now, start if is_waiting else None, finish)
-        ends = [exp(value) for value in self._finishes.correct(finish)]
+        is_playing = job.state is JobState.RUNNING
+        if is_watching and is_playing:
+            self._watch(job.id, snapshot.now, finish)
+        # of a running job its own blocks are known: jobs just submitted say nothing of how far its forecast may be off
+        ends = [exp(value) for value in (self._playing if is_playing else self._finishes).correct(finish)]
         begins = [max(0.0, exp(value) - WAIT_OFFSET_S) for value in self._starts.correct(start)]
         if not is_waiting:
             begins = [job.started_at - snapshot.now] * 3 if job.started_at is not None else begins
@@ -201,6 +218,15 @@ class Estimator(Learnt):
             begins, ends = ([max(value, job.start_at - snapshot.now) for value in values] for values in (begins, ends))
         begins = [min(begin, end) for begin, end in zip(begins, ends, strict=True)]
         return Estimate(start=Range(*begins), finish=Range(*ends), runs=self.runs)
+
+    def _watch(self, job_id: str, now: float, finish: Raw) -> None:
+        """Of all looks at a running job one is held against its end, drawn with equal chances (reservoir of one)."""
+        before = self._watched.get(job_id)
+        looks = 1 if before is None else before.looks + 1
+        if before is None or self._random.random() * looks < 1.0:
+            self._watched[job_id] = _Watched(now, finish, looks)
+        else:
+            self._watched[job_id] = replace(before, looks=looks)
 
 
 def house_sigma(runs: int) -> float:

@@ -46,6 +46,11 @@ class Learnt(Forecaster):
         """It gave its slot up and goes on later."""
         self._since.pop(job_id, None)
 
+    def in_block_s(self, job_id: str, now: float) -> float | None:
+        """How long a running job has been at its present block; None where that was never told."""
+        since = self._since.get(job_id)
+        return None if since is None else max(0.0, now - since)
+
     def ended(self, at: float, job_id: str, is_success: bool) -> None:
         """It is over."""
         self.requests.pop(job_id, None)

@@ -111,7 +111,7 @@ class Forecaster:
         state = mirror.refresh(now)
         estimator, near = mirror.estimator, _nearest(state)
         fresh = near - mirror.kept(near) if estimator.runs >= LEAST_RUNS else set()
-        found = estimator.estimates(state, near, scored=fresh)
+        found = estimator.estimates(state, near, scored=fresh, is_watching=True)
         known = near | _for_a_person(state)
         jobs = {
             job_id: told_of(found.get(job_id), now, estimator.runs, HELD if job_id in known else FAR) for job_id in state.jobs

@@ -23,6 +23,7 @@ from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
 
 TICK_S = 20.0
+REST_OF_LONG = 0.3  # of a block's time, what is left on average of one that has taken that long already, if it strays by 0.35
 RESPAWN_S = 3.0  # a stopped worker's process starts again; what it costs is hardly ever seen
 MOST_COMING = 200  # submissions yet to come, beside one per four open jobs; time that later ones would cost is not spent
 PaceOf = Callable[[Request, bool], Pace]
@@ -228,7 +229,9 @@ class Rollout:
         for one in together:
             self._roles[one] = job.role
         if is_started:
-            self._plan_work(slot, run, share=0.5)
+            spent_s = self._learnt.in_block_s(job_id, self._zero)
+            share = 0.5 if spent_s is None else max(REST_OF_LONG, 1.0 - spent_s / run.pace_s)
+            self._plan_work(slot, run, share)
         else:
             self._plan(self._learnt.preparing.seconds(is_switch=is_switch), "start", (slot, lease_id))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import exp
 
 import pytest
 
 from scheduler.core import events, machine
 from scheduler.core.job import HoldReason
 from scheduler.core.policy import Policy
+from scheduler.forecast.conformal import Raw
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Request
 from scheduler.simulation.costs import Costs
@@ -113,3 +115,38 @@ def test_start_that_is_written_before_its_forecast_is_learnt_as_one_at_once() ->
     assert basis is not None and basis["start"] is not None
     estimator.started(world.now - 3600.0, waiting)
     assert (rest := estimator.basis_of(waiting)) is not None and rest["start"] is None
+
+
+def test_ranges_of_running_jobs_learn_from_looks_at_running_jobs_alone() -> None:
+    world, estimator = _crowd(8, slots=1)
+    running = next(job.id for job in world.state.jobs.values() if job.started_at is not None)
+    waiting = next(world.state.line.best_first()).id
+    before = estimator.estimates(world.state)
+    for number in range(60):  # each took three times as long as was foretold while it ran
+        estimator._watched.clear()
+        estimator.estimates(world.state, {running}, is_watching=True)
+        seen = estimator._watched.pop(running)
+        estimator._watched[f"past{number}"] = seen
+        estimator.requests[f"past{number}"] = estimator.requests[running]
+        estimator.ended(seen.at + 3.0 * exp(seen.finish.middle), f"past{number}", True)
+    after = estimator.estimates(world.state)
+    assert after[running].finish.p50 > 2.0 * before[running].finish.p50
+    assert after[waiting].finish.p50 < 1.5 * before[waiting].finish.p50, "of those that wait nothing was learnt"
+
+
+def test_each_look_at_a_running_job_is_as_likely_to_be_the_one_it_is_judged_by() -> None:
+    world, estimator = _crowd(3, slots=1)
+    running = next(job.id for job in world.state.jobs.values() if job.started_at is not None)
+    chosen = [0, 0, 0, 0]
+    finish = Raw(1.0, 0.1, (0.0, 0.0))
+    for _ in range(400):
+        for look in range(4):
+            estimator._watch(running, float(look), finish)
+        chosen[int(estimator._watched.pop(running).at)] += 1
+    assert min(chosen) > 70, chosen
+    estimator.estimates(world.state)
+    assert not estimator._watched, "who only asks teaches nothing"
+    estimator.estimates(world.state, is_watching=True)
+    assert list(estimator._watched) == [running]
+    estimator.ended(world.now + 5.0, running, False)
+    assert not estimator._watched, "what failed proves nothing"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from math import exp
 
 import pytest
@@ -13,7 +14,7 @@ from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.losses import Losses
 from scheduler.forecast.paces import Paces
 from scheduler.forecast.ranges import Range, quantile, range_of
-from scheduler.forecast.score import score_of
+from scheduler.forecast.score import pinball, score_of
 from scheduler.forecast.witness import Request
 
 
@@ -160,7 +161,25 @@ def test_score_names_the_worst_stretch() -> None:
     score = score_of(outcomes)
     assert (score.forecasts, score.coverage_80, score.worst_window_coverage) == (1000, 0.9, 0.6)
     assert score.median_error == 0.5
-    assert score_of([]).to_mapping()["coverage_80"] is None
+    assert score_of([]).to_mapping()["coverage_80"] is None and score_of([]).to_mapping()["pinball_s"] is None
+
+
+def test_quantile_loss_is_least_for_the_true_quantiles() -> None:
+    assert pinball(Range(8.0, 10.0, 12.0), 10.0) == pytest.approx((0.1 * 2.0 + 0.0 + 0.1 * 2.0) / 3)
+    assert pinball(Range(8.0, 10.0, 12.0), 15.0) == pytest.approx((0.1 * 7.0 + 0.5 * 5.0 + 0.9 * 3.0) / 3)
+    drawn = [exp(number / 100) for number in range(100, 300)]
+    ordered = sorted(drawn)
+    true = Range(quantile(ordered, 0.1), quantile(ordered, 0.5), quantile(ordered, 0.9))
+    for factor in (0.8, 1.25):
+        for name in ("p10", "p50", "p90"):
+            odd = replace(true, **{name: getattr(true, name) * factor})
+            assert _loss(true, drawn) < _loss(odd, drawn)
+
+
+def _loss(told: Range, drawn: list[float]) -> float:
+    loss = score_of([(told, one) for one in drawn]).pinball_s
+    assert loss is not None
+    return loss
 
 
 def test_quantiles_interpolate_between_values() -> None:

@@ -67,7 +67,7 @@ def test_whole_day_run_forward_from_an_empty_house_is_the_day_itself(kind: str) 
 @pytest.mark.parametrize("kind", ["calm", "bursts", "preemption", "peak"])
 @pytest.mark.parametrize("at_share", [0.3, 0.7])
 def test_known_future_is_foretold_from_the_midst_of_a_day(kind: str, at_share: float) -> None:
-    """Where in its block a job is, nobody knows; under fair share such a trifle may turn two jobs round, hence without."""
+    """A block under way may take a little longer than it should; under fair share such a trifle may turn two jobs round."""
     trace = _day(kind)
     world, learnt = _world(trace)
     moment = trace.jobs[int(len(trace.jobs) * at_share)].at
@@ -80,6 +80,26 @@ def test_known_future_is_foretold_from_the_midst_of_a_day(kind: str, at_share: f
     off = [abs(foretold[name][1] - (world.records[name].ended_at or 0.0) + now) for name in wanted]
     shares = sorted(one / foretold[name][1] for one, name in zip(off, wanted, strict=True))
     assert shares[len(shares) // 2] <= 0.1, shares
+
+
+def test_running_job_is_as_far_in_its_block_as_the_reports_say() -> None:
+    job = TraceJob(at=0.0, id="only", user="u", team="t", role="r", priority=5, blocks=40)
+    later = (replace(job, id=f"later{at}", at=at, blocks=1) for at in (3.05, 3.15, 3.3))
+    world, learnt = _world(Trace(jobs=(job, *later)), slots=1)
+    ends = 40 * 0.5 + 0.1
+    for moment in (3.05, 3.15, 3.3):  # in the midst of a block something happens
+        world.run(until=moment)
+        assert world.state.now == moment
+        told = _rollout(world, learnt, []).run({"only"}, 1e6)["only"].finish
+        assert world.state.now + told == pytest.approx(ends, abs=0.01)
+    told = _rollout(world, _overdue(learnt, 30.0), []).run({"only"}, 1e6)["only"].finish
+    left = 40 - world.state.jobs["only"].blocks_done
+    assert told == pytest.approx((left - 1 + 0.3) * 0.5 + 0.1), "of a block that should long be done a part is still to come"
+
+
+def _overdue(learnt: Learnt, by_s: float) -> Learnt:
+    learnt._since = {job_id: since - by_s for job_id, since in learnt._since.items()}
+    return learnt
 
 
 def test_copy_runs_forward_and_leaves_the_original_alone() -> None:

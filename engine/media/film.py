@@ -44,11 +44,11 @@ class Joint:
 
 @dataclass(frozen=True, kw_only=True)
 class Track:
-    """One recording as the sound of a whole film; `end` is the picture at which it falls silent."""
+    """One recording as the sound of a whole film; after so many samples (48 kHz) it falls silent."""
 
     path: Path
     gain: float
-    end: int
+    samples: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,10 +172,9 @@ def _heard(film: Film) -> Iterator[np.ndarray]:
 
 
 def _track_heard(film: Film, track: Track) -> Iterator[np.ndarray]:
-    samples = min(track.end, film.frames) * PIECE
     fade = round(FADE_S * TRACK_RATE)
     for number, piece in enumerate(track_sound(track.path, film.frames, film.channels)):
-        yield piece * track.gain * _envelope(number, samples, fade, fade)
+        yield piece * track.gain * _envelope(number, track.samples, fade, fade)
 
 
 def _parts_heard(film: Film) -> Iterator[np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +69,7 @@ def make_one(parts: list[Path], target: Path, progress: Progress = no_progress) 
 
 
 def refuse_as_target(parts: list[Path], target: Path) -> None:
-    """Raises MediaError for a target that is one of the parts or a folder, and where there is no part."""
+    """Raises MediaError for a target that is one of the parts or a folder, OSError where it could not be written."""
     if not parts:
         raise MediaError("There is nothing to join.", hint="Name at least one part.")
     if target.is_dir():
@@ -75,6 +77,11 @@ def refuse_as_target(parts: list[Path], target: Path) -> None:
     for part in parts:
         if target.exists() and part.exists() and target.samefile(part):
             raise MediaError(f"{target} is one of the parts, which would be lost.", hint="Name another file to write.")
+    folder = next(folder for folder in target.absolute().parents if folder.exists())
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def looked_at(parts: list[Path]) -> tuple[FilmPart, ...]:

@@ -1,4 +1,4 @@
-"""`python -m engine.media probe|join`: JSON on stdout, one object per file or join; never a traceback.
+"""`python -m engine.media probe|join|one`: JSON on stdout, one object per file or join; never a traceback.
 
 Exit status: 0 all is well, 3 something was refused (its object says why), 64 wrong usage.
 """
@@ -35,10 +35,13 @@ def main(argv: list[str] | None = None) -> int:
     join = commands.add_parser("join", help="join videos, or a header and its fragments, without re-encoding")
     join.add_argument("--output", required=True, metavar="OUT")
     join.add_argument("files", nargs="+", metavar="IN")
+    one = commands.add_parser("one", help="make one video of several, encoded again only where they differ")
+    one.add_argument("--output", required=True, metavar="OUT")
+    one.add_argument("files", nargs="+", metavar="IN")
     arguments = parser.parse_args(argv)
     if arguments.command == "probe":
         return _probe(arguments.kind, arguments.files)
-    return _join(arguments.output, arguments.files)
+    return _written(arguments.output, arguments.files, _join if arguments.command == "join" else _one)
 
 
 def _probe(kind: str, files: list[str]) -> int:
@@ -85,14 +88,14 @@ def _probe_of(kind: str) -> tuple[int, Callable[[Path], dict[str, Any]]]:
     return (MAX_VOICE_BYTES, probe_voice) if kind == "voice" else (MAX_PICTURE_BYTES, probe_portrait)
 
 
-def _join(output: str, files: list[str]) -> int:
+def _written(output: str, files: list[str], write: Callable[[list[Path], Path], dict[str, Any]]) -> int:
+    """Prints the answer of what writes a video, or why it was refused."""
     from engine.errors import EngineError
     from engine.media import limits
-    from engine.media.join import join
 
     limits.limit_core()
     try:
-        joined = join([Path(file) for file in files], Path(output))
+        _print(write([Path(file) for file in files], Path(output)))
     except EngineError as error:
         _print({"path": output, "error": _error(error.code, str(error), error.hint)})
         return REFUSED
@@ -104,16 +107,19 @@ def _join(output: str, files: list[str]) -> int:
             }
         )
         return REFUSED
-    _print(
-        {
-            "path": str(joined.path),
-            "frames": joined.frames,
-            "seconds": joined.seconds,
-            "bytes": joined.bytes,
-            "sha256": joined.sha256,
-        }
-    )
     return OK
+
+
+def _join(files: list[Path], output: Path) -> dict[str, Any]:
+    from engine.media.join import join
+
+    return join(files, output).to_json()
+
+
+def _one(files: list[Path], output: Path) -> dict[str, Any]:
+    from engine.media.one_video import make_one
+
+    return make_one(files, output).to_json()
 
 
 def _error(code: str, message: str, hint: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from engine.catalog import BLOCK_FRAMES, FPS
 from engine.media.voice_track import AAC_OPTIONS, TRACK_RATE, VoiceTrack, packets_of_block
 
 VIDEO_TIMESCALE = 12_800  # ticks per second: 512 per frame
-_X264 = {
+PICTURE_OPTIONS = {
     "preset": "veryfast",
     "crf": "16",
     "flags": "+bitexact",
@@ -82,16 +82,22 @@ class FragmentEncoder:
 
     def _open(self, buffer: io.BytesIO, block: int) -> tuple[OutputContainer, VideoStream, AudioStream]:
         container = av.open(buffer, "w", format="mp4", options={**_MP4, "fragment_index": str(block + 1)})
-        video = container.add_stream("libx264", rate=FPS, options=_X264)
-        video.width, video.height, video.pix_fmt = self.width, self.height, "yuv420p"
-        context = video.codec_context
-        context.time_base = Fraction(1, FPS)
-        context.thread_count = 1  # the bytes must not depend on the number of cores
-        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-        audio = container.add_stream("aac", rate=TRACK_RATE, layout="mono", options=AAC_OPTIONS)
+        video, audio = add_tracks(container, self.width, self.height, "mono")
         container.start_encoding()
         return container, video, audio
+
+
+def add_tracks(container: OutputContainer, width: int, height: int, layout: str) -> tuple[VideoStream, AudioStream]:
+    """Pictures (H.264 bt709 yuv420p, 25 per second) and sound (AAC 48 kHz, "mono" or "stereo") as all our videos have them."""
+    video = container.add_stream("libx264", rate=FPS, options=PICTURE_OPTIONS)
+    video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+    context = video.codec_context
+    context.time_base = Fraction(1, FPS)
+    context.thread_count = 1  # the bytes must not depend on the number of cores
+    context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+    context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+    audio = container.add_stream("aac", rate=TRACK_RATE, layout=layout, options=AAC_OPTIONS)
+    return video, audio
 
 
 def _picture_packets(video: VideoStream, first: int, frames: np.ndarray) -> list[av.Packet]:

@@ -26,7 +26,7 @@ from engine.media.chain import FileChain
 from engine.media.durable import whole_file
 from engine.media.fragment import VIDEO_TIMESCALE
 
-_OUT = {
+FILE_OPTIONS = {
     "movflags": "+faststart",
     "fflags": "+bitexact",
     "movie_timescale": "48000",
@@ -44,6 +44,12 @@ class JoinedVideo:
     bytes: int
     sha256: str
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "path": str(self.path), "frames": self.frames, "seconds": self.seconds, "bytes": self.bytes, "sha256": self.sha256,
+        }  # fmt: skip
+
 
 def join(parts: list[Path], target: Path) -> JoinedVideo:
     """Write `parts`, in order, as `target`, durably (.part → fsync → rename).
@@ -52,12 +58,33 @@ def join(parts: list[Path], target: Path) -> JoinedVideo:
     """
     streams = _streams(parts)
     with whole_file(target) as part:
-        with av.open(str(part.resolve()), "w", format="mp4", options=_OUT) as output:
+        with av.open(str(part.resolve()), "w", format="mp4", options=FILE_OPTIONS) as output:
             frames, seconds = _Joiner(output).add_all(streams)
         size = part.stat().st_size
         with part.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     return JoinedVideo(path=target, frames=frames, seconds=float(seconds), bytes=size, sha256=digest)
+
+
+def difference(parts: list[Path]) -> str | None:
+    """A sentence that names the first file that cannot be joined to those before it as it is; None where all are alike.
+
+    Raises MediaError for a file that cannot be read.
+    """
+    first: tuple[Path, dict[str, Any]] | None = None
+    for part in parts:
+        with _opened([part]) as source:
+            try:
+                shape = _shape(part, source)
+            except MediaError as error:
+                return error.detail
+            if source.streams.video[0].codec_context.has_b_frames:
+                return f"{part} holds reordered pictures (B-frames)."
+        first = first or (part, shape)
+        odd = _odd_one(part, shape, *first)
+        if odd is not None:
+            return odd
+    return None
 
 
 def _streams(parts: list[Path]) -> list[list[Path]]:
@@ -180,12 +207,18 @@ class _Joiner:
             for stream in (*source.streams.video, *source.streams.audio):
                 self._output.add_stream_from_template(stream)
             return
-        for key, value in shape.items():
-            if value != self._shape[key]:
-                says = f": {value}, not {self._shape[key]}" if isinstance(value, str) else ""
-                raise MediaError(
-                    f"{name} differs from {self._first} in {key}{says}.", hint="Join only parts of equal settings."
-                )
+        odd = _odd_one(name, shape, self._first, self._shape)
+        if odd is not None:
+            raise MediaError(odd, hint="Join only parts of equal settings.")
+
+
+def _odd_one(name: Path, shape: dict[str, Any], first: Path, wanted: dict[str, Any]) -> str | None:
+    """A sentence that says in what `name` differs from the first part."""
+    for key, value in shape.items():
+        if value != wanted[key]:
+            says = f": {value}, not {wanted[key]}" if isinstance(value, str) else ""
+            return f"{name} differs from {first} in {key}{says}."
+    return None
 
 
 def _time(packet: av.Packet) -> Fraction:

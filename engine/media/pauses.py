@@ -13,9 +13,9 @@ SILENCE_DB = -96.0  # what 16 bits can still tell from nothing
 _QUIET_DB = -60.0  # a recording whose loudest twentieth is below this holds no speech
 
 
-def levels(waveform: np.ndarray) -> np.ndarray:
-    """float32 [ceil(N/160)]: level of each 10 ms of float32 [N] at 16 kHz, in dB of full scale, at least -96."""
-    padded = np.pad(waveform, (0, -len(waveform) % HOP_SAMPLES)).reshape(-1, HOP_SAMPLES)
+def levels(waveform: np.ndarray, hop: int = HOP_SAMPLES) -> np.ndarray:
+    """float32 [ceil(N/160)]: level of each 10 ms (`hop` samples) of float32 [N] at 16 kHz, in dB of full scale, at least -96."""
+    padded = np.pad(waveform, (0, -len(waveform) % hop)).reshape(-1, hop)
     power = np.mean(np.square(padded, dtype=np.float64), axis=1)
     return (10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10)))).astype(np.float32)
 

@@ -49,22 +49,27 @@ class Sound:
 
     def chunks(self) -> Iterator[np.ndarray]:
         """float32 [n] pieces at 16 kHz mono, -1 … 1. Raises MediaError: decoding fails, the file ends too early."""
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=SPEECH_RATE)
+        for chunk in self.resampled(SPEECH_RATE, "mono"):
+            yield chunk[0]
+
+    def resampled(self, rate: int, layout: str) -> Iterator[np.ndarray]:
+        """float32 [channels, n] pieces at `rate` Hz in a layout such as "stereo"; else as `chunks`."""
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
         count = decoded = 0
         try:
             for frame in self._container.decode(self._stream):
                 decoded += frame.samples
                 for out in resampler.resample(frame):
                     count += out.samples
-                    if count > MAX_VOICE_SECONDS * SPEECH_RATE:
+                    if count > MAX_VOICE_SECONDS * rate:
                         raise MediaError(
                             f"{self.path} is longer than {MAX_VOICE_SECONDS // 3600} hours.", hint="Cut it.",
                             problem="too_long", hours=MAX_VOICE_SECONDS // 3600,
                         )  # fmt: skip
-                    yield _clean(out.to_ndarray()[0])
+                    yield clean(out.to_ndarray())
             for out in resampler.resample(None) if decoded else ():
                 count += out.samples
-                yield _clean(out.to_ndarray()[0])
+                yield clean(out.to_ndarray())
         except (av.FFmpegError, ValueError) as error:
             if isinstance(error, MediaError):
                 raise
@@ -86,7 +91,7 @@ class Sound:
             )  # fmt: skip
 
 
-def _clean(samples: np.ndarray) -> np.ndarray:
+def clean(samples: np.ndarray) -> np.ndarray:
     """Float recordings may hold anything; what is no number is silence."""
     return np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1, 1)
 

@@ -18,6 +18,7 @@ from scheduler.forecast.conformal import Conformal, Raw
 from scheduler.forecast.demand import HORIZON_S
 from scheduler.forecast.demand_level import USUAL_LOAD
 from scheduler.forecast.learnt import Learnt
+from scheduler.forecast.not_before import known_wait_s
 from scheduler.forecast.paces import Nominal, Pace
 from scheduler.forecast.ranges import Estimate, Range, quantile
 from scheduler.forecast.rollout import Outcome, Rollout
@@ -38,9 +39,10 @@ LATEST = 30  # submissions that tell what a block costs here
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A forecast that waits for its truth."""
+    """A forecast that waits for its truth. `known_s`: of the wait, what was known when it was made; the rest was foretold."""
 
     at: float
+    known_s: float
     start: Raw | None
     finish: Raw
 
@@ -114,36 +116,46 @@ class Estimator(Learnt):
         made = self._made.get(job_id)
         if made is None:
             return None
-        return {"start": made.start and made.start.to_mapping(), "finish": made.finish.to_mapping()}
+        return {"start": made.start and made.start.to_mapping(), "finish": made.finish.to_mapping(), "known_s": made.known_s}
 
     def recall(self, job_id: str, at: float, basis: Mapping[str, Any], truth: tuple[float | None, float | None] | None) -> None:
         """Take up a forecast made before a restart. `truth`: when its job began and succeeded, or None while it is open."""
         start = None if basis["start"] is None else Raw.from_mapping(basis["start"])
-        finish = Raw.from_mapping(basis["finish"])
+        finish, known_s = Raw.from_mapping(basis["finish"]), basis.get("known_s", 0.0)  # older ones foretold all of the wait
+        made = self._made[job_id] = _Made(at, known_s, start, finish)
         if truth is None:
-            self._made[job_id] = _Made(at, start, finish)
             return
         begun, ended = truth
-        if start is not None and begun is not None and begun >= at:
-            self._starts.learn(start, log(begun - at + WAIT_OFFSET_S))
-        if ended is not None and ended > at:
-            self._finishes.learn(finish, log(ended - at))
+        if begun is not None and begun >= at:
+            self._learn_start(made, begun)
+        if ended is not None:
+            self._learn_finish(made, ended)
+        del self._made[job_id]
 
     def started(self, at: float, job_id: str) -> None:
         """Learn, and hold the forecast of the start against it."""
         super().started(at, job_id)
         made = self._made.get(job_id)
         if made is not None and made.start is not None:
-            self._starts.learn(made.start, log(max(0.0, at - made.at) + WAIT_OFFSET_S))  # two processes, two looks at the time
-            self._made[job_id] = _Made(made.at, None, made.finish)
+            self._learn_start(made, at)
+            self._made[job_id] = replace(made, start=None)
 
     def ended(self, at: float, job_id: str, is_success: bool) -> None:
         """Learn, and hold the forecast of the end against it; a job that was cancelled or failed proves nothing."""
         super().ended(at, job_id, is_success)
         made, watched = self._made.pop(job_id, None), self._watched.pop(job_id, None)
-        for forecast, learner in ((made, self._finishes), (watched, self._playing)):
-            if forecast is not None and is_success and at > forecast.at:
-                learner.learn(forecast.finish, log(at - forecast.at))
+        if made is not None and is_success:
+            self._learn_finish(made, at)
+        if watched is not None and is_success and at > watched.at:
+            self._playing.learn(watched.finish, log(at - watched.at))
+
+    def _learn_start(self, made: _Made, at: float) -> None:
+        if made.start is not None:  # two processes, two looks at the time: it may have begun before it was foretold
+            self._starts.learn(made.start, log(max(0.0, at - made.at - made.known_s) + WAIT_OFFSET_S))
+
+    def _learn_finish(self, made: _Made, at: float) -> None:
+        if at > made.at + made.known_s:
+            self._finishes.learn(made.finish, log(at - made.at - made.known_s))
 
     def _futures(self, snapshot: Snapshot, wanted: set[str], most: int) -> list[dict[str, Outcome]]:
         """Samples; paces of the house and of each job, and demand, are spread evenly over them: less noise in few samples."""
@@ -199,23 +211,22 @@ class Estimator(Learnt):
     def _estimate(
         self, snapshot: Snapshot, job: Job, outcomes: list[Outcome], load: float, *, is_scored: bool, is_watching: bool
     ) -> Estimate:
-        request = self.requests.get(job.id)
+        request, known_s = self.requests.get(job.id), known_wait_s(snapshot, job)
+        outcomes = [one._replace(start=one.start - known_s, finish=one.finish - known_s) for one in outcomes]
         ends_at = _with_every_luck(outcomes, 0.0 if request is None else self._expected(request, False).sigma)
         finish = _raw([log(max(0.05, value)) for value in ends_at], load, outcomes)
         start = _raw([log(max(0.0, outcome.start) + WAIT_OFFSET_S) for outcome in outcomes], load, outcomes)
         is_waiting = job.started_at is None
         if is_scored:
-            self._made[job.id] = _Made(snapshot.now, start if is_waiting else None, finish)
+            self._made[job.id] = _Made(snapshot.now, known_s, start if is_waiting else None, finish)
         is_playing = job.state is JobState.RUNNING
         if is_watching and is_playing:
             self._watch(job.id, snapshot.now, finish)
         # of a running job its own blocks are known: jobs just submitted say nothing of how far its forecast may be off
-        ends = [exp(value) for value in (self._playing if is_playing else self._finishes).correct(finish)]
-        begins = [max(0.0, exp(value) - WAIT_OFFSET_S) for value in self._starts.correct(start)]
+        ends = [known_s + exp(value) for value in (self._playing if is_playing else self._finishes).correct(finish)]
+        begins = [known_s + max(0.0, exp(value) - WAIT_OFFSET_S) for value in self._starts.correct(start)]
         if not is_waiting:
             begins = [job.started_at - snapshot.now] * 3 if job.started_at is not None else begins
-        if job.start_at is not None and is_waiting:  # reserved: not before
-            begins, ends = ([max(value, job.start_at - snapshot.now) for value in values] for values in (begins, ends))
         begins = [min(begin, end) for begin, end in zip(begins, ends, strict=True)]
         return Estimate(start=Range(*begins), finish=Range(*ends), runs=self.runs)
 

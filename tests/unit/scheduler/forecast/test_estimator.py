@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import exp
 
@@ -14,6 +15,7 @@ from scheduler.forecast.conformal import Raw
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Request
 from scheduler.simulation.costs import Costs
+from scheduler.simulation.records import JobRecord
 from scheduler.simulation.run import simulate
 from scheduler.simulation.synthetic import synthetic_trace
 from scheduler.simulation.trace import Trace
@@ -62,19 +64,68 @@ def test_nothing_is_foretold_of_jobs_that_wait_for_a_person() -> None:
     assert not set(waiting) & estimator.estimates(world.state).keys()
 
 
-def test_reserved_job_is_never_foretold_to_begin_before_its_time() -> None:
-    world, estimator = _crowd(8, slots=1)
-    now, ordinal = world.now, world.state.last_ordinal + 1
+def _reserve(world: World, estimator: Estimator, in_s: float) -> str:
+    name = f"reserved{in_s:.0f}"
     asked = events.JobSubmitted(
-        at=now, job_id="reserved", ordinal=ordinal, user="u", team="t", role="r", priority=10, total_blocks=10,
-        context_bytes=0, start_at=now + 900.0,
+        at=world.now, job_id=name, ordinal=world.state.last_ordinal + 1, user="u", team="t", role="r", priority=10,
+        total_blocks=40, context_bytes=0, start_at=world.now + in_s,
     )  # fmt: skip
     machine.step(world.state, asked)
     estimator.submitted(
-        Request(at=now, id="reserved", role="r", team="t", user="u", priority=10, blocks=10, preset="standard")
+        Request(at=world.now, id=name, role="r", team="t", user="u", priority=10, blocks=40, preset="standard")
     )
-    told = estimator.estimates(world.state)["reserved"]
-    assert 900.0 <= told.start.p10 <= told.start.p90 and told.start.p50 <= told.finish.p50
+    return name
+
+
+def _learnt_house(policy: Policy) -> tuple[World, Estimator]:
+    """An idle house that has seen two hundred videos."""
+    costs = Costs()
+    estimator = Estimator(lambda _: costs.block_s)
+    trace = synthetic_trace("calm", slots=2, jobs=200, seed=9)
+    world = World(trace, slots=2, policy=policy, costs=costs, witnesses=(estimator,), on_submitted=_ask_of(estimator))
+    world.run()
+    return world, estimator
+
+
+def _ask_of(estimator: Estimator) -> Callable[[World, JobRecord], None]:
+    def ask(world: World, record: JobRecord) -> None:
+        estimator.estimates(world.state, {record.line.id}, scored={record.line.id}, most_samples=4)
+
+    return ask
+
+
+@pytest.mark.parametrize("in_s", [600.0, 14_400.0])
+def test_known_part_of_a_wait_is_not_stretched_by_what_is_not_known(in_s: float) -> None:
+    world, estimator = _learnt_house(Policy())
+    name = _reserve(world, estimator, in_s)
+    told = estimator.estimates(world.state)[name]
+    assert in_s <= told.start.p10 <= told.start.p90 < in_s + 60.0, "the house is idle"
+    assert in_s + 10.0 < told.finish.p10 < told.finish.p50 < told.finish.p90 < in_s + 90.0, "forty blocks are some 20 s"
+
+
+def test_reserved_time_is_held_against_what_came_after_it_alone() -> None:
+    world, estimator = _learnt_house(Policy())
+    name = _reserve(world, estimator, 7_200.0)
+    estimator.estimates(world.state, {name}, scored={name})
+    basis = estimator.basis_of(name)
+    assert basis is not None and basis["known_s"] == pytest.approx(7_200.0)
+    told = dict(basis)
+    for each in (estimator, Estimator(lambda _: 0.5)):
+        each.recall("again", world.now, told, (world.now + 7_200.02, world.now + 7_221.0))
+        learnt = [each._starts._residuals[-1], each._finishes._residuals[-1]]
+        assert all(abs(residual) < 5.0 for residual in learnt), learnt
+
+
+def test_end_of_maintenance_is_known() -> None:
+    world, estimator = _crowd(4, slots=1)
+    state = world.state
+    state.policy = replace(state.policy, maintenance_windows=("thu 00:00-02:00",))  # seconds of the simulator begin there
+    machine.step(state, events.TimePassed(at=world.now))
+    waiting = next(state.line.best_first())
+    assert state.slots[0].drained_for == {"maintenance"}
+    told = estimator.estimates(state)[waiting.id]
+    left = 7_200.0 - state.now
+    assert left <= told.start.p10 and told.start.p90 < left + 400.0 and told.finish.p90 < left + 500.0
 
 
 def test_parts_of_a_session_are_foretold_one_after_the_other() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from engine.media.join import join
+from engine.media.stitcher import main as stitcher_main
 from tests.integration.media_rig import write_wav
 from tests.integration.stitch_rig import grey_video, words
 
@@ -133,6 +135,11 @@ def test_full_disk_has_a_code_of_its_own_and_the_old_video_stays(inputs: list[Pa
     status, out, errors = stitcher("--inputs", listed(inputs), "--transitions", "fade", "--output", target)
     assert (status, out) == (74, "") and "The disk is full" in errors and "Free some space" in errors
     assert target.read_bytes() == b"old"
+
+
+def test_command_is_installed_under_its_published_name(repo_root: Path) -> None:
+    scripts = tomllib.loads((repo_root / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts["video_stitcher"] == "engine.media.stitcher:main" and callable(stitcher_main)
 
 
 def test_help_says_what_the_last_name_means() -> None:

@@ -47,6 +47,7 @@ class FilmPart:
     rate: float  # pictures per second, on average
     pictures: int  # in the file
     start: Fraction  # when the first picture or sound begins
+    lead_s: Fraction  # how long there is sound before the first picture, which is shown meanwhile
     picture_s: Fraction  # from there to the end of the last picture
     sound_s: Fraction | None  # from there to the end of the sound; None: there is none
     channels: int  # of the sound; 0: there is none
@@ -87,7 +88,8 @@ def look_at(path: Path) -> FilmPart:
     return FilmPart(
         path=path, kind=kind, width=width, height=height, pixel_aspect=aspect, turns=turns,
         rate=float(pictures.packets / max(pictures.end - pictures.begin, Fraction(1, 1000))), pictures=pictures.packets,
-        start=start, picture_s=picture_s, sound_s=sound_s, channels=0 if sounds is None else channels,
+        start=start, lead_s=pictures.begin - start, picture_s=picture_s, sound_s=sound_s,
+        channels=0 if sounds is None else channels,
     )  # fmt: skip
 
 

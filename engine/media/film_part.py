@@ -47,6 +47,7 @@ class FilmPart:
     rate: float  # pictures per second, on average
     pictures: int  # in the file
     start: Fraction  # when the first picture or sound begins
+    lead_s: Fraction  # how long there is sound before the first picture, which is shown meanwhile
     picture_s: Fraction  # from there to the end of the last picture
     sound_s: Fraction | None  # from there to the end of the sound; None: there is none
     channels: int  # of the sound; 0: there is none
@@ -86,8 +87,9 @@ def look_at(path: Path) -> FilmPart:
         raise MediaError(f"{path} is longer than {MAX_VIDEO_SECONDS // 3600} hours.", hint="Cut it.")
     return FilmPart(
         path=path, kind=kind, width=width, height=height, pixel_aspect=aspect, turns=turns,
-        rate=float(pictures.packets / max(pictures.end - pictures.begin, Fraction(1, 1000))), pictures=pictures.packets,
-        start=start, picture_s=picture_s, sound_s=sound_s, channels=0 if sounds is None else channels,
+        rate=pictures.rate, pictures=pictures.packets,
+        start=start, lead_s=pictures.begin - start, picture_s=picture_s, sound_s=sound_s,
+        channels=0 if sounds is None else channels,
     )  # fmt: skip
 
 
@@ -162,11 +164,17 @@ def _shown_size(path: Path, first: VideoFrame, aspect: Fraction, turns: int) -> 
 
 @dataclass(frozen=True)
 class _Span:
-    """A track's packets: when the first begins, when the last ends, how many there are."""
+    """A track's packets: when the first and the last begin, when the last ends, how many there are."""
 
     begin: Fraction
+    last: Fraction
     end: Fraction
     packets: int
+
+    @property
+    def rate(self) -> float:
+        """Packets per second; how long the last one lasts is only guessed in some files, so it does not count."""
+        return float((self.packets - 1) / (self.last - self.begin)) if self.last > self.begin else float(FPS)
 
 
 def _spans(path: Path, container: InputContainer) -> tuple[_Span, _Span | None]:
@@ -179,8 +187,10 @@ def _spans(path: Path, container: InputContainer) -> tuple[_Span, _Span | None]:
             continue
         begin = packet.pts * packet.time_base
         end = begin + (packet.duration * packet.time_base if packet.duration else usual)
-        span = spans.get(packet.stream.index, _Span(begin, end, 0))
-        spans[packet.stream.index] = _Span(min(span.begin, begin), max(span.end, end), span.packets + 1)
+        span = spans.get(packet.stream.index, _Span(begin, begin, end, 0))
+        spans[packet.stream.index] = _Span(
+            min(span.begin, begin), max(span.last, begin), max(span.end, end), span.packets + 1
+        )
     if video.index not in spans:
         raise MediaError(f"{path} holds no picture.", hint="Leave it out.")
     _check_length(path, container, spans)

@@ -95,6 +95,8 @@ def why_not_copied(parts: tuple[FilmPart, ...]) -> str | None:
     for part in parts:
         if part.kind != "mp4":
             return f"{part.path} is no MP4."
+        if part.lead_s:
+            return f"the sound of {part.path} begins before its pictures."
         if part.held_frames:
             return f"the sound of {part.path} is longer than its pictures."
         if abs(part.rate - FPS) > 0.01:

@@ -15,7 +15,7 @@ from engine.media.film_part import FilmPart
 from engine.media.join import JoinedVideo, join
 from engine.media.listening import Heard, listen_to_part, listen_to_track
 from engine.media.one_video import looked_at, refuse_as_target, why_not_copied
-from engine.media.stitch_plan import Placed, Plan, plan_by_parts, plan_by_track
+from engine.media.stitch_plan import Placed, Plan, plan_by_parts, plan_by_track, quiet_end
 from engine.media.transitions import CUT, NAMES
 from engine.media.voice_track import TRACK_RATE
 
@@ -95,7 +95,7 @@ def stitch(
         plan = plan_by_track([part.frames for part in parts], sound, kinds)
         track, said = _track(audio_track, sound, plan, keep_sound)
         remarks += said
-    why = _why_encoded(parts, kinds, gains, track)
+    why = _why_encoded(parts, sounds, kinds, gains, track)
     width, height = film_size(parts)
     if why is None:
         video = join(inputs, target)
@@ -115,13 +115,18 @@ def stitch(
     )  # fmt: skip
 
 
-def _why_encoded(parts: tuple[FilmPart, ...], kinds: list[str], gains: list[float], track: Track | None) -> str | None:
+def _why_encoded(
+    parts: tuple[FilmPart, ...], sounds: list[Heard], kinds: list[str], gains: list[float], track: Track | None
+) -> str | None:
     if track is not None:
         return "the sound is another."
     if any(kind != CUT for kind in kinds):
         return "transitions are made of new pictures."
     if any(gains):
         return f"the sounds differ by more than {EVEN_LU} LU (--keep_sound leaves them as they are)."
+    for part, sound in zip(parts[:-1], sounds[:-1], strict=True):
+        if not quiet_end(sound, part.frames):
+            return f"the sound of {part.path} runs to its end, and has to be faded there: copied packets would click."
     return why_not_copied(parts)
 
 

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EngineError as error:
         code = USAGE if isinstance(error, SettingsError) else NO_DISK if isinstance(error, DiskFull) else REFUSED
         hint = "Free some space, then run it again." if isinstance(error, DiskFull) else error.hint
-        return _complain(options.json, error.code, str(error), hint, code)
+        return _complain(options.json, error.code, error.detail if code == USAGE else str(error), hint, code)
     except OSError as error:
         if error.filename is None:
             raise

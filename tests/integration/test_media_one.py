@@ -89,6 +89,26 @@ def test_joint_of_loud_parts_has_no_click(folder: Path) -> None:
     assert np.abs(np.diff(middle)).max() < 0.03  # the tones' own steps are 0.007
 
 
+def test_sound_that_begins_before_the_pictures_is_not_lost(parts: list[Path], folder: Path) -> None:
+    """Copied, the video would begin with its first picture, and what was said before would be gone."""
+    late = folder / "late.mp4"
+    with av.open(str(parts[1])) as source, av.open(str(late), "w", format="mp4") as target:
+        streams = [target.add_stream_from_template(stream) for stream in (source.streams.video[0], source.streams.audio[0])]
+        for packet in source.demux():
+            if packet.pts is not None and packet.time_base is not None:
+                is_picture = packet.stream.type == "video"
+                shift = round(1 / packet.time_base) if is_picture else 0
+                packet.pts, packet.dts = packet.pts + shift, packet.pts + shift
+                packet.stream = streams[0 if is_picture else 1]
+                target.mux(packet)
+    made = make_one([late, parts[0]], folder / "lead.mp4")
+    assert not made.is_copied and "begins before its pictures" in made.reason
+    assert [(place.start_s, place.frames) for place in made.parts] == [(0, 85), (3.4, 36)]
+    seen = Decoded(made.video.path.read_bytes())
+    assert seen.numbers == [0] * 25 + list(range(60)) + list(range(36))
+    assert seen.click_times() == pytest.approx([1.2, 3.4 + 0.72], abs=0.002)
+
+
 @pytest.mark.parametrize("text", [b"nonsense", b"", b"\0\0\0\x18ftypmp42" + bytes(2000)])
 def test_what_is_no_video_is_named(parts: list[Path], folder: Path, text: bytes) -> None:
     bad = folder / "bad.mp4"

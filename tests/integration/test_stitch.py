@@ -97,9 +97,12 @@ def test_last_name_says_how_the_video_ends(dark: Path, light: Path, folder: Path
     assert falling == pytest.approx([LIGHT * (1 - step / 12) for step in range(13)], abs=6)
 
 
-def test_hard_cut_of_two_words_has_no_click(folder: Path) -> None:
-    parts = [grey_video(folder, f"swing{n}", 90, 2, [(-1, 2)], 0.5, (128, 96 + 32 * n), 100.0) for n in range(2)]
-    seen = Seen(stitch(parts, folder / "swing.mp4", ["cut"], keep_sound=True).video.path)
+@pytest.mark.parametrize("taller", [0, 32])
+def test_hard_cut_of_two_words_has_no_click(folder: Path, taller: int) -> None:
+    parts = [grey_video(folder, f"swing{n}", 90, 2, [(-1, 2)], 0.5, (128, 96 + taller * n), 100.0) for n in range(2)]
+    made = stitch(parts, folder / "swing.mp4", ["cut"], keep_sound=True)
+    assert any("has to be faded there" in text for text in made.remarks)
+    seen = Seen(made.video.path)
     assert seen.level(0.8, 0.9) > 0.3 and seen.biggest_step(0.9, 1.0) < 0.03
 
 

@@ -42,6 +42,7 @@ from scheduler.quality_watch import QualityWatch
 from scheduler.reports import Reports
 from scheduler.role_book import RoleBook
 from scheduler.room import prove_room, refusal_of
+from scheduler.session_watch import SessionWatch
 from scheduler.spare import await_turn
 from scheduler.spawn import ProcessList
 from scheduler.store import Store
@@ -116,6 +117,7 @@ class Daemon:
         self._outside = OutsideHeals(data_dir, self.ledger)
         is_real = options.engine == "real"
         self._quality = QualityWatch(self.ledger, data_dir, lambda: self._policy.now.quality, is_real)
+        self._sessions = SessionWatch(self.ledger, data_dir, is_real)
         self._boot()
 
     # ---- memory from the store ---------------------------------------------------------------------------------------
@@ -255,7 +257,7 @@ class Daemon:
             preload = tasks.create_task(self._preload())
             own.append(preload)
             self._timetable.start()
-            own.append(tasks.create_task(self._quality.run()))
+            own += [tasks.create_task(watch.run()) for watch in (self._quality, self._sessions)]
             if not is_preloaded:
                 await preload
                 await self._door.start()

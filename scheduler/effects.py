@@ -44,6 +44,8 @@ def perform(hands: Hands, effect: actions.Action) -> None:
                 hands.vault.let_go_of_context(job_id)
         case actions.ExpectContext():
             hands.vault.bring_context(effect.job_id, effect.slot)
+        case actions.ExpectRole():
+            _prepare_role(hands, effect)
         case actions.DropCaches():
             hands.vault.drop_caches()
         case actions.DropContext():
@@ -75,6 +77,22 @@ def _send_run(hands: Hands, effect: actions.SendRun) -> None:
     )
     if not was_sent:
         _log.info("worker %s was gone before %s reached it", effect.worker_id, effect.job_id)
+
+
+def _prepare_role(hands: Hands, effect: actions.ExpectRole) -> None:
+    """Nobody waits for the answer: a role that is not ready is prepared when its job begins."""
+    row = hands.store.job(effect.job_id)
+    assert row is not None, effect.job_id
+    asked = json.loads(row["asked"]) if row["asked"] else None
+    recipe = at_rung(json.loads(row["recipe"]), row["rungs"], asked, 0)
+    hands.supervisor.send(
+        effect.worker_id,
+        protocol.PrepareRole(
+            request_id=f"next:{effect.job_id}", role=row["role"], prompt=recipe["prompt"],
+            portrait_path=str(asset_path(hands.data_dir, recipe["portrait_sha256"])), recipe=recipe,
+            adapter_paths=adapter_paths(hands.data_dir, recipe),
+        ),
+    )  # fmt: skip
 
 
 def adapter_paths(data_dir: Path, recipe: dict[str, Any]) -> list[str]:

@@ -20,6 +20,20 @@ class IntakeWishes(Wishing):
         """Take one of one's own files away."""
         return self._call("remove_file", sha256=sha256)
 
+    def request_session(
+        self, user: str, parts: list[dict[str, Any]], idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        """Ask for a relay of roles that becomes one video: each part begins where the one before it ends.
+
+        `parts`: requests as `submit` takes them, `{"role", "duration_sec", …}`; all are taken or none.
+        Returns `{"id": the first part's, "parts": […]}`.
+        """
+        return self.submit_session([{"user": user, **part} for part in parts], idempotency_key)
+
+    def submit_session(self, parts: list[dict[str, Any]], idempotency_key: str | None = None) -> dict[str, Any]:
+        """The same of requests that name their user; the same key with the same parts gives the same jobs back."""
+        return self._call("submit_session", parts=parts, idempotency_key=idempotency_key)
+
     def check_batch(self, items: list[dict[str, Any]]) -> dict[str, Any]:
         """What each request of a batch would become, without making anything: `{"items": […], "good", "bad", …}`."""
         return self._call("check_batch", items=items)

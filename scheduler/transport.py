@@ -135,6 +135,7 @@ class HttpDoor:
         "rehearse": ("POST", "/rehearsals"),
         "check_batch": ("POST", "/jobs/batch/check"),
         "submit_batch": ("POST", "/jobs/batch"),
+        "submit_session": ("POST", "/sessions"),
         "write_note": ("POST", "/jobs/{job_id}/notes"),
         "change_note": ("POST", "/jobs/{job_id}/notes/{number}"),
         "judge": ("POST", "/jobs/{job_id}/verdict"),

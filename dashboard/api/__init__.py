@@ -21,6 +21,7 @@ from dashboard.api import (
     queue,
     reviews,
     roles,
+    sessions,
     switch,
     uploads,
     video,
@@ -30,8 +31,8 @@ from dashboard.api.openapi import blueprint as openapi
 from dashboard.api.openapi import spec
 
 MODULES = (
-    jobs, batch, uploads, bulk, video, reviews, roles, switch, queue, devices, faults, forecast, plans, people, passwords,
-    watermark, audit, events, metrics, health,
+    jobs, batch, sessions, uploads, bulk, video, reviews, roles, switch, queue, devices, faults, forecast, plans, people,
+    passwords, watermark, audit, events, metrics, health,
 )  # fmt: skip
 
 

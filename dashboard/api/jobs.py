@@ -34,6 +34,7 @@ from dashboard.estimates import with_estimate, with_new
 from dashboard.quality import quality_of
 from dashboard.refusals import told_remarks
 from dashboard.reviews import verdict_of
+from dashboard.sessions import session_of
 from scheduler.core.blocker_words import words_of
 from scheduler.core.explain import Explanation
 from scheduler.core.job import JobState
@@ -110,6 +111,7 @@ def full_job(job: dict[str, Any]) -> dict[str, Any]:
     if why is not None:
         shown["hold"] = str(why.reason)
     shown["quality"] = quality_of(reads, job)
+    shown["session"] = session_of(reads, job)
     shown["judged"] = verdict_of(reads, job, caller())
     shown["waits_for"], shown["releases"] = waits_for(reads, job, caller()), releases(reads, job["id"])
     return shown

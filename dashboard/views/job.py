@@ -63,6 +63,7 @@ def figures_of(row: dict[str, Any]) -> dict[str, Any]:
         "first": store.first_forecast(row["id"]) if row["state"] == JobState.SUCCEEDED else None,
         "handovers": handovers(house().reads, row["id"]) if row["preemptions"] or row["state"] in FINAL_STATES else [],
         "window_of": window,
+        "may_watch_session": all(caller().may_read_words(part) for part in store.session_of(row["id"])),
         "is_inside": is_inside,
         "computing": sums["seconds"],
         "peak": sums["peak_bytes"],

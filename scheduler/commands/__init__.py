@@ -16,6 +16,7 @@ from scheduler.commands.previews import PREVIEW_COMMANDS
 from scheduler.commands.queue import QUEUE_COMMANDS
 from scheduler.commands.reviews import REVIEW_COMMANDS
 from scheduler.commands.roles import ROLE_COMMANDS
+from scheduler.commands.sessions import SESSION_COMMANDS
 from scheduler.commands.uploads import UPLOAD_COMMANDS
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
@@ -23,7 +24,7 @@ from scheduler.errors import SchedulerError
 COMMANDS = {
     **JOB_COMMANDS, **ROLE_COMMANDS, **QUEUE_COMMANDS, **PEOPLE_COMMANDS, **PLAN_COMMANDS, **FORECAST_COMMANDS,
     **REVIEW_COMMANDS, **PREVIEW_COMMANDS, **PASSWORD_COMMANDS,
-    **UPLOAD_COMMANDS, **BATCH_COMMANDS,
+    **UPLOAD_COMMANDS, **BATCH_COMMANDS, **SESSION_COMMANDS,
 }  # fmt: skip
 
 __all__ = ["COMMANDS", "House", "handle"]

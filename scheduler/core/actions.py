@@ -109,6 +109,14 @@ class ExpectContext(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectRole(Action):
+    """The next part of a session is to begin here within a few blocks: make its role ready between two of them."""
+
+    worker_id: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DropIdleContexts(Action):
     """Memory is short: free the contexts of these waiting jobs. Those of which host memory has no copy will be rebuilt from
     their durable latents."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.core import events
+from scheduler.core.actions import ExpectRole
 from scheduler.core.assignment import hand_over
 from scheduler.core.degrade import STOPS, keep_deadline, memory_failed, rerun_here
 from scheduler.core.fleet import Slot
@@ -17,6 +18,7 @@ from scheduler.core.state import State, Turn
 from scheduler.core.stutter import watch_block
 from scheduler.core.tags import Tag
 
+READY_BEFORE = 2  # blocks before its end at which the next part's role is asked for
 MEMORY_CODES = frozenset({"out_of_memory", "vault_full"})
 
 
@@ -37,6 +39,8 @@ def job_started(state: State, event: events.JobWasStarted, turn: Turn) -> bool:
     if event.prepare_ms:
         body |= {"prepare_ms": round(event.prepare_ms, 1), "context_ms": round(event.context_ms, 1)}
     state.move(turn, job, target, Tag.JOB_STARTED, fields, body)
+    if job.total_blocks - job.blocks_done < READY_BEFORE:
+        _expect_next_part(state, turn, slot, job)
     return False
 
 
@@ -68,7 +72,16 @@ def block_done(state: State, event: events.BlockWasDone, turn: Turn) -> bool:
         turn.record(Tag.MEMORY_MEASURED, f"job:{job.id}", learnt)
     watch_block(state, turn, slot, job, event.seconds, event.planned_s)
     keep_deadline(state, turn, slot, job)
+    if job.total_blocks - job.blocks_done == READY_BEFORE:
+        _expect_next_part(state, turn, slot, job)
     return slot.leased_blocks == state.policy.min_run_blocks  # only then may it be asked to give way
+
+
+def _expect_next_part(state: State, turn: Turn, slot: Slot, job: Job) -> None:
+    """The part that follows is to find its role ready: what a role costs to prepare would else be a gap between the two."""
+    follower = state.jobs.get(state.followers.get(job.id, ""))
+    if follower is not None and slot.worker_id is not None and not state.is_imagined:
+        turn.effects.append(ExpectRole(slot.worker_id, follower.id))
 
 
 def work_seen(state: State, event: events.WorkWasSeen, turn: Turn) -> bool:

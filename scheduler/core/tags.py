@@ -37,6 +37,8 @@ class Tag(StrEnum):
     # finished videos
     QUALITY_MEASURED = "quality:measured"
     QUALITY_FAILED = "quality:failed"
+    SESSION_JOINED = "session:joined"
+    SESSION_UNJOINED = "session:unjoined"
     NOTE_WRITTEN = "note:written"
     NOTE_RESOLVED = "note:resolved"
     NOTE_REOPENED = "note:reopened"

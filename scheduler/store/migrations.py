@@ -10,6 +10,7 @@ from scheduler.store.first_schema import FIRST
 from scheduler.store.forecasts_schema import FORECASTS
 from scheduler.store.guards_schema import GUARDS
 from scheduler.store.healing_schema import HEALING
+from scheduler.store.joined_schema import JOINED
 from scheduler.store.password_schema import PASSWORDS
 from scheduler.store.plans_schema import PLANS
 from scheduler.store.preview_schema import PREVIEWS
@@ -122,3 +123,9 @@ def previews(db: Database) -> None:
 def role_problems(db: Database) -> None:
     """Codes instead of sentences for why a role takes no work."""
     _run(db, ROLE_PROBLEMS)
+
+
+@migrations()
+def joined_sessions(db: Database) -> None:
+    """The videos of whole sessions."""
+    _run(db, JOINED)

@@ -12,6 +12,7 @@ from scheduler.store.batch_reads import BatchReads
 from scheduler.store.connection import open_for_reading
 from scheduler.store.forecast_reads import ForecastReads
 from scheduler.store.healing_reads import HealingReads
+from scheduler.store.joined_reads import JoinedReads
 from scheduler.store.line_reads import LineReads
 from scheduler.store.password_reads import PasswordReads
 from scheduler.store.people_reads import PeopleReads
@@ -25,7 +26,7 @@ from scheduler.store.upload_reads import UploadReads
 
 class Reader(
     LineReads, RoleReads, PeopleReads, HealingReads, PlanReads, SampleReads, ForecastReads, QualityReads, UploadReads,
-    BatchReads,
+    BatchReads, JoinedReads,
     ReviewReads, PasswordReads,
 ):  # fmt: skip
     """All named reads. One Reader serves any number of threads: each gets its own read-only connection."""

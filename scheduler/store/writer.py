@@ -15,6 +15,8 @@ from scheduler.store.healing_reads import HealingReads
 from scheduler.store.healing_writes import HealingWrites
 from scheduler.store.job_reads import JobReads
 from scheduler.store.job_writes import JobWrites
+from scheduler.store.joined_reads import JoinedReads
+from scheduler.store.joined_writes import JoinedWrites
 from scheduler.store.password_reads import PasswordReads
 from scheduler.store.password_writes import PasswordWrites
 from scheduler.store.people_reads import PeopleReads
@@ -35,9 +37,9 @@ _log = logging.getLogger("greenroom.store")
 
 class Store(
     JobWrites, RoleWrites, PeopleWrites, DeviceWrites, HealingWrites, PlanWrites, ForecastWrites, QualityWrites, UploadWrites,
-    ReviewWrites, PasswordWrites,
+    ReviewWrites, PasswordWrites, JoinedWrites,
     JobReads, RoleReads, PeopleReads, DeviceReads, HealingReads, PlanReads, ForecastReads, QualityReads, UploadReads, ReviewReads,
-    PasswordReads,
+    PasswordReads, JoinedReads,
 ):  # fmt: skip
     """The writer's store. Reads see the open transaction. Used by one thread at a time."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from scheduler import measuring
+from scheduler import throwaway
 from scheduler.assets import AssetLibrary
 from scheduler.clock import SteadyClock
 from scheduler.core import events
@@ -74,21 +74,21 @@ def gave_way() -> list[int]:
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gave_way: list[int]) -> Iterator[House]:
     """A house without videos. Measuring does not really give way: beside a busy suite it would take minutes."""
-    monkeypatch.setattr(measuring, "give_way", gave_way.append)
+    monkeypatch.setattr(throwaway, "give_way", gave_way.append)
     with open_writer(tmp_path) as store:
         yield House(tmp_path, store)
 
 
 def at_the_start(monkeypatch: pytest.MonkeyPatch, act: Spawned) -> None:
     """Do something to each measuring process as soon as it is there."""
-    real = measuring.spawn
+    real = throwaway.spawn
 
     def spawned(*args: Any, **words: Any) -> subprocess.Popen[bytes]:
         child = real(*args, **words)
         act(child)
         return child
 
-    monkeypatch.setattr(measuring, "spawn", spawned)
+    monkeypatch.setattr(throwaway, "spawn", spawned)
 
 
 def test_finished_video_is_measured_once_and_the_log_tells_it(house: House, gave_way: list[int]) -> None:
@@ -197,7 +197,7 @@ def test_nothing_is_measured_where_it_is_turned_off(house: House) -> None:
 
 def test_measuring_gives_way_to_everybody() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as child:
-        measuring.give_way(child.pid)
+        throwaway.give_way(child.pid)
         assert os.getpriority(os.PRIO_PROCESS, child.pid) == 19
         session = Path(f"/proc/{child.pid}/autogroup")
         assert not session.exists() or "nice 19" in session.read_text()

@@ -60,11 +60,11 @@ function showPlace(place, of) {
   words.textContent = place == null ? "" : t("js.place", { place, of });
 }
 
-const PENDING = '[data-quality="waiting"], [data-quality="measuring"]';
+const PENDING = '[data-quality="waiting"], [data-quality="measuring"], [data-session="open"], [data-session="joining"]';
 const QUALITY_MS = 3000; // a turn comes without an event; its end has one
 let looking = 0;
 
-// A video that waits for its scores: look again, while somebody may be reading.
+// A video that waits for its scores, a session whose other parts go on: look again, while somebody may be reading.
 function lookAgain() {
   clearTimeout(looking);
   if (root.querySelector(PENDING)) looking = setTimeout(document.hidden ? lookAgain : refresh, QUALITY_MS);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.core.actions import MoveJob, SendPreempt
+from scheduler.core.actions import ExpectRole, MoveJob, SendPreempt
 from scheduler.core.explain import why
 from scheduler.core.job import HoldReason, JobState
 from tests.unit.scheduler.core.studio import Studio
@@ -26,6 +26,30 @@ def test_next_part_takes_the_slot_in_the_step_in_which_the_part_before_ends() ->
     studio.finish("assistant")
     studio.finish("companion")
     assert studio.running() == ["other"]
+
+
+def test_role_of_the_next_part_is_asked_for_two_blocks_before_its_turn() -> None:
+    studio = Studio(slots=1)
+    relay(studio, "lecturer", "assistant", "companion")
+    studio.submit("other", priority=90)
+    studio.start("lecturer", blocks=studio.job("lecturer").total_blocks - 3)
+    assert not studio.all(ExpectRole)
+    studio.make("lecturer", 1)
+    assert studio.only(ExpectRole) == ExpectRole(studio.state.slots[0].worker_id or "", "assistant")
+    studio.make("lecturer", 1)
+    assert not studio.all(ExpectRole), "once is enough"
+    studio.finish("lecturer")
+    studio.finish("assistant")
+    studio.finish("companion")
+    assert not studio.all(ExpectRole), "nothing follows the last part"
+
+
+def test_role_that_follows_a_short_part_is_asked_for_when_that_begins() -> None:
+    studio = Studio(slots=1)
+    studio.submit("short", role="short", total_blocks=1)
+    studio.submit("next", role="next", follows="short")
+    studio.start("short")
+    assert studio.only(ExpectRole).job_id == "next"
 
 
 def test_session_is_torn_apart_by_urgent_jobs_only() -> None:

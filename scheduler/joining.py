@@ -1,0 +1,75 @@
+"""The parts of a session become one video in a process of its own: `python -m engine.media one`.
+
+However that process ends, there is an answer: the video, or a code with a sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scheduler.spawn import python_module
+from scheduler.throwaway import Ended, played
+
+KIND = "joining"
+NAME = "session.mp4"  # in the folder of the last part
+LEAST_S, SECONDS_PER_SECOND = 120.0, 3.0  # that a machine without haste may take: parts of several sizes are encoded again
+MAX_CHARS = 300
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What is kept of the video (`scheduler.store.sql.joined.FACTS`)."""
+
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Unjoined:
+    """Why there is none. Codes: part_missing, refused, timed_out, killed, crashed."""
+
+    code: str
+    message: str
+
+
+async def joined(data_dir: Path, parts: Sequence[Mapping[str, Any]]) -> Joined | Unjoined:
+    """Join the videos of these jobs (rows with `id` and `video_path`), in order; the file lies beside the last one's.
+
+    Call as `scheduler.throwaway.played`; OSError as there.
+    """
+    videos = [data_dir / part["video_path"] for part in parts]
+    for part, video in zip(parts, videos, strict=True):
+        if not await asyncio.to_thread(video.is_file):
+            return Unjoined("part_missing", f"The video of {part['id']} is not there any more.")
+    target = videos[-1].with_name(NAME)
+    length_s = sum(part["frames"] or 0 for part in parts) / 25
+    timeout_s = LEAST_S + SECONDS_PER_SECOND * length_s
+    command = python_module("engine.media", "one", "--output", str(target), *map(str, videos))
+    ended = await played(KIND, command, timeout_s)
+    if ended is None:
+        return Unjoined("timed_out", f"Joining took more than {timeout_s:g} s.")
+    return _understood(ended, data_dir, target, [str(part["id"]) for part in parts])
+
+
+def _understood(ended: Ended, data_dir: Path, target: Path, ids: Sequence[str]) -> Joined | Unjoined:
+    if ended.status < 0:
+        return Unjoined("killed", f"The joining process was ended by signal {-ended.status}.")
+    try:
+        answer = json.loads(ended.last_line)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or (ended.status == 0 and "sha256" not in answer):
+        return Unjoined("crashed", f"Joining ended with {ended.status}: {ended.last_line[:MAX_CHARS] or '–'}")
+    if ended.status != 0:
+        message = str((answer.get("error") or {}).get("message", "–"))
+        return Unjoined("refused", message.replace(f"{data_dir}/", "")[:MAX_CHARS])  # where it lies is nobody's business
+    names = ("sha256", "bytes", "frames", "seconds", "width", "height", "is_copied")
+    places = [
+        {"job": job_id, "start_s": part["start_s"], "frames": part["frames"]}
+        for job_id, part in zip(ids, answer["parts"], strict=True)
+    ]
+    return Joined({**{name: answer[name] for name in names}, "path": str(target.relative_to(data_dir)), "parts": places})

@@ -13,6 +13,7 @@ import json
 import platform
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,7 +34,8 @@ def measure(shape: str, parts: int, home: Path) -> dict[str, Any]:
     """Both ways in one house."""
     width, height, preset = SIZES[shape]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    house = house_of(home, model=checked(shape, "fp8" if device == "cuda" else "bf16", 0), width=width, height=height, preset=preset, device=device)
+    model = checked(shape, "fp8" if device == "cuda" else "bf16", 0)
+    house = house_of(home, model=model, width=width, height=height, preset=preset, device=device)
     names = [f"{way}{number}" for way in ("relay", "apart") for number in range(parts)]
     text = house.roles.read_text(encoding="utf-8")
     for name in names:  # the face and voice of another role, but words of their own: nothing of them is ready
@@ -73,7 +75,7 @@ def _gaps(house: ChaosHouse, job_ids: list[str]) -> list[float]:
         raise SystemExit(f"{bad[0]['id']} ended as {bad[0]['state']}: {bad[0]['error_message']}")
     order = sorted(rows, key=lambda row: float(row["started_at"]))
     return [
-        round(1000 * (after["started_at"] - before["finished_at"]), 1) for before, after in zip(order, order[1:], strict=False)
+        round(1000 * (after["started_at"] - before["finished_at"]), 1) for before, after in pairwise(order)
     ]
 
 

@@ -12,7 +12,6 @@ from scheduler.device_sensors import HOT
 from scheduler.doctor import nvml
 from scheduler.doctor.finding import Finding, found
 from scheduler.doctor.house import orphans, running_house
-from scheduler.doctor.listeners import name_of
 from scheduler.doctor.subject import Subject
 from scheduler.doctor.visible import chosen
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN
@@ -95,14 +94,14 @@ def _clocks(device: str, card: nvml.Card, body: dict[str, Any], about: dict[str,
 
 def _memory(device: str, body: dict[str, Any], about: dict[str, Any], is_running: bool, ours: set[int]) -> Finding:
     name, used, total = f"{device} memory", body.get("memory_used_bytes"), body.get("memory_total_bytes")
-    holders = [(pid, held) for pid, held in body.get("processes", ())]
+    holders = list(body.get("processes", ()))
     figures = about | {
         "memory_used_bytes": used, "memory_total_bytes": total, "is_house_running": is_running,
         "processes": [{"pid": pid, "bytes": held, "is_orphan": pid in ours} for pid, held in holders],
     }  # fmt: skip
     if used is None or not total:
         return found(name, UNKNOWN, "gpu_memory_untold", figures)
-    said = ", ".join(f"{name_of(pid)} {pid} ({size_text(held)})" for pid, held in holders)
+    said = ", ".join(f"process {pid} ({size_text(held)})" for pid, held in holders)
     words = {"used": size_text(used), "total": size_text(total), "who": said or "-"}
     if is_running:
         return found(name, OK, "gpu_memory_ours", figures, **words)

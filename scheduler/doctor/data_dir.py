@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scheduler.doctor.finding import Finding, found
-from scheduler.doctor.subject import Subject, is_mine_to_write
+from scheduler.doctor.subject import Subject, is_mine_to_write, is_there
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN
 from scheduler.plan.figures import size_text
 from scheduler.preflight import MIN_FREE_BYTES, WARN_FREE_BYTES
@@ -21,16 +21,17 @@ _OURS = ("run", "logs", "jobs", "assets", "models")
 def rights_findings(subject: Subject) -> Iterator[Finding]:
     """Can it be written, or made where it does not exist?"""
     place, data = subject.place, subject.data_dir
-    figures = {"data_dir": str(data), "exists": data.exists()}
+    is_here = place == data
+    figures = {"data_dir": str(data), "exists": is_here}
     if not place.is_dir():
         yield found("data directory", BAD, "data_no_folder", figures, place=place)
         return
-    folders = [place, *(data / name for name in _OURS if data.exists() and (data / name).exists())]
+    folders = [place, *(data / name for name in _OURS if is_here and is_there(data / name))]
     closed = [str(folder) for folder in folders if not is_mine_to_write(folder)]
     if closed:
         yield found("data directory", BAD, "data_closed", figures | {"closed": closed}, words=", ".join(closed))
     else:
-        yield found("data directory", OK, "data_open" if data.exists() else "data_new", figures, data=data, place=place)
+        yield found("data directory", OK, "data_open" if is_here else "data_new", figures, data=data, place=place)
 
 
 def file_system_findings(subject: Subject) -> Iterator[Finding]:
@@ -63,6 +64,7 @@ def kind_of(place: Path) -> str | None:
     except OSError:
         return None
     found_at, kind = -1, None
+    place = place.resolve()
     for line in lines:
         before, _, after = line.partition(" - ")
         mount = Path(before.split()[4].replace("\\040", " "))

@@ -21,7 +21,7 @@ from scheduler.core.healing_policy import Fault
 from scheduler.doctor.data_dir import kind_of
 from scheduler.doctor.finding import Finding, found
 from scheduler.doctor.model_files import expected_bytes, weight_files
-from scheduler.doctor.subject import Subject, is_mine_to_write
+from scheduler.doctor.subject import Subject, is_mine_to_write, is_there
 from scheduler.errors import SchedulerError
 from scheduler.plan.check import ATTENTION, OK, UNKNOWN
 from scheduler.plan.figures import size_text, time_text
@@ -51,7 +51,7 @@ class Speed:
 
 def speed_findings(subject: Subject) -> Iterator[Finding]:
     """Seconds to load the weights, held against the time that a worker has to start."""
-    paths = weight_files(subject) if subject.model_dir.is_dir() else []
+    paths = weight_files(subject) if is_there(subject.model_dir) else []
     size = sum(path.stat().st_size for path in paths)
     needed, start_s = size or expected_bytes(subject.model), _start_s(subject)
     try:

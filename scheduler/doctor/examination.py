@@ -39,26 +39,28 @@ _END_S = 2.0  # a killed one that waits in the kernel may never end
 
 @dataclass(frozen=True)
 class Examination:
-    """`look` says what it found; it is given up after `limit_s`."""
+    """`look` says what it found; it is given up after `limit_s`. `on_disk`: it looks into the data directory; where one of
+    those hung, the disk is taken for gone and the others are spared."""
 
     name: str
     look: Callable[[Subject], Iterable[Finding]]
     limit_s: float = 15.0
+    on_disk: bool = False
 
 
 EXAMINATIONS = (
-    Examination("house", house_findings),
-    Examination("leftovers", leftover_findings),
-    Examination("data directory", rights_findings),
-    Examination("file system", file_system_findings),
-    Examination("free space", space_findings),
-    Examination("model files", model_findings, 120.0),
-    Examination("disk speed", speed_findings, 30.0),
+    Examination("house", house_findings, on_disk=True),
+    Examination("leftovers", leftover_findings, on_disk=True),
+    Examination("data directory", rights_findings, on_disk=True),
+    Examination("file system", file_system_findings, on_disk=True),
+    Examination("free space", space_findings, on_disk=True),
+    Examination("model files", model_findings, 120.0, on_disk=True),
+    Examination("disk speed", speed_findings, 30.0, on_disk=True),
     Examination("web port", web_port_findings),
     Examination("group port", group_port_findings),
     Examination("shared memory", shared_memory_findings),
     Examination("limits", limit_findings),
-    Examination("clock", clock_findings),
+    Examination("clock", clock_findings, on_disk=True),
     Examination("zone", zone_findings),
     Examination("versions", version_findings),
     Examination("driver", driver_findings),
@@ -74,12 +76,17 @@ def examine(subject: Subject, names: Sequence[str] = NAMES, limit_s: float | Non
     """What each check finds, as it is found. `limit_s`: for every check, instead of its own."""
     left = [one for one in EXAMINATIONS if one.name in names]
     while left:
-        done = yield from _examine(subject, left, limit_s)
-        left = left[done:]
+        done, is_late = yield from _examine(subject, left, limit_s)
+        last, left = left[done - 1], left[done:]
+        if is_late and last.on_disk:
+            for one in left:
+                if one.on_disk:
+                    yield found(one.name, UNKNOWN, "check_spared", other=last.name)
+            left = [one for one in left if not one.on_disk]
 
 
-def _examine(subject: Subject, left: Sequence[Examination], limit_s: float | None) -> Generator[Finding, None, int]:
-    """One process for as many as it can; returns how many of them are over, at least one."""
+def _examine(subject: Subject, left: Sequence[Examination], limit_s: float | None) -> Generator[Finding, None, tuple[int, bool]]:
+    """One process for as many as it can; returns how many of them are over, at least one, and did the last hang."""
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
             python_module(
@@ -99,7 +106,7 @@ def _examine(subject: Subject, left: Sequence[Examination], limit_s: float | Non
                         why = "check_hangs" if lines.is_late else "check_ended"
                         words = {"limit": f"{limit:g}", "why": _last_line(errors)}
                         yield found(left[done].name, UNKNOWN, why, {"limit_s": limit}, **words)
-                        return done + 1
+                        return done + 1, lines.is_late
                     if "finding" in event:
                         yield Finding(**event["finding"])
                     elif "done" in event:
@@ -109,7 +116,7 @@ def _examine(subject: Subject, left: Sequence[Examination], limit_s: float | Non
             child.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_END_S)
-    return done
+    return done, False
 
 
 class _Lines:

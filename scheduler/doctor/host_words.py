@@ -7,6 +7,7 @@ Words = dict[str, str]
 HOST_WORDS: dict[str, Words] = {
     # the checks themselves
     "check_hangs": {"en": "no answer within {limit} s; it was given up", "zh": "{limit} 秒内没有结果，已放弃"},
+    "check_spared": {"en": "not looked at, because {other} hung", "zh": "未检查：{other} 无响应"},
     "check_ended": {"en": "the check itself ended: {why}", "zh": "检查本身中断：{why}"},
     # the house and what a dead one left
     "house_runs": {"en": "runs here (launcher {pid}, {url})", "zh": "正在此处运行（启动器进程 {pid}，{url}）"},
@@ -113,20 +114,21 @@ HOST_WORDS: dict[str, Words] = {
     },
     "zone": {"en": "{zone}, of {variable}", "zh": "{zone}，来自 {variable}"},
     "zone_own": {"en": "the machine's own, {zone}", "zh": "机器自身时区 {zone}"},
-    "zone_bad": {"en": "{text}", "zh": "{variable} 不是有效的时区名"},
+    "zone_bad": {"en": "{variable} is {value!r}, which is no zone", "zh": "{variable} 为 {value!r}，不是有效的时区"},
     "python": {"en": "{version}", "zh": "{version}"},
     "packages": {"en": "{words}", "zh": "{words}"},
     "packages_missing": {"en": "not installed: {words}", "zh": "未安装：{words}"},
 }  # fmt: skip
 
 HOST_REMEDIES: dict[str, Words] = {
+    "check_spared": {"en": "See what is said of that one, then run it again.", "zh": "请先处理该项，然后重试。"},
     "check_hangs": {
         "en": "A driver or a disk over the network that hangs does this. Look at dmesg, nvidia-smi and mount.",
         "zh": "通常是驱动或网络磁盘无响应。请查看 dmesg、nvidia-smi 和 mount。",
     },
     "check_ended": {
-        "en": "The others went on. Run it again; if it stays so, that is a fault of the doctor.",
-        "zh": "其他检查不受影响。请重试；若仍如此，则是检查程序的缺陷。",
+        "en": "Look at the file or device that it names; the other checks went on.",
+        "zh": "请查看其中提到的文件或设备；其他检查不受影响。",
     },
     "orphans": {
         "en": "role_scheduler serve ends them when it starts. By hand: kill {pids}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler.doctor.finding import Finding, found
-from scheduler.doctor.subject import Subject
+from scheduler.doctor.subject import Subject, is_there
 from scheduler.door import socket_path
 from scheduler.plan.check import OK
 from scheduler.reach import announced_url
@@ -61,7 +61,7 @@ def house_findings(subject: Subject) -> Iterator[Finding]:
     if house is not None:
         pid, url = house.pid or "?", house.url or "?"
         yield found("house", OK, "house_runs", figures | {"state": "running"}, pid=pid, url=url)
-    elif (subject.data_dir / "greenroom.db").exists():
+    elif is_there(subject.data_dir / "greenroom.db"):
         yield found("house", OK, "house_rests", figures | {"state": "at rest"}, data=subject.data_dir)
     else:
         yield found("house", OK, "house_new", figures | {"state": "new"}, data=subject.data_dir)

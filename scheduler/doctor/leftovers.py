@@ -15,7 +15,7 @@ from scheduler.reach import announced_url
 
 MOST_FILES = 200_000  # looked at; a studio with more of them has its half-written ones told as "at least"
 NAMED = 3
-_HALF = (".part", ".incomplete")
+_HALF = ".part"
 
 
 def leftover_findings(subject: Subject) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from typing import Any
 from engine.catalog import SHAPES
 from engine.memory import speech_encoder_bytes, text_encoder_bytes, weights_bytes
 from scheduler.doctor.finding import Finding, found
-from scheduler.doctor.subject import DEFAULTS, Subject
+from scheduler.doctor.subject import DEFAULTS, Subject, is_there
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN
 from scheduler.plan.figures import size_text
 from scheduler.spawn import die_with, python_module
@@ -43,7 +43,7 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
     """As `role_scheduler weights check` finds them, in short."""
     words = {"model": subject.model, "place": subject.model_dir}
     figures: dict[str, Any] = {"model": subject.model, "directory": str(subject.model_dir)}
-    if not subject.model_dir.exists():
+    if not is_there(subject.model_dir):
         if subject.model == DEFAULTS.model:
             yield found("model files", OK, "model_to_be_made", figures, **words)
         else:

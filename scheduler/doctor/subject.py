@@ -32,8 +32,16 @@ class Subject:
 
     @property
     def place(self) -> Path:
-        """The data directory, or the nearest folder above it that is there."""
-        return next(folder for folder in (self.data_dir, *self.data_dir.parents) if folder.exists())
+        """The data directory, or the nearest folder above it that is there and can be seen."""
+        return next(folder for folder in (self.data_dir, *self.data_dir.parents) if is_there(folder))
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is there; no, too, where this user may not even look."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def is_mine_to_write(folder: Path) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 
 from scheduler.clock import is_off
 from scheduler.doctor.finding import Finding, found
-from scheduler.doctor.subject import Subject
+from scheduler.doctor.subject import Subject, is_there
 from scheduler.errors import SchedulerError
 from scheduler.plan.check import ATTENTION, BAD, OK
 from scheduler.plan.figures import time_text
@@ -20,7 +21,7 @@ EARLIEST = 1_735_689_600.0  # 2025-01-01: a clock before it never was set
 def clock_findings(subject: Subject) -> Iterator[Finding]:
     """Cheap and true: a clock that is behind a file which was written by it was set back, or never set."""
     now = time.time()
-    written = max((path.stat().st_mtime for name in WRITTEN if (path := subject.data_dir / name).exists()), default=0.0)
+    written = max((path.stat().st_mtime for name in WRITTEN if is_there(path := subject.data_dir / name)), default=0.0)
     figures = {"now": round(now, 3), "newest_file": round(written, 3) or None}
     if now < EARLIEST:
         yield found("clock", BAD, "clock_unset", figures, now=time.strftime("%Y-%m-%d", time.gmtime(now)))
@@ -34,7 +35,8 @@ def zone_findings(_subject: Subject) -> Iterator[Finding]:
     """`GREENROOM_ZONE`, or the machine's own."""
     try:
         name, zone = zone_name(), studio_zone()
-    except SchedulerError as error:
-        yield found("zone", BAD, "zone_bad", text=error.message, variable=VARIABLE)
+    except SchedulerError:
+        value = os.environ.get(VARIABLE)
+        yield found("zone", BAD, "zone_bad", {"value": value}, value=value, variable=VARIABLE)
         return
     yield found("zone", OK, "zone" if name else "zone_own", {"zone": name, "own": str(zone)}, zone=zone, variable=VARIABLE)

@@ -21,7 +21,7 @@ _OURS = ("run", "logs", "jobs", "assets", "models")
 def rights_findings(subject: Subject) -> Iterator[Finding]:
     """Can it be written, or made where it does not exist?"""
     place, data = subject.place, subject.data_dir
-    is_here = place == data
+    is_here = is_there(data)
     figures = {"data_dir": str(data), "exists": is_here}
     if not place.is_dir():
         yield found("data directory", BAD, "data_no_folder", figures, place=place)

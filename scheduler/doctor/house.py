@@ -68,13 +68,17 @@ def house_findings(subject: Subject) -> Iterator[Finding]:
 
 
 def _lock_owner(file: Path) -> int | None:
-    """The process that holds an flock on the file; None where there is none, or none that can be seen."""
+    """The process that wrote itself into the file and holds an flock on it; None where there is none, or none that can be seen.
+
+    Devices are not compared: those of btrfs and overlay have other numbers in the list than in a file's status.
+    """
     try:
         inode, lines = str(file.stat().st_ino), _LOCKS.read_text().splitlines()
+        written = file.read_text().strip()
     except OSError:
         return None
     for line in lines:
         match line.split():
-            case [_, "FLOCK", _, _, pid, place, *_] if place.rpartition(":")[2] == inode:
+            case [_, "FLOCK", _, _, pid, place, *_] if place.rpartition(":")[2] == inode and pid == written:
                 return int(pid)
     return None

@@ -33,7 +33,8 @@ class Subject:
     @property
     def place(self) -> Path:
         """The data directory, or the nearest folder above it that is there and can be seen."""
-        return next(folder for folder in (self.data_dir, *self.data_dir.parents) if is_there(folder))
+        wanted = self.data_dir.resolve()  # `serve` follows links, too
+        return next(folder for folder in (wanted, *wanted.parents) if is_there(folder))
 
 
 def is_there(path: Path) -> bool:

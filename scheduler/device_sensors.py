@@ -12,7 +12,7 @@ from scheduler.core import events
 from scheduler.probe import Probe, Reading
 
 # NVML's reasons for a lowered clock that mean heat or power: hardware slowdown, software and hardware heat, power brake.
-_HOT = 0x08 | 0x20 | 0x40 | 0x80
+HOT = 0x08 | 0x20 | 0x40 | 0x80
 
 
 class DeviceSensors:
@@ -56,7 +56,7 @@ class DeviceSensors:
             at=at, device=reading.device, slots=self._slots_of(reading.device),
             memory_ratio=used / total if used is not None and total else None,
             load_ratio=None if load is None else load / 100,
-            is_throttled=None if reasons is None else bool(reasons & _HOT),
+            is_throttled=None if reasons is None else bool(reasons & HOT),
             temperature_c=_number(body.get("temperature_c")),
             xids=tuple(body.get("xids", ())), is_lost=bool(body.get("is_lost")),
         )  # fmt: skip

@@ -15,6 +15,7 @@ EXIT_NO_RIGHTS = 77
 EXIT_NO_SPACE = 74
 EXIT_ALREADY_RUNNING = 75
 MIN_FREE_BYTES = 200 << 20
+WARN_FREE_BYTES = 2 << 30
 
 
 class CannotStart(Exception):
@@ -76,7 +77,7 @@ def check_port(host: str, port: int) -> None:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     except OSError as error:
-        raise CannotStart(f"The address {host!r} is not one of this machine. Use --host 127.0.0.1.", EXIT_PORT_IN_USE) from error
+        raise _not_ours(host) from error
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -84,7 +85,13 @@ def check_port(host: str, port: int) -> None:
         except PermissionError as error:
             raise CannotStart(f"Port {port} needs more rights. Use a port above 1023: --port 8000.", EXIT_NO_RIGHTS) from error
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise _not_ours(host) from error
             raise CannotStart(
                 f"Port {port} on {host} is in use ({error.strerror}). Stop what listens there, or use --port {port + 1}.",
                 EXIT_PORT_IN_USE,
             ) from error
+
+
+def _not_ours(host: str) -> CannotStart:
+    return CannotStart(f"The address {host!r} is not one of this machine. Use --host 127.0.0.1.", EXIT_PORT_IN_USE)

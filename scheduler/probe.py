@@ -1,7 +1,7 @@
 """Readings of the devices, with units in the names. A sensor that is missing is a missing key, never a made-up number.
 
-NVML lives only here. GPUs are those that the house uses, in the order of its slots (`scheduler.gpus`); without one there is one
-device, `cpu`, read from /proc.
+NVML lives only here and in `scheduler.doctor.nvml`. GPUs are those that the house uses, in the order of its slots
+(`scheduler.gpus`); without one there is one device, `cpu`, read from /proc.
 """
 
 from __future__ import annotations

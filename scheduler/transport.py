@@ -46,7 +46,7 @@ class _Line:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self.sock.settimeout(patience_s)
-            self.sock.connect(_short(path))
+            self.sock.connect(short_path(path))
         except OSError:
             self.sock.close()
             raise
@@ -231,7 +231,7 @@ def _is_closed_by_peer(sock: socket.socket) -> bool:
     return bool(look.poll(0))
 
 
-def _short(path: Path) -> str:
+def short_path(path: Path) -> str:
     """A Unix socket's path has at most 107 bytes; a longer one is reached through its directory's descriptor."""
     text = str(path)
     if len(os.fsencode(text)) < 104:

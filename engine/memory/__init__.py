@@ -30,6 +30,8 @@ from engine.memory.timing import BlockTime, Speed
 from engine.memory.weights import (
     SPEECH_LAYERS,
     quantised_parameters,
+    speech_encoder_bytes,
+    text_encoder_bytes,
     transformer_parameters,
     vae_parameters,
     weights_bytes,
@@ -82,7 +84,9 @@ __all__ = [
     "ring_tensors",
     "rung_words",
     "sink_rows",
+    "speech_encoder_bytes",
     "speed_of",
+    "text_encoder_bytes",
     "transformer_parameters",
     "vae_parameters",
     "weights_bytes",

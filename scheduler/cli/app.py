@@ -15,6 +15,7 @@ from scheduler.cli import (
     audit,
     batch,
     chaos,
+    doctor,
     forecast,
     generate,
     jobs,
@@ -142,7 +143,7 @@ def own_version() -> str:
         return "unknown"
 
 
-for family in (serve, submit, batch, generate, jobs, wishes, reviews, again, watermark, chaos, simulate):
+for family in (serve, submit, batch, generate, jobs, wishes, reviews, again, watermark, chaos, simulate, doctor):
     family.add_to(app)
 for name, group in (
     ("roles", roles.roles_app),

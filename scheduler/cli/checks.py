@@ -21,12 +21,11 @@ from scheduler.errors import DaemonUnreachable, SchedulerError
 from scheduler.plan.check import ATTENTION, BAD, EXIT_CODES, OK, UNKNOWN, Check, checked
 from scheduler.plan.check import verdict_of as worst_of
 from scheduler.policy_file import POLICY_NAME, load_policy
-from scheduler.preflight import MIN_FREE_BYTES
+from scheduler.preflight import MIN_FREE_BYTES, WARN_FREE_BYTES
 from scheduler.store import Reader, open_reader
 
 HIGH_MEMORY_RATIO = 0.95  # above it the memory ladder begins
 WARN_MEMORY_RATIO = 0.85
-WARN_FREE_BYTES = 2 << 30
 STALE_SAMPLE_S = 12.0
 LONG_WAIT_S = 3600.0
 _PACKAGES = ("greenroom", "torch", "av", "flask", "sqlite-utils")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from scheduler.plan.house_sentences import HOUSE
 
 Words = dict[str, str]
@@ -149,9 +151,14 @@ SENTENCES: dict[str, Words] = {
 
 def sentence(code: str, **words: object) -> Words:
     """The sentence of a code in both languages; a word may itself be one of each (`{"en", "zh"}`)."""
+    return filled(SENTENCES.get(code) or HOUSE[code], words)
+
+
+def filled(texts: Words, words: Mapping[str, object]) -> Words:
+    """Both languages of a sentence with these words in it."""
     return {
         language: text.format(**{name: _in(language, word) for name, word in words.items()})
-        for language, text in (SENTENCES.get(code) or HOUSE[code]).items()
+        for language, text in texts.items()
     }
 
 

@@ -19,7 +19,7 @@ HOMES = {  # library → where it may be imported
     "flask_socketio": ("dashboard/",),
     "spectree": ("dashboard/",),
     "werkzeug": ("dashboard/",),
-    "pynvml": ("scheduler/probe",),
+    "pynvml": ("scheduler/probe", "scheduler/doctor/nvml"),
     "sqlite3": ("scheduler/store/", "scheduler/audit"),
     "sqlite_utils": ("scheduler/store/", "scheduler/audit"),
     "torch": tuple(

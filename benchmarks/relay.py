@@ -45,7 +45,7 @@ def measure(shape: str, parts: int, home: Path) -> dict[str, Any]:
     try:
         house.start(is_awaited=False)
         until(lambda: house.is_ready() and house.status()["slots"][0]["worker"], "a worker", START_S)
-        wish = {"duration_sec": SECONDS, "fill": "loop", "degrade": "never"}
+        wish: dict[str, Any] = {"duration_sec": SECONDS, "fill": "loop", "degrade": "never"}
         _end_of(house, str(house.door.request_role("warm-up", "teacher", **wish)["id"]))
         session = house.door.request_session("relay", [{"role": name, **wish} for name in names[:parts]])
         relay = [str(one["id"]) for one in session["parts"]]

@@ -22,8 +22,8 @@ IDLE_PERCENT = 10  # below it a GPU may rest: slower clock, slower link
 LOWERED_RATIO = 0.9
 HELD_RATIO = 0.05  # of a GPU's memory, which driver and desktop may take unnoticed
 _REASONS = {
-    0x02: "application clocks", 0x04: "power cap", 0x08: "hardware slowdown", 0x20: "software thermal", 0x40: "hardware thermal",
-    0x80: "power brake",
+    0x01: "idle", 0x02: "application clocks", 0x04: "power cap", 0x08: "hardware slowdown", 0x20: "software thermal",
+    0x40: "hardware thermal", 0x80: "power brake",
 }  # fmt: skip
 _BY_SETTING = 0x02
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 Words = dict[str, str]
 
 GPU_WORDS: dict[str, Words] = {
-    "driver": {"en": "{version}, for CUDA up to {cuda}, {count} GPUs", "zh": "{version}，最高支持 CUDA {cuda}，{count} 块 GPU"},
+    "driver": {"en": "{version}, for CUDA up to {cuda}; GPUs: {count}", "zh": "{version}，最高支持 CUDA {cuda}，{count} 块 GPU"},
     "driver_lost": {
         "en": "{version}, for CUDA up to {cuda}; of {count} GPUs these do not answer: {lost}",
         "zh": "{version}，最高支持 CUDA {cuda}；{count} 块 GPU 中无响应的：{lost}",
@@ -25,7 +25,7 @@ GPU_WORDS: dict[str, Words] = {
     "driver_no_rights": {"en": "this user may not use it: {said}", "zh": "当前用户无权使用：{said}"},
     "driver_fails": {"en": "does not open: {said}", "zh": "无法打开：{said}"},
     "visible_all": {
-        "en": "{variable} is not set: all {count} are used, {order}",
+        "en": "{variable} is not set: every GPU is used ({count}), {order}",
         "zh": "未设置 {variable}：使用全部 {count} 块，{order}",
     },
     "visible_unwanted": {
@@ -75,8 +75,8 @@ GPU_WORDS: dict[str, Words] = {
     "link_untold": {"en": "the GPU does not tell its link", "zh": "GPU 不提供链路信息"},
     "clocks_full": {"en": "{clock} of {most} MHz at {load} % load", "zh": "{clock} MHz（最高 {most} MHz），负载 {load} %"},
     "clocks_idle": {
-        "en": "{clock} of {most} MHz at {load} % load, lowered by {reasons}: neither heat nor a setting holds it down",
-        "zh": "{clock} MHz（最高 {most} MHz），负载 {load} %，降频原因 {reasons}：并非过热或设置所致",
+        "en": "{clock} of {most} MHz at {load} % load ({reasons}): neither heat nor a setting holds it down",
+        "zh": "{clock} MHz（最高 {most} MHz），负载 {load} %（{reasons}）：并非过热或设置所致",
     },
     "clocks_hot": {
         "en": "{clock} of {most} MHz: held down by {reasons} at {degrees} °C",

@@ -1,7 +1,7 @@
 """How true and how fast forecasts are: `python -m benchmarks.forecast [--json] [--jobs N] [--slots N] [--seeds A,B]`.
 
 Traces of kinds with bursts, preemption, faults, drift and a peak, drawn from seeds that were never looked at while numbers
-were chosen (those were 1, 11, 12, 21, 22, 31, 2001 to 2006 and 3001 to 3008; 101 to 1010 are spent, 1111 to 1414 were measured).
+were chosen (those were 1, 11, 12, 21, 22, 31, 2001 to 2006 and 3001 to 3008; 101 to 1010 are spent, 1111 to 2222 were measured).
 Each trace is judged by each part of one sentence: the 80 % range covers 75 to 85 % of all jobs, and at least 65 % of every 250
 consecutive ones; the median error of the middle is at most 15 %, or 1.25 times the oracle's where that is more; it is below
 that of the work ahead, and below that of history by priority, in the same run. The oracle of that sentence knows every law and

@@ -29,7 +29,7 @@ def play(wanted: Sequence[Demand], studio: Studio, scatter: int) -> dict[str, Ou
         return {}
     origin = studio.now if studio.open_jobs else min(one.at for one in wanted)
     cast = cast_of(wanted, studio, origin, scatter)
-    world = _world([*cast.lines, *_open_lines(studio)], studio, scatter)
+    world = _world([*cast.lines, *_open_lines(studio)], studio, origin, scatter)
     world.run()
     outcomes = {job_id: Outcome(id=job_id, start=None, finish=None, reason=why) for job_id, why in cast.refused.items()}
     for line in cast.lines:
@@ -61,8 +61,8 @@ def cast_of(wanted: Sequence[Demand], studio: Studio, origin: float, scatter: in
     return Cast(lines=tuple(sorted(lines, key=lambda line: (line.at, line.id))), rungs=rungs, refused=refused)
 
 
-def _world(lines: list[TraceJob], studio: Studio, scatter: int) -> World:
-    trace = Trace(jobs=tuple(sorted(lines, key=lambda line: (line.at, line.id))))
+def _world(lines: list[TraceJob], studio: Studio, origin: float, scatter: int) -> World:
+    trace = Trace(jobs=tuple(sorted(lines, key=lambda line: (line.at, line.id))), begins_at=origin)
     policy = replace(studio.policy, slot_memory_bytes=None)  # memory was decided on above
     world = World(trace, slots=studio.usable_slots, policy=policy, costs=_costs(studio, scatter), seed=scatter)
     for role in studio.roles.values():
@@ -81,10 +81,10 @@ def _admitted(one: Demand, studio: Studio) -> tuple[str, str]:
     state = State(studio.policy, 1)
     job = Job(
         id=one.id, ordinal=1, user=one.user, team=one.role.team, role=one.role.name, priority=one.priority,
-        submitted_at=0.0, total_blocks=one.blocks, context_bytes=one.context_bytes, degrade=one.degrade,
+        submitted_at=one.at, total_blocks=one.blocks, context_bytes=one.context_bytes, degrade=one.degrade,
     )  # fmt: skip
     event = events.JobSubmitted(
-        at=0.0, job_id=one.id, ordinal=1, user=one.user, team=one.role.team, role=one.role.name, priority=one.priority,
+        at=one.at, job_id=one.id, ordinal=1, user=one.user, team=one.role.team, role=one.role.name, priority=one.priority,
         total_blocks=one.blocks, context_bytes=one.context_bytes, degrade=one.degrade, alternatives=one.alternatives,
     )  # fmt: skip
     decision = admit(state, job, event)

@@ -26,6 +26,7 @@ def trace_of(reader: Reader, since: float = 0.0, until: float = END_OF_TIME) -> 
     return Trace(
         jobs=tuple(sorted((_job(row, zero) for row in rows), key=lambda job: job.at)),
         faults=tuple(TraceFault(at=fault.at - zero, event=fault.event, slot=fault.slot) for fault in faults),
+        begins_at=zero,
     )
 
 

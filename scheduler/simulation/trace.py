@@ -71,11 +71,15 @@ class TraceFault:
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """A checked trace, in order of time. `ignored`: names of fields that were there and mean nothing."""
+    """A checked trace, in order of time. `ignored`: names of fields that were there and mean nothing.
+
+    `begins_at`: when its second 0 was, in seconds since 1970; weekly windows and days of quotas follow from it.
+    """
 
     jobs: tuple[TraceJob, ...]
     faults: tuple[TraceFault, ...] = ()
     ignored: tuple[str, ...] = ()
+    begins_at: float = 0.0
 
     @property
     def least_slots(self) -> int:
@@ -188,10 +192,10 @@ class _Reader:
         return value
 
 
-def request_of(line: TraceJob) -> Request:
-    """What the scheduler is told of a trace's line."""
+def request_of(line: TraceJob, begins_at: float = 0.0) -> Request:
+    """What the scheduler is told of a trace's line; `begins_at`: when the trace's second 0 was."""
     return Request(
-        at=line.at, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
+        at=begins_at + line.at, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
         blocks=line.blocks, preset=line.preset, gpus=line.gpus,
     )  # fmt: skip
 

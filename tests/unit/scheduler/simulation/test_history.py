@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def test_command_line_exports_makes_and_runs_traces(tmp_path: Path, monkeypatch:
     runner = CliRunner()
     exported = runner.invoke(app, ["trace", "export", "--hours", "0"])
     assert next(json.loads(line)["at"] for line in exported.stdout.splitlines()) == 0.0
+    assert f"Its second 0 was {datetime.fromtimestamp(AT + 1, UTC):%Y-%m-%dT%H:%M:%SZ}" in exported.stderr
     day = str(tmp_path / "day.jsonl")
     assert runner.invoke(app, ["trace", "make", "peak", "--jobs", "40", "--output", day]).exit_code == 0
     run = runner.invoke(app, ["simulate", day, "--slots", "2", "--seed", "1", "--json"])

@@ -78,14 +78,17 @@ def _costs(studio: Studio, scatter: int) -> Costs:
 
 def _admitted(one: Demand, studio: Studio) -> tuple[str, str]:
     """(rung, why not): what admission says of it in an empty house, with consent given where it is asked for."""
-    state = State(studio.policy, 1)
+    assert one.pace is not None, one.id
+    state, block_ms = State(studio.policy, 1), max(1, round(1000 * one.pace.block_s))
     job = Job(
         id=one.id, ordinal=1, user=one.user, team=one.role.team, role=one.role.name, priority=one.priority,
         submitted_at=one.at, total_blocks=one.blocks, context_bytes=one.context_bytes, degrade=one.degrade,
+        block_ms=block_ms,
     )  # fmt: skip
     event = events.JobSubmitted(
         at=one.at, job_id=one.id, ordinal=1, user=one.user, team=one.role.team, role=one.role.name, priority=one.priority,
         total_blocks=one.blocks, context_bytes=one.context_bytes, degrade=one.degrade, alternatives=one.alternatives,
+        block_ms=block_ms,
     )  # fmt: skip
     decision = admit(state, job, event)
     if decision.verdict == REJECTED:
@@ -97,7 +100,7 @@ def _line(one: Demand, studio: Studio, rung: str, origin: float, scatter: int) -
     pace = _pace_at(one, studio, rung)
     return TraceJob(
         at=one.at - origin, id=one.id, user=one.user, team=one.role.team or "-", role=one.role.name, priority=one.priority,
-        blocks=one.blocks, block_s=_scattered(pace, one.id, scatter),
+        blocks=one.blocks, block_s=_scattered(pace, one.id, scatter), expected_s=pace.block_s,
     )  # fmt: skip
 
 
@@ -129,7 +132,7 @@ def _open_lines(studio: Studio) -> list[TraceJob]:
         lines.append(
             TraceJob(
                 at=0.0, id=f"{OPEN}{work.id}", user=work.user, team=work.team or "-", role=work.role, priority=priority,
-                blocks=work.blocks_left, block_s=work.block_s,
+                blocks=work.blocks_left, block_s=work.block_s, expected_s=work.block_s,
             )
         )  # fmt: skip
     return lines

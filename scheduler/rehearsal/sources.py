@@ -80,12 +80,13 @@ def plan_day(plan: DayPlan, studio: Studio) -> Source:
             hint="Check it first: role_scheduler --validate --plan FILE",
         )  # fmt: skip
     zero = calendar.at(0)
+    paces = [one.pace.block_s if one.pace else None for one in wanted]
     jobs = [
         TraceJob(
             at=one.at - zero, id=one.id, user=one.user, team=one.role.team or "none", role=one.role.name,
-            priority=one.priority, blocks=one.blocks, block_s=one.pace.block_s if one.pace else None,
+            priority=one.priority, blocks=one.blocks, block_s=pace_s, expected_s=pace_s,
         )
-        for one in wanted
+        for one, pace_s in zip(wanted, paces, strict=True)
     ]  # fmt: skip
     block_s, basis = house_pace(studio)
     trace = Trace(jobs=tuple(sorted(jobs, key=lambda job: job.at)), begins_at=zero)

@@ -27,7 +27,10 @@ _FAULT_FIELDS = frozenset({"at", "event", "slot"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceJob:
-    """A submission. `block_s`: its true seconds per block; only the simulated worker may look at it."""
+    """A submission. `block_s`: its true seconds per block; only the simulated worker may look at it.
+
+    `expected_s`: those that admission reckons with; None: an average block of its preset. No file has it.
+    """
 
     at: float
     id: str
@@ -39,6 +42,7 @@ class TraceJob:
     preset: str = "standard"
     deadline: float | None = None
     block_s: float | None = None
+    expected_s: float | None = None
     gpus: int = 1
 
     def to_mapping(self) -> dict[str, Any]:

@@ -107,12 +107,15 @@ class World:
         request = request_of(line, self._begins_at)
         for witness in self._witnesses:
             witness.submitted(request)
+        expected_s = line.expected_s
+        if expected_s is None:
+            expected_s = self.costs.block_s * self.costs.presets.get(line.preset, 1.0)
         self._feed(
             events.JobSubmitted(
                 at=self.at, job_id=line.id, ordinal=len(self.records), user=line.user, team=line.team, role=line.role,
                 priority=line.priority, total_blocks=line.blocks, context_bytes=1, slots_needed=line.gpus,
                 deadline=None if line.deadline is None else self._begins_at + line.deadline,
-                block_ms=max(1, round(1000 * self.costs.block_s * self.costs.presets.get(line.preset, 1.0))),
+                block_ms=max(1, round(1000 * expected_s)),
             )
         )  # fmt: skip
         if self._on_submitted is not None and record.state is not JobState.REJECTED:

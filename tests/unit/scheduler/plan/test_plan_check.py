@@ -203,6 +203,20 @@ def test_quotas_are_those_of_the_policy(tmp_path: Path) -> None:
     assert (line.state, line.data["field"], line.data["asked"]) == ("bad", "gpu_s_per_day_per_team", 960.0)
 
 
+@pytest.mark.parametrize(("block_s", "limit", "state"), [(0.096, 40, "ok"), (4.8, 1000, "bad")])
+def test_played_day_reckons_quotas_with_the_pace_that_the_plan_is_checked_with(
+    block_s: float, limit: float, state: str, tmp_path: Path
+) -> None:
+    """Three videos of 100 blocks: 28.8 s of 40 in a fast house, 1,440 of 1,000 in a slow one. At 0.48 s a block it is 144 s."""
+    policy = Policy(slot_memory_bytes=GIB, gpu_s_per_day_per_role=limit)
+    wanted = plan('role: teacher, user: a, window: "10:00-12:00", count: 3')
+    found = report(wanted, studio(tmp_path, block_s=block_s, policy=policy), tmp_path)
+    assert states(found, "plan quotas") == [state]
+    assert found.entries[0]["fits"] is (state == "ok")
+    told = [check.text for check in found.checks if "GPU seconds of today" in check.text]
+    assert [f"this video needs {round(100 * block_s)}" in text for text in told] == [True] * (state == "bad")
+
+
 @pytest.mark.parametrize(("starts_s", "state"), [(0, "ok"), (6 * 3600, "bad")])
 def test_quota_of_a_day_counts_by_the_days_of_quotas(starts_s: int, state: str, tmp_path: Path) -> None:
     """480 s before and 480 s after midnight UTC, which is eight in the morning in Shanghai."""

@@ -86,6 +86,14 @@ def test_same_seed_is_the_same_peak_and_another_is_another(tmp_path: Path) -> No
     assert [line for line in differences(one, other) if line.startswith("seed")] == ["seed: 2 → 1"]
 
 
+def test_quotas_of_a_rehearsed_plan_reckon_with_its_own_pace(tmp_path: Path) -> None:
+    """Three videos at 2.88 s a block, where most roles of the house have 0.96: 37 s each."""
+    wanted = plan('role: teacher, user: a, window: "10:00-11:00", count: 3, preset: preview, length: 6')
+    found = plan_day(wanted, studio(tmp_path))
+    assert [job.expected_s for job in found.trace.jobs] == [pytest.approx(2.88)] * 3
+    assert rehearse(found, 1, Policy(gpu_s_per_day_per_team=100), 0).totals["rejected"] == 1
+
+
 @pytest.mark.parametrize(("days", "zone"), [(0, UTC), (5, UTC), (0, ZoneInfo("Asia/Shanghai"))])
 def test_peak_is_always_played_on_a_monday_from_nine_on(days: int, zone: tzinfo, tmp_path: Path) -> None:
     found = day_named("peak", studio(tmp_path, now=NINE + days * 86_400, zone=zone), None, 0)

@@ -15,6 +15,7 @@ from typing import Any
 from scheduler.core import events, machine
 from scheduler.core.actions import Action, KillWorker, MoveJob, SendCancel, SendPreempt, SendRun
 from scheduler.core.job import FINAL_STATES, JobState
+from scheduler.core.maintenance import CAUSE, WEEK_S
 from scheduler.core.policy import Policy
 from scheduler.core.state import State
 from scheduler.core.tags import Tag
@@ -27,6 +28,7 @@ from scheduler.simulation.trace import Trace, TraceFault, TraceJob, request_of
 
 TICK_S = 1.0
 STUCK_TICKS = 4_000  # ticks in a row without any move and with nothing left to come: what waits now waits for ever
+STUCK_IN_MAINTENANCE_TICKS = round(WEEK_S / TICK_S)  # a window that has not closed in a week never does
 
 
 @dataclass(slots=True)
@@ -79,10 +81,17 @@ class World:
 
     def run(self, until: float = float("inf")) -> None:
         """Let everything happen up to a time; without one, until nothing is left that could."""
-        while self._agenda and self._agenda[0][0] <= until and self._still_ticks < STUCK_TICKS:
+        while self._agenda and self._agenda[0][0] <= until and not self._is_stuck():
             self.now, _, kind, data = heappop(self._agenda)
             self._pending -= kind != "tick"
             getattr(self, f"_on_{kind}")(data)
+
+    def _is_stuck(self) -> bool:
+        """Will nothing ever move again? While a slot is closed for maintenance, work may go on when its window closes."""
+        if self._still_ticks < STUCK_TICKS:
+            return False
+        is_closed = any(CAUSE in slot.drained_for and slot.worker_id is not None for slot in self.state.slots)
+        return not is_closed or self._still_ticks >= STUCK_IN_MAINTENANCE_TICKS
 
     @property
     def at(self) -> float:
@@ -277,6 +286,6 @@ class World:
                 witness.ended(self.at, move.job_id, move.target is JobState.SUCCEEDED)
         elif move.target is JobState.QUEUED and move.source is not JobState.SUBMITTED:
             is_preempted = move.tag == Tag.JOB_PREEMPTED
-            record.preemptions += is_preempted
+            record.preemptions += is_preempted and move.body["cause"] == "preempted"  # and not for maintenance
             for witness in self._witnesses:
                 witness.stopped(self.at, move.job_id, "preempted" if is_preempted else "lost")

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from scheduler.cli.app import app
 from scheduler.core.invariants import check_invariants
+from scheduler.core.maintenance import DAYS
 from scheduler.core.policy import Policy
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.run import Result, simulate
 from scheduler.simulation.synthetic import synthetic_trace
-from scheduler.simulation.trace import Trace, TraceJob
+from scheduler.simulation.trace import Trace, TraceFault, TraceJob
 
 EXACT = Costs(
     job_sigma=0.0, block_sigma=0.0, drift_sigma=0.0, switch_s=0.0, cold_start_s=0.0, close_s=0.0, block_s=1.0
@@ -46,6 +47,34 @@ def test_window_that_opened_while_nobody_was_there_is_open_for_who_comes() -> No
     policy = Policy(maintenance_windows=("mon 10:00-10:30",))
     before, within = _run(_job(1, at=9 * 3600.0), _job(2, at=10.25 * 3600), policy=policy).records
     assert (before.finish_s, within.leased_at) == (10.0, pytest.approx(10.5 * 3600, abs=1.1))
+
+
+@pytest.mark.parametrize("window", ["mon 00:00-02:00", "mon 00:00-22:00"])
+def test_job_waits_for_the_end_of_a_long_window(window: str) -> None:
+    """Nothing moves for hours, and yet nothing is lost."""
+    result = _run(_job(1, at=30.0), policy=Policy(maintenance_windows=(window,)))
+    ends = 3600.0 * int(window[-5:-3])
+    assert result.records[0].ended_at == pytest.approx(ends + 10.0, abs=1.1) and not result.notes
+
+
+@pytest.mark.parametrize(
+    ("windows", "lost"), [(["mon 00:00-06:00"], True), ([f"{day} 00:00-00:00" for day in DAYS], False)],
+    ids=["its worker is gone", "the house is always closed"],
+)  # fmt: skip
+def test_run_ends_where_no_window_will_help(windows: list[str], lost: bool) -> None:
+    faults = (TraceFault(at=40.0, event="worker_lost", slot=0),) if lost else ()
+    trace = Trace(jobs=(_job(1, at=30.0),), faults=faults, begins_at=MONDAY)
+    policy = Policy(maintenance_windows=tuple(windows))
+    result = simulate(trace, slots=1, costs=EXACT, policy=policy, forecasters={})
+    assert result.totals["unfinished"] == 1 and "never ended" in result.notes[0]
+
+
+def test_stop_for_maintenance_counts_as_no_preemption() -> None:
+    policy = Policy(maintenance_windows=("mon 10:00-10:30",))
+    job = _job(1, at=9.75 * 3600.0, blocks=1800)
+    (record,) = _run(job, policy=policy).records
+    assert len(record.spells) == 2 and record.finish_s == pytest.approx(3600.0, abs=2.1)
+    assert record.preemptions == 0
 
 
 @pytest.mark.parametrize(("starts_s", "refused"), [(0.0, 0), (6 * 3600.0, 1)])

@@ -16,7 +16,7 @@ from scheduler.policy_file import read_policy_at
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
 from scheduler.simulation.run import simulate as run_trace
-from scheduler.simulation.trace import read_trace
+from scheduler.simulation.trace import MAX_AT_S, read_trace
 
 FIRST_MOMENT = "1970-01-01"  # a Thursday: a trace whose times are seconds since 1970 means itself
 _WAITS = ("mean_wait_s", "p50_wait_s", "p99_wait_s")
@@ -56,13 +56,13 @@ def simulate(
 
 def moment_of(text: str) -> float:
     """Seconds since 1970 of `2026-11-23` or `2026-11-23T08:00`, in UTC where it names no other zone."""
-    hint = "Write a day or a moment since 1970, such as 2026-11-23 or 2026-11-23T08:00; it is UTC."
+    hint = "Write a day or a moment from 1970 to 5138, such as 2026-11-23 or 2026-11-23T08:00; it is UTC."
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise bad_usage(f"--begins is {text!r}.", field="begins", hint=hint) from None
     at = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    if at < 0:
+    if not 0 <= at <= MAX_AT_S:
         raise bad_usage(f"--begins is {text!r}.", field="begins", hint=hint)
     return at
 

@@ -34,7 +34,7 @@ class Oracle(Learnt):
         self._lines = {line.id: line for line in trace.jobs}
         self._order, self._begins_at = trace.jobs, trace.begins_at
         self._times = [self._begins_at + line.at for line in trace.jobs]  # as the world reckons them, to the last bit
-        self._truth, self._block_sigma = Paces(costs, seed), costs.block_sigma
+        self._truth, self._block_sigma = Paces(costs, seed, trace.opens), costs.block_sigma
         self._random = random.Random(f"oracle:{seed}")
 
     def predict(self, state: State, request: Request) -> Estimate | None:

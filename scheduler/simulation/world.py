@@ -56,10 +56,10 @@ class World:
         check: Callable[[State], None] | None = None,
     ) -> None:  # fmt: skip
         self.costs = costs
-        self.paces = Paces(costs, seed)
+        self.paces = Paces(costs, seed, trace.opens)
         self.state = State(ordered_by(policy, discipline), slots, gang_slots=slots)
         self.records: dict[str, JobRecord] = {}
-        self.now = 0.0  # seconds of the trace
+        self.now = trace.opens  # seconds of the trace
         self.events = 0
         self._begins_at = trace.begins_at
         self._witnesses, self._on_submitted, self._check = tuple(witnesses), on_submitted, check

@@ -100,6 +100,19 @@ def test_times_that_are_told_stay_those_of_the_trace() -> None:
                 assert after.finish.p50 == pytest.approx(before.finish.p50, rel=1e-3)
 
 
+def test_trace_in_seconds_since_1970_is_lived_from_its_first_day_on() -> None:
+    """The same day twice: as it counts from midnight, and from 1970."""
+    made = synthetic_trace("peak", slots=2, jobs=25, seed=3)
+    late = replace(
+        made, jobs=tuple(replace(job, at=MONDAY + job.at) for job in made.jobs),
+        faults=tuple(replace(fault, at=MONDAY + fault.at) for fault in made.faults),
+    )  # fmt: skip
+    assert (made.opens, late.opens) == (0.0, MONDAY)
+    now, then = (simulate(trace, slots=2, seed=1, check=check_invariants) for trace in (replace(made, begins_at=MONDAY), late))
+    assert [record.finish_s for record in then.records] == pytest.approx([record.finish_s for record in now.records], abs=1e-5)
+    assert then.totals["utilisation"] == now.totals["utilisation"] and then.events == now.events
+
+
 def test_command_line_says_when_a_trace_begins(tmp_path: Path) -> None:
     day, policy = tmp_path / "day.jsonl", tmp_path / "policy.yaml"
     day.write_text(json.dumps(_job(1).to_mapping()) + "\n")
@@ -114,6 +127,6 @@ def test_command_line_says_when_a_trace_begins(tmp_path: Path) -> None:
     assert wait_s("--begins", "2026-11-23") == pytest.approx(1800.0, abs=1.1)
     assert wait_s("--begins", "2026-11-23T00:10") == pytest.approx(1200.0, abs=1.1)
     assert wait_s("--begins", "2026-11-23T08:10+08:00") == pytest.approx(1200.0, abs=1.1)
-    for text in ("monday", "1969-12-31"):
+    for text in ("monday", "1969-12-31", "9999-12-31"):
         refused = CliRunner().invoke(app, ["simulate", str(day), "--begins", text])
         assert refused.exit_code == 64 and f"--begins is '{text}'" in refused.stderr and "2026-11-23" in refused.stderr

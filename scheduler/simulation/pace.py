@@ -50,15 +50,15 @@ class Paces:
         return found
 
     def _preset(self, job: TraceJob) -> float:
-        try:
-            return self._costs.presets[job.preset]
-        except KeyError:
+        share = self._costs.share_of(job.preset)
+        if share is None:
             raise SchedulerError(
                 422, "unknown_preset", f"Job {job.id!r} has the preset {job.preset!r}, whose cost is not known.",
                 field="preset",
                 hint=f"Give its lines block_s, or its cost in the policy file below simulation: presets:. "
-                f"Known: {', '.join(sorted(self._costs.presets))}.",
-            ) from None  # fmt: skip
+                f"Known: {', '.join(sorted(self._costs.presets))}, and settings such as 384*256:5.",
+            )  # fmt: skip
+        return share
 
     def _drift_at(self, at: float) -> float:
         """A slow walk that comes back to zero, on a grid of time."""

@@ -73,7 +73,7 @@ def usual_forecasters(trace: Trace, costs: Costs, seed: int) -> dict[str, Foreca
     from scheduler.simulation.oracle import Oracle
 
     def nominal(request: Request) -> float:
-        return costs.block_s * costs.presets.get(request.preset, 1.0)
+        return costs.nominal_s(request.preset)
 
     return {
         ESTIMATOR: Estimator(nominal, seed), "work_ahead": WorkAhead(), "history": History(),

@@ -116,9 +116,7 @@ class World:
         request = request_of(line, self._begins_at)
         for witness in self._witnesses:
             witness.submitted(request)
-        expected_s = line.expected_s
-        if expected_s is None:
-            expected_s = self.costs.block_s * self.costs.presets.get(line.preset, 1.0)
+        expected_s = self.costs.nominal_s(line.preset) if line.expected_s is None else line.expected_s
         self._feed(
             events.JobSubmitted(
                 at=self.at, job_id=line.id, ordinal=len(self.records), user=line.user, team=line.team, role=line.role,

@@ -127,7 +127,7 @@ def test_past_day_is_found_by_its_date_and_the_busiest_by_itself(tmp_path: Path)
     with writer(tmp_path) as store:
         for number in (1, 2, 3):
             accept(store, number, width=128, height=192,
-                   recipe={"settings": {"size": "192*128", "steps": 4}, "prompt": "x"})  # fmt: skip
+                   recipe={"settings": {"size": "192*128", "steps": 4}, "prompt": "x", "model": "pocket"})  # fmt: skip
             go(store, "SUBMITTED", "QUEUED", job_id=f"j{number:012d}")
     reader = open_reader(tmp_path)
     busiest = day_named("history", house, reader, 0)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from engine.catalog import PRESETS
 from scheduler.cli.app import app
+from scheduler.core.block_times import BlockKey, BlockTime
+from scheduler.simulation.costs import Costs
 from scheduler.simulation.history import trace_of
+from scheduler.simulation.pace import Paces
 from scheduler.simulation.run import simulate
+from scheduler.simulation.trace import read_lines
 from scheduler.store import open_reader
 from tests.unit.scheduler.store_rig import AT, READER, accept, writer
 
@@ -37,6 +43,25 @@ def test_past_becomes_a_trace_that_can_be_run_again(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [fault.event for fault in trace.faults] == ["worker_lost", "worker_back"]
     assert simulate(trace, slots=1, forecasters={}).totals["succeeded"] == 2
+
+
+def test_job_that_never_made_a_block_is_played_at_what_is_known_of_its_settings(tmp_path: Path) -> None:
+    """Its settings are those of no preset: learnt where blocks like it were made, else in proportion to `standard`."""
+    odd = {"model": "pocket", "prompt": "x", "settings": {"size": "384*256", "steps": 5}}
+    with writer(tmp_path) as store:
+        accept(store, 1, recipe=odd, width=256, height=384)
+        accept(store, 2, recipe=odd, width=128, height=192)
+        with store.transaction():
+            store.keep_block_time(BlockKey("pocket", "128x192", 4, "cpu"), BlockTime(0.8, 0.02, 1.0, 50), AT)
+    with closing(open_reader(tmp_path)) as reader:
+        trace = trace_of(reader)
+    assert [(job.preset, job.block_s) for job in trace.jobs] == [("384*256:5", None), ("384*256:5", 1.0)]
+    exact = Costs(block_s=2.0, job_sigma=0.0, block_sigma=0.0, drift_sigma=0.0)
+    told = read_lines(trace.to_lines())
+    expected = 2.0 * (384 * 256 * 5) / (688 * 368 * PRESETS["standard"].steps)
+    first, second = (Paces(exact, 1).mean_s(job) for job in told.jobs)
+    assert (first, second) == (pytest.approx(expected), 1.0)
+    assert simulate(told, slots=1, forecasters={}).totals["succeeded"] == 2
 
 
 def test_command_line_exports_makes_and_runs_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ def _job(row: dict[str, Any], zero: float, learnt: Pace) -> TraceJob:
     return TraceJob(
         at=row["submitted_at"] - zero, id=row["id"], user=row["user"], team=row["team"] or "none", role=row["role"],
         priority=row["priority"], blocks=row["total_blocks"], preset=preset_of(recipe), block_s=block_s,
+        deadline=None if row["deadline"] is None else max(row["submitted_at"], row["deadline"]) - zero,
     )  # fmt: skip
 
 

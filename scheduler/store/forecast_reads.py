@@ -16,7 +16,7 @@ class ForecastReads(Reads):
 
     def trace_jobs(self, since: float, until: float) -> Iterator[Row]:
         """Accepted jobs in order: id, user, team, role, priority, submitted_at, total_blocks, recipe (JSON text), width, height,
-        block_s.
+        deadline (None: none), block_s.
 
         `block_s`: seconds of computing per block, on average; None before the first.
         """

@@ -19,7 +19,7 @@ from scheduler.simulation.pace import Paces
 from scheduler.simulation.run import simulate
 from scheduler.simulation.trace import read_lines
 from scheduler.store import open_reader
-from tests.unit.scheduler.store_rig import AT, READER, accept, writer
+from tests.unit.scheduler.store_rig import AT, READER, accept, go, writer
 
 RECIPE = {"prompt": "x", "settings": {"size": "384*256", "steps": 3}}
 
@@ -43,6 +43,21 @@ def test_past_becomes_a_trace_that_can_be_run_again(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [fault.event for fault in trace.faults] == ["worker_lost", "worker_back"]
     assert simulate(trace, slots=1, forecasters={}).totals["succeeded"] == 2
+
+
+def test_deadline_of_a_job_is_exported_and_can_be_read_again(tmp_path: Path) -> None:
+    """One of them was approved when its deadline was over."""
+    with writer(tmp_path) as store:
+        accept(store, 1, recipe=RECIPE, deadline=AT + 101)
+        accept(store, 2, recipe=RECIPE)
+        accept(store, 3, recipe=RECIPE, deadline=AT + 20, preview="j000000000001")
+        go(store, "SUBMITTED", "QUEUED", job_id="j000000000003", approved_at=AT + 31)
+    with closing(open_reader(tmp_path)) as reader:
+        trace = trace_of(reader)
+    assert [(job.at, job.deadline) for job in trace.jobs] == [(0.0, 100.0), (1.0, None), (30.0, 30.0)]
+    assert read_lines(trace.to_lines()).jobs == trace.jobs
+    late = simulate(trace, slots=1, forecasters={}).to_mapping()["jobs"]
+    assert [job["deadline_met"] for job in late] == [True, None, False]
 
 
 def test_job_that_never_made_a_block_is_played_at_what_is_known_of_its_settings(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +16,9 @@ from scheduler.policy_file import read_policy_at
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
 from scheduler.simulation.run import simulate as run_trace
-from scheduler.simulation.trace import read_trace
+from scheduler.simulation.trace import MAX_AT_S, read_trace
 
+FIRST_MOMENT = "1970-01-01"  # a Thursday: a trace whose times are seconds since 1970 means itself
 _WAITS = ("mean_wait_s", "p50_wait_s", "p99_wait_s")
 _ACCURACY = ("coverage_80", "worst_window_coverage", "median_error")
 
@@ -33,11 +36,15 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same run.")] = 0,
     order: Annotated[str, typer.Option("--order", help=f"One of {', '.join(DISCIPLINES)}.")] = GREENROOM,
+    begins: Annotated[
+        str, typer.Option("--begins", metavar="TIME", help="When second 0 was, in UTC: for weekly windows and days of quotas.")
+    ] = FIRST_MOMENT,
     as_json: AsJson = False,
 ) -> None:
     """Run a trace through the scheduler's own core, in virtual time: who waits how long, and how true the forecasts are."""
     numbers, costs = read_numbers(policy)
-    result = run_trace(read_trace(trace), slots=slots, policy=numbers, costs=costs, seed=seed, discipline=order)
+    lines = replace(read_trace(trace), begins_at=moment_of(begins))
+    result = run_trace(lines, slots=slots, policy=numbers, costs=costs, seed=seed, discipline=order)
     if as_json:
         head = {"trace": str(trace), "slots": slots, "seed": seed, "order": order}
         print_json({**head, **result.to_mapping()})
@@ -45,6 +52,19 @@ def simulate(
     _show(result.totals, result.baselines)
     for remark in result.notes:
         note(remark)
+
+
+def moment_of(text: str) -> float:
+    """Seconds since 1970 of `2026-11-23` or `2026-11-23T08:00`, in UTC where it names no other zone."""
+    hint = "Write a day or a moment from 1970 to 5138, such as 2026-11-23 or 2026-11-23T08:00; it is UTC."
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise bad_usage(f"--begins is {text!r}.", field="begins", hint=hint) from None
+    at = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= at <= MAX_AT_S:
+        raise bad_usage(f"--begins is {text!r}.", field="begins", hint=hint)
+    return at
 
 
 def read_numbers(path: Path | None) -> tuple[Policy, Costs]:

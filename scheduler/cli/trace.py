@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,9 @@ def export(
         trace = trace_of(reader, since=house_time(data) - hours * 3600.0 if hours else 0.0)
     if not trace.jobs:
         note("No job was submitted in that time: the trace is empty.")
+    else:
+        begins = datetime.fromtimestamp(trace.begins_at, UTC)
+        note(f"Its second 0 was {begins:%Y-%m-%dT%H:%M:%SZ}: give that to `simulate` as --begins where a policy has windows.")
     _write(trace, output, as_json)
 
 

@@ -86,7 +86,7 @@ class Spent:
 
     def turn(self, at: float, policy: Policy) -> None:
         """Begin a new day where one has begun."""
-        day = int((at - policy.quota_day_starts_s) // DAY_S)
+        day = day_of(at, policy)
         if day != self.day:
             self.day, self.ms = day, {}
 
@@ -112,6 +112,11 @@ class Spent:
             spent.day = int(data["day"])
             spent.ms = {(kind, name): int(ms) for kind, name, ms in data["ms"]}
         return spent
+
+
+def day_of(at: float, policy: Policy) -> int:
+    """Number of the day of quotas that a moment lies in."""
+    return int((at - policy.quota_day_starts_s) // DAY_S)
 
 
 def subjects(job: Job) -> tuple[Subject, Subject, Subject]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from scheduler.core.policy import Policy
-from scheduler.core.quotas import KINDS
+from scheduler.core.quotas import KINDS, day_of
 from scheduler.plan.check import BAD, OK, Check, checked
 from scheduler.plan.demand import Demand
 from scheduler.plan.figures import time_text
@@ -19,16 +19,20 @@ def quota_checks(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
 
 
 def _too_long(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
-    """GPU seconds of the day."""
+    """GPU seconds of a day of quotas, of which a plan's day may touch two; told is each subject's fuller one."""
     for kind in KINDS:
         field = f"gpu_s_per_day_per_{kind}"
         limit = getattr(policy, field)
         if limit is None:
             continue
-        seconds: dict[str, float] = {}
+        seconds: dict[tuple[str, int], float] = {}
         for one in wanted:
-            seconds[_name(one, kind)] = seconds.get(_name(one, kind), 0.0) + (one.work_s or 0.0)
-        for name, asked in sorted(seconds.items()):
+            subject = _name(one, kind), day_of(one.at, policy)
+            seconds[subject] = seconds.get(subject, 0.0) + (one.work_s or 0.0)
+        longest: dict[str, float] = {}
+        for (name, _), asked in seconds.items():
+            longest[name] = max(asked, longest.get(name, 0.0))
+        for name, asked in sorted(longest.items()):
             if asked > limit:
                 figures = {"kind": kind, "name": name, "asked": round(asked, 1), "limit": limit, "field": field}
                 words = {"who": f"{kind} {name}", "asked": time_text(asked), "field": field, "limit": time_text(limit)}

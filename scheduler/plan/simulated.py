@@ -29,7 +29,7 @@ def play(wanted: Sequence[Demand], studio: Studio, scatter: int) -> dict[str, Ou
         return {}
     origin = studio.now if studio.open_jobs else min(one.at for one in wanted)
     cast = cast_of(wanted, studio, origin, scatter)
-    world = _world([*cast.lines, *_open_lines(studio)], studio, scatter)
+    world = _world([*cast.lines, *_open_lines(studio)], studio, origin, scatter)
     world.run()
     outcomes = {job_id: Outcome(id=job_id, start=None, finish=None, reason=why) for job_id, why in cast.refused.items()}
     for line in cast.lines:
@@ -61,8 +61,8 @@ def cast_of(wanted: Sequence[Demand], studio: Studio, origin: float, scatter: in
     return Cast(lines=tuple(sorted(lines, key=lambda line: (line.at, line.id))), rungs=rungs, refused=refused)
 
 
-def _world(lines: list[TraceJob], studio: Studio, scatter: int) -> World:
-    trace = Trace(jobs=tuple(sorted(lines, key=lambda line: (line.at, line.id))))
+def _world(lines: list[TraceJob], studio: Studio, origin: float, scatter: int) -> World:
+    trace = Trace(jobs=tuple(sorted(lines, key=lambda line: (line.at, line.id))), begins_at=origin)
     policy = replace(studio.policy, slot_memory_bytes=None)  # memory was decided on above
     world = World(trace, slots=studio.usable_slots, policy=policy, costs=_costs(studio, scatter), seed=scatter)
     for role in studio.roles.values():
@@ -78,14 +78,17 @@ def _costs(studio: Studio, scatter: int) -> Costs:
 
 def _admitted(one: Demand, studio: Studio) -> tuple[str, str]:
     """(rung, why not): what admission says of it in an empty house, with consent given where it is asked for."""
-    state = State(studio.policy, 1)
+    assert one.pace is not None, one.id
+    state, block_ms = State(studio.policy, 1), max(1, round(1000 * one.pace.block_s))
     job = Job(
         id=one.id, ordinal=1, user=one.user, team=one.role.team, role=one.role.name, priority=one.priority,
-        submitted_at=0.0, total_blocks=one.blocks, context_bytes=one.context_bytes, degrade=one.degrade,
+        submitted_at=one.at, total_blocks=one.blocks, context_bytes=one.context_bytes, degrade=one.degrade,
+        block_ms=block_ms,
     )  # fmt: skip
     event = events.JobSubmitted(
-        at=0.0, job_id=one.id, ordinal=1, user=one.user, team=one.role.team, role=one.role.name, priority=one.priority,
+        at=one.at, job_id=one.id, ordinal=1, user=one.user, team=one.role.team, role=one.role.name, priority=one.priority,
         total_blocks=one.blocks, context_bytes=one.context_bytes, degrade=one.degrade, alternatives=one.alternatives,
+        block_ms=block_ms,
     )  # fmt: skip
     decision = admit(state, job, event)
     if decision.verdict == REJECTED:
@@ -97,7 +100,7 @@ def _line(one: Demand, studio: Studio, rung: str, origin: float, scatter: int) -
     pace = _pace_at(one, studio, rung)
     return TraceJob(
         at=one.at - origin, id=one.id, user=one.user, team=one.role.team or "-", role=one.role.name, priority=one.priority,
-        blocks=one.blocks, block_s=_scattered(pace, one.id, scatter),
+        blocks=one.blocks, block_s=_scattered(pace, one.id, scatter), expected_s=pace.block_s,
     )  # fmt: skip
 
 
@@ -129,7 +132,7 @@ def _open_lines(studio: Studio) -> list[TraceJob]:
         lines.append(
             TraceJob(
                 at=0.0, id=f"{OPEN}{work.id}", user=work.user, team=work.team or "-", role=work.role, priority=priority,
-                blocks=work.blocks_left, block_s=work.block_s,
+                blocks=work.blocks_left, block_s=work.block_s, expected_s=work.block_s,
             )
         )  # fmt: skip
     return lines

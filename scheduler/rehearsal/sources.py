@@ -19,7 +19,7 @@ from scheduler.simulation.trace import Trace, TraceJob, read_trace
 from scheduler.store import Reader
 
 PEAK, HISTORY = "peak", "history"
-HOURS = 8.0
+HOURS, OPENS_AT = 8.0, time(9)  # of the synthetic day, in the studio's zone
 PEAK_LOAD = 0.8
 LEAST_JOBS, MOST_JOBS = 50, 5_000
 LOOK_BACK_DAYS = 30
@@ -60,12 +60,13 @@ def day_named(name: str, studio: Studio, reader: Reader | None, seed: int) -> So
 
 
 def peak_day(studio: Studio, seed: int) -> Source:
-    """Eight hours with two peaks beyond what the slots can do, faults included, at the pace of this house."""
+    """Eight hours of a Monday with two peaks beyond what the slots can do, faults included, at the pace of this house."""
     block_s, basis = house_pace(studio)
     slots = max(1, studio.usable_slots)
     jobs = int(HOURS * 3600 * PEAK_LOAD * slots / (MEAN_BLOCKS * block_s))
     trace = synthetic_trace(PEAK, slots=slots, jobs=min(MOST_JOBS, max(LEAST_JOBS, jobs)), seed=seed)
-    return Source(name=PEAK, trace=_stretched(trace, block_s / BLOCK_S), block_s=block_s, basis=basis)
+    trace = replace(_stretched(trace, block_s / BLOCK_S), begins_at=_monday_morning(studio))
+    return Source(name=PEAK, trace=trace, block_s=block_s, basis=basis)
 
 
 def plan_day(plan: DayPlan, studio: Studio) -> Source:
@@ -79,15 +80,16 @@ def plan_day(plan: DayPlan, studio: Studio) -> Source:
             hint="Check it first: role_scheduler --validate --plan FILE",
         )  # fmt: skip
     zero = calendar.at(0)
+    paces = [one.pace.block_s if one.pace else None for one in wanted]
     jobs = [
         TraceJob(
             at=one.at - zero, id=one.id, user=one.user, team=one.role.team or "none", role=one.role.name,
-            priority=one.priority, blocks=one.blocks, block_s=one.pace.block_s if one.pace else None,
+            priority=one.priority, blocks=one.blocks, block_s=pace_s, expected_s=pace_s,
         )
-        for one in wanted
+        for one, pace_s in zip(wanted, paces, strict=True)
     ]  # fmt: skip
     block_s, basis = house_pace(studio)
-    trace = Trace(jobs=tuple(sorted(jobs, key=lambda job: job.at)))
+    trace = Trace(jobs=tuple(sorted(jobs, key=lambda job: job.at)), begins_at=zero)
     return Source(name=f"plan {calendar.day}", trace=trace, block_s=block_s, basis=basis)
 
 
@@ -116,6 +118,12 @@ def house_pace(studio: Studio) -> tuple[float, str]:
     width, height = fit_size(preset.size, *picture)
     found: Pace | None = pace_of(studio, Setting(width=width, height=height, steps=preset.steps))
     return (BLOCK_S, "assumed") if found is None else (found.block_s, found.basis.value)
+
+
+def _monday_morning(studio: Studio) -> float:
+    """When a synthetic day begins: always on the same day of the week, so that weekly windows hit it the same on every day."""
+    today = datetime.fromtimestamp(studio.now, studio.zone).date()
+    return datetime.combine(today - timedelta(days=today.weekday()), OPENS_AT, studio.zone).timestamp()
 
 
 def _busiest(studio: Studio, reader: Reader) -> date:

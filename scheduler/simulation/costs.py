@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
+from math import isfinite, prod
 from typing import Any
 
 from engine.catalog import PRESETS
@@ -12,6 +13,8 @@ from scheduler.core.policy import PolicyError
 
 SIMULATION = "simulation"
 STANDARD = "standard"
+_STANDARD_WORK = prod(int(side) for side in PRESETS[STANDARD].size.split("*")) * PRESETS[STANDARD].steps
+_SETTING = re.compile(r"([1-9][0-9]{0,4}\*[1-9][0-9]{0,4}):([1-9][0-9]{0,2})")  # size and steps of no preset
 
 
 def _number(default: float, *, least: float = 0.0, most: float = 1e6, says: str) -> Any:
@@ -20,11 +23,13 @@ def _number(default: float, *, least: float = 0.0, most: float = 1e6, says: str)
 
 def _by_area() -> dict[str, float]:
     """Blocks of the presets relative to `standard`: pixels times denoising steps. An assumption, not a measurement."""
-    work = {}
-    for name, preset in PRESETS.items():
-        width, height = (int(side) for side in preset.size.split("*"))
-        work[name] = width * height * preset.steps
-    return {name: round(value / work[STANDARD], 3) for name, value in work.items()}
+    return {name: round(_share(preset.size, preset.steps), 3) for name, preset in PRESETS.items()}
+
+
+def _share(size: str, steps: int) -> float:
+    """Pixels times steps of a block, relative to those of `standard`."""
+    width, height = (int(side) for side in size.split("*"))
+    return width * height * steps / _STANDARD_WORK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +75,21 @@ class Costs:
                 raise PolicyError("presets is not a map.", field=f"{SIMULATION}.presets", hint=hint, problem="no_entries_map")
             given["presets"] = {**_by_area(), **given["presets"]}
         return cls(**given)
+
+    def share_of(self, preset: str) -> float | None:
+        """A block of this preset relative to one of `standard`; None: nobody knows.
+
+        Settings of no preset are written as size and steps, `384*256:5`, and count by pixels times steps.
+        """
+        if preset in self.presets:
+            return self.presets[preset]
+        setting = _SETTING.fullmatch(preset)
+        return _share(setting[1], int(setting[2])) if setting else None
+
+    def nominal_s(self, preset: str) -> float:
+        """Seconds that a block of this preset is expected to take; as one of `standard` where nobody knows."""
+        share = self.share_of(preset)
+        return self.block_s * (1.0 if share is None else share)
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain data; `from_mapping` is its inverse."""

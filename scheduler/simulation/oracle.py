@@ -32,21 +32,21 @@ class Oracle(Learnt):
     def __init__(self, trace: Trace, costs: Costs, seed: int) -> None:
         super().__init__(lambda _: costs.block_s)
         self._lines = {line.id: line for line in trace.jobs}
-        self._order = trace.jobs
-        self._times = [line.at for line in trace.jobs]
-        self._truth, self._block_sigma = Paces(costs, seed), costs.block_sigma
+        self._order, self._begins_at = trace.jobs, trace.begins_at
+        self._times = [self._begins_at + line.at for line in trace.jobs]  # as the world reckons them, to the last bit
+        self._truth, self._block_sigma = Paces(costs, seed, trace.opens), costs.block_sigma
         self._random = random.Random(f"oracle:{seed}")
 
     def predict(self, state: State, request: Request) -> Estimate | None:
         """The range that the blocks' noise and the usual faults leave."""
         snapshot = Snapshot(state)
-        now = snapshot.now
+        now = snapshot.now - self._begins_at
 
         def pace_of(one: Request, is_future: bool) -> Pace:
             return Pace(log(self._truth.known_s(self._lines[one.id], now)), 0.0, self._block_sigma)
 
         futures = [
-            Rollout(snapshot, self, self._random, pace_of, arrivals=self._coming(now)).run({request.id}, HORIZON_S)
+            Rollout(snapshot, self, self._random, pace_of, arrivals=self._coming(snapshot.now)).run({request.id}, HORIZON_S)
             for _ in range(SAMPLES)
         ]
         found = [future[request.id] for future in futures if request.id in future]
@@ -55,8 +55,8 @@ class Oracle(Learnt):
         return Estimate(start=_range([outcome[0] for outcome in found]), finish=_range([outcome[1] for outcome in found]))
 
     def _coming(self, now: float) -> Iterator[tuple[float, Request]]:
-        for line in self._order[bisect_right(self._times, now) :]:
-            yield line.at - now, request_of(line)
+        for number in range(bisect_right(self._times, now), len(self._order)):
+            yield self._times[number] - now, request_of(self._order[number], self._begins_at)
 
 
 def _range(values: list[float]) -> Range:

@@ -16,10 +16,10 @@ DRIFT_STEP_S = 30.0
 
 
 class Paces:
-    """Seconds of every block of every job, from one seed."""
+    """Seconds of every block of every job, from one seed. `opens`: the first second of the trace that is lived through."""
 
-    def __init__(self, costs: Costs, seed: int) -> None:
-        self._costs, self._seed = costs, seed
+    def __init__(self, costs: Costs, seed: int, opens: float = 0.0) -> None:
+        self._costs, self._seed, self._opens = costs, seed, opens
         self._drift_random = random.Random(f"{seed}:drift")
         self._drift = [self._drift_random.gauss(0.0, costs.drift_sigma)]
         self._jobs: dict[str, tuple[float, random.Random, list[float]]] = {}
@@ -50,19 +50,19 @@ class Paces:
         return found
 
     def _preset(self, job: TraceJob) -> float:
-        try:
-            return self._costs.presets[job.preset]
-        except KeyError:
+        share = self._costs.share_of(job.preset)
+        if share is None:
             raise SchedulerError(
                 422, "unknown_preset", f"Job {job.id!r} has the preset {job.preset!r}, whose cost is not known.",
                 field="preset",
                 hint=f"Give its lines block_s, or its cost in the policy file below simulation: presets:. "
-                f"Known: {', '.join(sorted(self._costs.presets))}.",
-            ) from None  # fmt: skip
+                f"Known: {', '.join(sorted(self._costs.presets))}, and settings such as 384*256:5.",
+            )  # fmt: skip
+        return share
 
     def _drift_at(self, at: float) -> float:
         """A slow walk that comes back to zero, on a grid of time."""
-        step = int(at / DRIFT_STEP_S)
+        step = int((at - self._opens) / DRIFT_STEP_S)
         stays = exp(-DRIFT_STEP_S / self._costs.drift_s)
         shake = self._costs.drift_sigma * sqrt(1.0 - stays * stays)
         while len(self._drift) <= step:

@@ -55,7 +55,7 @@ def simulate(
     told = usual_forecasters(trace, paid, seed) if forecasters is None else forecasters
     world = World(
         trace, slots=slots, policy=policy or Policy(), costs=paid, seed=seed,
-        discipline=discipline, witnesses=tuple(told.values()), on_submitted=_ask(told), check=check,
+        discipline=discipline, witnesses=tuple(told.values()), on_submitted=_ask(told, trace.begins_at), check=check,
     )  # fmt: skip
     world.run()
     records = tuple(world.records.values())
@@ -73,7 +73,7 @@ def usual_forecasters(trace: Trace, costs: Costs, seed: int) -> dict[str, Foreca
     from scheduler.simulation.oracle import Oracle
 
     def nominal(request: Request) -> float:
-        return costs.block_s * costs.presets.get(request.preset, 1.0)
+        return costs.nominal_s(request.preset)
 
     return {
         ESTIMATOR: Estimator(nominal, seed), "work_ahead": WorkAhead(), "history": History(),
@@ -81,10 +81,9 @@ def usual_forecasters(trace: Trace, costs: Costs, seed: int) -> dict[str, Foreca
     }  # fmt: skip
 
 
-def _ask(told: Mapping[str, Forecaster]) -> Callable[[World, JobRecord], None]:
+def _ask(told: Mapping[str, Forecaster], begins_at: float) -> Callable[[World, JobRecord], None]:
     def ask(world: World, record: JobRecord) -> None:
-        line = record.line
-        request = request_of(line)
+        request = request_of(record.line, begins_at)
         for name, forecaster in told.items():
             record.predictions[name] = forecaster.predict(world.state, request)
 

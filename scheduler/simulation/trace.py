@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,19 @@ FAULTS = ("worker_lost", "worker_back")
 MAX_LINES = 2_000_000
 MAX_BLOCKS = 1_000_000
 MAX_GPUS = 1024
+DAY_S = 86_400.0
+MAX_AT_S = 1e11  # the year 5138; far beyond it a second is less than the spacing of floating-point numbers
+MAX_SPAN_S = 366 * DAY_S
 _JOB_FIELDS = frozenset({"at", "id", "user", "team", "role", "priority", "blocks", "preset", "deadline", "block_s", "gpus"})
 _FAULT_FIELDS = frozenset({"at", "event", "slot"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceJob:
-    """A submission. `block_s`: its true seconds per block; only the simulated worker may look at it."""
+    """A submission. `block_s`: its true seconds per block; only the simulated worker may look at it.
+
+    `expected_s`: those that admission reckons with; None: an average block of its preset. No file has it.
+    """
 
     at: float
     id: str
@@ -39,6 +45,7 @@ class TraceJob:
     preset: str = "standard"
     deadline: float | None = None
     block_s: float | None = None
+    expected_s: float | None = None
     gpus: int = 1
 
     def to_mapping(self) -> dict[str, Any]:
@@ -71,11 +78,21 @@ class TraceFault:
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """A checked trace, in order of time. `ignored`: names of fields that were there and mean nothing."""
+    """A checked trace, in order of time. `ignored`: names of fields that were there and mean nothing.
+
+    `begins_at`: when its second 0 was, in seconds since 1970; weekly windows and days of quotas follow from it.
+    """
 
     jobs: tuple[TraceJob, ...]
     faults: tuple[TraceFault, ...] = ()
     ignored: tuple[str, ...] = ()
+    begins_at: float = 0.0
+
+    @property
+    def opens(self) -> float:
+        """Second at which the day of its first line begins. Whole days before it are not lived through."""
+        lines: list[TraceJob | TraceFault] = [*self.jobs[:1], *self.faults[:1]]
+        return min((line.at for line in lines), default=0.0) // DAY_S * DAY_S
 
     @property
     def least_slots(self) -> int:
@@ -109,6 +126,7 @@ def read_lines(lines: Iterable[str], name: str = "trace") -> Trace:
         raise SchedulerError(
             422, "bad_trace", f"{name} holds no submission.", hint='Write lines such as {"at": 0, "id": "a", …}.'
         )
+    reader.check_span()
     return Trace(
         jobs=tuple(sorted(reader.jobs, key=lambda job: job.at)),
         faults=tuple(sorted(reader.faults, key=lambda fault: fault.at)),
@@ -124,6 +142,8 @@ class _Reader:
     ignored: set[str] = field(default_factory=set)
     places: dict[str, int] = field(default_factory=dict)
     number: int = 0
+    first: tuple[float, int] = (inf, 0)  # `at` and number of the earliest and the latest line
+    last: tuple[float, int] = (-inf, 0)
 
     def take(self, number: int, line: str) -> None:
         self.number = number
@@ -136,10 +156,21 @@ class _Reader:
         if not isinstance(data, dict):
             raise self.bad("not a JSON object.", 'Write {"at": 0, "id": "a", …}.')
         at = self.number_of(data, "at", least=0.0)
+        self.first, self.last = min(self.first, (at, number)), max(self.last, (at, number))
         if "event" in data:
             self._take_fault(data, at)
         else:
             self._take_job(data, at)
+
+    def check_span(self) -> None:
+        """Every second of a trace is lived through, so a wrong `at` would cost hours: refuse what spans more than a year."""
+        (first, line), (last, self.number) = self.first, self.last
+        if last - first > MAX_SPAN_S:
+            days = (last - first) / DAY_S
+            raise self.bad(
+                f"at is {last:.15g}, {days:,.0f} days after the earliest line, {line} (at {first:.15g}).",
+                f"Count all lines from one beginning, or split what spans more than {MAX_SPAN_S / DAY_S:.0f} days.", "at",
+            )
 
     def _take_fault(self, data: Mapping[str, Any], at: float) -> None:
         if data["event"] not in FAULTS:
@@ -177,8 +208,9 @@ class _Reader:
 
     def number_of(self, data: Mapping[str, Any], name: str, *, least: float) -> float:
         value = data.get(name)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value) or value < least:
-            raise self.bad(f"{name} is {_shown(data, name)}.", f"Give seconds of at least {least:g}.", name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= MAX_AT_S:
+            hint = f"Give seconds of at least {least:g} and at most {MAX_AT_S:g}."
+            raise self.bad(f"{name} is {_shown(data, name)}.", hint, name)
         return float(value)
 
     def whole(self, data: Mapping[str, Any], name: str, *, least: int, most: int) -> int:
@@ -188,10 +220,10 @@ class _Reader:
         return value
 
 
-def request_of(line: TraceJob) -> Request:
-    """What the scheduler is told of a trace's line."""
+def request_of(line: TraceJob, begins_at: float = 0.0) -> Request:
+    """What the scheduler is told of a trace's line; `begins_at`: when the trace's second 0 was."""
     return Request(
-        at=line.at, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
+        at=begins_at + line.at, id=line.id, role=line.role, team=line.team, user=line.user, priority=line.priority,
         blocks=line.blocks, preset=line.preset, gpus=line.gpus,
     )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """A studio in virtual time: submissions and faults of a trace, workers that do as the core tells them.
 
 The core is the real one; the world only answers its effects (`SendRun`, `SendPreempt` …) with the reports that workers
-would send. Whoever listens (`Witness`) sees what the daemon would see, and no true pace.
+would send. Whoever listens (`Witness`) sees what the daemon would see, and no true pace. Core and witnesses live in seconds
+since 1970, as in the house; the agenda and the records keep the trace's own time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from scheduler.core import events, machine
 from scheduler.core.actions import Action, KillWorker, MoveJob, SendCancel, SendPreempt, SendRun
 from scheduler.core.job import FINAL_STATES, JobState
+from scheduler.core.maintenance import CAUSE, WEEK_S
 from scheduler.core.policy import Policy
 from scheduler.core.state import State
 from scheduler.core.tags import Tag
@@ -26,6 +28,7 @@ from scheduler.simulation.trace import Trace, TraceFault, TraceJob, request_of
 
 TICK_S = 1.0
 STUCK_TICKS = 4_000  # ticks in a row without any move and with nothing left to come: what waits now waits for ever
+STUCK_IN_MAINTENANCE_TICKS = round(WEEK_S / TICK_S)  # a window that has not closed in a week never does
 
 
 @dataclass(slots=True)
@@ -53,11 +56,12 @@ class World:
         check: Callable[[State], None] | None = None,
     ) -> None:  # fmt: skip
         self.costs = costs
-        self.paces = Paces(costs, seed)
+        self.paces = Paces(costs, seed, trace.opens)
         self.state = State(ordered_by(policy, discipline), slots, gang_slots=slots)
         self.records: dict[str, JobRecord] = {}
-        self.now = 0.0
+        self.now = trace.opens  # seconds of the trace
         self.events = 0
+        self._begins_at = trace.begins_at
         self._witnesses, self._on_submitted, self._check = tuple(witnesses), on_submitted, check
         self._workers: list[Worker | None] = [None] * slots
         self._past: list[tuple[float, float]] = []  # from when until when workers were there that are gone
@@ -77,10 +81,22 @@ class World:
 
     def run(self, until: float = float("inf")) -> None:
         """Let everything happen up to a time; without one, until nothing is left that could."""
-        while self._agenda and self._agenda[0][0] <= until and self._still_ticks < STUCK_TICKS:
+        while self._agenda and self._agenda[0][0] <= until and not self._is_stuck():
             self.now, _, kind, data = heappop(self._agenda)
             self._pending -= kind != "tick"
             getattr(self, f"_on_{kind}")(data)
+
+    def _is_stuck(self) -> bool:
+        """Will nothing ever move again? While a slot is closed for maintenance, work may go on when its window closes."""
+        if self._still_ticks < STUCK_TICKS:
+            return False
+        is_closed = any(CAUSE in slot.drained_for and slot.worker_id is not None for slot in self.state.slots)
+        return not is_closed or self._still_ticks >= STUCK_IN_MAINTENANCE_TICKS
+
+    @property
+    def at(self) -> float:
+        """Now, in seconds since 1970."""
+        return self._begins_at + self.now
 
     @property
     def slot_seconds(self) -> float:
@@ -94,16 +110,19 @@ class World:
     # ---- what comes from outside ------------------------------------------------------------------------------------
 
     def _on_arrival(self, line: TraceJob) -> None:
+        if not self._has_tick:
+            self._feed(events.TimePassed(at=self.at))  # nobody was here to see what the clock opened or closed meanwhile
         record = self.records[line.id] = JobRecord(line)
-        request = request_of(line)
+        request = request_of(line, self._begins_at)
         for witness in self._witnesses:
             witness.submitted(request)
+        expected_s = self.costs.nominal_s(line.preset) if line.expected_s is None else line.expected_s
         self._feed(
             events.JobSubmitted(
-                at=self.now, job_id=line.id, ordinal=len(self.records), user=line.user, team=line.team, role=line.role,
-                priority=line.priority, total_blocks=line.blocks, context_bytes=1, deadline=line.deadline,
-                slots_needed=line.gpus,
-                block_ms=max(1, round(1000 * self.costs.block_s * self.costs.presets.get(line.preset, 1.0))),
+                at=self.at, job_id=line.id, ordinal=len(self.records), user=line.user, team=line.team, role=line.role,
+                priority=line.priority, total_blocks=line.blocks, context_bytes=1, slots_needed=line.gpus,
+                deadline=None if line.deadline is None else self._begins_at + line.deadline,
+                block_ms=max(1, round(1000 * expected_s)),
             )
         )  # fmt: skip
         if self._on_submitted is not None and record.state is not JobState.REJECTED:
@@ -120,7 +139,7 @@ class World:
     def _on_tick(self, _: None) -> None:
         self._has_tick = False
         self._still_ticks = self._still_ticks + 1 if not self._pending else 0
-        self._feed(events.TimePassed(at=self.now))
+        self._feed(events.TimePassed(at=self.at))
         self._wind()
 
     def _wind(self) -> None:
@@ -151,8 +170,8 @@ class World:
             if record.started_at is None:
                 record.started_at = self.now
             for witness in self._witnesses:
-                witness.started(self.now, worker.job_id)
-            self._feed(events.JobWasStarted(at=self.now, lease_id=lease_id, resume="exact" if worker.block else "fresh"))
+                witness.started(self.at, worker.job_id)
+            self._feed(events.JobWasStarted(at=self.at, lease_id=lease_id, resume="exact" if worker.block else "fresh"))
         self._go_on(slot, worker, lease_id)
 
     def _on_block(self, data: tuple[int, Worker, str, float]) -> None:
@@ -161,15 +180,15 @@ class World:
             return
         worker.block += 1
         for witness in self._witnesses:
-            witness.block_done(self.now, worker.job_id, seconds)
-        self._feed(events.BlockWasDone(at=self.now, lease_id=lease_id, block=worker.block - 1, seconds=seconds))
+            witness.block_done(self.at, worker.job_id, seconds)
+        self._feed(events.BlockWasDone(at=self.at, lease_id=lease_id, block=worker.block - 1, seconds=seconds))
         self._go_on(slot, worker, lease_id)
 
     def _on_close(self, data: tuple[int, Worker, str]) -> None:
         slot, worker, lease_id = data
         if self._workers[slot] is worker and worker.lease_id == lease_id:
             self._release(worker)
-            self._feed(events.JobHasSucceeded(at=self.now, lease_id=lease_id))
+            self._feed(events.JobHasSucceeded(at=self.at, lease_id=lease_id))
 
     def _go_on(self, slot: int, worker: Worker, lease_id: str) -> None:
         """At a block boundary: stop, close, or make the next block."""
@@ -177,7 +196,7 @@ class World:
         if worker.stop is not None:
             kind = events.JobWasCancelled if worker.stop == "cancel" else events.JobWasPreempted
             self._release(worker)
-            self._feed(kind(at=self.now, lease_id=lease_id, blocks_done=worker.block))
+            self._feed(kind(at=self.at, lease_id=lease_id, blocks_done=worker.block))
         elif worker.block >= line.blocks:
             self._plan(self.costs.close_s, "close", (slot, worker, lease_id))
         else:
@@ -198,15 +217,15 @@ class World:
             self.records[worker.job_id].losses += 1
             self._release(worker)
         for witness in self._witnesses:
-            witness.slot_lost(self.now, slot)
-        self._feed(events.WorkerWasLost(at=self.now, slot=slot, worker_id=worker.id, cause=cause))
+            witness.slot_lost(self.at, slot)
+        self._feed(events.WorkerWasLost(at=self.at, slot=slot, worker_id=worker.id, cause=cause))
 
     def _back(self, slot: int, *, is_cold: bool) -> None:
         self._spawned += 1
         self._workers[slot] = worker = Worker(f"w{self._spawned}", is_cold, self.now)
         for witness in self._witnesses:
-            witness.slot_back(self.now, slot)
-        self._feed(events.WorkerBecameReady(at=self.now, slot=slot, worker_id=worker.id))
+            witness.slot_back(self.at, slot)
+        self._feed(events.WorkerBecameReady(at=self.at, slot=slot, worker_id=worker.id))
 
     # ---- the core and its effects -----------------------------------------------------------------------------------
 
@@ -251,7 +270,7 @@ class World:
         if record.leased_at is None:
             record.leased_at = self.now
         for witness in self._witnesses:
-            witness.leased(self.now, action.job_id, action.slot)
+            witness.leased(self.at, action.job_id, action.slot)
         self._plan(prepare_s, "start", (action.slot, worker, action.lease_id))
 
     def _note(self, move: MoveJob) -> None:
@@ -262,9 +281,9 @@ class World:
             record.ended_at = self.now
             record.error = str(move.fields.get("error_message") or "")
             for witness in self._witnesses:
-                witness.ended(self.now, move.job_id, move.target is JobState.SUCCEEDED)
+                witness.ended(self.at, move.job_id, move.target is JobState.SUCCEEDED)
         elif move.target is JobState.QUEUED and move.source is not JobState.SUBMITTED:
             is_preempted = move.tag == Tag.JOB_PREEMPTED
-            record.preemptions += is_preempted
+            record.preemptions += is_preempted and move.body["cause"] == "preempted"  # and not for maintenance
             for witness in self._witnesses:
-                witness.stopped(self.now, move.job_id, "preempted" if is_preempted else "lost")
+                witness.stopped(self.at, move.job_id, "preempted" if is_preempted else "lost")

@@ -15,7 +15,8 @@ class ForecastReads(Reads):
     """History for traces and forecasts. Times in seconds since 1970."""
 
     def trace_jobs(self, since: float, until: float) -> Iterator[Row]:
-        """Accepted jobs in order: id, user, team, role, priority, submitted_at, total_blocks, recipe (JSON text), block_s.
+        """Accepted jobs in order: id, user, team, role, priority, submitted_at, total_blocks, recipe (JSON text), width, height,
+        deadline (None: none), block_s.
 
         `block_s`: seconds of computing per block, on average; None before the first.
         """

@@ -3,7 +3,7 @@
 # What waited for the approval of its preview asks for a slot from then on.
 SELECT_TRACE_JOBS = """
 SELECT j.id, j.user, j.team, j.role, j.priority, coalesce(j.approved_at, j.submitted_at) AS submitted_at, j.total_blocks,
-  j.recipe,
+  j.recipe, j.width, j.height, j.deadline,
   (SELECT avg(b.seconds) FROM blocks b WHERE b.job_id = j.id AND b.seconds > 0) AS block_s
 FROM jobs j WHERE j.submitted_at >= ? AND j.submitted_at < ? AND j.state != 'REJECTED'
   AND (j.preview = '' OR j.approved_at IS NOT NULL) ORDER BY j.ordinal"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 from math import exp, log
 
 import pytest
@@ -146,6 +147,22 @@ def test_job_that_is_asked_to_stop_stops_in_the_future_too() -> None:
     foretold = _rollout(world, learnt, []).run({"long", "urgent"}, 1e6)
     assert foretold["urgent"][0] <= 0.5 and foretold["urgent"][1] == pytest.approx(5.4, abs=0.5)
     assert foretold["long"][1] == pytest.approx(39.8 + 5.2, abs=0.6)
+
+
+@pytest.mark.parametrize(("day", "finish_s"), [("mon", 1830.0), ("tue", 50.1)])
+def test_maintenance_window_ahead_is_foretold(day: str, finish_s: float) -> None:
+    """It opens half a minute from now, on the day of the week that it is."""
+    monday = datetime(2026, 11, 23, 9, 59, 30, tzinfo=UTC).timestamp()
+    job = TraceJob(at=0.0, id="long", user="u", team="t", role="r", priority=10, blocks=100)
+    policy = replace(PLAIN, maintenance_windows=(f"{day} 10:00-10:30",))
+    world, learnt = _world(Trace(jobs=(job,), begins_at=monday), slots=1, policy=policy)
+    world.run(until=0.0)
+    assert world.state.now == monday
+    foretold = _rollout(world, learnt, []).run({"long"}, 1e6)["long"].finish
+    world.run()
+    ended_at = world.records["long"].ended_at
+    assert foretold == pytest.approx(finish_s, abs=40.0)
+    assert ended_at is not None and foretold == pytest.approx(ended_at, abs=40.0), "a future looks at the clock every 20 s"
 
 
 def test_request_of_a_future_is_not_taken_for_the_past_one_it_repeats() -> None:

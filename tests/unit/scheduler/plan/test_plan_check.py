@@ -203,6 +203,29 @@ def test_quotas_are_those_of_the_policy(tmp_path: Path) -> None:
     assert (line.state, line.data["field"], line.data["asked"]) == ("bad", "gpu_s_per_day_per_team", 960.0)
 
 
+@pytest.mark.parametrize(("block_s", "limit", "state"), [(0.096, 40, "ok"), (4.8, 1000, "bad")])
+def test_played_day_reckons_quotas_with_the_pace_that_the_plan_is_checked_with(
+    block_s: float, limit: float, state: str, tmp_path: Path
+) -> None:
+    """Three videos of 100 blocks: 28.8 s of 40 in a fast house, 1,440 of 1,000 in a slow one. At 0.48 s a block it is 144 s."""
+    policy = Policy(slot_memory_bytes=GIB, gpu_s_per_day_per_role=limit)
+    wanted = plan('role: teacher, user: a, window: "10:00-12:00", count: 3')
+    found = report(wanted, studio(tmp_path, block_s=block_s, policy=policy), tmp_path)
+    assert states(found, "plan quotas") == [state]
+    assert found.entries[0]["fits"] is (state == "ok")
+    told = [check.text for check in found.checks if "GPU seconds of today" in check.text]
+    assert [f"this video needs {round(100 * block_s)}" in text for text in told] == [True] * (state == "bad")
+
+
+@pytest.mark.parametrize(("starts_s", "state"), [(0, "ok"), (6 * 3600, "bad")])
+def test_quota_of_a_day_counts_by_the_days_of_quotas(starts_s: int, state: str, tmp_path: Path) -> None:
+    """480 s before and 480 s after midnight UTC, which is eight in the morning in Shanghai."""
+    entry = 'role: teacher, user: a, window: "{}", count: 5'
+    wanted = plan(entry.format("07:00-08:00"), entry.format("08:00-09:00"), top="zone: Asia/Shanghai\ndate: 2026-11-24\n")
+    policy = Policy(slot_memory_bytes=GIB, gpu_s_per_day_per_team=600, quota_day_starts_s=starts_s)
+    assert states(report(wanted, studio(tmp_path, policy=policy), tmp_path), "plan quotas") == [state]
+
+
 def test_roles_that_exclude_each_other_take_turns(tmp_path: Path) -> None:
     roles = [role("teacher"), role("student", never_with=("teacher",))]
     wanted = plan('role: teacher, user: a, window: "10:00-10:02"', 'role: student, user: b, window: "10:00-10:02"')
@@ -231,6 +254,22 @@ def test_jobs_in_the_house_take_their_share_of_the_day(tmp_path: Path) -> None:
     alone = report(wanted, studio(tmp_path), tmp_path)
     shared = report(wanted, studio(tmp_path, open_jobs=(work,)), tmp_path)
     assert (alone.entries[0]["fits"], shared.entries[0]["fits"]) == (True, False)
+
+
+@pytest.mark.parametrize(("window", "minute"), [("mon 10:00-10:40", 40), ("thu 10:00-10:40", 0)])
+def test_maintenance_window_falls_on_the_day_of_the_plan(window: str, minute: int, tmp_path: Path) -> None:
+    house = studio(tmp_path, policy=Policy(slot_memory_bytes=GIB, maintenance_windows=(window,)))
+    found = report(plan('role: teacher, user: a, window: "10:00-11:00"'), house, tmp_path)
+    assert found.entries[0]["starts_at"] == pytest.approx(NINE + 3600 + 60 * minute, abs=2)
+
+
+def test_window_longer_than_what_is_left_makes_a_plan_late(tmp_path: Path) -> None:
+    wanted = plan('role: teacher, user: a, window: "10:00-11:00"', top="zone: Asia/Shanghai\ndate: 2026-11-24\n")
+    closed, open_ = (
+        report(wanted, studio(tmp_path, policy=Policy(slot_memory_bytes=GIB, maintenance_windows=(window,))), tmp_path)
+        for window in ("tue 02:00-03:00", "tue 10:00-11:00")  # windows are UTC
+    )
+    assert [found.entries[0]["fits"] for found in (closed, open_)] == [False, True]
 
 
 def test_no_slot_that_takes_work_does_not_fit(tmp_path: Path) -> None:

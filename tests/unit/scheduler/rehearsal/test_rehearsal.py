@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -20,7 +22,7 @@ from scheduler.rehearsal.sources import Source, day_named, plan_day
 from scheduler.rehearsal.suggestions import suggestions
 from scheduler.simulation.trace import Trace, TraceFault, TraceJob
 from scheduler.store import open_reader
-from tests.unit.scheduler.plan.rig import plan, studio
+from tests.unit.scheduler.plan.rig import NINE, plan, studio
 from tests.unit.scheduler.store_rig import AT, accept, go, writer
 
 
@@ -84,6 +86,28 @@ def test_same_seed_is_the_same_peak_and_another_is_another(tmp_path: Path) -> No
     assert [line for line in differences(one, other) if line.startswith("seed")] == ["seed: 2 → 1"]
 
 
+def test_quotas_of_a_rehearsed_plan_reckon_with_its_own_pace(tmp_path: Path) -> None:
+    """Three videos at 2.88 s a block, where most roles of the house have 0.96: 37 s each."""
+    wanted = plan('role: teacher, user: a, window: "10:00-11:00", count: 3, preset: preview, length: 6')
+    found = plan_day(wanted, studio(tmp_path))
+    assert [job.expected_s for job in found.trace.jobs] == [pytest.approx(2.88)] * 3
+    assert rehearse(found, 1, Policy(gpu_s_per_day_per_team=100), 0).totals["rejected"] == 1
+
+
+@pytest.mark.parametrize(("days", "zone"), [(0, UTC), (5, UTC), (0, ZoneInfo("Asia/Shanghai"))])
+def test_peak_is_always_played_on_a_monday_from_nine_on(days: int, zone: tzinfo, tmp_path: Path) -> None:
+    found = day_named("peak", studio(tmp_path, now=NINE + days * 86_400, zone=zone), None, 0)
+    begins = datetime.fromtimestamp(found.trace.begins_at, zone)
+    assert (begins.weekday(), begins.hour, begins.minute) == (0, 9, 0)
+
+
+def test_weekly_window_hits_a_rehearsed_plan_on_its_day(tmp_path: Path) -> None:
+    day = plan_day(plan('role: teacher, user: a, window: "10:00-11:00"'), studio(tmp_path))
+    policies = (Policy(maintenance_windows=(f"{name} 10:00-10:30",)) for name in ("mon", "thu"))
+    waits = [rehearse(day, 1, policy, 0).peaks["longest_wait_s"] for policy in policies]
+    assert waits == [pytest.approx(1800, abs=1.1), 0.0]
+
+
 def test_pace_that_nobody_knows_is_called_assumed(tmp_path: Path) -> None:
     assert day_named("peak", studio(tmp_path, block_s=None), None, 0).basis == "assumed"
 
@@ -103,11 +127,12 @@ def test_past_day_is_found_by_its_date_and_the_busiest_by_itself(tmp_path: Path)
     with writer(tmp_path) as store:
         for number in (1, 2, 3):
             accept(store, number, width=128, height=192,
-                   recipe={"settings": {"size": "192*128", "steps": 4}, "prompt": "x"})  # fmt: skip
+                   recipe={"settings": {"size": "192*128", "steps": 4}, "prompt": "x", "model": "pocket"})  # fmt: skip
             go(store, "SUBMITTED", "QUEUED", job_id=f"j{number:012d}")
     reader = open_reader(tmp_path)
     busiest = day_named("history", house, reader, 0)
     assert len(busiest.trace.jobs) == 3
+    assert busiest.trace.begins_at == AT + 1, "its second 0 is when the first job came"
     assert day_named(busiest.name, house, reader, 0).trace == busiest.trace
     with pytest.raises(SchedulerError, match="Nothing was asked for on 2001-01-01"):
         day_named("2001-01-01", house, reader, 0)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from engine.catalog import PRESETS
 from scheduler.cli.app import app
+from scheduler.core.block_times import BlockKey, BlockTime
+from scheduler.simulation.costs import Costs
 from scheduler.simulation.history import trace_of
+from scheduler.simulation.pace import Paces
 from scheduler.simulation.run import simulate
+from scheduler.simulation.trace import read_lines
 from scheduler.store import open_reader
-from tests.unit.scheduler.store_rig import AT, READER, accept, writer
+from tests.unit.scheduler.store_rig import AT, READER, accept, go, writer
 
 RECIPE = {"prompt": "x", "settings": {"size": "384*256", "steps": 3}}
 
@@ -38,6 +45,40 @@ def test_past_becomes_a_trace_that_can_be_run_again(tmp_path: Path) -> None:
     assert simulate(trace, slots=1, forecasters={}).totals["succeeded"] == 2
 
 
+def test_deadline_of_a_job_is_exported_and_can_be_read_again(tmp_path: Path) -> None:
+    """One of them was approved when its deadline was over."""
+    with writer(tmp_path) as store:
+        accept(store, 1, recipe=RECIPE, deadline=AT + 101)
+        accept(store, 2, recipe=RECIPE)
+        accept(store, 3, recipe=RECIPE, deadline=AT + 20, preview="j000000000001")
+        go(store, "SUBMITTED", "QUEUED", job_id="j000000000003", approved_at=AT + 31)
+    with closing(open_reader(tmp_path)) as reader:
+        trace = trace_of(reader)
+    assert [(job.at, job.deadline) for job in trace.jobs] == [(0.0, 100.0), (1.0, None), (30.0, 30.0)]
+    assert read_lines(trace.to_lines()).jobs == trace.jobs
+    late = simulate(trace, slots=1, forecasters={}).to_mapping()["jobs"]
+    assert [job["deadline_met"] for job in late] == [True, None, False]
+
+
+def test_job_that_never_made_a_block_is_played_at_what_is_known_of_its_settings(tmp_path: Path) -> None:
+    """Its settings are those of no preset: learnt where blocks like it were made, else in proportion to `standard`."""
+    odd = {"model": "pocket", "prompt": "x", "settings": {"size": "384*256", "steps": 5}}
+    with writer(tmp_path) as store:
+        accept(store, 1, recipe=odd, width=256, height=384)
+        accept(store, 2, recipe=odd, width=128, height=192)
+        with store.transaction():
+            store.keep_block_time(BlockKey("pocket", "128x192", 4, "cpu"), BlockTime(0.8, 0.02, 1.0, 50), AT)
+    with closing(open_reader(tmp_path)) as reader:
+        trace = trace_of(reader)
+    assert [(job.preset, job.block_s) for job in trace.jobs] == [("384*256:5", None), ("384*256:5", 1.0)]
+    exact = Costs(block_s=2.0, job_sigma=0.0, block_sigma=0.0, drift_sigma=0.0)
+    told = read_lines(trace.to_lines())
+    expected = 2.0 * (384 * 256 * 5) / (688 * 368 * PRESETS["standard"].steps)
+    first, second = (Paces(exact, 1).mean_s(job) for job in told.jobs)
+    assert (first, second) == (pytest.approx(expected), 1.0)
+    assert simulate(told, slots=1, forecasters={}).totals["succeeded"] == 2
+
+
 def test_command_line_exports_makes_and_runs_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREENROOM_DATA", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()
@@ -45,6 +86,7 @@ def test_command_line_exports_makes_and_runs_traces(tmp_path: Path, monkeypatch:
     runner = CliRunner()
     exported = runner.invoke(app, ["trace", "export", "--hours", "0"])
     assert next(json.loads(line)["at"] for line in exported.stdout.splitlines()) == 0.0
+    assert f"Its second 0 was {datetime.fromtimestamp(AT + 1, UTC):%Y-%m-%dT%H:%M:%SZ}" in exported.stderr
     day = str(tmp_path / "day.jsonl")
     assert runner.invoke(app, ["trace", "make", "peak", "--jobs", "40", "--output", day]).exit_code == 0
     run = runner.invoke(app, ["simulate", day, "--slots", "2", "--seed", "1", "--json"])

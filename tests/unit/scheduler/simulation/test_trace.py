@@ -26,6 +26,8 @@ def _lines(*entries: dict[str, Any]) -> list[str]:
         ("[]", "not a JSON object", '{"at": 0'),
         (json.dumps({**GOOD, "at": -1}), "at is '-1'", "at least 0"),
         (json.dumps({**GOOD, "at": float("nan")}), "at is 'nan'", "at least 0"),
+        (json.dumps({**GOOD, "at": 1e300}), "at is '1e+300'", "at most 1e+11"),
+        (json.dumps({**GOOD, "deadline": 10**400}), "deadline is '1000", "at most 1e+11"),
         (json.dumps({**GOOD, "blocks": 0}), "blocks is '0'", "from 1 to"),
         (json.dumps({**GOOD, "blocks": True}), "blocks is 'True'", "from 1 to"),
         (json.dumps({**GOOD, "priority": 101}), "priority is '101'", "from 0 to 100"),
@@ -57,6 +59,17 @@ def test_file_without_submissions_or_without_text_is_refused(tmp_path: Path) -> 
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SchedulerError, match="cannot be read"):
         read_trace(tmp_path / "binary")
+
+
+@pytest.mark.parametrize("wrong", [{"id": "b"}, {"event": "worker_back", "slot": 0}])
+def test_trace_that_spans_more_than_a_year_is_refused_and_names_both_ends(wrong: dict[str, Any]) -> None:
+    """One line has seconds since 1970, the others count from 0."""
+    lines = _lines({**GOOD, "at": 40}, {**GOOD, **wrong, "at": 1_795_380_000}, {**GOOD, "id": "c", "at": 2})
+    with pytest.raises(SchedulerError) as caught:
+        read_lines(lines, "day.jsonl")
+    assert caught.value.message == "day.jsonl, line 2: at is 1795380000, 20,780 days after the earliest line, 3 (at 2)."
+    assert "from one beginning" in caught.value.hint
+    assert len(read_lines(_lines({**GOOD, "at": 5e8}, {**GOOD, "id": "b", "at": 5e8 + 365 * 86_400})).jobs) == 2
 
 
 def test_unknown_fields_are_told_and_lines_come_in_order_of_time() -> None:

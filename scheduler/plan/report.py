@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,10 @@ def check_plan(plan: DayPlan, studio: Studio, play: Play, jobs_dir: Path) -> Pla
     calendar, today = Calendar.of(plan, studio.now, studio.zone), Calendar.of(DayPlan(entries=()), studio.now, studio.zone)
     first = day_check(plan, calendar, today)
     checks = [first]
+    if studio.drained and calendar.day > today.day:
+        figures = {"drained": studio.drained, "slots": studio.slots}
+        checks.append(checked("plan slots", ATTENTION, "slots_drained_now", figures, day=calendar.day, **figures))
+        studio = replace(studio, drained=0)
     wanted, refused = demand_of(plan.entries, calendar, studio)
     if first.state == BAD:
         return _report(plan, calendar, checks, {entry.number for entry in plan.entries})
@@ -73,7 +77,8 @@ def check_plan(plan: DayPlan, studio: Studio, play: Play, jobs_dir: Path) -> Pla
         checks += _static_checks(wanted, studio, jobs_dir)
     stage = Stage(studio, calendar, play)
     if not studio.usable_slots:
-        checks.append(checked("plan time", BAD, "time_no_slots"))
+        code = "time_all_drained" if studio.slots else "time_no_slots"
+        checks.append(checked("plan time", BAD, code, {"slots": studio.slots, "drained": studio.drained}))
         return _report(plan, calendar, checks, without)
     if any(one.pace is None for one in wanted):
         checks.append(checked("plan service", UNKNOWN, "sla_unknown"))

@@ -80,6 +80,14 @@ SENTENCES: dict[str, Words] = {
         "zh": "共需计算 {work}，{slots} 个槽位；最满的一刻钟 {quarter} 占用 {ratio}",
     },
     "time_no_slots": {"en": "no slot takes work", "zh": "没有可用的槽位"},
+    "time_all_drained": {
+        "en": "every slot is drained; give one back: role_scheduler drain 0 --back",
+        "zh": "所有槽位都已停止接收任务；请恢复一个：role_scheduler drain 0 --back",
+    },
+    "slots_drained_now": {
+        "en": "{drained} of {slots} slots are drained now; for {day} they are counted as taking work: give them back until then",
+        "zh": "{slots} 个槽位中现有 {drained} 个停止接收任务；{day} 按可用计算：请在此之前恢复",
+    },
     "late": {
         "en": "{late} of {count} not finished by {closes}, the last at {finish}",
         "zh": "{count} 个中有 {late} 个在 {closes} 前完不成，最晚 {finish} 完成",

@@ -236,6 +236,9 @@ def test_jobs_in_the_house_take_their_share_of_the_day(tmp_path: Path) -> None:
 def test_no_slot_that_takes_work_does_not_fit(tmp_path: Path) -> None:
     found = report(plan(TEN), studio(tmp_path, drained=1), tmp_path)
     assert states(found, "plan time") == ["bad"]
+    later = report(plan(TEN, top="date: 2026-11-24\n"), studio(tmp_path, slots=2, drained=2), tmp_path)
+    assert (states(later, "plan slots"), states(later, "plan time")) == (["attention"], ["ok"])
+    assert later.entries[0]["fits"] is True
 
 
 def test_same_plan_on_the_same_house_gets_the_same_report(tmp_path: Path) -> None:

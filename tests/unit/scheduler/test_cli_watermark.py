@@ -80,7 +80,9 @@ def test_clock_that_was_set_since_the_start_is_told_with_the_way_out() -> None:
 
 
 def test_slot_that_takes_no_work_says_why_and_until_when() -> None:
-    slot = {"slot": 3, "worker": "w1", "drained": True, "drained_for": ["maintenance"], "drained_until": 4200.0, "last_error": None}
+    slot = {
+        "slot": 3, "worker": "w1", "drained": True, "drained_for": ["maintenance"], "drained_until": 4200.0, "last_error": None,
+    }  # fmt: skip
     said = [
         idle_words(one, 600.0, UTC)["en"]
         for one in (

@@ -45,7 +45,8 @@ def test_day_that_is_spent_refuses_with_what_would_fit(kind: str) -> None:
     terms = move.body["decision"]["terms"]
     assert move.fields["error_code"] == "quota_spent" and terms["fitting_blocks"] == 5
     assert (terms["used"], terms["needed"], terms["until"]) == (7.5, 7.5, 86_400.0)
-    assert move.fields["error_hint"].startswith("Ask for at most 5 blocks")
+    assert move.fields["error_hint"].startswith("Ask for a duration of at most 2.4 s (5 blocks)")
+    assert terms["fitting_s"] == 2.4 and all("2.4" in text for text in move.body["decision"]["text"].values())
     assert all("00:00 UTC" in text for text in move.body["decision"]["text"].values())
     assert move.body["decision"]["hint"] == move.fields["error_hint"]
     studio.submit("j2", total_blocks=5, block_ms=500)

@@ -18,6 +18,8 @@ _REASONS = {
     "pending": "not worked out yet",
     "stale": "unknown: the forecaster gives no fresh numbers",
     "held": "unknown: it waits for a person",
+    "queue_paused": "unknown: the queue is paused (role_scheduler queue resume)",
+    "slots_drained": "unknown: every slot is drained (role_scheduler drain SLOT --back)",
     "far_back": "unknown: too far back in line",
     "over": "it is over",
     "rejected": "it would be rejected",

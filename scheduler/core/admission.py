@@ -79,12 +79,11 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
     if hold is HoldReason.WAITING_FOR_SLOT:
         if state.is_imagined:
             return Decision(verdict=ADMITTED, reason=hold.value, text={}, context_bytes=job.context_bytes)
+        code = _worded(state, "admitted_paused" if state.is_queue_paused else "admitted")
+        text = sentence(code, ahead=state.line.ahead_of(job))
         return Decision(
             verdict=ADMITTED, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
-            text=_explained(
-                sentence("admitted_paused" if state.is_queue_paused else "admitted", ahead=state.line.ahead_of(job)),
-                need if is_tight else None,
-            ),
+            text=_explained(text, need if is_tight else None),
         )  # fmt: skip
     words = {"role": job.role, "follows": job.follows, "preview": job.preview}
     text = sentence(hold.value, **words, wait_s=ceil((job.start_at or event.at) - event.at))
@@ -97,6 +96,11 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
 def _need(state: State, event: JobSubmitted, rung: str, context_bytes: int) -> Need:
     """What a setting takes: as predicted, corrected by what jobs like it took."""
     return state.memory.need(dict(event.memory).get(rung), context_bytes, event.at)
+
+
+def _worded(state: State, code: str) -> str:
+    """The sentence for what was submitted, or for what only would be."""
+    return f"{code}_would" if state.is_asked_about else code
 
 
 def _explained(text: dict[str, str], need: Need | None) -> dict[str, str]:
@@ -149,7 +153,7 @@ def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: d
         hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
         return Decision(
             verdict=ADMITTED if hold is HoldReason.WAITING_FOR_SLOT else HELD, reason=hold.value, rung=rung,
-            text=_explained(sentence_at("admitted_degraded", rung, need=need, have=have), found),
+            text=_explained(sentence_at(_worded(state, "admitted_degraded"), rung, need=need, have=have), found),
             context_bytes=size, terms=terms,
         )  # fmt: skip
     return Decision(

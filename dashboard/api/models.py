@@ -250,7 +250,8 @@ class Submitted(BaseModel):
     place: Place | None
     estimate: Estimate | None
     estimate_state: str = Field(
-        description="known, few_runs (under 5), pending, stale (no fresh forecast), held, far_back or over"
+        description="known, few_runs (under 5), pending, stale (no fresh forecast), held, queue_paused, slots_drained, "
+        "far_back or over"
     )
     decision: dict[str, Any] | None
     warnings: list[str] = []

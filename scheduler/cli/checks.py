@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import tzinfo
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from scheduler.assets import AssetLibrary
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import bytes_text
 from scheduler.cli.place import LOOK_S, door
+from scheduler.cli.slot_words import idle_slots_words, is_ready
 from scheduler.clock import is_off
+from scheduler.core.maintenance import CAUSE
 from scheduler.core.policy import Policy
 from scheduler.core.role_problem import RoleProblem, sentence
 from scheduler.errors import DaemonUnreachable, SchedulerError
@@ -23,6 +26,7 @@ from scheduler.plan.check import verdict_of as worst_of
 from scheduler.policy_file import POLICY_NAME, load_policy
 from scheduler.preflight import MIN_FREE_BYTES, WARN_FREE_BYTES
 from scheduler.store import Reader, open_reader
+from scheduler.zone import studio_zone
 
 HIGH_MEMORY_RATIO = 0.95  # above it the memory ladder begins
 WARN_MEMORY_RATIO = 0.85
@@ -45,12 +49,18 @@ def as_report(checks: list[Check], now: float, data: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def house_checks(data: Path, now: float, status: dict[str, Any] | None, why_not: str) -> Iterator[Check]:
-    """The house at this moment: `now` by its own time, `status` as `ask_daemon` gives it."""
+def house_checks(
+    data: Path, now: float, status: dict[str, Any] | None, why_not: str, *, is_for_later: bool = False
+) -> Iterator[Check]:
+    """The house at this moment: `now` by its own time, `status` as `ask_daemon` gives it.
+
+    `is_for_later`: the answer is for a plan of a later day, so drained slots need attention and are not bad.
+    """
     if status is None:
         yield checked("daemon", UNKNOWN, "told", text=why_not)
     else:
         yield from _daemon_checks(status)
+        yield workers_check(status, now, studio_zone(), is_for_later=is_for_later)
         yield from clock_check(now, time.time())
     yield disk_check(data)
     try:
@@ -83,15 +93,20 @@ def _daemon_checks(status: dict[str, Any]) -> Iterator[Check]:
     else:
         yield checked("daemon", OK, "daemon_ok", pid=status["daemon"]["pid"])
     yield vault_check(status["vault"])
+
+
+def workers_check(status: dict[str, Any], now: float, zone: tzinfo, *, is_for_later: bool = False) -> Check:
+    """Slots that take work, and why the others do not. None at all is bad, but for maintenance, which ends by itself."""
     slots = status["slots"]
-    ready = [slot for slot in slots if slot["worker"] is not None and not slot["drained"]]
+    ready = [slot for slot in slots if is_ready(slot)]
     figures = {"slots": len(slots), "ready": len(ready), "standbys": len(status["standby"])}
-    if not ready:
-        why = next((slot["last_error"] for slot in slots if slot["last_error"]), "they are starting or drained")
-        yield checked("workers", BAD, "no_workers", figures, slots=len(slots), why=why)
-        return
-    state = OK if len(ready) == len(slots) else ATTENTION
-    yield checked("workers", state, "workers", figures, **figures)
+    if len(ready) == len(slots) and ready:
+        return checked("workers", OK, "workers", figures, **figures)
+    why = idle_slots_words(slots, now, zone)
+    if ready:
+        return checked("workers", ATTENTION, "workers_some", figures, why=why, **figures)
+    comes_back = all(slot["drained"] if is_for_later else slot["drained_for"] == [CAUSE] for slot in slots)
+    return checked("workers", ATTENTION if comes_back and slots else BAD, "no_workers", figures, slots=len(slots), why=why)
 
 
 def vault_check(vault: dict[str, Any] | None) -> Check:

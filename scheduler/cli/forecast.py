@@ -10,14 +10,18 @@ import typer
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time
+from scheduler.core.job import JobState
 from scheduler.forecasts import READER_S, Forecasts
 
+BEGAN = "began"
 app = typer.Typer(help="When jobs start and end, and how true such forecasts were.", no_args_is_help=True)
 _REASONS = {
     "few_runs": "unknown: fewer than five jobs of three blocks or more have finished here",
     "pending": "not worked out yet",
     "stale": "unknown: the forecaster gives no fresh numbers",
     "held": "unknown: it waits for a person",
+    "queue_paused": "unknown: the queue is paused (role_scheduler queue resume)",
+    "slots_drained": "unknown: every slot is drained (role_scheduler drain SLOT --back)",
     "far_back": "unknown: too far back in line",
     "over": "it is over",
     "rejected": "it would be rejected",
@@ -37,7 +41,9 @@ def show(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
             is_idle = reader.jobs(state="open", per_page=1).total == 0
         say("No open job." if is_idle else "No fresh forecast: the forecaster gives none just now.")
         return
-    print_table(("job", "starts in", "ends in"), [(job_id, *_cells(one, now)) for job_id, one in told.items()])
+    with facts(data) as reader:
+        rows = [(job_id, *_cells(one, now, _is_back_in_line(reader.job(job_id)))) for job_id, one in told.items()]
+    print_table(("job", "starts in", "ends in"), rows)
 
 
 @app.command(name="score")
@@ -81,15 +87,24 @@ def show_what_if(data: Path, request: dict[str, Any], *, as_json: bool) -> ExitC
 def told_text(told: dict[str, Any], now: float) -> str:
     """When it starts and ends, or why nobody knows. `now`: the house's time."""
     begins, ends = _cells(told, now)
-    return f"starts in {begins}, ends in {ends}" if told["estimate"] else begins
+    if not told["estimate"]:
+        return begins
+    return f"{begins if begins.startswith(BEGAN) else f'starts in {begins}'}, ends in {ends}"
 
 
-def _cells(told: dict[str, Any], now: float) -> tuple[str, str]:
+def _cells(told: dict[str, Any], now: float, is_back_in_line: bool = False) -> tuple[str, str]:
     estimate = told["estimate"]
     if estimate is None:
         return _REASONS.get(told["estimate_state"], told["estimate_state"]), ""
     start, finish = (_range([at - now for at in estimate[name]]) for name in ("start", "finish"))
+    if estimate["start"][0] == estimate["start"][-1] <= now:  # no forecast, but what has been
+        start = f"{BEGAN} {now - estimate['start'][0]:.0f} s ago{', waits to go on' if is_back_in_line else ''}"
     return start, finish
+
+
+def _is_back_in_line(row: dict[str, Any] | None) -> bool:
+    """Has it begun, and does it stand in line again? When it goes on is not foretold, only when it ends."""
+    return row is not None and row["started_at"] is not None and row["state"] == JobState.QUEUED
 
 
 def _range(seconds: list[float]) -> str:

@@ -54,9 +54,10 @@ def full_report(data: Path, plan: DayPlan | None) -> tuple[dict[str, Any], PlanR
     """(everything as data, the plan's part). Without a plan, the one filed for the house's today counts."""
     status, why_not = ask_daemon(data)
     now = time_of(status)
-    checks = list(house_checks(data, now, status, why_not))
     found: PlanReport | None = None
-    day = Calendar.of(plan or DayPlan(entries=()), now, studio_zone()).day.isoformat()
+    today, wanted = (Calendar.of(one, now, studio_zone()).day for one in (DayPlan(entries=()), plan or DayPlan(entries=())))
+    checks = list(house_checks(data, now, status, why_not, is_for_later=wanted > today))
+    day = wanted.isoformat()
     try:
         reader = open_reader(data)
     except SchedulerError as error:

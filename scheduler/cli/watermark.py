@@ -10,7 +10,9 @@ import typer
 from scheduler.cli.checks import clock_check, held_bytes
 from scheduler.cli.output import AsJson, bytes_text, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, LOOK_S, DataDir, door
+from scheduler.cli.slot_words import idle_words
 from scheduler.reach import announced_url
+from scheduler.zone import studio_zone
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,7 +38,7 @@ def status(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
         say(f"clock    {check.text}")
     print_table(
         ("slot", "state", "device", "role", "job", "blocks", "doing"),
-        [_slot(slot) for slot in answer["slots"]],
+        [_slot(slot, daemon["now"]) for slot in answer["slots"]],
     )
     for slot in answer["slots"]:
         if slot["worker"] is None and slot["last_error"]:
@@ -57,8 +59,8 @@ def _vault(vault: dict[str, Any] | None) -> str:
     return f"process {vault['pid']}, holds {bytes_text(held_bytes(vault))}{limit}{resting}{silent}"
 
 
-def _slot(slot: dict[str, Any]) -> tuple[object, ...]:
-    state = f"{slot['state']}{', drained' if slot['drained'] else ''}"
+def _slot(slot: dict[str, Any], now: float) -> tuple[object, ...]:
+    state = f"{slot['state']}, {idle_words(slot, now, studio_zone())['en']}" if slot["drained"] else slot["state"]
     blocks = f"{slot['block']}/{slot['total_blocks']}" if slot["job_id"] else None
     return (
         slot["slot"], state, slot["device"], slot["role"], slot["job_id"], blocks, slot["phase"],

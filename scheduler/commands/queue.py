@@ -11,7 +11,10 @@ from scheduler import queue_pause
 from scheduler.commands.arguments import Arguments
 from scheduler.commands.house import Handler, House
 from scheduler.core import events
+from scheduler.core.fleet import Slot as CoreSlot
 from scheduler.core.job import OWNED_STATES, Job
+from scheduler.core.maintenance import CAUSE, closes_at
+from scheduler.core.state import State
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Turn
@@ -37,7 +40,10 @@ async def status(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
             "weights_trained": _is_trained(house),
             "trouble": None if trouble is None else trouble.to_json(),
         },
-        "slots": [_slot(slot, by_slot.get(slot.number), state.slots[slot.number].is_drained) for slot in house.supervisor.slots],
+        "slots": [
+            {**_slot(slot, by_slot.get(slot.number)), **_drain(state, state.slots[slot.number], house.ledger.clock.now())}
+            for slot in house.supervisor.slots
+        ],
         "standby": [
             {"worker": link.worker_id, "slot": slot.number, "pid": link.pid, "is_warm": link.ready is not None}
             for slot in house.supervisor.slots for link in slot.standbys
@@ -64,7 +70,13 @@ def _is_trained(house: House) -> bool | None:
     return None
 
 
-def _slot(slot: Slot, job: Job | None, is_drained: bool) -> dict[str, Any]:
+def _drain(state: State, slot: CoreSlot, now: float) -> dict[str, Any]:
+    """Whether it takes no new work, for what, and where maintenance is among that, until when."""
+    until = closes_at(state.policy.windows, slot.number, now) if CAUSE in slot.drained_for else None
+    return {"drained": slot.is_drained, "drained_for": sorted(slot.drained_for), "drained_until": until}
+
+
+def _slot(slot: Slot, job: Job | None) -> dict[str, Any]:
     link = slot.active
     beat = link.heartbeat if link is not None else None
     return {
@@ -72,7 +84,6 @@ def _slot(slot: Slot, job: Job | None, is_drained: bool) -> dict[str, Any]:
         "worker": None if link is None else link.worker_id,
         "pid": None if link is None else link.pid,
         "state": "starting" if link is None else "busy" if job is not None else "ready",
-        "drained": is_drained,
         "device": None if link is None or link.ready is None else link.ready.device,
         "role": None if job is None else job.role,
         "job_id": None if job is None else job.id,

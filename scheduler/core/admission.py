@@ -11,10 +11,11 @@ from scheduler.core.job import HoldReason, Job
 from scheduler.core.learnt_memory import PLAIN, Need
 from scheduler.core.quotas import Shortage, full_queues, spent_days
 from scheduler.core.reservations import refuse_time
-from scheduler.core.sentences import clock_text, in_gib, sentence, sentence_at, sentence_of
+from scheduler.core.sentences import clock_text, memory_text, sentence, sentence_at, sentence_of
 from scheduler.core.state import State
 
 ADMITTED, HELD, REJECTED = "admitted", "held", "rejected"
+BLOCK_SECONDS = 0.48  # of video in a block; the engine's word (engine.catalog), which the core does not import
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +79,11 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
     if hold is HoldReason.WAITING_FOR_SLOT:
         if state.is_imagined:
             return Decision(verdict=ADMITTED, reason=hold.value, text={}, context_bytes=job.context_bytes)
+        code = _worded(state, "admitted_paused" if state.is_queue_paused else "admitted")
+        text = sentence(code, ahead=state.line.ahead_of(job))
         return Decision(
             verdict=ADMITTED, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
-            text=_explained(
-                sentence("admitted_paused" if state.is_queue_paused else "admitted", ahead=state.line.ahead_of(job)),
-                need if is_tight else None,
-            ),
+            text=_explained(text, need if is_tight else None),
         )  # fmt: skip
     words = {"role": job.role, "follows": job.follows, "preview": job.preview}
     text = sentence(hold.value, **words, wait_s=ceil((job.start_at or event.at) - event.at))
@@ -98,6 +98,11 @@ def _need(state: State, event: JobSubmitted, rung: str, context_bytes: int) -> N
     return state.memory.need(dict(event.memory).get(rung), context_bytes, event.at)
 
 
+def _worded(state: State, code: str) -> str:
+    """The sentence for what was submitted, or for what only would be."""
+    return f"{code}_would" if state.is_asked_about else code
+
+
 def _explained(text: dict[str, str], need: Need | None) -> dict[str, str]:
     """The sentence, and where the prediction was corrected, by how much and of how many jobs that was learnt."""
     if need is None or need.thousandths == PLAIN:
@@ -109,30 +114,34 @@ def _explained(text: dict[str, str], need: Need | None) -> dict[str, str]:
 
 
 def _day_is_spent(job: Job, shortage: Shortage, terms: dict[str, Any], slots: int) -> Decision:
-    """No GPU seconds are left for it today; what would fit is said in blocks."""
+    """No GPU seconds are left for it today; what would fit is said as the length of a video and in blocks."""
     left_s = max(0.0, shortage.limit - shortage.used)
     fitting = min(int(left_s * 1000 // (job.block_ms * slots)), job.total_blocks)
-    hint = f"Ask for at most {fitting} blocks, or try again when the day of quotas is over." if fitting else "Try again tomorrow."
+    fitting_s = round(fitting * BLOCK_SECONDS, 2)
+    hint = "Try again tomorrow."
+    if fitting:
+        hint = f"Ask for a duration of at most {fitting_s:g} s ({fitting} blocks), or try again when the day of quotas is over."
     text = sentence_of(
         "day_spent", shortage, used=round(shortage.used), limit=round(shortage.limit), needed=round(shortage.needed),
-        fitting=fitting, resets=clock_text(shortage.until or 0.0),
+        fitting=fitting, fitting_s=fitting_s, resets=clock_text(shortage.until or 0.0),
     )  # fmt: skip
     return Decision(
-        verdict=REJECTED, reason="quota_spent", text=text, hint=hint, terms=terms | asdict(shortage) | {"fitting_blocks": fitting}
-    )
+        verdict=REJECTED, reason="quota_spent", text=text, hint=hint,
+        terms=terms | asdict(shortage) | {"fitting_blocks": fitting, "fitting_s": fitting_s},
+    )  # fmt: skip
 
 
 def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any], found: Need) -> Decision:
     """The context does not fit: the best rung that does, by consent where the submission says so."""
     fitting = [(rung, size) for rung, size in event.alternatives if _need(state, event, rung, size).context_bytes <= limit]
-    need, have = in_gib(found.context_bytes), in_gib(limit)
+    need, have = memory_text(found.context_bytes), memory_text(limit)
     if not fitting or job.degrade == "never":
         fits = {"en": "no lower setting fits either", "zh": "更低的设置也放不下"}
         if fitting:
             names = [rung for rung, _ in fitting]
             fits = {"en": f"what would fit: {', '.join(names)}", "zh": f"可用的设置：{'、'.join(names)}"}
         text = {
-            language: sentence("context_too_large", need_gib=need, have_gib=have, fits=words)[language]
+            language: sentence("context_too_large", need=need, have=have, fits=words)[language]
             for language, words in fits.items()
         }
         hint = f"Choose {fitting[0][0]}." if fitting else "Choose a smaller size, if there is one."
@@ -144,7 +153,7 @@ def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: d
         hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
         return Decision(
             verdict=ADMITTED if hold is HoldReason.WAITING_FOR_SLOT else HELD, reason=hold.value, rung=rung,
-            text=_explained(sentence_at("admitted_degraded", rung, need_gib=need, have_gib=have), found),
+            text=_explained(sentence_at(_worded(state, "admitted_degraded"), rung, need=need, have=have), found),
             context_bytes=size, terms=terms,
         )  # fmt: skip
     return Decision(

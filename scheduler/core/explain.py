@@ -43,6 +43,7 @@ def situation_of(state: State) -> Situation:
     return Situation(
         is_queue_paused=state.is_queue_paused, slots=len(state.slots),
         drained_slots=sum(slot.is_drained for slot in state.slots),
+        maintained_slots=sum(slot.drained_for == {CAUSE} for slot in state.slots),
         ready_slots=sum(slot.worker in _READY and not slot.is_drained for slot in state.slots),
         playing=tuple(
             _playing(slot, state.jobs[slot.job_id])

@@ -16,13 +16,25 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "Accepted; the queue is paused, so it waits. {ahead} job(s) in line before it.",
         "zh": "已接受；队列已暂停，需等待恢复。前面还有 {ahead} 个任务。",
     },
+    "admitted_would": {
+        "en": "It would be accepted; {ahead} job(s) in line before it.",
+        "zh": "提交后将被接受；前面还有 {ahead} 个任务。",
+    },
+    "admitted_paused_would": {
+        "en": "It would be accepted; the queue is paused, so it would wait. {ahead} job(s) in line before it.",
+        "zh": "提交后将被接受；队列已暂停，需等待恢复。前面还有 {ahead} 个任务。",
+    },
+    "admitted_degraded_would": {
+        "en": "It would be accepted at {rung} ({cost}): as asked it needs {need} per slot, there are {have}.",
+        "zh": "提交后将降级接受（{rung}：{cost}）：按原要求每个槽位需要 {need}，实际只有 {have}。",
+    },
     "admitted_degraded": {
-        "en": "Accepted at {rung} ({cost}): as asked it needs {need_gib} GiB per slot, {have_gib} GiB are there.",
-        "zh": "已降级接受（{rung}：{cost}）：按原要求每个槽位需要 {need_gib} GiB，实际只有 {have_gib} GiB。",
+        "en": "Accepted at {rung} ({cost}): as asked it needs {need} per slot, there are {have}.",
+        "zh": "已降级接受（{rung}：{cost}）：按原要求每个槽位需要 {need}，实际只有 {have}。",
     },
     "context_too_large": {
-        "en": "This video needs {need_gib} GiB on its slot, {have_gib} GiB are there; {fits}.",
-        "zh": "该视频在槽位上需要 {need_gib} GiB，实际只有 {have_gib} GiB；{fits}。",
+        "en": "This video needs {need} on its slot, there are {have}; {fits}.",
+        "zh": "该视频在槽位上需要 {need}，实际只有 {have}；{fits}。",
     },
     "memory_more": {
         "en": "Such jobs took {percent} % more memory than predicted here ({jobs} measured).",
@@ -54,8 +66,9 @@ SENTENCES: dict[str, dict[str, str]] = {
     },
     "day_spent": {
         "en": "The {kind} {name} has {used} of {limit} GPU seconds of today in use; this video needs {needed}. "
-        "What would fit: {fitting} blocks. The next day of quotas begins at {resets} UTC.",
-        "zh": "{kind} {name} 今天的 {limit} GPU 秒已占用 {used}；该视频需要 {needed} 秒。可容纳：{fitting} 块。"
+        "What would fit: {fitting_s:g} s of video ({fitting} blocks). The next day of quotas begins at {resets} UTC.",
+        "zh": "{kind} {name} 今天的 {limit} GPU 秒已占用 {used}；该视频需要 {needed} 秒。"
+        "可容纳：{fitting_s:g} 秒视频（{fitting} 块）。"
         "下一个配额日从 {resets} UTC 开始。",
     },
     "too_many_slots": {
@@ -230,9 +243,9 @@ def cost_of(rung: str) -> dict[str, str]:
     return {language: joint.join(cost[language] for cost in costs) for language, joint in (("en", ", "), ("zh", "，"))}
 
 
-def in_gib(count: int) -> str:
-    """Bytes as GiB with two digits."""
-    return f"{count / GIB:.2f}"
+def memory_text(count: int) -> str:
+    """Bytes as GiB with two digits, below one GiB as MiB: `1.50 GiB`, `99.9 MiB`."""
+    return f"{count / GIB:.2f} GiB" if count >= GIB else f"{count / (1 << 20):.1f} MiB"
 
 
 def clock_text(at: float) -> str:

@@ -26,6 +26,7 @@ class Situation:
     is_queue_paused: bool = False
     slots: int = 1
     drained_slots: int = 0
+    maintained_slots: int = 0  # of these, those that come back by themselves: drained for maintenance and nothing else
     ready_slots: int = 0  # not drained, with a worker that is warm or busy
     playing: tuple[Playing, ...] = ()
     excluded: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -45,6 +46,7 @@ class Situation:
         """Plain data for the store."""
         return {
             "is_queue_paused": self.is_queue_paused, "slots": self.slots, "drained_slots": self.drained_slots,
+            "maintained_slots": self.maintained_slots,
             "ready_slots": self.ready_slots,
             "playing": [asdict(playing) for playing in self.playing],
             "excluded": {role: list(others) for role, others in self.excluded},
@@ -58,7 +60,8 @@ class Situation:
         """Inverse of `to_mapping`."""
         return cls(
             is_queue_paused=bool(data["is_queue_paused"]), slots=int(data["slots"]),
-            drained_slots=int(data["drained_slots"]), ready_slots=int(data["ready_slots"]),
+            drained_slots=int(data["drained_slots"]), maintained_slots=int(data.get("maintained_slots", 0)),
+            ready_slots=int(data["ready_slots"]),
             playing=tuple(Playing(**entry) for entry in data["playing"]),
             excluded=tuple((role, tuple(others)) for role, others in data["excluded"].items()),
             handicaps=tuple((team, float(points)) for team, points in data.get("handicaps", {}).items()),

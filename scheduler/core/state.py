@@ -90,6 +90,7 @@ class State:
         self.is_queue_paused = False
         self.is_booted = True  # False between a restore and the event `Booted`
         self.is_imagined = False  # a future that is only looked at: nobody will read why, so it is not worked out
+        self.is_asked_about = False  # what would be if somebody submitted this: decisions are worded so
         self.last_ordinal = -1
         self.accepted = 0  # jobs ever taken up by this state, rejected ones included
         self.ended = dict.fromkeys(sorted(FINAL_STATES), 0)

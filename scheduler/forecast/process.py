@@ -31,7 +31,7 @@ from scheduler.forecast.mirror import Mirror
 from scheduler.forecast.ranges import Estimate
 from scheduler.forecast.reorder import reorder
 from scheduler.forecast.scorebook import scores
-from scheduler.forecast.told import FAR, HELD, LEAST_RUNS, told_of
+from scheduler.forecast.told import FAR, HELD, LEAST_RUNS, WAITS_FOR_A_PERSON, told_of, untold_of
 from scheduler.forecast.what_if import as_request, what_if
 from scheduler.forecast.witness import Request
 from scheduler.own_files import with_own_files
@@ -45,9 +45,6 @@ QUICK_SAMPLES = 8
 SCORED_S = 8 * 7 * 86_400.0
 MOST_IN_LINE = 1_200
 MOST_SHOWN = 6_000  # what fits through a door
-WAITS_FOR_A_PERSON = frozenset(
-    {HoldReason.APPROVAL, HoldReason.AWAITING_CONSENT, HoldReason.PAUSED, HoldReason.ROLE_UNAVAILABLE}
-)
 _log = logging.getLogger("greenroom.forecaster")
 Board = dict[str, Any]
 
@@ -114,7 +111,10 @@ class Forecaster:
         found = estimator.estimates(state, near, scored=fresh, is_watching=True)
         known = near | _for_a_person(state)
         jobs = {
-            job_id: told_of(found.get(job_id), now, estimator.runs, HELD if job_id in known else FAR) for job_id in state.jobs
+            job_id: told_of(
+                found.get(job_id), now, estimator.runs, untold_of(state, job_id, HELD if job_id in known else FAR)
+            )
+            for job_id in state.jobs
         }
         self._board = {"at": now, "seq": mirror.seq, "runs": estimator.runs, "jobs": dict(list(jobs.items())[:MOST_SHOWN])}
         self._keep(state, found, fresh)
@@ -139,7 +139,7 @@ class Forecaster:
         if job_id not in state.jobs:
             return {"estimate": None, "estimate_state": "over"}
         found = estimator.estimates(state, {job_id}, most_samples=QUICK_SAMPLES)
-        return told_of(found.get(job_id), state.now, estimator.runs, HELD)
+        return told_of(found.get(job_id), state.now, estimator.runs, untold_of(state, job_id))
 
     def _what_if(self, request: dict[str, Any]) -> dict[str, Any]:
         given = as_request(request)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler.core.job import HoldReason
+from scheduler.core.maintenance import CAUSE
+from scheduler.core.state import State
 from scheduler.forecast.ranges import Estimate, Range
 
 LEAST_RUNS = 5
-FEW_RUNS, HELD, FAR = "few_runs", "held", "far_back"
+FEW_RUNS, HELD, FAR, PAUSED, DRAINED = "few_runs", "held", "far_back", "queue_paused", "slots_drained"
+WAITS_FOR_A_PERSON = frozenset(
+    {HoldReason.PAUSED, HoldReason.AWAITING_CONSENT, HoldReason.APPROVAL, HoldReason.ROLE_UNAVAILABLE}
+)
 
 
 def told_of(estimate: Estimate | None, now: float, runs: int, otherwise: str) -> dict[str, Any]:
     """`{"estimate": {"start": [p10, p50, p90], "finish": […], "runs"}, "estimate_state": "known"}`, or None and a reason.
 
-    Times are seconds since 1970. Reasons: "few_runs", "held" (waits for a person), "far_back" (too far back
-    in line to be looked at).
+    Times are seconds since 1970. Reasons: "few_runs", and `otherwise`, as `untold_of` finds it.
     """
     if runs < LEAST_RUNS:
         return {"estimate": None, "estimate_state": FEW_RUNS}
@@ -26,3 +31,14 @@ def told_of(estimate: Estimate | None, now: float, runs: int, otherwise: str) ->
 
 def _times(seconds: Range, now: float) -> list[float]:
     return [round(now + value, 3) for value in (seconds.p10, seconds.p50, seconds.p90)]
+
+
+def untold_of(state: State, job_id: str, otherwise: str = HELD) -> str:
+    """Why an open job has no range: "held" (it waits for a person), "queue_paused", "slots_drained" (all of them, by hand or for
+    a fault, so that nobody knows until when), else `otherwise`."""
+    job = state.jobs.get(job_id)
+    if job is None or job.hold in WAITS_FOR_A_PERSON:
+        return HELD
+    if state.is_queue_paused:
+        return PAUSED
+    return DRAINED if all(slot.drained_for - {CAUSE} for slot in state.slots) else otherwise

@@ -16,7 +16,7 @@ from scheduler.core.sentences import sentence
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
-from scheduler.forecast.told import told_of
+from scheduler.forecast.told import told_of, untold_of
 from scheduler.forecast.witness import Request
 from scheduler.job_ladder import Picture, job_ladder, settings_below
 from scheduler.memory_kinds import kind_at
@@ -48,6 +48,7 @@ def what_if(
     known_ms = pace.block_ms(made.recipe.to_json(), made.width, made.height)
     reckoned: dict[str, Any] = {} if known_ms is None else {"block_ms": known_ms}  # by admission, as for a submission
     before = estimator.as_things_are(state)
+    state.is_asked_about = True
     actions = machine.step(
         state,
         events.JobSubmitted(
@@ -85,7 +86,8 @@ def what_if(
         {"job": name, "user": state.jobs[name].user, "role": state.jobs[name].role, "delay_s": round(delay, 1)}
         for delay, name in worst[:MOST_SHOWN]
     ]
-    return {**answer, **told_of(found.get(NOT_YET), state.now, estimator.runs, "held"), "delays": delays, "delayed": len(worst)}
+    told = told_of(found.get(NOT_YET), state.now, estimator.runs, untold_of(state, NOT_YET))
+    return {**answer, **told, "delays": delays, "delayed": len(worst)}
 
 
 def _cost(pace: Pace, made: submission.Submission, cheap: submission.Submission) -> dict[str, float | None]:

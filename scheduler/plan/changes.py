@@ -4,45 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 from engine.catalog import BLOCK_SECONDS, FPS, PRESETS, Preset
-from scheduler.plan.entry import DAY_MINUTES, Entry, clock_text
+from scheduler.plan.change import KINDS, Change, Judge
+from scheduler.plan.demand import demand_of
+from scheduler.plan.entry import Entry
 from scheduler.plan.figures import length_text
 from scheduler.plan.played import PlayedDay, Stage
 from scheduler.plan.sentences import Words, sentence
+from scheduler.plan.windows import nearest_end, nearest_move
 
-KINDS = ("fill", "extend", "move", "shorten", "lower_preset", "fewer")  # what costs the video least comes first
 HOPELESS = frozenset({"unknown_role", "role_away"})  # no change of the entry helps
-STEP_MIN = 15
-FINE_MIN = 120  # beyond this distance hours are tried, not quarters
 SHORTEST_SHARE = 0.25  # of the length: less is another video
 TRIES = 7  # halvings of a search
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """An entry changed in one thing, so that it fits and nothing else that fitted stops fitting."""
-
-    kind: str  # fill, extend, move, shorten, lower_preset, fewer
-    entry: Entry
-    words: Words
-    data: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {"kind": self.kind, "entry": self.entry.number, "text": self.words["en"], "zh": self.words["zh"], **self.data}
-
-
 class Search:
-    """Looks for changes on one stage. `budget`: how many days it may play; `is_cut_short` says that it ran out."""
+    """Looks for changes on one stage. `budget`: how many days it may play; `is_cut_short` says that it ran out, `tried` has
+    what was played, by kind."""
 
     def __init__(self, stage: Stage, budget: int) -> None:
         self._stage = stage
         self._until = stage.runs + budget
         self.is_cut_short = False
+        self.tried: dict[str, list[Change]] = {}
 
     def changes(self, day: PlayedDay, number: int) -> list[Change]:
         """The smallest change of each kind for one misfit, those first that leave the video as it was asked for."""
@@ -52,13 +38,13 @@ class Search:
             return []
 
         def first(candidates: Iterator[Change]) -> Change | None:
-            return next((change for change in candidates if is_good(change.entry)), None)
+            return next((change for change in candidates if is_good(change)), None)
 
         found = {
-            "fill": first(_fills(entry, day, self._stage)), "extend": first(_later_ends(entry, day, self._stage)),
+            "fill": first(_fills(entry, day, self._stage)), "extend": nearest_end(entry, day, self._stage, is_good),
             "lower_preset": first(_lower_presets(entry, day, self._stage)),
             "shorten": self._shortest_cut(entry, day, is_good), "fewer": self._fewest_less(entry, is_good),
-            "move": first(self._moves(entry)),  # the longest search comes last
+            "move": nearest_move(entry, day, self._stage, is_good),  # the longest search comes last
         }  # fmt: skip
         return [change for kind in KINDS if (change := found[kind]) is not None]
 
@@ -83,59 +69,46 @@ class Search:
         role = self._stage.studio.roles.get(entry.role)
         return entry.priority if entry.priority is not None else role.priority if role is not None else 0
 
-    def _judge(self, day: PlayedDay, number: int) -> Callable[[Entry], bool]:
+    def _judge(self, day: PlayedDay, number: int) -> Judge:
         """Does the changed entry fit, and does nothing else stop fitting?"""
         before = day.misfits()
 
-        def is_good(changed: Entry) -> bool:
+        def is_good(change: Change) -> bool:
+            wanted, refused = demand_of((change.entry,), self._stage.calendar, self._stage.studio)
+            if refused or any(one.pace is None for one in wanted):
+                return False  # no day is needed for that: nobody can submit it, or nobody knows how long it takes
             if self._stage.runs >= self._until:
                 self.is_cut_short = True
                 return False
-            entries = _with(day.entries, changed)
-            if not self._stage.can_play(entries):
-                return False  # a setting of which nobody knows how long it takes is no way out
-            after = self._stage.day(entries).misfits()
+            self.tried.setdefault(change.kind, []).append(change)
+            after = self._stage.day(_with(day.entries, change.entry)).misfits()
             return number not in after and after <= before
 
         return is_good
 
-    def _moves(self, entry: Entry) -> Iterator[Change]:
-        """The same window, by quarter-hours and then hours, the least distance first, later before earlier."""
-        calendar, now = self._stage.calendar, self._stage.studio.now
-        for distance in (*range(STEP_MIN, FINE_MIN, STEP_MIN), *range(FINE_MIN, DAY_MINUTES, 60)):
-            for shift in (distance, -distance):
-                opens, closes = entry.opens_min + shift, entry.closes_min + shift
-                if opens >= 0 and closes <= DAY_MINUTES and calendar.at(opens) >= now:
-                    moved = dataclasses.replace(entry, opens_min=opens, closes_min=closes)
-                    words = sentence("move", window=moved.window)
-                    yield Change(kind="move", entry=moved, words=words, data={"window": moved.window, "shift_min": shift})
-
-    def _shortest_cut(self, entry: Entry, day: PlayedDay, is_good: Callable[[Entry], bool]) -> Change | None:
+    def _shortest_cut(self, entry: Entry, day: PlayedDay, is_good: Judge) -> Change | None:
         """The greatest length that fits, found by halving."""
         seconds = [one.video_s for one in day.wanted if one.entry.number == entry.number]
         if not seconds:
             return None
         whole = round(seconds[0] / BLOCK_SECONDS)
 
-        def cut(blocks: int) -> Entry:
-            return dataclasses.replace(entry, length_s=round(blocks * BLOCK_SECONDS, 2))
+        def cut(blocks: int) -> Change:
+            length_s = round(blocks * BLOCK_SECONDS, 2)
+            words = sentence("shorten", length=length_text(length_s))
+            shorter = dataclasses.replace(entry, length_s=length_s)
+            return Change(kind="shorten", entry=shorter, words=words, data={"length_s": length_s})
 
         blocks = _greatest(max(1, ceil(whole * SHORTEST_SHARE)), whole - 1, lambda count: is_good(cut(count)))
-        if blocks is None:
-            return None
-        length = blocks * BLOCK_SECONDS
-        words = sentence("shorten", length=length_text(round(length, 2)))
-        return Change(kind="shorten", entry=cut(blocks), words=words, data={"length_s": round(length, 2)})
+        return None if blocks is None else cut(blocks)
 
-    def _fewest_less(self, entry: Entry, is_good: Callable[[Entry], bool]) -> Change | None:
-        def with_count(count: int) -> Entry:
-            return dataclasses.replace(entry, count=count)
+    def _fewest_less(self, entry: Entry, is_good: Judge) -> Change | None:
+        def only(count: int) -> Change:
+            words = sentence("fewer", count=count, before=entry.count)
+            return Change(kind="fewer", entry=dataclasses.replace(entry, count=count), words=words, data={"count": count})
 
-        count = _greatest(1, entry.count - 1, lambda count: is_good(with_count(count)))
-        if count is None:
-            return None
-        words = sentence("fewer", count=count, before=entry.count)
-        return Change(kind="fewer", entry=with_count(count), words=words, data={"count": count})
+        count = _greatest(1, entry.count - 1, lambda count: is_good(only(count)))
+        return None if count is None else only(count)
 
 
 def _greatest(low: int, high: int, is_good: Callable[[int], bool]) -> int | None:
@@ -168,17 +141,12 @@ def _lower_presets(entry: Entry, day: PlayedDay, stage: Stage) -> Iterator[Chang
         yield Change(kind="lower_preset", entry=changed, words=words, data={"preset": preset.name})
 
 
-def _later_ends(entry: Entry, day: PlayedDay, stage: Stage) -> Iterator[Change]:
-    """The same beginning, and time until the quarter-hour in which its last video is finished."""
-    finishes = [day.outcomes[one.id].finish for one in day.late(entry.number)]
-    known = [finish for finish in finishes if finish is not None]
-    if not known or len(known) < len(finishes):
-        return
-    closes = ceil((max(known) - stage.calendar.at(0)) / 60 / STEP_MIN) * STEP_MIN
-    if entry.closes_min < closes <= DAY_MINUTES:
-        longer = dataclasses.replace(entry, closes_min=closes)
-        words = sentence("extend", until=clock_text(closes))
-        yield Change(kind="extend", entry=longer, words=words, data={"window": longer.window})
+def remedy_of(day: PlayedDay, number: int, stage: Stage) -> Words | None:
+    """What a refused entry needs in any case, whether or not it then fits: the voice repeated. None where it is not that, and
+    the refusal's own line has the way out."""
+    codes = {refusal.why.get("why", {}).get("code") for refusal in day.refused if refusal.entry.number == number}
+    entry = next(entry for entry in day.entries if entry.number == number)
+    return next((change.words for change in _fills(entry, day, stage)), None) if "voice_too_short" in codes else None
 
 
 def _fills(entry: Entry, day: PlayedDay, stage: Stage) -> Iterator[Change]:

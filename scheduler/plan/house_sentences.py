@@ -10,6 +10,20 @@ HOUSE: dict[str, dict[str, str]] = {
         "en": "{ready} of {slots} slots take work, {standbys} standby",
         "zh": "{slots} 个槽位中 {ready} 个可用，待命 {standbys} 个",
     },
+    "workers_some": {
+        "en": "{ready} of {slots} slots take work, {standbys} standby; {why}",
+        "zh": "{slots} 个槽位中 {ready} 个可用，待命 {standbys} 个；{why}",
+    },
+    "slot_idle": {"en": "slot {slot} {why}", "zh": "槽位 {slot} {why}"},
+    "slot_in_maintenance": {"en": "in maintenance until {until}", "zh": "维护中，至 {until}"},
+    "slot_drained_by_hand": {"en": "drained by hand", "zh": "已人工停止接收任务"},
+    "slot_give_back": {
+        "en": "{why} (role_scheduler drain {slot} --back gives it work again)",
+        "zh": "{why}（role_scheduler drain {slot} --back 可恢复）",
+    },
+    "slot_drained_for": {"en": "drained for a fault ({causes})", "zh": "因故障停止接收任务（{causes}）"},
+    "slot_failed": {"en": "did not get ready: {error}", "zh": "未能就绪：{error}"},
+    "slot_starting": {"en": "is starting", "zh": "正在启动"},
     "vault": {"en": "holds {held} of {limit} (process {pid})", "zh": "已占用 {held}，上限 {limit}（进程 {pid}）"},
     "clock_behind": {
         "en": "the house's time is {minutes} min behind the machine's clock, which was set since the start: stop serve and "

@@ -65,10 +65,6 @@ class Stage:
     runs: int = 0
     _known: dict[tuple[tuple[Entry, ...], int], PlayedDay] = field(default_factory=dict)
 
-    def can_play(self, entries: tuple[Entry, ...]) -> bool:
-        """Is the pace of every video known?"""
-        return (entries, 0) in self._known or all(one.pace for one in demand_of(entries, self.calendar, self.studio)[0])
-
     def day(self, entries: tuple[Entry, ...], scatter: int = 0) -> PlayedDay:
         """The plan's day. Every video's pace must be known."""
         key = (entries, scatter)

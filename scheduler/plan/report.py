@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scheduler.plan.changes import Change, Search
+from scheduler.plan.change import Change, tried_words
+from scheduler.plan.changes import Search, remedy_of
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN, Check, checked
 from scheduler.plan.demand import Demand, demand_of
 from scheduler.plan.disk import disk_check, learnt_rate
@@ -16,7 +17,7 @@ from scheduler.plan.figures import time_text
 from scheduler.plan.played import Play, PlayedDay, Stage
 from scheduler.plan.quarters import Quarter, quarters_of
 from scheduler.plan.quotas import quota_checks
-from scheduler.plan.sentences import sentence
+from scheduler.plan.sentences import Words, sentence
 from scheduler.plan.service import service_checks
 from scheduler.plan.statics import (
     adapter_check,
@@ -64,6 +65,10 @@ def check_plan(plan: DayPlan, studio: Studio, play: Play, jobs_dir: Path) -> Pla
     calendar, today = Calendar.of(plan, studio.now, studio.zone), Calendar.of(DayPlan(entries=()), studio.now, studio.zone)
     first = day_check(plan, calendar, today)
     checks = [first]
+    if studio.drained and calendar.day > today.day:
+        figures = {"drained": studio.drained, "slots": studio.slots}
+        checks.append(checked("plan slots", ATTENTION, "slots_drained_now", figures, day=calendar.day, **figures))
+        studio = replace(studio, drained=0)
     wanted, refused = demand_of(plan.entries, calendar, studio)
     if first.state == BAD:
         return _report(plan, calendar, checks, {entry.number for entry in plan.entries})
@@ -73,7 +78,8 @@ def check_plan(plan: DayPlan, studio: Studio, play: Play, jobs_dir: Path) -> Pla
         checks += _static_checks(wanted, studio, jobs_dir)
     stage = Stage(studio, calendar, play)
     if not studio.usable_slots:
-        checks.append(checked("plan time", BAD, "time_no_slots"))
+        code = "time_all_drained" if studio.slots else "time_no_slots"
+        checks.append(checked("plan time", BAD, code, {"slots": studio.slots, "drained": studio.drained}))
         return _report(plan, calendar, checks, without)
     if any(one.pace is None for one in wanted):
         checks.append(checked("plan service", UNKNOWN, "sla_unknown"))
@@ -93,7 +99,7 @@ def _report(plan: DayPlan, calendar: Calendar, checks: list[Check], refused: Set
     """The report of a plan that could not be played."""
     entries = [
         {**entry.to_json(), "fits": False if entry.number in refused else None, "changes": [], "days_played": 0,
-         "is_search_cut_short": False}
+         "is_search_cut_short": False, "remedy": None, "search": None}
         for entry in plan.entries
     ]  # fmt: skip
     return PlanReport(plan=plan, calendar=calendar, checks=checks, entries=entries, quarters=[], repair=None, days_played=0)
@@ -142,13 +148,26 @@ def _judged(stage: Stage, day: PlayedDay) -> tuple[list[dict[str, Any]], dict[st
         search = Search(stage, days)
         before = stage.runs
         changes = search.changes(day, entry.number) if entry.number in misfits else []
+        remedy = remedy_of(day, entry.number, stage) if not changes else None
         judged.append({
             **entry.to_json(), "fits": entry.number not in misfits, **_times(day, entry),
             "tight_days": sum(entry.number in late for late in scattered), "scattered_days": SCATTERED_DAYS,
             "changes": [change.to_json() for change in changes], "days_played": stage.runs - before,
-            "is_search_cut_short": search.is_cut_short,
+            "is_search_cut_short": search.is_cut_short, "remedy": _plain(remedy),
+            "search": _plain(_search_words(search, bool(changes), stage.runs - before)),
         })  # fmt: skip
     return judged, _repaired(stage, day, days * len(misfits)) if misfits else None
+
+
+def _search_words(search: Search, has_changes: bool, days: int) -> Words | None:
+    """What was tried, where that is all there is to say, or where the search ended early."""
+    if not search.tried or (has_changes and not search.is_cut_short):
+        return None
+    return sentence("cut_short" if search.is_cut_short else "no_change", days=days, tried=tried_words(search.tried))
+
+
+def _plain(words: Words | None) -> dict[str, str] | None:
+    return None if words is None else {"text": words["en"], "zh": words["zh"]}
 
 
 def _events(day: PlayedDay) -> int:
@@ -215,12 +234,10 @@ def _entry_check(entry: dict[str, Any], calendar: Calendar) -> Check:
 
 def change_line(entry: dict[str, Any]) -> str:
     """What would make a misfit fit, on one line of English."""
-    if entry["changes"]:
-        return " / ".join(change["text"] for change in entry["changes"])
-    if not entry["days_played"]:
-        return ""
-    code = "cut_short" if entry["is_search_cut_short"] else "no_change"
-    return sentence(code, tried=entry["days_played"])["en"]
+    parts = [" / ".join(change["text"] for change in entry["changes"])] if entry["changes"] else []
+    if entry["remedy"]:
+        parts.append(sentence("remedy", what=entry["remedy"]["text"])["en"])
+    return "; ".join([*parts, *([entry["search"]["text"]] if entry["search"] else [])])
 
 
 def checks_json(checks: list[Check]) -> list[dict[str, Any]]:

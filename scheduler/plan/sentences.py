@@ -82,6 +82,14 @@ SENTENCES: dict[str, Words] = {
         "zh": "共需计算 {work}，{slots} 个槽位；最满的一刻钟 {quarter} 占用 {ratio}",
     },
     "time_no_slots": {"en": "no slot takes work", "zh": "没有可用的槽位"},
+    "time_all_drained": {
+        "en": "every slot is drained; give one back: role_scheduler drain 0 --back",
+        "zh": "所有槽位都已停止接收任务；请恢复一个：role_scheduler drain 0 --back",
+    },
+    "slots_drained_now": {
+        "en": "{drained} of {slots} slots are drained now; for {day} they are counted as taking work: give them back until then",
+        "zh": "{slots} 个槽位中现有 {drained} 个停止接收任务；{day} 按可用计算：请在此之前恢复",
+    },
     "late": {
         "en": "{late} of {count} not finished by {closes}, the last at {finish}",
         "zh": "{count} 个中有 {late} 个在 {closes} 前完不成，最晚 {finish} 完成",
@@ -139,13 +147,21 @@ SENTENCES: dict[str, Words] = {
     "lower_preset": {"en": "use the preset {preset}", "zh": "改用预设 {preset}"},
     "fewer": {"en": "ask for {count} instead of {before}", "zh": "数量由 {before} 减为 {count}"},
     "fill": {"en": "say fill: loop, or a length of at most {length}", "zh": "设置 fill: loop，或把时长改为不超过 {length}"},
+    "remedy": {"en": "in any case: {what}", "zh": "无论如何都需要：{what}"},
     "no_change": {
-        "en": "no single change makes it fit (more time, moved, shortened, lower preset, fewer: {tried} days played)",
-        "zh": "没有任何单项修改可行（已尝试延长、移动、缩短、降低预设、减少数量，共模拟 {tried} 次）",
+        "en": "no single change makes it fit (days played: {days}; tried: {tried})",
+        "zh": "没有任何单项修改可行（共模拟 {days} 次；已尝试：{tried}）",
     },
     "cut_short": {
-        "en": "the search was cut short after {tried} simulated days", "zh": "搜索在 {tried} 次模拟后中止",
+        "en": "the search was cut short (days played: {days}; tried: {tried})",
+        "zh": "搜索提前中止（共模拟 {days} 次；已尝试：{tried}）",
     },
+    "tried_fill": {"en": "fill: loop", "zh": "fill: loop"},
+    "tried_extend": {"en": "later ends up to {most} ({count})", "zh": "更晚的截止时间（{count} 个，最晚 {most}）"},
+    "tried_move": {"en": "other windows up to {most} h away ({count})", "zh": "其他时间窗（{count} 个，最远相差 {most}）"},
+    "tried_shorten": {"en": "shorter lengths ({count})", "zh": "较短时长（{count} 个）"},
+    "tried_lower_preset": {"en": "lower presets ({count})", "zh": "较低预设（{count} 个）"},
+    "tried_fewer": {"en": "smaller counts ({count})", "zh": "较少数量（{count} 个）"},
 }  # fmt: skip
 
 

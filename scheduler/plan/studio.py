@@ -13,6 +13,7 @@ from scheduler.assets import AssetLibrary
 from scheduler.context_size import known_ring_form
 from scheduler.core.block_times import BlockTimes
 from scheduler.core.explain import Situation
+from scheduler.core.maintenance import CAUSE
 from scheduler.core.policy import Policy
 from scheduler.probe import Probe, smallest
 from scheduler.registry import Role
@@ -39,7 +40,8 @@ class OpenWork:
 @dataclass(frozen=True, kw_only=True)
 class Studio:
     """The house as it is now. `model` and `device` are empty where nobody knows them. `overhead_s`: of a job beside its
-    blocks; None: no finished job tells. `device_bytes`: memory of the device; None: not read."""
+    blocks; None: no finished job tells. `device_bytes`: memory of the device; None: not read. `drained`: slots that take no
+    work until a person or healing gives them back; maintenance is not among that, it ends by itself."""
 
     now: float
     zone: tzinfo
@@ -85,7 +87,9 @@ def read_studio(
     model = status["daemon"]["model"] if status else recipe.get("model", "")
     device = next(iter([*devices, *newest]), "")
     body = _reading(device)
-    drained = sum(bool(slot["drained"]) for slot in status["slots"]) if status else situation.drained_slots
+    drained = situation.drained_slots - situation.maintained_slots
+    if status:
+        drained = sum(bool(set(slot["drained_for"]) - {CAUSE}) for slot in status["slots"])
     return Studio(
         now=now, zone=zone, policy=policy, slots=len(status["slots"]) if status else situation.slots, drained=drained,
         roles={name: role for name, role in roles.items() if role is not None},

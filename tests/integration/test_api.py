@@ -243,7 +243,7 @@ def test_client_from_another_machine_may_change_roles_and_queue_with_the_right(s
     assert studio.door.status()["queue"]["paused"] is True
     far.resume_queue()
     assert studio.door.status()["queue"]["paused"] is False
-    assert far.drain_slot(0) == {"slot": 0, "drained": True, "for": ["person"]}
+    assert far.drain_slot(0)["for"] == ["person"] == studio.door.status()["slots"][0]["drained_for"]
     assert far.drain_slot(0, is_drained=False) == {"slot": 0, "drained": False, "for": []}
     with pytest.raises(SchedulerError, match="There is no slot 9"):
         far.drain_slot(9)

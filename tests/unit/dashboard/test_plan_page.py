@@ -78,3 +78,16 @@ def test_morning_check_says_what_became_of_todays_plan(house: Web) -> None:
     assert found() == ("does_not_fit", ["plan_does_not_fit"])
     keep(house, today, {**REPORT, "verdict": "fits"})
     assert found() == ("fits", [])
+
+
+@pytest.mark.parametrize(
+    ("language", "remedy", "search"), [("en", "In any case: LOOP", "TRIED"), ("zh-CN", "无论如何都需要： 循环", "试过")]
+)
+def test_page_tells_the_remedy_and_what_was_tried_where_nothing_was_found(
+    house: Web, language: str, remedy: str, search: str
+) -> None:
+    said = {"changes": [], "remedy": {"text": "LOOP", "zh": "循环"}, "search": {"text": "TRIED", "zh": "试过"}}
+    keep(house, DAY, {**REPORT, "entries": [{**ENTRY, **said}]})
+    visitor = house.person("ana", "user")
+    page = visitor.get(f"/dashboard/plan/?day={DAY}", headers={"Accept-Language": language}).get_data(as_text=True)
+    assert remedy in page and search in page

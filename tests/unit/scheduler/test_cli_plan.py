@@ -22,7 +22,8 @@ GIB = 1 << 30
 TOMORROW = (datetime.now().astimezone() + timedelta(days=1)).date().isoformat()
 STATUS: dict[str, Any] = {
     "daemon": {"pid": 1, "model": "pocket", "weights_trained": False, "trouble": None},
-    "slots": [{"slot": 0, "worker": "w1", "drained": False, "device": "cpu", "last_error": None}], "standby": [],
+    "slots": [{"slot": 0, "worker": "w1", "drained": False, "drained_for": [], "drained_until": None, "device": "cpu",
+               "last_error": None}], "standby": [],
     "vault": {"pid": 8, "limit_bytes": 4 * GIB, "files_bytes": 0, "contexts_bytes": 0, "conditions_bytes": 0, "silent_s": 0.0,
              "device_bytes": 0, "parked": {"jobs": 0, "bytes": 0, "taken": 0}},
     "queue": {"paused": False, "length": 0},
@@ -92,6 +93,43 @@ def test_daemon_that_does_not_answer_is_cannot_tell(data: Path, monkeypatch: pyt
     monkeypatch.setattr("scheduler.cli.plan.ask_daemon", lambda _: (None, "It does not answer."))
     done = run("--validate", "--plan", plan_in(data, ASKED), "--data", data)
     assert (done.exit_code, "It does not answer." in done.output) == (12, True)
+
+
+@pytest.mark.parametrize(
+    ("causes", "code", "finding"),
+    [
+        (["person"], 10, "1 of 1 slots are drained now; for"),
+        (["maintenance"], 10, "slot 0 in maintenance until"),
+        (["maintenance", "person"], 10, "drained by hand (role_scheduler drain 0 --back gives"),
+    ],
+)
+def test_slot_drained_now_is_no_misfit_of_tomorrow(
+    causes: list[str], code: int, finding: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = status_now()
+    status["slots"] = [{**STATUS["slots"][0], "drained": True, "drained_for": causes, "drained_until": time.time() + 600}]
+    monkeypatch.setattr("scheduler.cli.plan.ask_daemon", lambda _: (status, ""))
+    done = run("--validate", "--plan", plan_in(data, ASKED), "--data", data)
+    assert (done.exit_code, finding in done.output) == (code, True), done.output
+    assert "every video is finished in its window" in done.output
+
+
+def test_slot_drained_by_hand_takes_no_work_today_and_one_in_maintenance_comes_back(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = status_now()
+    monkeypatch.setattr("scheduler.cli.plan.ask_daemon", lambda _: (status, ""))
+    today = datetime.now().astimezone().date().isoformat()
+    with writer(data) as store, store.transaction():
+        entry = 'entries:\n  - {role: teacher, user: a, window: "00:00-24:00"}\n'
+        store.keep_plan(today, "yaml", entry, "ab", 1, "local", AT)
+    found = {}
+    for cause in ("person", "maintenance"):
+        status["slots"] = [{**STATUS["slots"][0], "drained": True, "drained_for": [cause], "drained_until": time.time() + 9}]
+        checks = json.loads(run("--validate", "--data", data, "--json").output)["checks"]
+        found[cause] = {check["name"]: check["state"] for check in checks}
+    assert (found["person"]["workers"], found["person"]["plan time"]) == ("bad", "bad")
+    assert (found["maintenance"]["workers"], found["maintenance"]["plan time"]) == ("attention", "ok")
 
 
 def test_misfit_names_what_would_make_it_fit(data: Path) -> None:

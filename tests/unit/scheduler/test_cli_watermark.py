@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 from string import Formatter
 
@@ -20,9 +21,11 @@ from scheduler.cli.checks import (
     queue_check,
     vault_check,
     verdict_of,
+    workers_check,
 )
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.place import facts
+from scheduler.cli.slot_words import idle_words
 from scheduler.plan.house_sentences import HOUSE
 from scheduler.plan.sentences import SENTENCES
 from tests.unit.scheduler.store_rig import AT, accept, go, writer
@@ -74,6 +77,34 @@ def test_clock_that_was_set_since_the_start_is_told_with_the_way_out() -> None:
     (behind,), (ahead,) = (list(clock_check(1000.0, wall)) for wall in (4600.0, -2600.0))
     assert [check.state for check in (behind, ahead)] == [ATTENTION, ATTENTION]
     assert "60 min behind" in behind.text and "60 min ahead" in ahead.text and "start it again" in behind.text
+
+
+def test_slot_that_takes_no_work_says_why_and_until_when() -> None:
+    slot = {
+        "slot": 3, "worker": "w1", "drained": True, "drained_for": ["maintenance"], "drained_until": 4200.0, "last_error": None,
+    }  # fmt: skip
+    said = [
+        idle_words(one, 600.0, UTC)["en"]
+        for one in (
+            slot, {**slot, "drained_until": 90_000.0}, {**slot, "drained_for": ["maintenance", "person", "thermal"]},
+            {**slot, "drained": False, "drained_for": [], "worker": None},
+            {**slot, "drained": False, "drained_for": [], "worker": None, "last_error": "the weights are damaged"},
+        )
+    ]  # fmt: skip
+    assert said == [
+        "in maintenance until 01:10", "in maintenance until 1970-01-02 01:00",
+        "in maintenance until 01:10, drained by hand, drained for a fault (thermal)", "is starting",
+        "did not get ready: the weights are damaged",
+    ]  # fmt: skip
+
+
+def test_some_slots_out_of_work_need_attention_and_none_at_work_is_bad() -> None:
+    good = {"slot": 0, "worker": "w1", "drained": False, "drained_for": [], "drained_until": None, "last_error": None}
+    gone = {**good, "slot": 1, "worker": None}
+    some = workers_check({"slots": [good, gone], "standby": []}, 0.0, UTC)
+    none = workers_check({"slots": [gone], "standby": []}, 0.0, UTC)
+    assert (some.state, none.state) == (ATTENTION, BAD)
+    assert some.text == "1 of 2 slots take work, 0 standby; slot 1 is starting"
 
 
 def test_old_reading_says_nothing_of_now() -> None:

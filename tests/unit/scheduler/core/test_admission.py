@@ -60,6 +60,14 @@ def test_too_large_job_is_rejected_with_what_would_fit() -> None:
     assert "j0" not in studio.state.jobs
 
 
+def test_memory_below_a_gib_is_told_so_that_need_and_room_differ() -> None:
+    studio = Studio(slot_memory_bytes=99 << 20)
+    studio.submit("j0", context_bytes=104_752_742, degrade="never")
+    texts = studio.only(MoveJob).body["decision"]["text"]
+    assert texts["en"].startswith("This video needs 99.9 MiB on its slot, there are 99.0 MiB;")
+    assert "99.9 MiB" in texts["zh"] and "99.0 MiB" in texts["zh"]
+
+
 def test_too_large_job_may_be_degraded_where_the_requester_allows_it() -> None:
     studio = Studio(slot_memory_bytes=4 * GIB)
     studio.submit("j0", context_bytes=6 * GIB, degrade="allow", alternatives=(("384*256", 3 * GIB),))

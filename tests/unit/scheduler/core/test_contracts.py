@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks import core as benchmark
 from benchmarks import fairness
-from scheduler.core import events, machine, pictures
+from engine.catalog import BLOCK_SECONDS
+from scheduler.core import admission, events, machine, pictures
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWNED_STATES, JobState
 
 ALLOWED = {"__future__", "bisect", "collections", "dataclasses", "enum", "heapq", "itertools", "math", "typing"}
@@ -25,6 +26,10 @@ def test_core_imports_nothing_that_has_a_clock_a_disk_or_chance(repo_root: Path)
                 names = [node.module or ""]
             for name in names:
                 assert name.split(".")[0] in ALLOWED or name.startswith("scheduler.core"), f"{path.name} imports {name}"
+
+
+def test_core_knows_how_long_a_block_plays_without_importing_the_engine() -> None:
+    assert admission.BLOCK_SECONDS == BLOCK_SECONDS
 
 
 def test_core_is_imported_without_the_rest_of_the_house() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.core import events
 from scheduler.core.actions import MoveJob, SendPreempt
-from scheduler.core.explain import why
+from scheduler.core.explain import situation_of, why
 from scheduler.core.job import HoldReason, JobState
 from scheduler.core.ladder import DEVICE, Rung
 from scheduler.core.policy import Policy, PolicyError
@@ -45,7 +45,8 @@ def test_day_that_is_spent_refuses_with_what_would_fit(kind: str) -> None:
     terms = move.body["decision"]["terms"]
     assert move.fields["error_code"] == "quota_spent" and terms["fitting_blocks"] == 5
     assert (terms["used"], terms["needed"], terms["until"]) == (7.5, 7.5, 86_400.0)
-    assert move.fields["error_hint"].startswith("Ask for at most 5 blocks")
+    assert move.fields["error_hint"].startswith("Ask for a duration of at most 2.4 s (5 blocks)")
+    assert terms["fitting_s"] == 2.4 and all("2.4" in text for text in move.body["decision"]["text"].values())
     assert all("00:00 UTC" in text for text in move.body["decision"]["text"].values())
     assert move.body["decision"]["hint"] == move.fields["error_hint"]
     studio.submit("j2", total_blocks=5, block_ms=500)
@@ -345,6 +346,9 @@ def test_job_that_waits_for_the_end_of_maintenance_is_told_when_that_is() -> Non
     assert found is not None and found.reason is HoldReason.SLOT_DRAINED
     assert found.data["blockers"] == [{"rule": "slot_drained", "job": None, "amount": 1, "until": SATURDAY_3 + 5_400}]
     assert found.text["en"].startswith("Every slot is in maintenance") and "维护" in found.text["zh"]
+    assert situation_of(studio.state).maintained_slots == 1
+    studio.feed(events.SlotDrained(at=studio.at, slot=0, is_drained=True))
+    assert situation_of(studio.state).maintained_slots == 0, "it does not come back by itself any more"
 
 
 @pytest.mark.parametrize("text", ["sat 3-4", "someday 03:00-04:00", "sat 25:00-26:00", "sat 03:00-04:00 slots a", ""])

@@ -148,6 +148,7 @@ def test_what_if_tells_when_and_whom_it_delays_and_changes_nothing(past: Past) -
     before = past.store.last_seq()
     answer = what_if(mirror.refresh(START + 82.0), mirror.estimator, request, mirror.role("teacher"), "pocket", PACE)
     assert answer["decision"]["verdict"] == "admitted" and answer["estimate_state"] == "known"
+    assert answer["decision"]["text"]["en"].startswith("It would be accepted; ")
     assert answer["delayed"] >= 1 and answer["delays"][0]["delay_s"] > 1.0
     assert past.store.last_seq() == before and "what-if" not in mirror.estimator.requests
     late = what_if(

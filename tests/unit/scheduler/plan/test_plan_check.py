@@ -88,9 +88,9 @@ def test_change_that_would_push_another_out_is_not_offered(tmp_path: Path) -> No
     full, urgent = 'role: student, user: a, window: "23:30-24:00", count: {}', 'role: presenter, user: b, window: "22:00-22:02"'
     found = report(plan(full.format(18), urgent), late, tmp_path)
     assert [entry["fits"] for entry in found.entries] == [True, False]
-    assert "move" not in [change["kind"] for change in found.entries[1]["changes"]]
+    assert found.entries[1]["changes"] == []
     room = report(plan(full.format(17), urgent), late, tmp_path)
-    assert [change["kind"] for change in room.entries[1]["changes"]] == ["move"], "with a video less there is room"
+    assert [change["kind"] for change in room.entries[1]["changes"]] == ["extend", "move"], "with a video less there is room"
 
 
 @pytest.mark.parametrize(
@@ -275,6 +275,9 @@ def test_window_longer_than_what_is_left_makes_a_plan_late(tmp_path: Path) -> No
 def test_no_slot_that_takes_work_does_not_fit(tmp_path: Path) -> None:
     found = report(plan(TEN), studio(tmp_path, drained=1), tmp_path)
     assert states(found, "plan time") == ["bad"]
+    later = report(plan(TEN, top="date: 2026-11-24\n"), studio(tmp_path, slots=2, drained=2), tmp_path)
+    assert (states(later, "plan slots"), states(later, "plan time")) == (["attention"], ["ok"])
+    assert later.entries[0]["fits"] is True
 
 
 def test_same_plan_on_the_same_house_gets_the_same_report(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from scheduler.forecasts import STALE
 
 FINE_S = 120.0  # windows narrower than this are told in steps of five seconds, wider ones in minutes
 STEP_S, MINUTE_S = 5, 60
-STALE_WORDS: dict[str, Any] = {"starts": None, "ends": None, "runs": None, "estimate_state": STALE}
+STALE_WORDS: dict[str, Any] = {"starts": None, "ends": None, "runs": None, "moved": None, "estimate_state": STALE}
 OVER_WORDS: dict[str, Any] = {**STALE_WORDS, "estimate_state": "over"}
 
 
@@ -22,7 +22,8 @@ def window(low: float, high: float) -> list[int]:
 
 
 def expectation(told: Mapping[str, Any] | None, now: float | None = None) -> dict[str, Any]:
-    """`starts` and `ends` as windows, `runs` they were learnt from, `estimate_state`; `starts` is None once it has begun."""
+    """`starts` and `ends` as windows, `runs` they were learnt from, `moved` (the last time that the end moved far: `at`, `by_s`,
+    `cause`, `count`), `estimate_state`; `starts` is None once it has begun."""
     estimate = None if told is None else told.get("estimate")
     if told is None or estimate is None:
         return {**STALE_WORDS, "estimate_state": STALE if told is None else told["estimate_state"]}
@@ -30,7 +31,8 @@ def expectation(told: Mapping[str, Any] | None, now: float | None = None) -> dic
     start, finish = estimate["start"], estimate["finish"]
     return {
         "starts": window(start[0], start[2]) if start[2] > at else None,
-        "ends": window(finish[0], finish[2]), "runs": estimate["runs"], "estimate_state": told["estimate_state"],
+        "ends": window(finish[0], finish[2]), "runs": estimate["runs"], "moved": estimate.get("moved"),
+        "estimate_state": told["estimate_state"],
     }  # fmt: skip
 
 

@@ -233,6 +233,9 @@ class Estimate(BaseModel):
     start: tuple[float, float, float]
     finish: tuple[float, float, float]
     runs: int = Field(description="finished jobs that it was learnt from")
+    moved: dict[str, Any] | None = Field(
+        default=None, description="the last time that the end moved by over a fifth: at, by_s (later: positive), cause, count"
+    )
 
 
 class Place(BaseModel):

@@ -31,6 +31,7 @@ from scheduler.forecast.mirror import Mirror
 from scheduler.forecast.ranges import Estimate
 from scheduler.forecast.reorder import reorder
 from scheduler.forecast.scorebook import scores
+from scheduler.forecast.steady import Settled, Steady
 from scheduler.forecast.told import FAR, HELD, LEAST_RUNS, WAITS_FOR_A_PERSON, told_of, untold_of
 from scheduler.forecast.what_if import as_request, what_if
 from scheduler.forecast.witness import Request
@@ -56,6 +57,7 @@ class Forecaster:
         self._data_dir, self._slots, self._model, self._clock = data_dir, slots, model, clock
         self._reader: Reader | None = None
         self._mirror: Mirror | None = None
+        self._steady = Steady()
         self._board: Board = {"at": 0.0, "seq": 0, "runs": 0, "jobs": {}}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="futures")
         self._is_stopping = asyncio.Event()
@@ -110,12 +112,14 @@ class Forecaster:
         fresh = near - mirror.kept(near) if estimator.runs >= LEAST_RUNS else set()
         found = estimator.estimates(state, near, scored=fresh, is_watching=True)
         known = near | _for_a_person(state)
+        settled, nothing = self._steady.settle(state, found), Settled(None, None)
         jobs = {
             job_id: told_of(
-                found.get(job_id), now, estimator.runs, untold_of(state, job_id, HELD if job_id in known else FAR)
+                (shown := settled.get(job_id, nothing)).estimate, now, estimator.runs,
+                untold_of(state, job_id, HELD if job_id in known else FAR), shown.moved,
             )
             for job_id in state.jobs
-        }
+        }  # fmt: skip
         self._board = {"at": now, "seq": mirror.seq, "runs": estimator.runs, "jobs": dict(list(jobs.items())[:MOST_SHOWN])}
         self._keep(state, found, fresh)
         return self._board
@@ -170,6 +174,7 @@ class Forecaster:
     def _forget(self) -> None:
         """The store may be another one when it is there again."""
         self._reader = self._mirror = None
+        self._steady = Steady()
         self._board = {"at": 0.0, "seq": 0, "runs": 0, "jobs": {}}
 
     # ---- the door -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from scheduler.core.job import HoldReason
 from scheduler.core.maintenance import CAUSE
 from scheduler.core.state import State
 from scheduler.forecast.ranges import Estimate, Range
+from scheduler.forecast.steady import Moved
 
 LEAST_RUNS = 5
 FEW_RUNS, HELD, FAR, PAUSED, DRAINED = "few_runs", "held", "far_back", "queue_paused", "slots_drained"
@@ -16,16 +17,22 @@ WAITS_FOR_A_PERSON = frozenset(
 )
 
 
-def told_of(estimate: Estimate | None, now: float, runs: int, otherwise: str) -> dict[str, Any]:
-    """`{"estimate": {"start": [p10, p50, p90], "finish": […], "runs"}, "estimate_state": "known"}`, or None and a reason.
+def told_of(
+    estimate: Estimate | None, now: float, runs: int, otherwise: str, moved: Moved | None = None
+) -> dict[str, Any]:
+    """`{"estimate": {"start": [p10, p50, p90], "finish": […], "runs", "moved"}, "estimate_state": "known"}`, or None and why.
 
-    Times are seconds since 1970. Reasons: "few_runs", and `otherwise`, as `untold_of` finds it.
+    Times are seconds since 1970. `moved`: the last time that the end moved far, with its reason (`scheduler.forecast.steady`).
+    Reasons for None: "few_runs", and `otherwise`, as `untold_of` finds it.
     """
     if runs < LEAST_RUNS:
         return {"estimate": None, "estimate_state": FEW_RUNS}
     if estimate is None:
         return {"estimate": None, "estimate_state": otherwise}
-    shown = {"start": _times(estimate.start, now), "finish": _times(estimate.finish, now), "runs": runs}
+    shown = {
+        "start": _times(estimate.start, now), "finish": _times(estimate.finish, now), "runs": runs,
+        "moved": None if moved is None else moved.to_mapping(),
+    }  # fmt: skip
     return {"estimate": shown, "estimate_state": "known"}
 
 

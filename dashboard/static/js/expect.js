@@ -19,6 +19,11 @@ function patchJob(shown) {
   patch(line, shown);
   for (const part of line.querySelectorAll("[data-expect-part]")) part.hidden = !shown[part.dataset.expectPart];
   line.querySelector("[data-expect-basis]").textContent = basis(shown);
+  const moved = shown.moved && t(shown.moved.by_s > 0 ? "expect.moved_later" : "expect.moved_sooner", {
+    at: formats.clock(shown.moved.at), by: formats.duration(Math.abs(shown.moved.by_s)),
+    why: t(`expect.moved.${shown.moved.cause}`, { count: shown.moved.count }),
+  });
+  line.querySelector("[data-expect-moved]").textContent = moved || "";
 }
 
 export function startExpect() {

@@ -59,6 +59,12 @@ def test_file_without_submissions_or_without_text_is_refused(tmp_path: Path) -> 
         read_trace(tmp_path / "binary")
 
 
+def test_byte_order_mark_of_a_spreadsheet_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "marked.jsonl"
+    path.write_text(json.dumps(GOOD) + "\n", encoding="utf-8-sig")
+    assert [job.id for job in read_trace(path).jobs] == ["a"]
+
+
 def test_unknown_fields_are_told_and_lines_come_in_order_of_time() -> None:
     trace = read_lines(_lines({**GOOD, "colour": "red"}, {**GOOD, "id": "b", "at": 0.5, "deadline": 60, "block_s": 0.5}))
     assert trace.ignored == ("colour",)

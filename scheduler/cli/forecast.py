@@ -57,6 +57,12 @@ def score(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     columns = ("week", "forecasts", "coverage_80", "worst_window_coverage", "median_error")
     cells = [[row[columns[0]], row[columns[1]], *(_percent(row[name]) for name in columns[2:])] for row in rows]
     print_table(("week", "jobs", "in the 80 % range", "worst 250", "median error"), cells)
+    if found["not_scored"]:
+        parts = found["not_scored_by"]
+        say(
+            f"not scored: {found['not_scored']} ({parts['cancelled']} cancelled, {parts['failed']} failed, "
+            f"{parts['ended_before']} ended before their forecast)"
+        )
 
 
 def _percent(share: float | None) -> str:

@@ -13,7 +13,9 @@ from scheduler.cli.output import AsJson, bytes_text, print_fields, print_json, p
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time, job_of
 from scheduler.cli.waiting import show_why, why_of, with_hold
 
-_TIMES = ("submitted_at", "started_at", "finished_at")
+_TIMES = (
+    "submitted_at", "not_before", "start_at", "deadline", "offered_at", "approved_at", "leased_at", "started_at", "finished_at",
+)  # fmt: skip
 
 
 def add_to(app: typer.Typer) -> None:

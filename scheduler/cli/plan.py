@@ -155,7 +155,8 @@ def show_plan(found: PlanReport) -> None:
         if found.repair["fits"]:
             say(f"Together these make the whole plan fit: {changes}.")
         elif changes:
-            say(f"Of these, some remain that do not fit: {changes}.")
+            left = "; ".join(f"line {one['line']}, {one['role']}" for one in found.repair["left"])
+            say(f"Together these make more of the plan fit: {changes}. Still not: {left}.")
 
 
 def _show_quarters(found: PlanReport) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,10 +13,17 @@ from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import bad_usage
 from scheduler.core.policy import Policy
 from scheduler.policy_file import read_policy_at
+from scheduler.rehearsal.classes import CLASSES, class_of
 from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
+from scheduler.simulation.run import Result
 from scheduler.simulation.run import simulate as run_trace
+<<<<<<< HEAD
 from scheduler.simulation.trace import MAX_AT_S, read_trace
+=======
+from scheduler.simulation.totals import waits
+from scheduler.simulation.trace import read_trace
+>>>>>>> 6505c2989d16c7f5117ca59d491084106a60afe0
 
 FIRST_MOMENT = "1970-01-01"  # a Thursday: a trace whose times are seconds since 1970 means itself
 _WAITS = ("mean_wait_s", "p50_wait_s", "p99_wait_s")
@@ -49,7 +56,7 @@ def simulate(
         head = {"trace": str(trace), "slots": slots, "seed": seed, "order": order}
         print_json({**head, **result.to_mapping()})
         return
-    _show(result.totals, result.baselines)
+    _show(result, numbers.urgent_priority)
     for remark in result.notes:
         note(remark)
 
@@ -77,18 +84,22 @@ def read_numbers(path: Path | None) -> tuple[Policy, Costs]:
     return found.policy, found.costs
 
 
-def _show(totals: dict[str, Any], baselines: dict[str, dict[str, Any]]) -> None:
+def _show(result: Result, urgent_priority: int) -> None:
+    """Tables for people: waits by the rehearsal's classes of priority; `--json` has them of every single priority."""
+    totals, baselines = result.totals, result.baselines
     say(f"{totals['succeeded']} of {totals['jobs']} jobs succeeded, {totals['preemptions']} preemptions, "
         f"{totals['workers_lost']} workers lost under a job")  # fmt: skip
     fair = "-, no two teams waited together" if totals["fairness"] is None else totals["fairness"]
     say(f"slots in use {_share(totals['utilisation'])}, fairness (most / least service of teams) {fair}")
     rows = [("all", *(totals[name] for name in _WAITS))]
-    rows += [(f"priority {name}", *(part[key] for key in _WAITS)) for name, part in totals["by_priority"].items()]
+    classes = {name: [one for one in result.records if class_of(one.line.priority, urgent_priority) == name] for name in CLASSES}
+    figures = {name: waits(records) for name, records in classes.items() if records}
+    rows += [(name, *(part[key] for key in _WAITS)) for name, part in figures.items()]
     print_table(("waits, seconds", "mean", "median", "99 %"), rows)
-    figures = {"forecast": totals, **baselines}
+    accuracies = {"forecast": totals, **baselines}
     print_table(
         ("finish foretold by", "in the 80 % range", "worst 250 jobs", "median error"),
-        [(name, *(_share(part[key]) for key in _ACCURACY)) for name, part in figures.items()],
+        [(name, *(_share(part[key]) for key in _ACCURACY)) for name, part in accuracies.items()],
     )
 
 

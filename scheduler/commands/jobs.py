@@ -17,7 +17,7 @@ from scheduler.commands.house import Handler, House
 from scheduler.context_size import context_bytes
 from scheduler.core import events
 from scheduler.core.actions import Action, MoveJob
-from scheduler.core.job import JobState
+from scheduler.core.job import FINAL_STATES, JobState
 from scheduler.core.ordering import place_of
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
@@ -167,7 +167,7 @@ def _enter(
         events.JobSubmitted(
             at=turn.at, job_id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name,
             priority=made.priority, total_blocks=made.total_blocks, context_bytes=made.context_bytes, degrade=made.degrade,
-            **_settings_below(house, turn, made, is_fixed=again_of is not None), **times,
+            follows_end=_end_of(turn, made.follows), **_settings_below(house, turn, made, is_fixed=again_of is not None), **times,
         )
     )  # fmt: skip
     return {**_answer(turn, job_id, actions), **warned(made)}
@@ -182,6 +182,12 @@ def _times(house: House, turn: Turn, made: Submission, recipe: dict[str, Any]) -
     times["follows"] = made.follows
     pace = house.pace().block_ms(recipe, made.width, made.height)
     return times if pace is None else {**times, "block_ms": pace}
+
+
+def _end_of(turn: Turn, job_id: str) -> str:
+    """The state in which a job ended; empty for one that is open, or that nobody knows."""
+    row = turn.store.job(job_id) if job_id else None
+    return str(row["state"]) if row is not None and row["state"] in FINAL_STATES else ""
 
 
 def _settings_below(house: House, turn: Turn, made: Submission, *, is_fixed: bool) -> dict[str, Any]:

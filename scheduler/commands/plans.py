@@ -14,7 +14,7 @@ from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Turn
 from scheduler.plan import errand
-from scheduler.plan.entry import Calendar
+from scheduler.plan.entry import DAY_MINUTES, Calendar
 from scheduler.plan.file import load_plan
 from scheduler.zone import studio_zone
 
@@ -25,11 +25,21 @@ _log = logging.getLogger("greenroom.plans")
 
 
 async def file_plan(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
-    """File a day's plan; without a date in it, for today. The one filed before for that day is replaced."""
+    """File a day's plan; without a date in it, for today. The one filed before for that day is replaced.
+
+    A plan for a day that is over is refused: no check would ever use it.
+    """
     text, kind = args.take("text", str), _kind(args)
     args.done()
     plan = load_plan(text, kind)
-    day = Calendar.of(plan, house.ledger.clock.now(), studio_zone()).day.isoformat()
+    now = house.ledger.clock.now()
+    calendar = Calendar.of(plan, now, studio_zone())
+    day = calendar.day.isoformat()
+    if calendar.at(DAY_MINUTES) <= now:
+        raise SchedulerError(
+            422, "day_over", f"The plan is for {day}, which is over.", field="date",
+            hint="Correct its date, or leave the date out: then it is for today.", day=day,
+        )  # fmt: skip
 
     def act(turn: Turn) -> dict[str, Any]:
         before = turn.store.filed_plan(day)

@@ -37,6 +37,7 @@ class JobSubmitted(Event):
     deadline: float | None = None  # when it is wanted
     start_at: float | None = None  # reserve a slot for this time
     follows: str = ""  # the part of a session before it
+    follows_end: str = ""  # the state in which that one ended, where it has: the core keeps open jobs only
     preview: str = ""  # the job whose approval lets this one into the line; it is submitted next
     slots_needed: int = 1  # slots at once for this one job
     alternatives: tuple[tuple[str, int], ...] = ()  # (rung, context_bytes), best first: what it could be degraded to

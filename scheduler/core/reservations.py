@@ -17,7 +17,7 @@ def refuse_time(state: State, job: Job, event: JobSubmitted, terms: dict[str, An
     if (refused := _refuse_gang(state, job, event.slots_needed, terms)) is not None:
         return refused
     if job.follows:
-        return _refuse_turn(state, job, terms)
+        return _refuse_turn(state, job, event, terms)
     if job.start_at is None:
         return None
     earliest = event.at + state.policy.reservation_notice_s
@@ -52,9 +52,14 @@ def _refuse_gang(state: State, job: Job, needed: int, terms: dict[str, Any]) -> 
     return {"reason": code, "text": text, "hint": hint, "terms": terms}
 
 
-def _refuse_turn(state: State, job: Job, terms: dict[str, Any]) -> dict[str, Any] | None:
+def _refuse_turn(state: State, job: Job, event: JobSubmitted, terms: dict[str, Any]) -> dict[str, Any] | None:
     """A part of a session follows an open job that nothing follows yet."""
     terms = terms | {"follows": job.follows}
+    if event.follows_end:
+        ended = sentence(f"ended_{event.follows_end.lower()}")
+        text = {language: sentence("predecessor_over", follows=job.follows, how=how)[language] for language, how in ended.items()}
+        hint = "Submit it by itself: leave `follows` out."
+        return {"reason": "predecessor_over", "text": text, "hint": hint, "terms": terms | {"follows_end": event.follows_end}}
     if job.follows not in state.jobs:
         text = sentence("unknown_predecessor", follows=job.follows)
         return {"reason": "unknown_predecessor", "text": text, "hint": "Follow a job that has not ended.", "terms": terms}

@@ -191,6 +191,14 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "{follows} is no open job, so nothing can follow it. What would fit: a job that waits or runs.",
         "zh": "{follows} 不是未完成的任务，无法接续。可用：排队或运行中的任务。",
     },
+    "predecessor_over": {
+        "en": "{follows} {how} already, so there is no turn to wait for. What would fit: to submit it by itself.",
+        "zh": "{follows} {how}，无需等待接续。可用：单独提交。",
+    },
+    "ended_succeeded": {"en": "has succeeded", "zh": "已成功完成"},
+    "ended_failed": {"en": "has failed", "zh": "已失败"},
+    "ended_cancelled": {"en": "was cancelled", "zh": "已取消"},
+    "ended_rejected": {"en": "was rejected", "zh": "已被拒绝"},
     "session_roles": {
         "en": "Role {role} may not share a session with {other_role} ({other}). What would fit: to submit it by itself.",
         "zh": "角色 {role} 不能与 {other_role}（{other}）处于同一会话。可用：单独提交。",

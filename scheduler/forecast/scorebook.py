@@ -14,16 +14,18 @@ LATEST = 500
 
 
 def scores(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """`{"latest": {…}, "weeks": [{"week", …}], "not_scored"}` from rows of `forecast_outcomes`, in order of their ends.
+    """`{"latest": {…}, "weeks": [{"week", …}], "not_scored", "not_scored_by"}` from rows of `forecast_outcomes`, in order
+    of their ends.
 
-    Jobs that were cancelled or failed prove nothing; they are counted apart.
+    Jobs that were cancelled, failed, or ended before their forecast was made prove nothing; `not_scored_by` counts each of
+    these, `not_scored` is their sum.
     """
     weeks: dict[str, list[tuple[Range, float]]] = {}
     everything: list[tuple[Range, float]] = []
-    not_scored = 0
+    without = {"cancelled": 0, "failed": 0, "ended_before": 0}
     for row in rows:
-        if row["state"] != JobState.SUCCEEDED or row["finished_at"] <= row["at"]:
-            not_scored += 1
+        if (why := _why_unscored(row)) is not None:
+            without[why] += 1
             continue
         at = row["at"]
         told = Range(row["finish_p10"] - at, row["finish_p50"] - at, row["finish_p90"] - at)
@@ -33,8 +35,16 @@ def scores(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "latest": score_of(everything[-LATEST:]).to_mapping(),
         "weeks": [{"week": week, **score_of(outcomes).to_mapping()} for week, outcomes in sorted(weeks.items())],
-        "not_scored": not_scored,
-    }
+        "not_scored": sum(without.values()), "not_scored_by": without,
+    }  # fmt: skip
+
+
+def _why_unscored(row: Mapping[str, Any]) -> str | None:
+    if row["state"] == JobState.CANCELLED:
+        return "cancelled"
+    if row["state"] != JobState.SUCCEEDED:
+        return "failed"
+    return "ended_before" if row["finished_at"] <= row["at"] else None
 
 
 def _week(at: float) -> str:

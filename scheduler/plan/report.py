@@ -180,7 +180,9 @@ def _events(day: PlayedDay) -> int:
 
 def _repaired(stage: Stage, day: PlayedDay, budget: int) -> dict[str, Any]:
     applied, after = Search(stage, budget).repair(day)
-    return {"changes": [_named(change) for change in applied], "fits": not after.misfits(), "misfits": sorted(after.misfits())}
+    misfits = after.misfits()
+    left = [{"entry": entry.number, "line": entry.line, "role": entry.role} for entry in day.entries if entry.number in misfits]
+    return {"changes": [_named(change) for change in applied], "fits": not misfits, "misfits": sorted(misfits), "left": left}
 
 
 def _named(change: Change) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class Trace:
 def read_trace(path: Path) -> Trace:
     """A trace from a file. Raises SchedulerError `bad_trace` with the line at fault and the way out."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             return read_lines(file, str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise SchedulerError(

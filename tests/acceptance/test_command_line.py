@@ -93,6 +93,8 @@ def test_session_of_three_roles_keeps_the_slot_while_another_job_waits(shell: Sh
     shell.run("queue", "resume")
     rows = {job_id: shell.studio.wait_for_end(job_id) for job_id in (*parts, other)}
     assert {row["state"] for row in rows.values()} == {"SUCCEEDED"}
+    late = shell.ask("submit", "teacher", "--num_clip", "1", "--follows", parts[-1], code=11)
+    assert late["decision"]["reason"] == "predecessor_over"
     for before, after in pairwise(parts):
         assert rows[after]["leased_at"] == rows[before]["finished_at"]  # in the very step in which the part before ended
     assert rows[other]["leased_at"] >= rows[parts[-1]]["finished_at"]  # though it leads them by far

@@ -147,6 +147,7 @@ def test_plan_that_is_filed_is_the_one_that_is_checked(tmp_path: Path) -> None:
         ("file_plan", {"text": "entries: []"}, "bad_plan"),
         ("file_plan", {"text": PLAN, "kind": "xls"}, "bad_request"),
         ("file_plan", {}, "bad_request"),
+        ("file_plan", {"text": PLAN.replace("2026-11-23", "2020-01-01")}, "day_over"),
         ("check_plan", {"text": "entries:\n  - {}"}, "bad_plan"),
         ("keep_rehearsal", {"report": {"kind": "simulated"}}, "bad_report"),
         ("rehearse", {"day": "someday"}, "bad_day"),

@@ -10,6 +10,8 @@ import pytest
 
 from dashboard import honesty, timeline
 from dashboard.board import Board
+from scheduler.forecast.scorebook import scores
+from scheduler.forecasts import Forecasts
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER, move
 
@@ -80,3 +82,11 @@ def test_dot_says_late_or_early_and_whether_the_window_held(house: Web, monkeypa
     found = house.local().get("/forecast/chart?range=1h").get_json()
     assert {trace["kind"]: trace["y"] for trace in found["traces"]} == {"inside": [10.0], "outside": [50.0]}
     assert honesty.is_inside(rows[0]) and not honesty.is_inside(rows[1])
+
+
+def test_score_page_says_which_jobs_it_leaves_out_and_why(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"state": state, "at": 9.0, "finished_at": 5.0} for state in ("CANCELLED", "CANCELLED", "FAILED", "SUCCEEDED")]
+    told = {"state": "SUCCEEDED", "at": 1.0, "finished_at": 5.0, "finish_p10": 2.0, "finish_p50": 3.0, "finish_p90": 9.0}
+    monkeypatch.setattr(Forecasts, "score", lambda _: scores([told, *rows]))
+    page = house.local().get("/dashboard/queue/honesty").get_data(as_text=True)
+    assert "4 more prove nothing: 2 cancelled, 1 failed, 1 ended before their forecast." in page

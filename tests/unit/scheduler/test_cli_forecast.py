@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from scheduler.cli.app import app
 from scheduler.cli.forecast import told_text
+from scheduler.forecast.scorebook import scores
 from scheduler.forecasts import Forecasts
 from tests.unit.scheduler.store_rig import accept, go, writer
 
@@ -36,6 +37,13 @@ def test_job_that_has_begun_is_not_told_to_start(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("scheduler.cli.forecast.house_time", lambda _: NOW)
     lines = CliRunner().invoke(app, ["forecast", "show", "--data", str(tmp_path)]).output.splitlines()[1:]
     assert [line.split("  ")[1] for line in lines] == ["began 42 s ago", "began 42 s ago, waits to go on", "5 s (3 to 9)"]
+
+
+def test_score_says_which_jobs_it_leaves_out_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"state": state, "at": 9.0, "finished_at": 5.0} for state in ("CANCELLED", "CANCELLED", "FAILED", "SUCCEEDED")]
+    monkeypatch.setattr(Forecasts, "score", lambda _: scores(rows))
+    shown = CliRunner().invoke(app, ["forecast", "score", "--data", str(tmp_path)]).output
+    assert "not scored: 4 (2 cancelled, 1 failed, 1 ended before their forecast)" in shown
 
 
 def test_estimate_of_a_submission_says_both_ends_and_a_beginning_that_has_been() -> None:

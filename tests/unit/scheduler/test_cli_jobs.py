@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,15 @@ def test_forecasts_that_are_missing_say_whether_there_is_anything_to_foretell(tm
         for job in (first, second):
             go(store, "QUEUED", "CANCELLED", job_id=job)
     assert run(tmp_path, "forecast", "show").output == "No open job.\n"
+
+
+def test_times_of_a_job_are_told_as_times(tmp_path: Path) -> None:
+    with writer(tmp_path) as store:
+        job = accept(store, 1, recipe={"prompt": "Explain rain", "settings": {}})
+        go(store, "SUBMITTED", "QUEUED", job_id=job, offered_at=AT + 1)
+        go(store, "QUEUED", "LEASED", job_id=job, leased_at=AT + 2, slot=0, lease_id="l")
+    shown = run(tmp_path, "jobs", job).output
+    lines = dict(line.split(": ", 1) for line in shown.splitlines() if line.startswith(("offered_at", "leased_at")))
+    assert {name: len(datetime.fromisoformat(text).isoformat(" ")) for name, text in lines.items()} == {
+        "offered_at": 19, "leased_at": 19,
+    }  # fmt: skip

@@ -142,6 +142,13 @@ def test_misfit_names_what_would_make_it_fit(data: Path) -> None:
     assert "more is wanted than can play" in done.output
 
 
+def test_repair_that_does_not_suffice_says_which_lines_still_do_not_fit(data: Path) -> None:
+    hopeless = 'role: teacher, user: b, window: "10:00-10:01", length: 90'
+    done = run("--validate", "--plan", plan_in(data, f"{CROWD}, count: 12", hopeless), "--data", data)
+    assert "Together these make more of the plan fit: line 3, teacher" in done.output
+    assert "Still not: line 4, teacher." in done.output
+
+
 def test_plan_filed_for_today_is_part_of_every_validate(data: Path) -> None:
     assert "no plan is filed" in run("--validate", "--data", data).output
     today = datetime.now().astimezone().date().isoformat()

@@ -110,6 +110,11 @@ def test_nothing_follows_a_job_that_has_ended_or_is_followed_already() -> None:
     relay(studio, "lecturer", "assistant")
     studio.submit("j0", follows="nobody")
     assert studio.only(MoveJob).fields["error_code"] == "unknown_predecessor"
+    studio.submit("j9", follows="earlier", follows_end="SUCCEEDED")
+    move = studio.only(MoveJob)
+    assert move.fields["error_code"] == "predecessor_over" and "by itself" in move.fields["error_hint"]
+    assert move.fields["error_message"].startswith("earlier has succeeded already")
+    assert "已成功完成" in move.body["decision"]["text"]["zh"]
     studio.submit("j1", follows="lecturer")
     move = studio.only(MoveJob)
     assert move.fields["error_code"] == "turn_taken" and move.fields["error_hint"] == "Follow assistant."

@@ -136,9 +136,10 @@ def test_forecasts_are_kept_once_and_scored_against_what_happened(past: Past) ->
 
 
 def test_cancelled_jobs_are_not_scored() -> None:
-    row = {"state": "CANCELLED", "at": 0.0, "finished_at": 5.0}
-    assert scores([row]) == {
-        "latest": scores([])["latest"], "weeks": [], "not_scored": 1,
+    rows = [{"state": state, "at": 9.0, "finished_at": 5.0} for state in ("CANCELLED", "CANCELLED", "FAILED", "SUCCEEDED")]
+    assert scores(rows) == {
+        "latest": scores([])["latest"], "weeks": [], "not_scored": 4,
+        "not_scored_by": {"cancelled": 2, "failed": 1, "ended_before": 1},
     }  # fmt: skip
 
 

@@ -89,3 +89,12 @@ def test_refusals_own_remedy_is_told_where_it_does_not_suffice_and_no_day_is_pla
         "in any case: say fill: loop, or a length of at most 48 s; "
         "no single change makes it fit (days played: 1; tried: fill: loop)"
     )
+
+
+def test_repair_that_does_not_suffice_names_what_is_left(tmp_path: Path) -> None:
+    hopeless = 'role: teacher, user: a, window: "10:00-10:01", length: 60'
+    wanted = plan(hopeless, SHORT.replace("teacher", "student"))
+    found = report.check_plan(wanted, studio(tmp_path), play, tmp_path / "jobs").repair
+    assert found is not None and (found["fits"], found["misfits"]) == (False, [1])
+    assert found["left"] == [{"entry": 1, "line": 2, "role": "teacher"}]
+    assert [change["entry"] for change in found["changes"]] == [2]

@@ -105,3 +105,15 @@ def test_numbers_of_a_policy_file_reach_the_simulated_run(tmp_path: Path) -> Non
     policy.write_text("preempt_margin: 9\nsimulation:\n  blok_s: 2.0\n")
     refused = runner.invoke(app, ["simulate", str(day), "--policy", str(policy)])
     assert refused.exit_code == 64 and "line 3" in refused.stderr and "blok_s" in refused.stderr
+
+
+def test_table_of_a_run_has_classes_of_priority_and_its_json_every_priority(tmp_path: Path) -> None:
+    day = tmp_path / "day.jsonl"
+    line = {"user": "u", "team": "t", "role": "r", "blocks": 4}
+    jobs = [{**line, "at": 2.0 * number, "id": f"a{number}", "priority": 3 * number} for number in range(12)]
+    day.write_text("\n".join(json.dumps(job) for job in jobs))
+    shown = CliRunner().invoke(app, ["simulate", str(day)]).stdout.splitlines()
+    told = json.loads(CliRunner().invoke(app, ["simulate", str(day), "--json"]).stdout)["totals"]["by_priority"]
+    first = next(number for number, text in enumerate(shown) if text.startswith("all "))
+    assert [text.split()[0] for text in shown[first : first + 5]] == ["all", "high", "normal", "low", "finish"]
+    assert set(told) == {str(3 * number) for number in range(12)}

@@ -13,6 +13,7 @@ import json
 import platform
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -43,7 +44,7 @@ def measure(shape: str, parts: int, home: Path) -> dict[str, Any]:
     try:
         house.start(is_awaited=False)
         until(lambda: house.is_ready() and house.status()["slots"][0]["worker"], "a worker", START_S)
-        wish = {"duration_sec": SECONDS, "fill": "loop", "degrade": "never"}
+        wish: dict[str, Any] = {"duration_sec": SECONDS, "fill": "loop", "degrade": "never"}
         _end_of(house, str(house.door.request_role("warm-up", "teacher", **wish)["id"]))
         session = house.door.request_session("relay", [{"role": name, **wish} for name in names[:parts]])
         relay = [str(one["id"]) for one in session["parts"]]
@@ -73,7 +74,7 @@ def _gaps(house: ChaosHouse, job_ids: list[str]) -> list[float]:
         raise SystemExit(f"{bad[0]['id']} ended as {bad[0]['state']}: {bad[0]['error_message']}")
     order = sorted(rows, key=lambda row: float(row["started_at"]))
     return [
-        round(1000 * (after["started_at"] - before["finished_at"]), 1) for before, after in zip(order, order[1:], strict=False)
+        round(1000 * (after["started_at"] - before["finished_at"]), 1) for before, after in pairwise(order)
     ]
 
 

@@ -34,6 +34,7 @@ async def submit_session(house: House, actor: Actor, args: Arguments) -> dict[st
         raise SchedulerError(422, "bad_session_size", message, field="parts", hint="One part alone is POST /jobs.",
                              least=LEAST_PARTS, most=MOST_PARTS, count=len(parts))  # fmt: skip
     made = [_worked_out(house, actor, number, part) for number, part in enumerate(parts, start=1)]
+    fingerprint = fingerprint_of({"session": [request for request, _ in made]})  # other parts are another session
 
     def act(turn: Turn) -> dict[str, Any]:
         answers: list[dict[str, Any]] = []
@@ -41,7 +42,7 @@ async def submit_session(house: House, actor: Actor, args: Arguments) -> dict[st
             after = replace(one, follows=str(answers[-1]["id"]) if answers else "")
             own_key = None if key is None else f"{key}:part{number}"
             own = [sha256 for _, sha256 in named_in(request)]
-            answer = accept(house, turn, after, own_key, fingerprint_of(request), own=own)
+            answer = accept(house, turn, after, own_key, fingerprint, own=own)
             if answer["state"] == JobState.REJECTED:
                 raise _rejected(number, request, answer["decision"] or {}, [str(one["id"]) for one in answers])
             answers.append(answer)

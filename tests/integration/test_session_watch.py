@@ -105,7 +105,7 @@ def test_session_becomes_one_video_once_with_its_parts_in_order(house: House) ->
     assert row["path"] == f"jobs/{ids[-1]}/session.mp4" and row["bytes"] == len(data)
     seen = Decoded(data)
     assert seen.numbers == [*range(24), *range(36), *range(12)]
-    assert seen.click_times() == pytest.approx([0.48, 0.96 + 0.72, 2.4 + 0.24], abs=0.002)
+    assert seen.click_times() == pytest.approx([0.48, 0.96 + 0.72, 2.4 + 0.24], abs=0.011), "half a packet of sound"
     entry = house.store.last_entry_of(f"job:{ids[-1]}", "session:joined")
     assert entry is not None and entry["body"]["sha256"] == row["sha256"] and entry["actor"] == "system"
     assert house.store.fact(JOINING_NOW)["is_on"] is True
@@ -212,7 +212,10 @@ def test_joining_that_takes_too_long_or_is_cancelled_leaves_nothing(house: House
 def test_program_that_fails_or_says_nonsense_is_recorded_and_the_watch_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    codes = ["print('nonsense')", "import sys; print('{\"error\": {\"message\": \"boom\"}}'); sys.exit(1)", "print('{\"sha256\": 1}')"]
+    codes = [
+        "print('nonsense')", "print('{\"sha256\": 1}')",
+        "import sys; print('{\"error\": {\"message\": \"boom\"}}'); sys.exit(1)",
+    ]  # fmt: skip
     sessions = [house.relay(1, 1) for _ in codes]
     said = iter(codes)
     real = joining.python_module("json.tool")[:1]
@@ -225,7 +228,7 @@ def test_program_that_fails_or_says_nonsense_is_recorded_and_the_watch_goes_on(
     house.run(scene())
     assert [house.joined(ids)["code"] for ids in sessions] == ["crashed"] * 3
     assert house.joined(sessions[0])["message"] == "Joining ended with 0: nonsense"
-    assert "ended with 1" in house.joined(sessions[1])["message"] and "boom" in house.joined(sessions[1])["message"]
+    assert "ended with 1" in house.joined(sessions[2])["message"] and "boom" in house.joined(sessions[2])["message"]
 
 
 def test_scripted_engine_says_that_it_joins_nothing(house: House) -> None:

@@ -34,7 +34,8 @@ def measure(shape: str, parts: int, home: Path) -> dict[str, Any]:
     """Both ways in one house."""
     width, height, preset = SIZES[shape]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    house = house_of(home, model=checked(shape, "fp8" if device == "cuda" else "bf16", 0), width=width, height=height, preset=preset, device=device)
+    model = checked(shape, "fp8" if device == "cuda" else "bf16", 0)
+    house = house_of(home, model=model, width=width, height=height, preset=preset, device=device)
     names = [f"{way}{number}" for way in ("relay", "apart") for number in range(parts)]
     text = house.roles.read_text(encoding="utf-8")
     for name in names:  # the face and voice of another role, but words of their own: nothing of them is ready

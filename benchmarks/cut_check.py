@@ -69,7 +69,7 @@ def _replayed(store: Store) -> list[Finding]:
     rows = {row["id"]: row for row in store.jobs(sort="ordinal", per_page=500).rows}
     blocks = {job_id: [block["block"] for block in store.blocks(job_id)] for job_id in rows}
     made = {job_id: numbers for job_id, numbers in blocks.items() if numbers}
-    differing = replay.differences(rows, made, store.all_quality(), kept_reviews(store))
+    differing = replay.differences(rows, made, store.all_quality(), store.all_joined(), kept_reviews(store))
     return [Finding("audit", text) for text in differing]
 
 

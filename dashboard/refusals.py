@@ -27,7 +27,10 @@ def chinese() -> dict[str, str]:
 
 
 def told(code: str, message: str, field: str | None = None, hint: str = "", **data: Any) -> tuple[str, str]:
-    """(message, hint) for this request's reader. What lacks a word or a figure stays English: wrong would be worse."""
+    """(message, hint) for this request's reader. What lacks a word or a figure stays English: wrong would be worse.
+
+    `part`: the part of a session that it is about; the English sentence names it already.
+    """
     if problems := data.get("problems"):  # of a file that somebody wrote: all of them, line by line
         data["lines"] = "\n".join(told_line(one) for one in problems)
         message, hint = data["lines"], ""
@@ -36,7 +39,9 @@ def told(code: str, message: str, field: str | None = None, hint: str = "", **da
     if chosen := (data.get("text") or {}).get("zh"):
         return str(chosen), ""
     sentence = in_chinese(code, field, data)
-    return (message, hint) if sentence is None else (sentence, "")
+    if sentence is None:
+        return message, hint
+    return (f"第 {data['part']} 段：{sentence}" if "part" in data else sentence), ""
 
 
 def told_line(problem: Mapping[str, Any]) -> str:

@@ -7,10 +7,8 @@ from typing import Any
 
 from dashboard.reads import Reads
 from scheduler.core.job import FINAL_STATES, JobState
-from scheduler.store.joined_reads import MAX_TRIES
+from scheduler.store.joined_reads import JOINING_NOW, MAX_TRIES
 
-NOW = "joining_now"  # the daemon's fact: whether it joins sessions
-PENDING = "joining"  # a state that passes by itself
 _SHOWN = ("seconds", "frames", "width", "height", "bytes", "sha256", "is_copied", "took_s", "at")
 
 
@@ -23,7 +21,7 @@ def session_of(reads: Reads, job: Mapping[str, Any]) -> dict[str, Any] | None:
     if not job["follows"] and not reads.store.has_followers(job["id"]):
         return None
     rows = reads.store.session_of(job["id"])
-    if len(rows) < 2:  # what should have followed was rejected
+    if len(rows) < 2:  # it was rejected itself, or what should have followed
         return None
     last = rows[-1]
     found = reads.store.joined(last["id"]) if last["state"] == JobState.SUCCEEDED else None
@@ -52,4 +50,5 @@ def _state(reads: Reads, rows: list[dict[str, Any]], found: Mapping[str, Any] | 
         return "broken"
     if rows[-1]["state"] != JobState.SUCCEEDED:
         return "open"
-    return PENDING if (reads.store.fact(NOW) or {}).get("is_on") else "off"
+    fact = reads.store.fact(JOINING_NOW)
+    return "off" if fact is not None and not fact["is_on"] else "joining"

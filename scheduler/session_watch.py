@@ -14,9 +14,8 @@ from pathlib import Path
 from scheduler.errors import SchedulerError
 from scheduler.joining import Joined, Unjoined, joined
 from scheduler.ledger import SYSTEM, Ledger, Turn
-from scheduler.store.joined_reads import MAX_TRIES
+from scheduler.store.joined_reads import JOINING_NOW, MAX_TRIES
 
-FACT = "joining_now"  # {"is_on", "since"}: whether this house joins sessions; for people, decided on by nobody
 LOOK_EVERY_S = 1.0
 AGAIN_AFTER_S = 60.0  # what failed gets time to be put right
 REFUSED_PAUSE_S = 30.0  # a machine that starts no process, a store that takes nothing
@@ -29,6 +28,7 @@ class SessionWatch:
     def __init__(self, ledger: Ledger, data_dir: Path, is_possible: bool) -> None:
         self._ledger, self._data_dir, self._is_possible = ledger, data_dir, is_possible
         self._has_told = False
+        self._since = 0.0  # whatever ended before was looked at; 0 after a start, which catches up
         self._tries: Counter[str] = Counter()  # of this run, so that a store that refuses the answer is not asked for ever
 
     async def run(self) -> None:
@@ -50,15 +50,18 @@ class SessionWatch:
             await self._tell()
         if not self._is_possible:
             return False
-        waiting = self._ledger.store.unjoined(self._ledger.clock.now() - AGAIN_AFTER_S)
+        before = self._ledger.clock.now() - AGAIN_AFTER_S
+        waiting = self._ledger.store.unjoined(before, self._since)
         last_job = next((row["id"] for row in waiting if self._tries[row["id"]] < MAX_TRIES), None)
         if last_job is not None:
             await self._join(last_job)
+        elif not waiting:
+            self._since = before  # the loop of decisions looks through what is new, not through years
         return last_job is not None
 
     async def _tell(self) -> None:
         def tell(turn: Turn) -> None:
-            turn.store.set_fact(FACT, {"is_on": self._is_possible, "since": turn.at}, turn.at)
+            turn.store.set_fact(JOINING_NOW, {"is_on": self._is_possible, "since": turn.at}, turn.at)
 
         await self._ledger.do(tell, SYSTEM)
         self._has_told = True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request, send_file
+from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from dashboard.api.body import Body, Query, idempotency_key, read_body, read_query
 from dashboard.api.jobs import found_job
 from dashboard.api.models import AnyObject, SubmitJob
 from dashboard.api.openapi import documented
+from dashboard.api.video import in_a_seat, whole_video
 from dashboard.auth import caller, demand, require
 from dashboard.context import house
 from dashboard.door import door
@@ -80,22 +81,15 @@ def video(job_id: str) -> Response:
             raise WebError(403, "no_right", "A part of this session is somebody else's.", hint="rights.yaml: see_words")
     kept = found["video"]
     path = house().settings.data_dir / "jobs" / found["parts"][-1]["id"] / "session.mp4"
-    if kept is None or not path.is_file():
+    if kept is None:
         raise WebError(
-            404, "no_session_video", f"The parts of this session are not one video yet ({found['state']}).",
+            404, "no_session_video", f"The parts of this session are not one video ({found['state']}).",
             hint="GET /jobs/{id}/session says how far it is; each part's own video is at /jobs/{id}/video.",
         )  # fmt: skip
-    leave = house().videos.take(caller().seat_key(request.remote_addr or ""))
-    if leave is None:
-        raise WebError.no_seat("too_many_videos", "Too many videos are being read.", "Close one, or try again in a moment.")
-    try:
-        response = send_file(
-            path.resolve(), mimetype="video/mp4", conditional=True, etag=kept["sha256"],
-            as_attachment=query.download is not None, download_name=f"session-{found['id']}.mp4",
+    if not path.is_file():
+        raise WebError(
+            404, "no_session_video", "The video of this session is not there any more.", problem="gone",
+            hint="Each part's own video is at /jobs/{id}/video.",
         )  # fmt: skip
-        response.direct_passthrough = False  # else the library forgets to say when the last byte is gone
-        response.call_on_close(leave)
-    except BaseException:
-        leave()
-        raise
-    return response
+    name, sha256, is_download = f"session-{found['id']}.mp4", kept["sha256"], query.download is not None
+    return in_a_seat(lambda: whole_video(path, name, sha256, is_download=is_download))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,16 @@ def video(job_id: str) -> Response:
     query, job = read_query(VideoQuery), found_job(job_id)
     if not caller().may_read_words(job):
         raise WebError(403, "no_right", "This video is somebody else's.", hint="rights.yaml: see_words")
+    return in_a_seat(lambda: _answer(job, query))
+
+
+def in_a_seat(make: Callable[[], Response]) -> Response:
+    """An answer that counts among the videos that are being read, until its last byte is gone. Raises WebError 503."""
     leave = house().videos.take(caller().seat_key(request.remote_addr or ""))
     if leave is None:
         raise WebError.no_seat("too_many_videos", "Too many videos are being read.", "Close one, or try again in a moment.")
     try:
-        response = _answer(job, query)
+        response = make()
         response.direct_passthrough = False  # else the library forgets to say when the last byte is gone
         response.call_on_close(leave)
     except BaseException:
@@ -66,14 +72,19 @@ def _answer(job: dict[str, Any], query: VideoQuery) -> Response:
 def _finished(path: Path, job: dict[str, Any], query: VideoQuery) -> Response:
     if query.start is not None:  # another file than the growing one: the player opens it as a whole
         return Response(status=204, headers={"X-Video-State": "finished"})
-    if _wanted_range() is None:
-        request.environ.pop("HTTP_RANGE", None)  # else the library refuses what it does not understand
-    response = send_file(
-        path.resolve(), mimetype="video/mp4", conditional=True, etag=job["video_sha256"] or True,
-        as_attachment=query.download is not None, download_name=f"{job['role']}-{job['id']}.mp4",
-    )  # fmt: skip
+    name = f"{job['role']}-{job['id']}.mp4"
+    response = whole_video(path, name, job["video_sha256"], is_download=query.download is not None)
     response.headers["X-Video-State"] = "finished"
     return response
+
+
+def whole_video(path: Path, name: str, sha256: str | None, *, is_download: bool) -> Response:
+    """A finished file, with ranges and ETag."""
+    if _wanted_range() is None:
+        request.environ.pop("HTTP_RANGE", None)  # else the library refuses what it does not understand
+    return send_file(
+        path.resolve(), mimetype="video/mp4", conditional=True, etag=sha256 or True, as_attachment=is_download, download_name=name
+    )
 
 
 def _rest(stream: Stream, start: int, mime: str) -> Response:

@@ -14,7 +14,7 @@ from scheduler.errors import SchedulerError
 from scheduler.spawn import start_time
 
 _PROC = Path("/proc")
-MEASURING = "engine.media.quality"  # a finished video gets its scores
+_AFTERWARDS = ("engine.media.quality", "engine.media one")  # a finished video gets its scores, a session its one video
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,13 @@ def expected(house: ChaosHouse) -> set[int]:
     masters = [record.pid for record in house.processes.alive() if record.kind == Kind.WEB]
     for master in masters[-1:]:
         known |= {master, *children(master)}
-    known |= {pid for pid in children(status["daemon"]["pid"]) if (one := resident(pid)) and MEASURING in one.command}
+    known |= {pid for pid in children(status["daemon"]["pid"]) if (one := resident(pid)) and is_afterwards(one)}
     return {pid for pid in known if pid}
+
+
+def is_afterwards(one: Resident) -> bool:
+    """Does it look at finished videos? A quiet house may do that at any time."""
+    return any(program in one.command for program in _AFTERWARDS)
 
 
 def open_files(pid: int) -> list[str]:

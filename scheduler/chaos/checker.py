@@ -146,11 +146,11 @@ class Checker:
             with reader.snapshot() as seq:
                 rows = {row["id"]: row for row in _all_jobs(reader)}
                 blocks = {job_id: [block["block"] for block in reader.blocks(job_id)] for job_id in rows}
-                quality, reviews = reader.all_quality(), kept_reviews(reader)
+                quality, joined, reviews = reader.all_quality(), reader.all_joined(), kept_reviews(reader)
             if seq == self._replayed:
                 break
         made = {job_id: numbers for job_id, numbers in blocks.items() if numbers}
-        return self._replay.differences(rows, made, quality, reviews)
+        return self._replay.differences(rows, made, quality, joined, reviews)
 
     def _read_log(self, reader: Reader) -> None:
         while entries := reader.audit_after(self._replayed):

@@ -26,6 +26,7 @@ class Replay:
         self.resumes: dict[str, int] = {}  # how leases were begun: fresh, exact, continuous
         self.faults: list[str] = []
         self.quality: dict[str, dict[str, Any]] = {}  # scores as they were told last
+        self.joined: dict[str, dict[str, Any]] = {}  # sessions' videos, by their last parts
         self.reviews = ReviewReplay()
 
     def feed(self, entries: Iterable[AuditEntry]) -> None:
@@ -42,6 +43,9 @@ class Replay:
             return
         if action in (Tag.QUALITY_MEASURED, Tag.QUALITY_FAILED):
             self.quality[job_id] = {**body, "state": action.partition(":")[2]}
+            return
+        if action in (Tag.SESSION_JOINED, Tag.SESSION_UNJOINED):
+            self.joined[job_id] = {**body, "state": action.partition(":")[2]}
             return
         if "from" not in body or "to" not in body:
             return
@@ -60,10 +64,10 @@ class Replay:
 
     def differences(
         self, rows: Mapping[str, Mapping[str, Any]], blocks: Mapping[str, list[int]], quality: Mapping[str, Mapping[str, Any]],
-        reviews: Mapping[str, Mapping[str, Any]],
+        joined: Mapping[str, Mapping[str, Any]], reviews: Mapping[str, Mapping[str, Any]],
     ) -> list[str]:  # fmt: skip
         """Where tables and log disagree: `rows` and `quality` by job id as the store reads them, `blocks` numbers by job id,
-        `reviews`: notes, verdicts and who has a password, as `kept_reviews` reads them."""
+        `joined` by the last part's id, `reviews`: notes, verdicts and who has a password, as `kept_reviews` reads them."""
         found = list(self.faults)
         for job_id in sorted(set(rows) ^ set(self.jobs)):
             found.append(f"{job_id} is in the {'table' if job_id in rows else 'log'} only")
@@ -76,17 +80,21 @@ class Replay:
             if told_blocks != kept:
                 found.append(f"{job_id}: blocks {_short(kept)} are kept, the log finished {_short(told_blocks)}")
         for job_id in sorted(set(quality) | set(self.quality)):
-            told_scores, kept_scores = self.quality.get(job_id), _scores(quality.get(job_id))
+            told_scores, kept_scores = self.quality.get(job_id), _as_told(quality.get(job_id))
             if told_scores != kept_scores:
                 found.append(f"{job_id}: scores {kept_scores} are kept, the log says {told_scores}")
+        for job_id in sorted(set(joined) | set(self.joined)):
+            told_video, kept_video = self.joined.get(job_id), _as_told(joined.get(job_id))
+            if told_video != kept_video:
+                found.append(f"{job_id}: the session's video {kept_video} is kept, the log says {told_video}")
         return found + self.reviews.differences(reviews)
 
 
-def _scores(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _as_told(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """A row as its audit row tells it: what is not there is not said, times are the log's own."""
     if row is None:
         return None
-    return {name: value for name, value in row.items() if value is not None and name not in ("job_id", "at")}
+    return {name: value for name, value in row.items() if value not in (None, []) and name not in ("job_id", "last_job", "at")}
 
 
 def _plain(value: Any) -> Any:

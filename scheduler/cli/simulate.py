@@ -18,12 +18,8 @@ from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
 from scheduler.simulation.run import Result
 from scheduler.simulation.run import simulate as run_trace
-<<<<<<< HEAD
-from scheduler.simulation.trace import MAX_AT_S, read_trace
-=======
 from scheduler.simulation.totals import waits
-from scheduler.simulation.trace import read_trace
->>>>>>> 6505c2989d16c7f5117ca59d491084106a60afe0
+from scheduler.simulation.trace import MAX_AT_S, read_trace
 
 FIRST_MOMENT = "1970-01-01"  # a Thursday: a trace whose times are seconds since 1970 means itself
 _WAITS = ("mean_wait_s", "p50_wait_s", "p99_wait_s")

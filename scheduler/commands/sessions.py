@@ -15,7 +15,7 @@ from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Turn
 from scheduler.own_files import check_owned, named_in, with_own_files
-from scheduler.submission import Submission
+from scheduler.submission import Submission, bad_request
 
 LEAST_PARTS, MOST_PARTS = 2, 50
 _BEFORE = "the part before it"  # stands for an id that the part before it has not got yet
@@ -34,6 +34,7 @@ async def submit_session(house: House, actor: Actor, args: Arguments) -> dict[st
         raise SchedulerError(422, "bad_session_size", message, field="parts", hint="One part alone is POST /jobs.",
                              least=LEAST_PARTS, most=MOST_PARTS, count=len(parts))  # fmt: skip
     made = [_worked_out(house, actor, number, part) for number, part in enumerate(parts, start=1)]
+    fingerprint = fingerprint_of({"session": [request for request, _ in made]})  # other parts are another session
 
     def act(turn: Turn) -> dict[str, Any]:
         answers: list[dict[str, Any]] = []
@@ -41,7 +42,7 @@ async def submit_session(house: House, actor: Actor, args: Arguments) -> dict[st
             after = replace(one, follows=str(answers[-1]["id"]) if answers else "")
             own_key = None if key is None else f"{key}:part{number}"
             own = [sha256 for _, sha256 in named_in(request)]
-            answer = accept(house, turn, after, own_key, fingerprint_of(request), own=own)
+            answer = accept(house, turn, after, own_key, fingerprint, own=own)
             if answer["state"] == JobState.REJECTED:
                 raise _rejected(number, request, answer["decision"] or {}, [str(one["id"]) for one in answers])
             answers.append(answer)
@@ -52,17 +53,17 @@ async def submit_session(house: House, actor: Actor, args: Arguments) -> dict[st
 
 def _worked_out(house: House, actor: Actor, number: int, part: Any) -> tuple[dict[str, Any], Submission]:
     if not isinstance(part, dict):
-        raise submission.bad_request(f"Part {number} is no request.", "parts", "Write an object with a role.")
+        raise bad_request(f"Part {number} is no request.", "parts", "Write an object with a role.")
     request = {name: value for name, value in part.items() if value is not None}
     try:
         if "follows" in request:
-            raise submission.bad_request(
+            raise bad_request(
                 "The order of the list says what follows what.", "follows", "Leave follows out.", problem="session_order"
             )
         asked = request if number == 1 else {**request, "follows": _BEFORE}
         if number == 1 and request.get("preview_first"):
             submission.check_fields({**request, "follows": _BEFORE})
-            raise submission.bad_request(
+            raise bad_request(
                 "A session is played at once: nobody knows when a preview will be approved.", "preview_first",
                 "Leave preview_first out.", code="preview_unplanned",
             )  # fmt: skip

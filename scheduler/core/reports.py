@@ -39,7 +39,7 @@ def job_started(state: State, event: events.JobWasStarted, turn: Turn) -> bool:
     if event.prepare_ms:
         body |= {"prepare_ms": round(event.prepare_ms, 1), "context_ms": round(event.context_ms, 1)}
     state.move(turn, job, target, Tag.JOB_STARTED, fields, body)
-    if job.total_blocks - job.blocks_done < READY_BEFORE:
+    if job.total_blocks - job.blocks_done <= READY_BEFORE:
         _expect_next_part(state, turn, slot, job)
     return False
 

@@ -8,6 +8,7 @@ from scheduler.store.reads import Reads, Row
 from scheduler.store.sql import joined as sql
 
 MAX_TRIES = 2
+JOINING_NOW = "joining_now"  # a fact {"is_on", "since"}: whether this house joins sessions; for people, decided on by nobody
 MAX_PARTS = 1_000  # of a chain that is read; nobody makes one by hand
 
 
@@ -15,7 +16,10 @@ class JoinedReads(Reads):
     """Sessions. A row of `joined` has `parts` as a list and `is_copied` as bool or None; times in seconds since 1970."""
 
     def session_of(self, job_id: str) -> list[Row]:
-        """The parts of the job's session, in order, light columns; of a job that is in none, itself. Rejected ones count not."""
+        """The parts of the job's session, in order, light columns; of a job that is in none, itself.
+
+        A job that was rejected is in none.
+        """
         values = {"job": job_id, "most": MAX_PARTS}
         return self._rows(sql.SELECT_BEFORE, values) + self._rows(sql.SELECT_AFTER, values)
 
@@ -28,12 +32,12 @@ class JoinedReads(Reads):
         row = self._row(sql.SELECT_JOINED, (last_job,))
         return None if row is None else _plain(row)
 
-    def unjoined(self, before: float) -> list[Row]:
+    def unjoined(self, before: float, since: float = 0.0) -> list[Row]:
         """Sessions whose parts are all there and whose video is not: id of the last part, tries so far; oldest first.
 
-        Failures from after `before` wait a little longer.
+        Failures from after `before` wait a little longer; untried ones that ended before `since` are not looked for.
         """
-        return self._rows(sql.SELECT_UNJOINED, {"tries": MAX_TRIES, "before": before})
+        return self._rows(sql.SELECT_UNJOINED, {"tries": MAX_TRIES, "before": before, "since": since})
 
     def all_joined(self) -> dict[str, Row]:
         """Last part → its row, of all sessions that somebody tried to join."""

@@ -28,6 +28,7 @@ CREATE TABLE joined (                -- sessions whose last part has succeeded: 
   message TEXT
 ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX jobs_follows ON jobs(follows) WHERE follows != ''",
+    "CREATE INDEX joined_again ON joined(at) WHERE state = 'unjoined'",
     f"""
 CREATE TRIGGER joined_needs_an_audit_row BEFORE INSERT ON joined
 BEGIN SELECT RAISE(ABORT, 'a session is joined only together with its audit row') WHERE NEW.tries IS NOT 1 OR {_AUDITED}; END""",

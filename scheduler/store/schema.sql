@@ -31,6 +31,20 @@ BEGIN SELECT RAISE(ABORT, 'jobs are never deleted'); END;
 CREATE TRIGGER jobs_keep_their_identity BEFORE UPDATE OF id, ordinal, user, role, role_version, submitted_at ON jobs
 BEGIN SELECT RAISE(ABORT, 'these facts of a job never change'); END;
 
+CREATE TRIGGER joined_is_never_changed BEFORE UPDATE ON joined
+BEGIN SELECT RAISE(ABORT, 'only what could not be joined is tried again, together with its audit row')
+  WHERE OLD.state IS NOT 'unjoined' OR NEW.last_job IS NOT OLD.last_job OR NEW.tries IS NOT OLD.tries + 1 OR NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.last_job
+  AND action = 'session:' || NEW.state); END;
+
+CREATE TRIGGER joined_is_never_deleted BEFORE DELETE ON joined
+BEGIN SELECT RAISE(ABORT, 'what was joined is never forgotten'); END;
+
+CREATE TRIGGER joined_needs_an_audit_row BEFORE INSERT ON joined
+BEGIN SELECT RAISE(ABORT, 'a session is joined only together with its audit row') WHERE NEW.tries IS NOT 1 OR NOT EXISTS (
+  SELECT 1 FROM audit WHERE seq = (SELECT max(seq) FROM audit) AND object = 'job:' || NEW.last_job
+  AND action = 'session:' || NEW.state); END;
+
 CREATE TRIGGER new_jobs_need_an_audit_row BEFORE INSERT ON jobs
 BEGIN SELECT RAISE(ABORT, 'a job is accepted only together with its audit row') WHERE NEW.state IS NOT 'SUBMITTED'
   OR NOT EXISTS (
@@ -235,6 +249,26 @@ CREATE TABLE jobs (
   error_hint TEXT
 , leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0, rungs TEXT NOT NULL DEFAULT '', offer TEXT NOT NULL DEFAULT '', offered_at REAL NOT NULL DEFAULT 0, asked TEXT, block_ms INTEGER NOT NULL DEFAULT 480, deadline REAL, leased_at REAL NOT NULL DEFAULT 0, start_at REAL, follows TEXT NOT NULL DEFAULT '', preview TEXT NOT NULL DEFAULT '', preview_end TEXT NOT NULL DEFAULT '', approved_at REAL) STRICT;
 
+CREATE TABLE joined (                -- sessions whose last part has succeeded: the one video of all parts
+  last_job TEXT PRIMARY KEY REFERENCES jobs(id),
+  first_job TEXT NOT NULL REFERENCES jobs(id),
+  state TEXT NOT NULL CHECK (state IN ('joined', 'unjoined')),
+  tries INTEGER NOT NULL CHECK (tries BETWEEN 1 AND 2),
+  at REAL NOT NULL,                  -- when it was joined; seconds since 1970
+  took_s REAL NOT NULL,              -- how long that took
+  path TEXT,                         -- of the video, inside the data directory
+  sha256 TEXT,
+  bytes INTEGER,
+  frames INTEGER,
+  seconds REAL,
+  width INTEGER,
+  height INTEGER,
+  is_copied INTEGER,                 -- 1: the parts' own pictures and sound; 0: encoded again, as they differ in size
+  parts TEXT,                        -- [{"job", "start_s", "frames"}], in order
+  code TEXT,                         -- why there is no video
+  message TEXT
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE login_links (
   token_sha256 TEXT PRIMARY KEY,
   user TEXT NOT NULL,
@@ -425,6 +459,8 @@ CREATE INDEX forecasts_at ON forecasts(at);
 
 CREATE INDEX jobs_finished ON jobs(finished_at, ordinal);
 
+CREATE INDEX jobs_follows ON jobs(follows) WHERE follows != '';
+
 CREATE INDEX jobs_preview ON jobs(preview) WHERE preview != '';
 
 CREATE INDEX jobs_priority ON jobs(priority, ordinal);
@@ -438,6 +474,8 @@ CREATE INDEX jobs_search ON jobs(ordinal, id, user, team, role, state);
 CREATE INDEX jobs_state ON jobs(state);
 
 CREATE INDEX jobs_user ON jobs(user, ordinal);
+
+CREATE INDEX joined_again ON joined(at) WHERE state = 'unjoined';
 
 CREATE INDEX notes_job ON notes(job_id, id);
 

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scheduler.chaos.census import media_workers
+import pytest
+
+from scheduler.chaos.census import Resident, is_afterwards, media_workers
 from scheduler.chaos.house import ChaosHouse
 
 
@@ -19,3 +21,15 @@ def test_media_workers_of_house_20_are_not_those_of_house_2(tmp_path: Path) -> N
         found = [[one.pid for one in media_workers(house)] for house in houses]
         process.communicate()
     assert found == [[], [process.pid]]
+
+
+@pytest.mark.parametrize(
+    ("command", "is_so"),
+    [
+        ("python -m engine.media.quality var/jobs/j1/video.mp4", True),
+        ("python -m engine.media one --output var/jobs/j2/session.mp4 var/jobs/j1/video.mp4", True),
+        ("python -m engine.media probe --kind voice a.wav", False), ("python -m engine.worker", False),
+    ],
+)  # fmt: skip
+def test_quiet_house_may_measure_videos_and_join_sessions_and_nothing_else(command: str, is_so: bool) -> None:
+    assert is_afterwards(Resident(1, 1, command)) is is_so

@@ -51,7 +51,7 @@ def test_log_tells_the_tables_again(store: Store) -> None:
     row = store.job("j1")
     assert row is not None
     replay = told(store)
-    assert replay.differences({"j1": row}, {"j1": [0]}, {}, kept_reviews(store)) == []
+    assert replay.differences({"j1": row}, {"j1": [0]}, {}, {}, kept_reviews(store)) == []
     assert replay.resumes == {"fresh": 1} and not replay.continuous
 
 
@@ -59,11 +59,12 @@ def test_every_difference_between_log_and_tables_is_named(store: Store) -> None:
     fill(store)
     row = store.job("j1")
     assert row is not None
-    assert "state" in told(store).differences({"j1": {**row, "state": "SUCCEEDED"}}, {"j1": [0]}, {}, kept_reviews(store))[0]
-    assert "blocks_done" in told(store).differences({"j1": {**row, "blocks_done": 2}}, {"j1": [0]}, {}, kept_reviews(store))[0]
-    assert "log only" in told(store).differences({}, {"j1": [0]}, {}, kept_reviews(store))[0]
-    assert "table only" in told(store).differences({"j1": row, "j2": row}, {"j1": [0]}, {}, kept_reviews(store))[0]
-    assert "blocks" in told(store).differences({"j1": row}, {"j1": [0, 1]}, {}, kept_reviews(store))[0]
+    assert "state" in told(store).differences({"j1": {**row, "state": "SUCCEEDED"}}, {"j1": [0]}, {}, {}, kept_reviews(store))[0]
+    further = {"j1": {**row, "blocks_done": 2}}
+    assert "blocks_done" in told(store).differences(further, {"j1": [0]}, {}, {}, kept_reviews(store))[0]
+    assert "log only" in told(store).differences({}, {"j1": [0]}, {}, {}, kept_reviews(store))[0]
+    assert "table only" in told(store).differences({"j1": row, "j2": row}, {"j1": [0]}, {}, {}, kept_reviews(store))[0]
+    assert "blocks" in told(store).differences({"j1": row}, {"j1": [0, 1]}, {}, {}, kept_reviews(store))[0]
 
 
 def test_block_that_was_finished_twice_is_seen(store: Store) -> None:
@@ -72,7 +73,7 @@ def test_block_that_was_finished_twice_is_seen(store: Store) -> None:
         store.move_job(move(JobState.RUNNING, JobState.RUNNING, "block:finished", {"block": 0}), ACTOR, 4.0)
     row = store.job("j1")
     assert row is not None
-    assert "[0, 0]" in told(store).differences({"j1": row}, {"j1": [0]}, {}, kept_reviews(store))[0]
+    assert "[0, 0]" in told(store).differences({"j1": row}, {"j1": [0]}, {}, {}, kept_reviews(store))[0]
 
 
 def test_scores_are_told_by_the_log_and_missing_ones_are_named(store: Store) -> None:
@@ -82,10 +83,29 @@ def test_scores_are_told_by_the_log_and_missing_ones_are_named(store: Store) -> 
         store.keep_scores("j1", {"seconds": 2.0, "blurred_ratio": 0.01}, ACTOR, 6.0, took_s=1.5, has_portrait=False)
     row, scores = store.job("j1"), store.all_quality()
     assert row is not None
-    assert told(store).differences({"j1": row}, {"j1": [0]}, scores, kept_reviews(store)) == []
-    assert "scores" in told(store).differences({"j1": row}, {"j1": [0]}, {}, kept_reviews(store))[0]
+    assert told(store).differences({"j1": row}, {"j1": [0]}, scores, {}, kept_reviews(store)) == []
+    assert "scores" in told(store).differences({"j1": row}, {"j1": [0]}, {}, {}, kept_reviews(store))[0]
     changed = {"j1": {**scores["j1"], "blurred_ratio": 0.5}}
-    assert "0.5" in told(store).differences({"j1": row}, {"j1": [0]}, changed, kept_reviews(store))[0]
+    assert "0.5" in told(store).differences({"j1": row}, {"j1": [0]}, changed, {}, kept_reviews(store))[0]
+
+
+def test_sessions_videos_are_told_by_the_log_and_missing_and_forged_ones_are_named(store: Store) -> None:
+    fill(store)
+    video = {"path": "jobs/j1/session.mp4", "sha256": "a" * 64, "bytes": 9, "frames": 24, "seconds": 0.96, "width": 64,
+             "height": 48, "is_copied": False, "parts": [{"job": "j1", "start_s": 0.0, "frames": 12}]}  # fmt: skip
+    row, kept = store.job("j1"), kept_reviews(store)
+    assert row is not None
+    with store.transaction():
+        store.keep_unjoined("j1", "j1", "killed", "It was ended.", ACTOR, 5.0, took_s=0.5)
+    assert told(store).differences({"j1": row}, {"j1": [0]}, {}, store.all_joined(), kept) == []
+    with store.transaction():
+        store.keep_joined("j1", "j1", video, ACTOR, 6.0, took_s=1.5)
+    joined = store.all_joined()
+    assert told(store).differences({"j1": row}, {"j1": [0]}, {}, joined, kept) == []
+    assert "session" in told(store).differences({"j1": row}, {"j1": [0]}, {}, {}, kept)[0]
+    forged = {"j1": {**joined["j1"], "sha256": "b" * 64}}
+    (found,) = told(store).differences({"j1": row}, {"j1": [0]}, {}, forged, kept)
+    assert "b" * 64 in found and "a" * 64 in found
 
 
 def test_notes_verdicts_and_passwords_are_told_by_the_log_and_forged_ones_are_named(store: Store) -> None:
@@ -103,7 +123,7 @@ def test_notes_verdicts_and_passwords_are_told_by_the_log_and_forged_ones_are_na
         store.remove_password("tom", ACTOR, 11.0)
     row, kept = store.job("j1"), kept_reviews(store)
     assert row is not None and row["verdict"] == "approved" and set(kept["passwords"]) == {"ada"}
-    assert told(store).differences({"j1": row}, {"j1": [0]}, {}, kept) == []
+    assert told(store).differences({"j1": row}, {"j1": [0]}, {}, {}, kept) == []
     forgeries: list[dict[str, Any]] = [
         {"notes": {**kept["notes"], "1": {**kept["notes"]["1"], "note": {"hmac_sha256": "0" * 64}}}},
         {"notes": {**kept["notes"], "1": {**kept["notes"]["1"], "state": "open"}}},
@@ -113,5 +133,5 @@ def test_notes_verdicts_and_passwords_are_told_by_the_log_and_forged_ones_are_na
         {"passwords": {"ada": True, "tom": True}},
     ]
     for forged in forgeries:
-        (found,) = told(store).differences({"j1": row}, {"j1": [0]}, {}, {**kept, **forged})
+        (found,) = told(store).differences({"j1": row}, {"j1": [0]}, {}, {}, {**kept, **forged})
         assert found.startswith(next(iter(forged))), found

@@ -52,6 +52,16 @@ def test_role_that_follows_a_short_part_is_asked_for_when_that_begins() -> None:
     assert studio.only(ExpectRole).job_id == "next"
 
 
+def test_role_that_follows_a_part_of_two_blocks_is_asked_for_once() -> None:
+    studio = Studio(slots=1)
+    studio.submit("short", role="short", total_blocks=2)
+    studio.submit("next", role="next", follows="short")
+    studio.start("short")
+    assert studio.only(ExpectRole).job_id == "next"
+    studio.make("short", 1)
+    assert not studio.all(ExpectRole)
+
+
 def test_session_is_torn_apart_by_urgent_jobs_only() -> None:
     studio = Studio()
     relay(studio, "lecturer", "assistant")

@@ -61,7 +61,6 @@ def test_file_without_submissions_or_without_text_is_refused(tmp_path: Path) -> 
         read_trace(tmp_path / "binary")
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("wrong", [{"id": "b"}, {"event": "worker_back", "slot": 0}])
 def test_trace_that_spans_more_than_a_year_is_refused_and_names_both_ends(wrong: dict[str, Any]) -> None:
     """One line has seconds since 1970, the others count from 0."""
@@ -71,12 +70,12 @@ def test_trace_that_spans_more_than_a_year_is_refused_and_names_both_ends(wrong:
     assert caught.value.message == "day.jsonl, line 2: at is 1795380000, 20,780 days after the earliest line, 3 (at 2)."
     assert "from one beginning" in caught.value.hint
     assert len(read_lines(_lines({**GOOD, "at": 5e8}, {**GOOD, "id": "b", "at": 5e8 + 365 * 86_400})).jobs) == 2
-=======
+
+
 def test_byte_order_mark_of_a_spreadsheet_is_no_mistake(tmp_path: Path) -> None:
     path = tmp_path / "marked.jsonl"
     path.write_text(json.dumps(GOOD) + "\n", encoding="utf-8-sig")
     assert [job.id for job in read_trace(path).jobs] == ["a"]
->>>>>>> 6505c2989d16c7f5117ca59d491084106a60afe0
 
 
 def test_unknown_fields_are_told_and_lines_come_in_order_of_time() -> None:

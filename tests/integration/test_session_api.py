@@ -166,8 +166,7 @@ def test_words_for_what_is_no_session_are_in_both_languages(studio: Studio) -> N
 
 
 def cli(studio: Studio, *words: str) -> subprocess.CompletedProcess[str]:
-    words += ["--output", str(tmp_path / "x.mp4"), "--data", str(studio.data_dir)]
-    command = [sys.executable, "-m", "scheduler.cli", "session", *words]
+    command = [sys.executable, "-m", "scheduler.cli", "session", *words, "--data", str(studio.data_dir)]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert "Traceback" not in done.stderr, done.stderr
     return done

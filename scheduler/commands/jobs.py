@@ -40,7 +40,7 @@ def new_job_id(at: float) -> str:
     return "j" + time_part + "".join(_BASE32[chance & 31] for chance in secrets.token_bytes(4))
 
 
-def _free_id(turn: Turn) -> str:
+def free_id(turn: Turn) -> str:
     """An id that nobody has: the many jobs of one transaction share their milliseconds."""
     while turn.store.job(job_id := new_job_id(turn.at)) is not None:
         pass
@@ -118,7 +118,7 @@ def accept(
     if key is not None and (earlier := turn.store.job_of_key(turn.actor.name, key)) is not None:
         answer = same_again(turn, earlier, key, fingerprint)
     elif made.preview is None:
-        return _enter(house, turn, made, _free_id(turn), key, fingerprint, again_of=again_of, own=own)
+        return _enter(house, turn, made, free_id(turn), key, fingerprint, again_of=again_of, own=own)
     else:
         answer = _with_preview(house, turn, made, made.preview, key, fingerprint, own)
     return {**answer, **_preview_of(house, turn, answer["id"])}

@@ -200,3 +200,18 @@ def test_command_line_refuses_what_is_no_session(studio: Studio, words: tuple[st
     done = cli(studio, *words)
     assert done.returncode == code, done.stderr
     assert says in done.stderr and studio.reader.jobs().total == before
+
+
+def test_command_line_fails_when_a_part_of_the_session_is_cancelled(studio: Studio, tmp_path: Path) -> None:
+    words = ["start", "teacher:30", "student:30", "--fill", "loop", "--user", "cut", "--json"]
+    words += ["--output", str(tmp_path / "x.mp4"), "--data", str(studio.data_dir)]
+    command = [sys.executable, "-m", "scheduler.cli", "session", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting:
+        rows = until(lambda: studio.reader.jobs(user="cut", sort="ordinal").rows, "the session is there")
+        studio.door.cancel(rows[1]["id"])
+        said, complaint = waiting.communicate(timeout=90)
+    assert waiting.returncode == 1 and f"{rows[1]['id']} ended as CANCELLED: there will be no video" in complaint
+    told = json.loads(said.splitlines()[-1])  # progress comes before it
+    assert (told["id"], told["joined"]) == (rows[0]["id"], None)
+    assert [part["state"] for part in told["parts"]] == ["SUCCEEDED", "CANCELLED"]
+    assert not (tmp_path / "x.mp4").exists()

@@ -84,6 +84,8 @@ def test_forecast_is_fresh_and_counted_from_the_time_of_the_house(data: Path, of
         ranges = {"start": [now + 300] * 3, "finish": [now + 600] * 3}
         return {"at": now, "jobs": {"j000000000001": {"estimate": ranges, "estimate_state": "known"}}}
 
+    with writer(data):
+        pass  # a house has a store
     with answering(forecaster_path(data), board):
         shown = run(data, "forecast", "show")
         known = json.loads(run(data, "forecast", "show", "--json"))["jobs"]

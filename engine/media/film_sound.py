@@ -59,7 +59,8 @@ def _part_chunks(part: FilmPart, channels: int) -> Iterator[np.ndarray]:
     for frame in _frames(part):
         assert frame.pts is not None and frame.time_base is not None and frame.sample_rate
         begin = frame.pts * frame.time_base - part.start
-        if due is None or abs(begin - due) * TRACK_RATE > _HOLE:
+        if due is None or abs(begin - due) * TRACK_RATE > _HOLE:  # lost packets add up until they are one
+            due = begin
             for chunk in _flushed(resampler):
                 given += chunk.shape[1]
                 yield chunk
@@ -69,7 +70,7 @@ def _part_chunks(part: FilmPart, channels: int) -> Iterator[np.ndarray]:
                 given += missing
                 yield from _silence(missing, channels)
             skipped = max(0, -missing)
-        due = begin + Fraction(frame.samples, frame.sample_rate)
+        due += Fraction(frame.samples, frame.sample_rate)
         assert resampler is not None
         frame.pts = None  # the resampler would fill holes by itself, or complain of them
         for out in resampler.resample(frame):

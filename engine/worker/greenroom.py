@@ -141,7 +141,17 @@ class GreenroomMaker:
     # ---- roles --------------------------------------------------------------------------------------------------------
 
     def prepare_role(self, order: PrepareRole) -> RolePrepared:
-        """Make the role's conditions ready. Raises SettingsError, MediaError."""
+        """Make the role's conditions ready. Raises SettingsError, MediaError.
+
+        It may come between two blocks of a job, whose number of threads must stay what it was: its bits follow from it.
+        """
+        threads = torch.get_num_threads()
+        try:
+            return self._prepare_role(order)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _prepare_role(self, order: PrepareRole) -> RolePrepared:
         began = time.perf_counter()
         recipe = Recipe.from_json(order.recipe)
         adapters = self._adapters.ready(recipe.adapters, order.adapter_paths)

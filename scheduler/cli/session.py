@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.errors import DiskFull
+from engine.media.durable import whole_file
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.follow import POLL_S, follow
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
@@ -178,9 +180,10 @@ def _copied(data: Path, found: Row | None, output: Path, *, as_json: bool) -> Ex
         return ExitCode.FAILED
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(video, output)
-    except OSError as error:
-        note(f"{output} cannot be written: {error.strerror or error}. The video stays at {video}.")
+        with whole_file(output) as part:
+            shutil.copyfile(video, part)
+    except (OSError, DiskFull) as error:
+        note(f"{output} cannot be written: {getattr(error, 'strerror', None) or error}. The video stays at {video}.")
         return ExitCode.FAILED
     if not as_json:
         say(f"{output}: {found['frames']} frames, {found['seconds']:g} s")

@@ -45,9 +45,15 @@ def parse_window(text: str) -> Window:
 
 
 def closes_at(windows: Iterable[Window], slot: int, at: float) -> float | None:
-    """When the last window that is open for a slot ends; None where none is open."""
-    ends = [end for window in windows if window.is_for(slot) and (end := window.ends_at(at)) is not None]
-    return max(ends, default=None)
+    """When a slot is open again, windows that follow one another taken together; None where none is open. At most a week on."""
+    own = [window for window in windows if window.is_for(slot)]
+    until: float | None = None
+    while until is None or until < at + WEEK_S:
+        ends = [end for window in own if (end := window.ends_at(at if until is None else until)) is not None]
+        if not ends:
+            break
+        until = max(ends)
+    return until
 
 
 def _seconds(text: str) -> int:

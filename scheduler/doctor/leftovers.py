@@ -74,5 +74,5 @@ def _halves(data_dir: Path) -> Iterator[Finding]:
 def _size(path: Path) -> int:
     try:
         return path.lstat().st_size
-    except FileNotFoundError:  # gone meanwhile
+    except OSError:  # gone meanwhile, or in a folder that may not be searched
         return 0

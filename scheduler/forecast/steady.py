@@ -68,21 +68,24 @@ class Steady:
     def __init__(self) -> None:
         self._shown: dict[str, _Shown] = {}
         self._line: list[str] = []
+        self._scheduled: set[str] = set()
         self._slots: int | None = None
 
     def settle(self, state: State, found: Mapping[str, Estimate]) -> dict[str, Settled]:
         """What is shown after this look at `state`, whose estimates are in seconds from `state.now`."""
         line = [job.id for job in islice(state.line.best_first(), MOST_IN_LINE)]
         slots = sum(1 for slot in state.slots if slot.worker in _AT_WORK and not slot.drained_for)
-        newcomers, leavers = self._newcomers(state, line), self._leavers(state, line)
+        newcomers, leavers, waiting = self._newcomers(state, line), self._leavers(state, line), set(line)
+        reserved, freed = len(state.scheduled.keys() - self._scheduled), self._freed(state)
         change = 0 if self._slots is None else slots - self._slots
         settled, shown = {}, {}
         for job_id, estimate in found.items():
             job = state.jobs[job_id]
-            why = self._why(job, change, newcomers.get(job_id, 0), leavers.get(job_id, 0))
+            others = (reserved, freed) if job_id in waiting else (0, 0)
+            why = self._why(job, change, newcomers.get(job_id, 0) + others[0], leavers.get(job_id, 0) + others[1])
             one = shown[job_id] = self._next(job, estimate, state.now, why)
             settled[job_id] = Settled(_estimate(one, estimate, state.now), one.moved)
-        self._shown, self._line, self._slots = shown, line, slots
+        self._shown, self._line, self._slots, self._scheduled = shown, line, slots, set(state.scheduled)
         return settled
 
     def _next(self, job: Job, estimate: Estimate, now: float, why: tuple[str, int] | None) -> _Shown:
@@ -91,7 +94,8 @@ class Steady:
         if before is None:
             return _Shown(now, starts, ends, replace(job), ends[1])
         if why is None:
-            part = 1.0 - exp(-(now - before.at) / (MEMORY * max(1.0, before.ends[1] - now)))
+            left_s = max(1.0, min(before.ends[1], ends[1]) - now)  # the lag is small against the lesser of both
+            part = 1.0 - exp(-max(0.0, now - before.at) / (MEMORY * left_s))
             starts, ends = _part_way(before.starts, starts, part), _part_way(before.ends, ends, part)
         one = _Shown(now, starts, ends, replace(job), before.known, why or before.why, before.moved)
         by_s = ends[1] - before.known
@@ -135,6 +139,15 @@ class Steady:
             if job_id not in now and (job is None or job.state not in OWNED_STATES):
                 count += 1
         return found
+
+    def _freed(self, state: State) -> int:
+        """How many gave up a slot sooner than they were to (cancelled, failed, paused), or a time that was reserved for them."""
+        count = sum(1 for job_id in self._scheduled if job_id not in state.jobs)
+        for job_id, shown in self._shown.items():
+            job = state.jobs.get(job_id)
+            has_left = job is None or job.state not in OWNED_STATES
+            count += has_left and shown.own.state in OWNED_STATES and shown.ends[0] > state.now
+        return count
 
     def _is_moved(self, job: Job) -> bool:
         before = self._shown.get(job.id)

@@ -11,6 +11,7 @@ import pytest
 from engine.errors import MediaError
 from engine.media.film_part import look_at
 from engine.media.film_pictures import pictures_of, planes
+from engine.media.film_sound import part_sound
 from engine.media.one_video import make_one
 from engine.media.stitch import stitch
 from tests.integration.media_rig import write_wav
@@ -132,3 +133,26 @@ def test_sound_alone_is_no_video(folder: Path, ours: Path) -> None:
         with pytest.raises(MediaError, match=rf"alone\.{name[-3:]} .*(no picture|no video)"):
             stitch([ours, folder / name], folder / "never.mp4")
     assert not list(folder.glob("never*"))
+
+
+@pytest.mark.parametrize("lost_every", [0, 20, 5])
+def test_packets_that_were_lost_one_by_one_do_not_bring_the_sound_forward(folder: Path, lost_every: int) -> None:
+    sound = np.zeros((1, 168_000), np.float32)
+    sound[:, 144_000:] = tone(0.5, 0.5)
+    whole = foreign(folder / "whole.mp4", 3.5, sound=sound, options={"bf": "0"})
+    path = folder / f"lost{lost_every}.mkv"
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        streams = {one.index: target.add_stream_from_template(one) for one in source.streams}
+        heard = 0
+        for packet in source.demux():
+            if packet.dts is None:
+                continue
+            if packet.stream.type == "audio":
+                heard += 1
+                if lost_every and heard % lost_every == 0 and float(packet.pts * packet.time_base) < 2.9:
+                    continue
+            packet.stream = streams[packet.stream.index]
+            target.mux(packet)
+    wave = np.concatenate(list(part_sound(look_at(path), 1)), axis=1)[0]
+    begins = float(np.flatnonzero(np.abs(wave) > 0.2)[0]) / 48_000
+    assert begins == pytest.approx(3.0, abs=0.06)

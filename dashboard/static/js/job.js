@@ -60,7 +60,7 @@ function showPlace(place, of) {
   words.textContent = place == null ? "" : t("js.place", { place, of });
 }
 
-const PENDING = '[data-quality="waiting"], [data-quality="measuring"], [data-session="open"], [data-session="joining"]';
+const PENDING = '[data-quality="waiting"], [data-quality="measuring"], [data-session="open"], [data-session="joining"], [data-again]';
 const QUALITY_MS = 3000; // a turn comes without an event; its end has one
 let looking = 0;
 

@@ -12,7 +12,9 @@ from engine.errors import SettingsError
 from engine.memory import ready_bytes
 from engine.model.block_engine import BlockEngine
 from engine.model.random_weights import random_adapter
+from engine.protocol import PrepareRole, RolePrepared
 from engine.worker.adapters import GENERIC, AdapterShelf, Ready
+from engine.worker.greenroom import GreenroomMaker
 from engine.worker.ready_roles import ReadyRoles
 from tests.unit.engine.model_rig import HEIGHT, SETTINGS, WIDTH, conditions, make_blocks, new_context, pocket_engine
 
@@ -118,3 +120,17 @@ def test_a_character_that_is_attached_for_a_moment_leaves_the_one_on_stage(engin
 def _character(engine: BlockEngine, name: str, seed: int) -> Ready:
     halves = random_adapter(engine.shape, "cpu", 4, 0.5, seed)
     return Ready(name, engine.fit([Adapter.of(halves, 4.0, name)]), "gpu", 0.0)
+
+
+def test_role_that_is_prepared_between_two_blocks_leaves_the_number_of_threads_alone() -> None:
+    """The bits of the job that plays follow from it."""
+    maker, before = object.__new__(GreenroomMaker), torch.get_num_threads()
+
+    def prepare(_: PrepareRole) -> RolePrepared:
+        torch.set_num_threads(before + 1)
+        raise ValueError("unusable")
+
+    maker._prepare_role = prepare  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="unusable"):
+        maker.prepare_role(PrepareRole("r", "teacher", "words", "portrait.png", {}))
+    assert torch.get_num_threads() == before

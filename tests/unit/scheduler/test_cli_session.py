@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from scheduler.cli import session
 from scheduler.cli.app import app
 from tests.unit.scheduler.store_rig import AT, writer
 from tests.unit.scheduler.test_store_joined import fail, keep, relay
@@ -42,6 +44,19 @@ def test_session_is_shown_from_any_part_and_copied(tmp_path: Path, ids: list[str
     assert (found["id"], found["joined"]["state"], [part["id"] for part in found["parts"]]) == (ids[0], "joined", ids)
 
 
+def test_output_is_whole_or_what_it_was(tmp_path: Path, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_out_of_room(_: Path, target: Path) -> None:
+        Path(target).write_bytes(b"a vi")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    older = tmp_path / "relay.mp4"
+    older.write_bytes(b"an older one")
+    monkeypatch.setattr(session.shutil, "copyfile", run_out_of_room)
+    done = show(tmp_path, ids[0], "--output", str(older))
+    assert done.exit_code == 1 and "could not be written" in done.stderr and "None" not in done.stderr
+    assert older.read_bytes() == b"an older one" and [path.name for path in tmp_path.glob("*.part")] == []
+
+
 def test_output_that_cannot_be_written_fails_and_says_where_the_video_is(tmp_path: Path, ids: list[str]) -> None:
     (tmp_path / "file").write_text("")
     done = show(tmp_path, ids[0], "--output", str(tmp_path / "file" / "relay.mp4"))
@@ -49,7 +64,7 @@ def test_output_that_cannot_be_written_fails_and_says_where_the_video_is(tmp_pat
     assert show(tmp_path, ids[0], "--output", str(tmp_path)).exit_code == 64
     same = tmp_path / "jobs" / ids[-1] / "session.mp4"
     done = show(tmp_path, ids[0], "--output", str(same))
-    assert done.exit_code == 1 and "None" not in done.stderr and same.read_bytes() == b"a video"
+    assert done.exit_code == 0 and same.read_bytes() == b"a video", "it is there already"
     same.unlink()
     done = show(tmp_path, ids[0], "--output", str(tmp_path / "relay.mp4"))
     assert done.exit_code == 1 and "not there any more" in done.stderr and not (tmp_path / "relay.mp4").exists()

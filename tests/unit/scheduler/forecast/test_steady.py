@@ -87,9 +87,52 @@ def test_video_ahead_that_is_cancelled_is_told_but_not_one_whose_turn_has_come(s
     steady.settle(studio.state, _looks({"plays": 50.0, "after": 100.0, "last": 150.0}))
     studio.finish("plays")
     studio.start("after")
+    studio.state.now += 45.0
     settled = steady.settle(studio.state, _looks({"after": 60.0, "last": 60.0}))
-    moved = settled["last"].moved
-    assert moved is None or moved.cause == "pace"
+    assert settled["last"].moved is None or settled["last"].moved.cause != "ahead_left", "its turn had come"
+
+
+@pytest.mark.parametrize("way", ["cancelled", "failed", "paused"])
+def test_video_that_plays_and_ends_too_soon_lets_those_behind_it_jump_at_once(studio: Studio, way: str) -> None:
+    steady = Steady()
+    steady.settle(studio.state, _looks({"plays": 7_200.0, "next": 7_320.0, "after": 7_440.0}))
+    if way == "failed":
+        studio.fail("plays", can_retry=False)
+    else:
+        studio.cancel("plays") if way == "cancelled" else studio.pause("plays")
+        studio.stop("plays")
+    studio.state.now += 1.0
+    settled = steady.settle(studio.state, _looks({"next": 120.0, "after": 240.0}))
+    assert settled["after"].estimate is not None and settled["after"].estimate.finish.p50 == pytest.approx(240.0)
+    assert settled["after"].moved is not None and settled["after"].moved.cause == "ahead_left"
+
+
+def test_time_that_is_reserved_and_given_up_is_told_to_those_who_wait(studio: Studio) -> None:
+    steady = Steady()
+    steady.settle(studio.state, _looks({"plays": 50.0, "next": 700.0}))
+    studio.submit("reserved", start_at=studio.at + 3_600.0)
+    assert "reserved" in studio.state.scheduled
+    settled = steady.settle(studio.state, _looks({"plays": 50.0, "next": 4_300.0}))
+    moved = settled["next"].moved
+    assert moved is not None and (moved.cause, moved.count) == ("overtaken", 1) and settled["plays"].moved is None
+    studio.cancel("reserved")
+    settled = steady.settle(studio.state, _looks({"plays": 50.0, "next": 700.0}))
+    assert settled["next"].moved is not None and settled["next"].moved.cause == "ahead_left"
+
+
+def test_without_a_reason_a_great_change_is_followed_within_a_part_of_what_is_left_and_a_clock_set_back_does_no_harm(
+    studio: Studio,
+) -> None:
+    steady = Steady()
+    steady.settle(studio.state, _looks({"next": 7_200.0}))
+    end = studio.state.now + 240.0
+    for _ in range(60):
+        studio.state.now += 1.0
+        settled = steady.settle(studio.state, _looks({"next": end - studio.state.now}))
+    assert _end(settled, "next", studio.state) - end < 700.0, "a tenth of the way from two hours after a quarter of the time"
+    studio.state.now -= 3_600.0
+    settled = steady.settle(studio.state, _looks({"next": 60.0}))
+    assert settled["next"].estimate is not None and 0.0 <= settled["next"].estimate.finish.p50 < 20_000.0
 
 
 def test_lost_slot_and_its_return_are_told(studio: Studio) -> None:

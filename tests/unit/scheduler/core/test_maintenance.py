@@ -1,0 +1,26 @@
+"""When weekly windows close: those that follow one another are one."""
+
+from __future__ import annotations
+
+from scheduler.core.maintenance import DAY_S, DAYS, EPOCH_S, WEEK_S, closes_at, parse_window
+
+MONDAY = 100 * WEEK_S - EPOCH_S  # some Monday 00:00 UTC
+
+
+def _at(day: str, hour: float) -> float:
+    return MONDAY + DAYS.index(day) * DAY_S + hour * 3600.0
+
+
+def test_night_that_is_written_as_two_windows_closes_in_the_morning() -> None:
+    windows = [parse_window("sat 22:00-00:00"), parse_window("sun 00:00-04:00 slots 0")]
+    assert closes_at(windows, 0, _at("sat", 23.0)) == _at("sun", 4.0)
+    assert closes_at(windows, 1, _at("sat", 23.0)) == _at("sun", 0.0), "the second is for slot 0 alone"
+    assert closes_at(windows, 0, _at("sat", 21.0)) is None
+
+
+def test_windows_that_overlap_close_with_the_last_and_what_never_closes_is_bounded() -> None:
+    windows = [parse_window("mon 10:00-11:00"), parse_window("mon 10:30-12:00")]
+    assert closes_at(windows, 0, _at("mon", 10.75)) == _at("mon", 12.0)
+    always = [parse_window(f"{day} 00:00-00:00") for day in DAYS]
+    until = closes_at(always, 0, _at("wed", 5.0))
+    assert until is not None and _at("wed", 5.0) + WEEK_S <= until <= _at("wed", 5.0) + WEEK_S + DAY_S

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from scheduler.errors import SchedulerError
 from scheduler.joining import Joined, Unjoined, joined
 from scheduler.ledger import SYSTEM, Ledger, Turn
+from scheduler.preflight import WARN_FREE_BYTES
 from scheduler.store.joined_reads import JOINING_NOW, MAX_TRIES
 
 LOOK_EVERY_S = 1.0
@@ -27,7 +29,7 @@ class SessionWatch:
 
     def __init__(self, ledger: Ledger, data_dir: Path, is_possible: bool) -> None:
         self._ledger, self._data_dir, self._is_possible = ledger, data_dir, is_possible
-        self._has_told = False
+        self._has_told = self._is_short = False
         self._since = 0.0  # whatever ended before was looked at; 0 after a start, which catches up
         self._tries: Counter[str] = Counter()  # of this run, so that a store that refuses the answer is not asked for ever
 
@@ -53,6 +55,12 @@ class SessionWatch:
         before = self._ledger.clock.now() - AGAIN_AFTER_S
         waiting = self._ledger.store.unjoined(before, self._since)
         last_job = next((row["id"] for row in waiting if self._tries[row["id"]] < MAX_TRIES), None)
+        if last_job is not None and shutil.disk_usage(self._data_dir).free < WARN_FREE_BYTES:
+            if not self._is_short:
+                _log.warning("sessions wait to be joined: less than %d MiB are free", WARN_FREE_BYTES >> 20)
+            self._is_short = True
+            return False  # what is left is for the videos that play
+        self._is_short = False
         if last_job is not None:
             await self._join(last_job)
         elif not waiting:

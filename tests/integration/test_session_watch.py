@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.media.join import join
-from scheduler import joining, throwaway
+from scheduler import joining, session_watch, throwaway
 from scheduler.clock import SteadyClock
 from scheduler.core import events
 from scheduler.core.machine import State
@@ -264,3 +264,17 @@ def test_session_that_ends_after_a_quiet_look_is_joined(house: House, monkeypatc
         assert house.joined(ids)["state"] == "joined"
 
     house.run(scene())
+
+
+def test_joining_waits_while_the_disk_is_nearly_full(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = house.relay(1, 1)
+
+    async def scene() -> None:
+        monkeypatch.setattr(session_watch, "WARN_FREE_BYTES", 1 << 62)
+        assert not await house.watch.look() and not await house.watch.look()
+        assert house.store.joined(ids[-1]) is None
+        monkeypatch.setattr(session_watch, "WARN_FREE_BYTES", 1)
+        assert await house.watch.look()
+
+    house.run(scene())
+    assert house.joined(ids)["state"] == "joined"

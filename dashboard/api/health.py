@@ -54,6 +54,8 @@ def _by_blocks(home: House, at: float) -> tuple[bool, dict[str, Any]]:
         started = [row["started_at"] or row["submitted_at"] for row in home.reads.store.running()]
     except SchedulerError as error:
         return _no(error.code, error.message)
+    if not started:  # the job has ended since the daemon was asked: its slot has a worker that is ready
+        return True, {"status": "ready", "reason": "idle", "message": told("ready", "Idle, with a ready worker.")[0]}
     age = at - max([last or 0.0, *started])
     if age <= limit:
         message = told("ready", f"The last sign of work is {age:.1f} s old.", problem="blocks", age=f"{age:.1f}")[0]

@@ -118,11 +118,15 @@ def test_readiness_and_its_reasons_are_told(house: Web, monkeypatch: pytest.Monk
     assert answer["error"]["code"] == "daemon_silent" and answer["error"]["message"].startswith("调度进程还没有响应")
     busy = Beat(time.time(), {"slots": [{"state": "busy"}]})
     monkeypatch.setattr(type(house.house.pulse), "last", property(lambda self: busy))
+    monkeypatch.setattr(type(house.house.reads.store), "running", lambda self: [{"started_at": 1.0, "submitted_at": 1.0}])
     monkeypatch.setattr(type(house.house.reads.store), "last_block_at", lambda self: time.time() - 5)
     assert house.local().get("/readyz", headers=ASK).get_json()["message"].startswith("最近一次进展在 5.")
     monkeypatch.setattr(type(house.house.reads.store), "last_block_at", lambda self: 1.0)
     late = house.local().get("/readyz", headers=ASK).get_json()["error"]
     assert late["code"] == "no_block" and "没有完成任何块" in late["message"] and not late["hint"]
+    monkeypatch.setattr(type(house.house.reads.store), "running", lambda self: [])
+    monkeypatch.setattr(type(house.house.reads.store), "last_block_at", lambda self: None)
+    assert house.local().get("/readyz", headers=ASK).get_json()["reason"] == "idle", "its job has ended since the daemon was asked"
 
 
 @pytest.mark.parametrize(

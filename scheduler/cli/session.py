@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import shutil
 import time
@@ -11,8 +12,6 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.errors import DiskFull
-from engine.media.durable import whole_file
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.follow import POLL_S, follow
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
@@ -178,13 +177,17 @@ def _copied(data: Path, found: Row | None, output: Path, *, as_json: bool) -> Ex
     if not video.is_file():
         note(f"{video} is not there any more.")
         return ExitCode.FAILED
+    part = output.with_name(f"{output.name}.part")  # what lies there already stays until the new one is whole
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(output) as part:
-            shutil.copyfile(video, part)
-    except (OSError, DiskFull) as error:
-        note(f"{output} cannot be written: {getattr(error, 'strerror', None) or error}. The video stays at {video}.")
+        shutil.copyfile(video, part)
+        part.replace(output)
+    except OSError as error:
+        note(f"{output} cannot be written: {error.strerror or error}. The video stays at {video}.")
         return ExitCode.FAILED
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     if not as_json:
         say(f"{output}: {found['frames']} frames, {found['seconds']:g} s")
     return ExitCode.OK

@@ -79,13 +79,13 @@ def video(job_id: str) -> Response:
     for part in found["parts"]:
         if not caller().may_read_words(part):
             raise WebError(403, "no_right", "A part of this session is somebody else's.", hint="rights.yaml: see_words")
-    kept = found["video"]
-    path = house().settings.data_dir / "jobs" / found["parts"][-1]["id"] / "session.mp4"
-    if kept is None:
+    kept = house().reads.store.joined(found["parts"][-1]["id"])
+    if found["video"] is None or kept is None:
         raise WebError(
             404, "no_session_video", f"The parts of this session are not one video ({found['state']}).",
             hint="GET /jobs/{id}/session says how far it is; each part's own video is at /jobs/{id}/video.",
         )  # fmt: skip
+    path = house().settings.data_dir / kept["path"]
     if not path.is_file():
         raise WebError(
             404, "no_session_video", "The video of this session is not there any more.", problem="gone",

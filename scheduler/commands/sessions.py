@@ -61,13 +61,12 @@ def _worked_out(house: House, actor: Actor, number: int, part: Any) -> tuple[dic
                 "The order of the list says what follows what.", "follows", "Leave follows out.", problem="session_order"
             )
         asked = request if number == 1 else {**request, "follows": _BEFORE}
+        submission.check_fields(asked)
         if number == 1 and request.get("preview_first"):
-            submission.check_fields({**request, "follows": _BEFORE})
             raise bad_request(
                 "A session is played at once: nobody knows when a preview will be approved.", "preview_first",
                 "Leave preview_first out.", code="preview_unplanned",
             )  # fmt: skip
-        submission.check_fields(asked)
         store = house.ledger.store
         check_owned(store, actor.name, request)
         role = with_own_files(store, request, house.roles.get(request["role"]))

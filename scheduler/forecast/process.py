@@ -31,7 +31,7 @@ from scheduler.forecast.mirror import Mirror
 from scheduler.forecast.ranges import Estimate
 from scheduler.forecast.reorder import reorder
 from scheduler.forecast.scorebook import scores
-from scheduler.forecast.steady import Settled, Steady
+from scheduler.forecast.steady import MOST_IN_LINE, Settled, Steady
 from scheduler.forecast.told import FAR, HELD, LEAST_RUNS, WAITS_FOR_A_PERSON, told_of, untold_of
 from scheduler.forecast.what_if import as_request, what_if
 from scheduler.forecast.witness import Request
@@ -44,7 +44,6 @@ REST_SHARE = 1.0  # it rests at least as long as it worked: the machine has bett
 STILL_S = 5.0  # without news the same futures are looked at again after so long, as time passes
 QUICK_SAMPLES = 8
 SCORED_S = 8 * 7 * 86_400.0
-MOST_IN_LINE = 1_200
 MOST_SHOWN = 6_000  # what fits through a door
 _log = logging.getLogger("greenroom.forecaster")
 Board = dict[str, Any]

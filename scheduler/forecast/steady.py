@@ -19,7 +19,7 @@ from scheduler.forecast.ranges import Estimate, Range
 
 MEMORY = 0.1  # of the time left: how long an old look's figures still count; so the lag is small against what is shown
 FAR, FAR_S = 0.2, 5.0  # of the time that was left, and at least so many seconds: a move that is told
-MOST_IN_LINE = 1_200
+MOST_IN_LINE = 1_200  # of whom something can be said in time
 _AT_WORK = (WorkerState.READY, WorkerState.BUSY)
 
 
@@ -76,7 +76,7 @@ class Steady:
         line = [job.id for job in islice(state.line.best_first(), MOST_IN_LINE)]
         slots = sum(1 for slot in state.slots if slot.worker in _AT_WORK and not slot.drained_for)
         newcomers, leavers, waiting = self._newcomers(state, line), self._leavers(state, line), set(line)
-        reserved, freed = len(state.scheduled.keys() - self._scheduled), self._freed(state)
+        reserved, freed = len(state.scheduled.keys() - self._scheduled), self._freed(state, waiting)
         change = 0 if self._slots is None else slots - self._slots
         settled, shown = {}, {}
         for job_id, estimate in found.items():
@@ -140,12 +140,15 @@ class Steady:
                 count += 1
         return found
 
-    def _freed(self, state: State) -> int:
-        """How many gave up a slot sooner than they were to (cancelled, failed, paused), or a time that was reserved for them."""
+    def _freed(self, state: State, waiting: set[str]) -> int:
+        """How many gave up a slot sooner than they were to (cancelled, failed, paused), or a time that was reserved for them.
+
+        Who gave way and stands in line again is not gone.
+        """
         count = sum(1 for job_id in self._scheduled if job_id not in state.jobs)
         for job_id, shown in self._shown.items():
             job = state.jobs.get(job_id)
-            has_left = job is None or job.state not in OWNED_STATES
+            has_left = job is None or (job.state not in OWNED_STATES and job_id not in waiting)
             count += has_left and shown.own.state in OWNED_STATES and shown.ends[0] > state.now
         return count
 

@@ -170,3 +170,16 @@ def test_nothing_that_is_to_come_is_shown_in_the_past(studio: Studio) -> None:
     running = replace(_looks({"plays": 30.0})["plays"], start=Range(-9.0, -9.0, -9.0))
     settled = steady.settle(studio.state, {"plays": running})
     assert settled["plays"].estimate is not None and settled["plays"].estimate.start.p50 == pytest.approx(-9.0)
+
+
+def test_video_that_gives_way_is_not_gone_for_those_behind_it() -> None:
+    studio, steady = Studio(slots=1), Steady()
+    studio.submit("mine", priority=5)
+    studio.start("mine", blocks=30)
+    studio.submit("behind", priority=1)
+    steady.settle(studio.state, _looks({"mine": 600.0, "behind": 700.0}))
+    studio.submit("urgent", priority=100)
+    studio.stop("mine")
+    settled = steady.settle(studio.state, _looks({"urgent": 300.0, "mine": 900.0, "behind": 1_000.0}))
+    moved = settled["behind"].moved
+    assert moved is not None and moved.cause == "overtaken"

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.acceptance.studio import Studio, until
 from tests.browser.house import Watch
@@ -138,6 +138,40 @@ def test_note_at_a_moment_is_seen_by_another_at_once_and_a_verdict_by_its_reques
     expect(page.locator("#judge")).to_have_count(0)
     for one in (page, judge):
         assert one.evaluate("window.isBroken") is None
+
+
+def test_part_that_is_written_anew_keeps_the_error_and_the_words_of_its_form(open_page: Open, studio: Studio) -> None:
+    asked = studio.door.submit({"user": "day-team", "role": "teacher", "duration_sec": 2.4, "preview_first": True})
+    studio.wait_for_end(asked["preview"]["id"])
+    judge = open_page(f"/dashboard/jobs/{asked['id']}", "dora", "designer", allowed=("422",))
+    part = judge.locator("[data-approval=SUCCEEDED]")
+    expect(part).to_be_visible(timeout=15_000)
+    is_live(judge)
+    anew = """() => { // what the page does when something moves, with a part that differs from what the server writes
+        document.querySelector('[data-figures=approval]').append(document.createElement('i'));
+        document.getElementById('job').dispatchEvent(new CustomEvent('sent'));
+    }"""
+    late: list[Route] = []
+    judge.route("**/figures*", lambda route: late.append(route))
+    judge.evaluate(anew)
+    until(lambda: bool(late) or judge.wait_for_timeout(50), "the page asks for its figures", 15)
+    part.get_by_role("button", name="Reject").click()
+    expect(part.locator(".error")).to_contain_text("A rejection says why")
+    for route in late:
+        route.continue_()
+    judge.unroute("**/figures*")
+    expect(judge.locator("[data-figures=approval] > i")).to_have_count(0, timeout=15_000)
+    expect(part.locator(".error")).to_contain_text("A rejection says why")
+    reason = part.locator("input[name=reason]")
+    reason.fill("the light flickers")
+    reason.evaluate("element => element.setSelectionRange(4, 9)")
+    judge.evaluate(anew)
+    expect(judge.locator("[data-figures=approval] > i")).to_have_count(0, timeout=15_000)
+    expect(reason).to_be_focused()
+    expect(reason).to_have_value("the light flickers")
+    assert reason.evaluate("element => [element.selectionStart, element.selectionEnd]") == [4, 9]
+    part.get_by_role("button", name="Reject").click()
+    expect(judge.locator("#job .status [data-state-word]")).to_have_text("cancelled", timeout=15_000)
 
 
 def test_two_people_see_a_preemption_each_in_their_own_page(open_page: Open, studio: Studio) -> None:

@@ -1,4 +1,5 @@
 // Forms that send JSON to the control API; errors appear at the form, at the field that is named.
+import { living } from "./swap.js";
 import { has, named, t } from "./words.js";
 
 const AFTER = "after-reload", PATIENCE_MS = 800;
@@ -66,7 +67,7 @@ export const collectWish = (form) => bodyOf(form);
 const withoutEmpty = (data) => Object.fromEntries(Object.entries(data).filter(([, value]) => value !== ""));
 
 function showError(form, error) {
-  const place = form.querySelector(".error") || document.querySelector("#toast");
+  const place = (form.isConnected && form.querySelector(".error")) || document.querySelector("#toast");
   place.hidden = false;
   place.textContent = has(`fail.${error.code}`) ? t(`fail.${error.code}`) : [error.message, error.hint].filter(Boolean).join(" ");
   for (const input of form.elements) input.removeAttribute("aria-invalid");
@@ -92,12 +93,15 @@ function goOn() {
 async function submit(form, presser) {
   if (form.dataset.confirm && !window.confirm(t(form.dataset.confirm))) return;
   const body = { ...bodyOf(form), ...(presser?.name ? { [presser.name]: presser.value } : {}) };
-  const button = form.querySelector("button"), isHeld = button === document.activeElement;
+  let button = form.querySelector("button");
+  const isHeld = button === document.activeElement;
   if (button) button.disabled = true;
   const waiting = presser ? setTimeout(() => toast(t("js.working")), PATIENCE_MS) : 0;
   if ("idempotent" in form.dataset) form.dataset.key ||= crypto.randomUUID?.() || String(Math.random()).slice(2) + Date.now();
   const answer = await send(form.dataset.api, body, form.dataset.key);
   clearTimeout(waiting);
+  form = living(form);
+  button = form.querySelector("button");
   if (button) button.disabled = false;
   if (isHeld && document.activeElement === document.body) button.focus({ preventScroll: true }); // a disabled button loses it
   const place = form.querySelector(".error");
@@ -112,6 +116,7 @@ async function submit(form, presser) {
     remark(place, answer.warnings);
   }
   else toast(t(form.dataset.done || "js.done", answer.tier ? { ...answer, tier: named("chart", `tier_${answer.tier}`) } : answer));
+  if (form.closest("[data-figures]")) form.reset(); // the server writes what came of it in its place
   form.dispatchEvent(new CustomEvent("sent", { bubbles: true, detail: answer }));
   if ("closes" in form.dataset) form.closest("dialog").close();
   if ("reload" in form.dataset) setTimeout(() => reload(form), 600);

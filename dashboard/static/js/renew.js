@@ -1,6 +1,7 @@
 // Parts of a page that the server draws: fetched again when something moves, at most every few seconds, never under the pointer.
 import { isHeld, on } from "./live.js";
 import { written } from "./scrollers.js";
+import { swap } from "./swap.js";
 
 const WAIT_MS = 5000;
 let timer = null;
@@ -17,7 +18,7 @@ async function renew() {
   const fresh = await page(location.href);
   for (const part of fresh ? parts : []) {
     const other = fresh.getElementById(part.id);
-    if (other && !part.matches(":hover, :focus-within") && written(part) !== other.innerHTML) part.replaceChildren(...other.childNodes);
+    if (other && !part.matches(":hover, :focus-within") && written(part) !== other.innerHTML) swap(part, other);
   }
 }
 

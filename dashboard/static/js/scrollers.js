@@ -12,10 +12,12 @@ function look() {
   }
 }
 
-// A part's content as the server wrote it, to be compared with what it would write now.
+// A part's content as the server wrote it, to be compared with what it would write now: without the errors its reader was shown.
 export function written(part) {
   const copy = part.cloneNode(true);
   for (const place of copy.querySelectorAll(PLACES)) place.removeAttribute("tabindex");
+  for (const place of copy.querySelectorAll("form .error")) { place.hidden = true; place.textContent = ""; }
+  for (const field of copy.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   return copy.innerHTML;
 }
 

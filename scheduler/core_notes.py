@@ -26,7 +26,8 @@ class CoreNotes:
 
     def __init__(self) -> None:
         self._situation: Situation | None = None
-        self._heals_version = self._shares_version = self._memory_version = 0
+        self._heals_version = self._memory_version = 0
+        self._shares_version = (0, 0)
 
     def keep(self, turn: Turn) -> None:
         """Before each commit."""
@@ -42,13 +43,14 @@ class CoreNotes:
         if state.memory.version != self._memory_version:
             turn.store.set_fact(MEMORY, state.memory.to_mapping(), turn.at)
             self._memory_version = state.memory.version
-        if state.shares.version != self._shares_version:
+        shares_version = state.shares.version, state.spent.version
+        if shares_version != self._shares_version:
             turn.store.set_fact(SHARES, {**state.shares.to_mapping(), "spent": state.spent.to_mapping()}, turn.at)
-            self._shares_version = state.shares.version
+            self._shares_version = shares_version
 
     def forget(self) -> None:
         """What was written last may have been taken back."""
-        self._situation, self._heals_version, self._shares_version, self._memory_version = None, -1, -1, -1
+        self._situation, self._heals_version, self._shares_version, self._memory_version = None, -1, (-1, -1), -1
 
 
 def restore_notes(store: Store) -> dict[str, Any]:

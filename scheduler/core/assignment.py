@@ -12,7 +12,7 @@ from typing import Any
 
 from scheduler.core.actions import ExpectContext, SendPreempt, SendRun
 from scheduler.core.degrade import ease_instead
-from scheduler.core.fair_share import weigh_teams
+from scheduler.core.fair_share import count_service, weigh_teams
 from scheduler.core.fleet import Slot
 from scheduler.core.gangs import Kept, can_assemble, keep_for, victims_for
 from scheduler.core.job import Job, JobState
@@ -27,9 +27,13 @@ LOOK_AHEAD = 16  # jobs behind the best one that are asked whether they suit a s
 
 
 def assign(state: State, turn: Turn) -> None:
-    """Bring the slots in line with the queue. Does nothing while the queue is paused."""
-    if state.is_queue_paused or not len(state.line):
-        return
+    """Bring the slots in line with the queue. While the queue is paused, only what teams are served is counted."""
+    if not state.is_queue_paused and len(state.line):
+        _match(state, turn)
+    count_service(state, turn.at)
+
+
+def _match(state: State, turn: Turn) -> None:
     weigh_teams(state, turn.at)
     desk = _Desk(state, turn)
     if not desk.idle and not desk.vacating and not any(slot.job_id for slot in state.slots):

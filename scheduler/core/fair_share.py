@@ -1,15 +1,17 @@
-"""Fair share: what teams have used, forgotten by half-lives, and the points this takes from them in line.
+"""Fair share: what teams got above what they were entitled to, forgotten by half-lives, and the points this takes in line.
 
-A team's usage is the GPU seconds of its ended leases (decayed) plus those of its running jobs, the rest they still need
-included: who is given a slot is charged at once. What counts is how far a team's usage, over its weight, lies above that of
-the least served team in line. A team that comes back after a while brings no more credit than `fair_share_credit_s`, so
-that nobody is starved by those who were away. The points are bounded: fair share may delay, never starve.
+While somebody waits, every second of the slots is shared out: each team with work is entitled to its weight's part of what is
+served, a team with nothing waiting to no more than it has. What a team gets above that is added to its balance, what it gets
+below is taken off, so the balances of all add up to nothing. Work that kept nobody waiting costs nothing, and who was away
+brings no credit. What its running jobs still need counts as well: who is given a slot is charged at once. What matters is how
+far a team lies above the lowest in line. The points are bounded: fair share may delay, never starve.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from math import expm1, log
 from typing import TYPE_CHECKING, Any
 
 from scheduler.core.job import Job
@@ -20,54 +22,93 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Usage:
-    """GPU seconds, decayed up to a time."""
+class Balance:
+    """GPU seconds above (or, with a minus sign, below) what a team was entitled to, as of a time."""
 
     seconds: float
     at: float
 
 
 class Shares:
-    """The teams' usage by ended leases, and which teams had work when it was last looked at."""
+    """The teams' balances, and how fast those of teams with work change until the slots or the line do."""
 
     def __init__(self) -> None:
-        self.settled: dict[str, Usage] = {}
-        self.active: set[str] = set()
-        self.levels: dict[str, float] = {}  # usage over weight of active teams, as of the last decision
+        self.balances: dict[str, Balance] = {}
+        self.rates: dict[str, float] = {}  # slots above what the team is entitled to, since `since`
+        self.since = 0.0
+        self.levels: dict[str, float] = {}  # balance, with what runs still needs, over weight; as of the last decision
         self.left: dict[str, float] = {}  # GPU seconds that running jobs still needed then
         self.version = 0
 
-    def settle(self, team: str, seconds: float, at: float, half_life_s: float) -> None:
-        """A lease ended after so many GPU seconds."""
-        self.settled[team] = Usage(self.used(team, at, half_life_s) + max(0.0, seconds), at)
+    def count(self, rates: Mapping[str, float], at: float, half_life_s: float) -> None:
+        """Up to this time the rates counted, from here on these do."""
+        if rates == self.rates:
+            return  # what is stored is what is known, to the last bit
+        for team in self.rates:
+            self.balances[team] = Balance(self.balance(team, at, half_life_s), at)
+        self.rates, self.since = dict(rates), at
         self.version += 1
 
-    def used(self, team: str, at: float, half_life_s: float) -> float:
-        """Decayed GPU seconds of ended leases."""
-        usage = self.settled.get(team)
-        if usage is None:
-            return 0.0
-        return float(usage.seconds * 0.5 ** (max(0.0, at - usage.at) / half_life_s))
+    def balance(self, team: str, at: float, half_life_s: float) -> float:
+        """GPU seconds above what it was entitled to, at a time at which the rates still hold."""
+        known = self.balances.get(team)
+        lasts_s = half_life_s / log(2.0)  # what counts at a rate for ever comes to the rate for so long
+        before = 0.0 if known is None else known.seconds * 0.5 ** (max(0.0, at - known.at) / half_life_s)
+        return before - self.rates.get(team, 0.0) * lasts_s * expm1(-max(0.0, at - self.since) / lasts_s)
 
     def copy(self) -> Shares:
         """One that shares nothing with this."""
         copied = Shares()
-        copied.settled = {team: Usage(usage.seconds, usage.at) for team, usage in self.settled.items()}
-        copied.active, copied.version = set(self.active), self.version
+        copied.balances = {team: Balance(balance.seconds, balance.at) for team, balance in self.balances.items()}
+        copied.rates, copied.since, copied.version = dict(self.rates), self.since, self.version
         copied.levels, copied.left = dict(self.levels), dict(self.left)
         return copied
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain data for the store."""
-        return {"settled": {team: [usage.seconds, usage.at] for team, usage in sorted(self.settled.items())}}
+        balances = {team: [balance.seconds, balance.at] for team, balance in sorted(self.balances.items())}
+        return {"balances": balances, "rates": dict(sorted(self.rates.items())), "since": self.since}
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any] | None) -> Shares:
         """Inverse of `to_mapping`; nothing is nothing."""
-        shares = cls()
-        for team, (seconds, at) in (data or {}).get("settled", {}).items():
-            shares.settled[team] = Usage(float(seconds), float(at))
+        shares, known = cls(), data or {}
+        for team, (seconds, at) in known.get("balances", {}).items():
+            shares.balances[team] = Balance(float(seconds), float(at))
+        shares.rates = {team: float(rate) for team, rate in known.get("rates", {}).items()}
+        shares.since = float(known.get("since", 0.0))
         return shares
+
+
+def entitlements(served: Mapping[str, int], waiting: Collection[str], policy: Policy) -> dict[str, float]:
+    """Slots that each team should have of those that are `served`, by weight; what one has no use for goes to the others."""
+    parts: dict[str, float] = {}
+    total, open_teams = float(sum(served.values())), dict(served)
+    while open_teams:
+        each = total / sum(policy.weight_of(team) for team in open_teams)
+        content = [
+            team for team, slots in open_teams.items() if team not in waiting and slots <= each * policy.weight_of(team)
+        ]
+        if not content:
+            return parts | {team: each * policy.weight_of(team) for team in open_teams}
+        for team in content:
+            parts[team] = float(open_teams.pop(team))
+            total -= parts[team]
+    return parts
+
+
+def count_service(state: State, at: float) -> None:
+    """Slots and line are as they will be for a while: this is how the balances change from now on. O(teams + slots)."""
+    policy, waiting = state.policy, state.line.teams
+    served: dict[str, int] = dict.fromkeys(waiting, 0)
+    if waiting and policy.ordering == STANDARD and policy.fair_share_points:
+        for slot in state.slots:  # a gang is charged for each of its slots
+            if slot.job_id is not None:
+                team = state.jobs[slot.job_id].team
+                served[team] = served.get(team, 0) + 1
+    due = entitlements(served, waiting, policy) if any(served.values()) else {}
+    rates = {team: served[team] - slots for team, slots in due.items()}
+    state.shares.count(rates, at, policy.fair_share_half_life_s)
 
 
 def weigh_teams(state: State, at: float) -> None:
@@ -76,27 +117,20 @@ def weigh_teams(state: State, at: float) -> None:
     if policy.ordering != STANDARD or not policy.fair_share_points:
         line.handicaps, shares.levels, shares.left = {}, {}, {}
         return
-    running: dict[str, float] = {}
+    needed: dict[str, float] = {}
     shares.left = {}
     for slot in state.slots:
         if slot.job_id is not None:
             job = state.jobs[slot.job_id]
             left_s = job.seconds_left
-            shares.left[job.id] = shares.left.get(job.id, 0.0) + left_s  # a gang is charged for each of its slots
-            running[job.team] = running.get(job.team, 0.0) + max(0.0, at - job.leased_at) + left_s
-    active = {*line.teams, *running}
-    half_life_s, weights = policy.fair_share_half_life_s, policy.team_weights
-    levels: dict[str, float] = {}
-    for team in sorted(active):
-        usage = shares.settled.get(team)
-        used = 0.0 if usage is None else usage.seconds * 0.5 ** (max(0.0, at - usage.at) / half_life_s)
-        levels[team] = (used + running.get(team, 0.0)) / weights.get(team, 1.0)
-    if active != shares.active:
-        _welcome(state, levels, at)
-        shares.active = active
-    shares.levels = levels
-    least = min((levels[team] for team in line.teams), default=0.0)
-    line.handicaps = {team: handicap(level - least, policy) for team, level in levels.items()}
+            shares.left[job.id] = shares.left.get(job.id, 0.0) + left_s
+            needed[job.team] = needed.get(job.team, 0.0) + left_s
+    shares.levels = {
+        team: (shares.balance(team, at, policy.fair_share_half_life_s) + needed.get(team, 0.0)) / policy.weight_of(team)
+        for team in sorted({*line.teams, *needed})
+    }
+    least = min((shares.levels[team] for team in line.teams), default=0.0)
+    line.handicaps = {team: handicap(level - least, policy) for team, level in shares.levels.items()}
 
 
 def handicap(excess_s: float, policy: Policy) -> float:
@@ -117,24 +151,3 @@ def lead_after(state: State, waiter: Job, victim: Job) -> float:
     after = levels[victim.team] - state.shares.left.get(victim.id, 0.0) / policy.weight_of(victim.team)
     least = min(after, min((levels[team] for team in state.line.teams if team != victim.team), default=after))
     return handicap(after - least, policy) - handicap(levels[waiter.team] - least, policy)
-
-
-def _welcome(state: State, levels: dict[str, float], at: float) -> None:
-    """Teams with work again start no further behind the least served of the others than the credit.
-
-    What the others' running jobs still need counts as theirs only from now on: it is service that the new ones wait for.
-    """
-    policy, shares = state.policy, state.shares
-    used = {team: level for team, level in levels.items() if team in shares.active}
-    if not used:
-        return
-    for job_id, left_s in shares.left.items():
-        team = state.jobs[job_id].team
-        if team in used:
-            used[team] -= left_s / policy.weight_of(team)
-    floor = min(used.values()) - policy.fair_share_credit_s
-    for team, level in levels.items():
-        if team not in shares.active and level < floor:
-            missing = (floor - level) * policy.weight_of(team)
-            shares.settle(team, missing, at, policy.fair_share_half_life_s)
-            levels[team] = floor

@@ -49,6 +49,8 @@ class Slot:
     lease_id: str | None = None
     lease_until: float = 0.0
     is_started: bool = False  # the worker said that it has begun
+    block_since: float = 0.0  # when its present block began; it and `block_s` mean nothing before `is_started`
+    block_s: float = 0.0  # seconds that a block takes here, the mean of what was predicted and of those of this lease
     leased_blocks: int = 0  # new blocks under this lease
     slow_blocks: int = 0  # in a row, under this lease
     ladder: tuple[Rung, ...] = ()  # what its job could give up; known once the job has begun

@@ -54,11 +54,10 @@ class Policy:
         180.0, least=0, says="points that a team which used more than others loses at most; 0: no fair share"
     )
     fair_share_scale_s: float = _number(
-        60.0, least=0.001, says="GPU seconds above the least served team in line that take half of these points"
+        20.0, least=0.001, says="GPU seconds above the least served team in line that take half of these points"
     )
-    fair_share_half_life_s: float = _number(3600.0, least=1, says="half of what a team used is forgotten after it")
-    fair_share_credit_s: float = _number(
-        0.0, least=0, says="GPU seconds that a team may lie behind the least served one when it comes back"
+    fair_share_half_life_s: float = _number(
+        3600.0, least=1, says="half of what a team got too much or too little is forgotten after it"
     )
     team_weights: Mapping[str, float] = field(
         default_factory=dict, metadata={"says": "shares of teams as `{team: number}`; a team that is not named has 1"}

@@ -67,14 +67,22 @@ def loss_terms(victim: Job, at: float, policy: Policy) -> dict[str, float]:
     }  # fmt: skip
 
 
+def seconds_to_boundary(slot: Slot, victim: Job, at: float, policy: Policy) -> float:
+    """Predicted seconds until its present block ends. Of one that is being prepared nothing is known: a block and a switch."""
+    if not slot.is_started:
+        return victim.block_ms / 1000.0 + policy.preempt_cost_s
+    return max(0.0, slot.block_s - (at - slot.block_since))
+
+
 def choose_victim(
     state: State, waiter: Job, slots: Iterable[Slot], at: float
 ) -> tuple[Slot, Job, dict[str, Any]] | None:
     """The slot, job and terms of the least loss among `slots`, or None where nobody has to give way.
 
-    Ties: most blocks still to make, then accepted last.
+    Of those that lose no more than `preempt_margin` above the least, an urgent or reserved job stops the one whose present
+    block ends soonest. Ties: most blocks still to make, then accepted last.
     """
-    best: tuple[tuple[float, int, int], Slot, Job, str, dict[str, float]] | None = None
+    found: list[tuple[tuple[float, int, int], Slot, Job, str, dict[str, float]]] = []
     considered = 0
     for slot in slots:
         if slot.job_id is None or slot.lead is not None:
@@ -87,11 +95,15 @@ def choose_victim(
         terms = loss_terms(victim, at, state.policy)
         terms["switch"] *= state.width_of(victim.id)
         loss = (sum(terms.values()), victim.blocks_done - victim.total_blocks, -victim.ordinal)
-        if best is None or loss < best[0]:
-            best = (loss, slot, victim, rule, terms)
-    if best is None:
+        found.append((loss, slot, victim, rule, terms))
+    if not found:
         return None
-    loss, slot, victim, rule, terms = best
+    best = min(found, key=lambda one: one[0])
+    if best[3] != "margin":
+        most = best[0][0] + state.policy.preempt_margin
+        near = [one for one in found if one[0][0] <= most]
+        best = min(near, key=lambda one: (seconds_to_boundary(one[1], one[2], at, state.policy), one[0]))
+    _, slot, victim, rule, terms = best
     return slot, victim, {
         "rule": rule, "preemptor": waiter.id, "preemptor_role": waiter.role,
         "preemptor_priority": round(effective_priority(waiter, at, state.policy), 3),
@@ -102,4 +114,5 @@ def choose_victim(
         "blocks_this_lease": slot.leased_blocks, "min_run_blocks": state.policy.min_run_blocks,
         "preemptions": victim.preemptions + 1, "max_preemptions": state.policy.max_preemptions,
         "blocks_left": victim.total_blocks - victim.blocks_done, "considered": considered,
+        "boundary_in_s": round(seconds_to_boundary(slot, victim, at, state.policy), 3),
     }  # fmt: skip

@@ -77,10 +77,12 @@ class Spent:
     def __init__(self) -> None:
         self.day = 0
         self.ms: dict[Subject, int] = {}
+        self.version = 0
 
     def add(self, job: Job, seconds: float, at: float, policy: Policy) -> None:
         """A lease ended; it counts on the day of its end."""
         self.turn(at, policy)
+        self.version += 1
         for subject in subjects(job):
             self.ms[subject] = self.ms.get(subject, 0) + max(0, round(seconds * 1000))
 

@@ -30,6 +30,7 @@ def job_started(state: State, event: events.JobWasStarted, turn: Turn) -> bool:
     _renew(state, slot, turn.at)
     if slot.is_started:
         return False
+    slot.block_since, slot.block_s = turn.at, job.block_ms / 1000.0
     slot.is_started, slot.ladder = True, () if job.id in state.gangs else event.ladder  # what a gang could give up is not known
     fields: dict[str, Any] = {"lease_until": slot.lease_until, "resume": event.resume}
     if job.started_at is None:
@@ -59,6 +60,8 @@ def block_done(state: State, event: events.BlockWasDone, turn: Turn) -> bool:
         return _refused(turn, event, f"job:{job.id}", "out_of_order", {"block": event.block, "expected": None})
     _renew(state, slot, turn.at)
     slot.leased_blocks += 1
+    slot.block_s += (turn.at - slot.block_since - slot.block_s) / (slot.leased_blocks + 1)  # the mean, the prediction included
+    slot.block_since = turn.at
     slot.strikes = 0
     for other in state.slots_of(job)[1:] if job.id in state.gangs else ():
         other.strikes = 0

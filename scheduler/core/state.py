@@ -234,9 +234,7 @@ class State:
 
     def settle(self, job: Job, seconds: float, at: float) -> None:
         """A lease on the job ended after so many seconds on its slot."""
-        gpu_s = seconds * self.width_of(job.id)
-        self.shares.settle(job.team, gpu_s, at, self.policy.fair_share_half_life_s)
-        self.spent.add(job, gpu_s, at, self.policy)
+        self.spent.add(job, seconds * self.width_of(job.id), at, self.policy)
 
     def change_policy(self, policy: Policy, healing: HealingPolicy) -> None:
         """Another policy: the line is put in its order anew, and questions get its time."""

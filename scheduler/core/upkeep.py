@@ -62,6 +62,8 @@ def boot(state: State, event: events.Booted, turn: Turn) -> bool:
     turn.record(Tag.DAEMON_BOOTED, "queue", {"open_jobs": len(state.jobs), "slots": len(state.slots)})
     state.is_booted = True
     forget_gone(state, turn)
+    held_until = [job.lease_until for job in state.jobs.values() if job.state in OWNED_STATES]
+    state.shares.count({}, min(turn.at, max(held_until, default=turn.at)), state.policy.fair_share_half_life_s)
     for job in list(state.jobs.values()):
         if job.state in OWNED_STATES and job.lease_id not in state.leases:
             _recover_orphan(state, turn, job)

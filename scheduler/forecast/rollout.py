@@ -1,7 +1,8 @@
 """One possible future: the core's own rules, run forward from a snapshot with drawn paces, submissions and losses.
 
 The rules are `machine.step`, nothing is copied from them. What is left out is the reports of single blocks, of which no
-decision depends but on the one after which a job may be asked to give way; the counts are brought up to date instead.
+decision depends but on the one after which a job may be asked to give way; the counts, and when each job's present block
+began, are brought up to date instead.
 """
 
 from __future__ import annotations
@@ -261,7 +262,7 @@ class Rollout:
         self._plan_at(max(self._now, run.begun + (boundary + 1e-6) * run.pace_s), "stopped", (slot, lease_id))
 
     def _sync(self) -> None:
-        """Bring the counts of finished blocks up to now."""
+        """Bring the counts of finished blocks, and when the present ones began, up to now."""
         state, now = self._state, self._now
         for number, run in enumerate(self._runs):
             if run is None:
@@ -271,7 +272,9 @@ class Rollout:
                 continue
             made = min(run.from_block + int((now - run.begun) / run.pace_s), job.total_blocks - 1)
             if made > job.blocks_done:
-                state.slots[number].leased_blocks += made - job.blocks_done
+                slot = state.slots[number]
+                slot.leased_blocks += made - job.blocks_done
+                slot.block_since, slot.block_s = run.begun + (made - run.from_block) * run.pace_s, run.pace_s
                 state.advance(job, made)
 
     def _count(self, job: Job, blocks: int) -> None:

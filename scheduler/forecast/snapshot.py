@@ -33,6 +33,8 @@ class HeldSlot:
     last_role: str | None
     stop_cause: str | None
     lead: int | None
+    block_since: float
+    block_s: float
 
 
 class Snapshot:
@@ -51,6 +53,7 @@ class Snapshot:
             HeldSlot(
                 slot.number, slot.worker in _WITH_WORKER, frozenset(slot.drained_for), slot.quarantined_until, slot.job_id,
                 slot.is_started, slot.leased_blocks, slot.last_role, slot.stop_cause, slot.lead,
+                slot.block_since, slot.block_s,
             )
             for slot in state.slots
         ]  # fmt: skip
@@ -98,7 +101,7 @@ class Snapshot:
         if held.is_started:
             assert slot.lease_id is not None
             machine.step(state, JobWasStarted(at=self.now, lease_id=slot.lease_id, resume="exact"))
-        slot.leased_blocks = held.leased_blocks
+        slot.leased_blocks, slot.block_since, slot.block_s = held.leased_blocks, held.block_since, held.block_s
         if held.stop_cause is not None:
             for one in state.slots_of(job):
                 one.stop_cause, one.stop_by = held.stop_cause, FOREVER_S

@@ -58,7 +58,6 @@ def gang_that_ends_frees_one_slot_only(patch: Patch) -> None:
 @bug
 def gang_is_charged_for_one_slot(patch: Patch) -> None:
     def broken(self: State, job: Job, seconds: float, at: float) -> None:
-        self.shares.settle(job.team, seconds, at, self.policy.fair_share_half_life_s)
         self.spent.add(job, seconds, at, self.policy)
 
     patch.setattr(State, "settle", broken)

@@ -15,7 +15,7 @@ from tests.property.core.bugs import Patch, bug
 
 @bug
 def usage_of_teams_is_not_charged(patch: Patch) -> None:
-    patch.setattr(Shares, "settle", lambda *_: None)
+    patch.setattr(Shares, "count", lambda *_: None)
 
 
 @bug

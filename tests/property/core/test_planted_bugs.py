@@ -38,7 +38,7 @@ def hunt() -> str | None:
             world.run(4_000)
             world.settle(5_000.0)
         judged = Simulator(10, JUDGED, POLICY, full_every=40)
-        judged.run(1_500)
+        judged.run(2_500)
         judged.settle(5_000.0)
         ruled = Simulator(4, RULES, RULED, full_every=40)
         ruled.run(5_000)

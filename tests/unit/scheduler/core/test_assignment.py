@@ -111,6 +111,51 @@ def test_victim_is_the_one_that_loses_least() -> None:
     assert studio.all(MoveJob)[1].body["considered"] == 3
 
 
+def _two_that_play(priority: int) -> Studio:
+    """One of priority 10, and one of the one that is given; blocks of both take 0.4 s, and the first one's began earlier."""
+    studio = Studio(slots=2, ageing_per_s=0.0)
+    studio.submit("j0", total_blocks=20)
+    studio.submit("j1", total_blocks=20, priority=priority)
+    studio.start("j0")
+    studio.at += 0.1
+    studio.start("j1")
+    for job_id, wait_s in (("j0", 0.3), ("j1", 0.1), ("j0", 0.3), ("j1", 0.1), ("j0", 0.3), ("j1", 0.1)):
+        studio.at += wait_s
+        studio.make(job_id, 1)
+    return studio
+
+
+def test_of_victims_that_lose_nearly_alike_an_urgent_job_stops_the_one_whose_block_ends_soonest() -> None:
+    studio = _two_that_play(priority=15)
+    studio.at += 0.1
+    studio.submit("u0", priority=100)
+    assert [effect.slot for effect in studio.all(SendPreempt)] == [0]
+    studio = _two_that_play(priority=15)
+    studio.at += 0.31
+    studio.make("j0", 1)  # its next block has just begun, that of j1 ends in a moment
+    studio.submit("u0", priority=100)
+    assert [effect.slot for effect in studio.all(SendPreempt)] == [1]
+    (move,) = studio.all(MoveJob)[-1:]
+    assert move.body["boundary_in_s"] < 0.15
+
+
+def test_nobody_who_leads_by_the_margin_gives_way_for_the_sake_of_a_shorter_wait() -> None:
+    studio = _two_that_play(priority=21)
+    studio.at += 0.31
+    studio.make("j0", 1)
+    studio.submit("u0", priority=100)
+    assert [effect.slot for effect in studio.all(SendPreempt)] == [0]
+
+
+def test_a_job_that_is_being_prepared_is_stopped_only_where_no_block_ends_sooner() -> None:
+    studio = Studio(slots=2, ageing_per_s=0.0)
+    studio.submit("j0", total_blocks=20)
+    studio.submit("j1", total_blocks=20)
+    studio.start("j0", blocks=1)
+    studio.submit("u0", priority=100)
+    assert [effect.slot for effect in studio.all(SendPreempt)] == [0]
+
+
 def test_waiting_job_counts_on_a_slot_that_becomes_free_anyway() -> None:
     studio = Studio(slots=2)
     for name in ("j0", "j1"):

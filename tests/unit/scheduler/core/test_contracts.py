@@ -88,13 +88,15 @@ def test_comparison_with_other_orders_prints_goal_and_reached(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fairness, "KINDS", ("preemption",))
-    assert fairness.main(["--json", "--jobs", "150", "--seeds", "1"]) in (0, 1)
+    assert fairness.main(["--json", "--jobs", "150", "--seeds", "1", "--slots", "1", "4"]) in (0, 1)
     report = json.loads(capsys.readouterr().out)
     assert [result["name"] for result in report["results"]] == [
-        "urgent_p99_wait_in_blocks", "urgent_p99_wait_in_its_victims_block", "mean_wait_of_others_to_fifo",
+        "urgent_wait_in_its_victims_block", "urgent_p99_wait_in_p99_blocks", "mean_wait_of_others_to_fifo",
         "service_of_equal_teams", "passed_beyond_the_bound_s",
     ]  # fmt: skip
     assert report["results"][4]["is_reached"], "the bound on waiting"
+    assert [(row["slots"], row["seed"]) for row in report["traces"]] == [(1, 1), (4, 1)]
     assert set(report["traces"][0]["mean_wait_s"]) == {"standard", "fifo", "priority", "shortest"}
     monkeypatch.setattr(fairness, "GOAL_MEAN", 0.0)
-    assert fairness.main(["--jobs", "150", "--seeds", "1"]) == 1
+    assert fairness.main(["--jobs", "150", "--seeds", "1", "--slots", "4", "--orderings", "fifo"]) == 1
+    assert "mean_wait_of_others_to_fifo" in capsys.readouterr().out

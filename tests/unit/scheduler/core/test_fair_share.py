@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from math import log
 from typing import Any
 
 import pytest
 
+from scheduler.core import events, machine
 from scheduler.core.actions import MoveJob
-from scheduler.core.fair_share import Shares, handicap
+from scheduler.core.fair_share import Shares, entitlements, handicap
 from scheduler.core.ordering import clock_start, queue_order, sort_key
 from scheduler.core.policy import Policy
+from scheduler.core.state import State
 from tests.unit.scheduler.core.studio import Studio
 
 
@@ -45,23 +49,82 @@ def test_weights_share_the_slots_in_their_proportion() -> None:
     assert order.count("education") == pytest.approx(30, abs=2)
 
 
-def test_a_team_that_was_away_brings_no_more_than_its_credit() -> None:
-    studio = Studio(ageing_per_s=0.0, fair_share_credit_s=20.0)
+def test_a_team_that_was_away_brings_no_credit() -> None:
+    studio = Studio(ageing_per_s=0.0)
     flood(studio, "education", 60)
     served(studio, 30)
     flood(studio, "market", 30)
     order = served(studio, 20)
-    assert order.count("market") == pytest.approx(11, abs=1)  # half of them, and two jobs of credit shared out
+    assert order.count("market") == pytest.approx(10, abs=1)
 
 
-def test_usage_is_forgotten_by_half_lives() -> None:
+def test_what_a_team_missed_while_it_waited_is_made_up_for_after_it_was_away() -> None:
+    studio = Studio(ageing_per_s=0.0)
+    flood(studio, "education", 30)
+    studio.submit("m0", team="market", user="market")
+    studio.at += 100.0  # the market waits while the first of education plays
+    for job_id in ("education0", "m0"):
+        studio.finish(job_id)
+    flood(studio, "market", 30)
+    order = served(studio, 10)
+    assert order.count("market") >= 9
+    assert sum(studio.state.shares.balance(team, studio.at, 3600.0) for team in ("education", "market")) == pytest.approx(0.0)
+
+
+def test_balances_are_forgotten_by_half_lives_and_what_counts_since_comes_on_top() -> None:
     shares = Shares()
-    shares.settle("education", 100.0, 0.0, 60.0)
-    assert shares.used("education", 60.0, 60.0) == pytest.approx(50.0)
-    shares.settle("education", 10.0, 60.0, 60.0)
-    assert shares.used("education", 120.0, 60.0) == pytest.approx(30.0)
-    kept = Shares.from_mapping(shares.to_mapping())
-    assert kept.used("education", 120.0, 60.0) == shares.used("education", 120.0, 60.0)
+    shares.count({"education": 0.5, "market": -0.5}, 0.0, 60.0)
+    assert shares.balance("education", 6.0, 1e9) == pytest.approx(3.0)
+    lasts_s = 60.0 / log(2.0)
+    assert shares.balance("education", 60.0, 60.0) == pytest.approx(0.25 * lasts_s)
+    shares.count({}, 60.0, 60.0)
+    assert shares.balance("education", 120.0, 60.0) == pytest.approx(0.125 * lasts_s)
+    shares.count({"market": 1.0}, 120.0, 60.0)
+    kept = Shares.from_mapping(json.loads(json.dumps(shares.to_mapping())))
+    assert kept.balance("market", 150.0, 60.0) == shares.balance("market", 150.0, 60.0)
+    assert kept.balance("market", 1e6, 60.0) == pytest.approx(lasts_s)  # a rate that never ends is bounded
+
+
+@pytest.mark.parametrize(
+    ("served_slots", "waiting", "expected"),
+    [
+        ({"a": 1, "b": 0}, {"b"}, {"a": 0.75, "b": 0.25}),  # a plays its last job: it had its turn, and weighs three times b
+        ({"a": 1, "b": 3}, {"b"}, {"a": 1.0, "b": 3.0}),  # a has no use for more
+        ({"b": 1, "c": 3, "d": 0}, {"c", "d"}, {"b": 1.0, "c": 1.5, "d": 1.5}),
+    ],
+)
+def test_what_a_team_has_no_use_for_goes_to_the_others(
+    served_slots: dict[str, int], waiting: set[str], expected: dict[str, float]
+) -> None:
+    assert entitlements(served_slots, waiting, Policy(team_weights={"a": 3})) == pytest.approx(expected)
+
+
+def test_work_that_kept_nobody_waiting_is_not_charged() -> None:
+    studio = Studio(slots=2, ageing_per_s=0.0)
+    flood(studio, "education", 1)
+    served(studio, 1, seconds=1000.0)
+    flood(studio, "education", 2)
+    studio.at += 500.0
+    studio.submit("m0", team="market", user="market")
+    assert studio.state.line.handicaps["education"] < 180.0 * 0.5  # what it still needs, nothing of what was
+    assert studio.state.shares.balance("education", studio.at, 3600.0) == 0.0
+
+
+def test_a_gang_is_charged_for_each_of_its_slots() -> None:
+    studio = Studio(state=State(Policy(ageing_per_s=0.0), 2, gang_slots=2), slots=2)
+    studio.submit("g0", team="education", slots_needed=2)
+    studio.submit("m0", team="market", user="market")
+    assert studio.state.shares.rates == {"education": 1.0, "market": -1.0}
+
+
+def test_the_time_without_a_daemon_is_charged_to_nobody() -> None:
+    studio = Studio(ageing_per_s=0.0, fair_share_half_life_s=1e9)
+    studio.submit("e0", team="education")
+    studio.submit("m0", team="market", user="market")
+    kept = State.restore(studio.state.policy, 1, studio.state.jobs.values(), shares=studio.state.shares.copy())
+    until = max(job.lease_until for job in studio.state.jobs.values()) - studio.at
+    machine.step(kept, events.Booted(at=studio.at + 86_400.0))
+    assert kept.shares.balance("education", kept.now, 1e9) == pytest.approx(0.5 * until, rel=1e-3)  # of a day
 
 
 def test_handicap_grows_with_the_excess_and_stays_below_its_bound() -> None:

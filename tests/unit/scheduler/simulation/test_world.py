@@ -13,7 +13,9 @@ from scheduler.core.policy import Policy
 from scheduler.errors import SchedulerError
 from scheduler.forecast.witness import Request, Witness
 from scheduler.simulation.costs import Costs
+from scheduler.simulation.fairness import service_ratio
 from scheduler.simulation.pace import Paces
+from scheduler.simulation.records import JobRecord
 from scheduler.simulation.run import Result, simulate
 from scheduler.simulation.synthetic import synthetic_trace
 from scheduler.simulation.trace import Trace, TraceFault, TraceJob, read_lines
@@ -129,12 +131,26 @@ def test_trace_and_slots_that_do_not_belong_together_are_refused() -> None:
         _run(_job(1, preset="ultra"))
 
 
-def test_service_of_teams_is_compared_while_both_wait() -> None:
+def test_service_of_teams_is_compared_while_both_are_backlogged() -> None:
     jobs = [_job(number, team="ab"[number % 2], priority=10 + 20 * (number % 2), blocks=40) for number in range(20)]
     uneven, even = (_run(*jobs, policy=Policy(fair_share_points=points)) for points in (0.0, 180.0))
     assert uneven.totals["fairness"] > 5  # the team of lower priority waits, and neither ages past the other
     assert even.totals["fairness"] < 1.2
     assert all(record.state is JobState.SUCCEEDED for record in uneven.records)
+
+
+def test_the_last_waiting_job_of_a_team_counts_as_service_and_a_team_that_wants_no_more_is_not_compared() -> None:
+    def record(number: int, team: str, at: float, since: float, until: float) -> JobRecord:
+        line = replace(_job(number, team=team), at=at)
+        return JobRecord(line, JobState.SUCCEEDED, leased_at=since, ended_at=until, spells=[(since, until)])
+
+    turns = [record(n, "ab"[n % 2], 100.0 * (n - 1) * (n % 2), 100.0 * n, 100.0 * (n + 1)) for n in range(20)]
+    # a asked for all at once, b asks again when it has been served: while b's plays it has none waiting
+    assert service_ratio(turns) == pytest.approx(1.0, abs=0.15)
+    assert (service_ratio(turns, is_waiting_only=True) or 0.0) > 2.0
+    three = [record(n, "a", 0.0, 0.0, 400.0) for n in (1, 2, 3)]
+    content = [record(0, "b", 0.0, 0.0, 400.0), *three, record(9, "a", 0.0, 400.0, 500.0)]
+    assert service_ratio(content) is None  # b holds one slot of four and wants no more
 
 
 def test_jobs_on_several_slots_run_to_their_end_among_others_and_are_foretold() -> None:
@@ -155,13 +171,13 @@ def test_jobs_on_several_slots_run_to_their_end_among_others_and_are_foretold() 
     assert result.totals["utilisation"] <= 1.0
 
 
-@pytest.mark.parametrize(("half_life_s", "least", "most"), [(30.0, 0.4, 0.6), (1e9, 0.0, 0.1)])
-def test_what_a_team_used_is_forgotten_by_half_lives_on_a_whole_day(half_life_s: float, least: float, most: float) -> None:
-    early = [_job(number, at=number * 20.0 / 3, team="early", blocks=40) for number in range(90)]  # three of four slots
-    steady = [_job(100 + number, at=number * 20.0, team="late", blocks=40) for number in range(30)]  # the fourth
-    crowds = [_job(200 + number, at=600.0, team=("early", "late")[number % 2], blocks=40) for number in range(120)]
+@pytest.mark.parametrize(("half_life_s", "least", "most"), [(30.0, 0.3, 0.6), (1e9, 0.0, 0.1)])
+def test_what_a_team_got_too_much_is_forgotten_by_half_lives(half_life_s: float, least: float, most: float) -> None:
+    urgent = [_job(number, at=0.0, team="early", blocks=40, priority=100) for number in range(28)]
+    kept_waiting = [_job(100, at=1.0, team="late", blocks=40)]
+    crowds = [_job(200 + number, at=600.0, team=("early", "late")[number % 2], blocks=40) for number in range(80)]
     policy = Policy(fair_share_half_life_s=half_life_s, max_queued_per_user=1000)
-    result = _run(*early, *steady, *crowds, slots=4, policy=policy)
-    begun = [r.line.team for r in result.records if r.line.at == 600.0 and r.leased_at is not None and r.leased_at < 720.0]
-    assert len(begun) >= 20
+    result = _run(*urgent, *kept_waiting, *crowds, slots=1, policy=policy)
+    begun = [r.line.team for r in result.records if r.line.at == 600.0 and r.leased_at is not None and r.leased_at < 1000.0]
+    assert len(begun) >= 15
     assert least <= begun.count("early") / len(begun) <= most  # remembered for ever, it stands behind for all of that time

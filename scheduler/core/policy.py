@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from math import isfinite
 from typing import Any, ClassVar
 
@@ -235,8 +236,7 @@ def _check_number(name: str, value: object, kind: str, limits: Mapping[str, Any]
 
 def _nearest(name: str, known: set[str]) -> tuple[str, str, dict[str, Any]]:
     """(hint, problem, data) for a field that is unknown."""
-    words = set(name.split("_"))
-    close = sorted((candidate for candidate in known if words & set(candidate.split("_"))), key=lambda c: (len(c), c))
+    close = get_close_matches(name, sorted(known), n=1)
     if close:
         return f"Did you mean {close[0]}?", "misspelt_key", {"key": name[:40], "guess": close[0]}
     fields_known = ", ".join(sorted(known))

@@ -36,6 +36,8 @@ def test_policy_takes_plain_data_and_gives_it_back() -> None:
     ("data", "field", "words"),
     [
         ({"lease": 5}, "lease", "Did you mean lease_s"),
+        ({"fair_share_scale": 5}, "fair_share_scale", "Did you mean fair_share_scale_s"),
+        ({"colour": 5}, "colour", "Known fields: affinity_points, ageing_ceiling"),
         ({"colour": 5}, "colour", "Known fields"),
         ({"max_crashes": 0}, "max_crashes", "at least 1"),
         ({"max_crashes": 2.5}, "max_crashes", "whole number"),

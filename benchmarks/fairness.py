@@ -204,7 +204,7 @@ def _goal(name: str, goal: float, found: Sequence[Any], of: Callable[[Any], floa
     figure = _figure(name, found, of)
     reached = figure["worst"]
     missed = sum(of(one) > goal + EDGE_S for one in found)
-    return {**figure, "goal": goal, "reached": reached, "missed": missed, "is_reached": not missed}
+    return {**figure, "goal": goal, "reached": reached, "missed": missed, "is_reached": bool(found) and not missed}
 
 
 def _figure(name: str, found: Sequence[Any], of: Callable[[Any], float]) -> dict[str, Any]:

@@ -52,16 +52,16 @@ class Policy:
     )
     deadline_points: float = _number(50.0, least=0, says="priority points that a deadline is worth at most")
     fair_share_points: float = _number(
-        180.0, least=0, says="points that a team which used more than others loses at most; 0: no fair share"
+        180.0, least=0, says="points that a team which had more of its share than others in line loses at most; 0: no fair share"
     )
     fair_share_scale_s: float = _number(
-        20.0, least=0.001, says="GPU seconds above the least served team in line that take half of these points"
+        20.0, least=0.001, says="GPU seconds (over weight) above the lowest team in line that take half of these points"
     )
     fair_share_half_life_s: float = _number(
         3600.0, least=1, says="half of what a team got too much or too little is forgotten after it"
     )
     team_weights: Mapping[str, float] = field(
-        default_factory=dict, metadata={"says": "shares of teams as `{team: number}`; a team that is not named has 1"}
+        default_factory=dict, metadata={"says": "teams' shares as `{team: number}`; only proportions count, one not named has 1"}
     )
     preempt_margin: float = _number(10.0, least=0.001, says="points by which a waiting job must lead to preempt")
     preempt_cost_s: float = _number(

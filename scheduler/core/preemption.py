@@ -68,10 +68,14 @@ def loss_terms(victim: Job, at: float, policy: Policy) -> dict[str, float]:
 
 
 def seconds_to_boundary(slot: Slot, victim: Job, at: float, policy: Policy) -> float:
-    """Predicted seconds until its present block ends. Of one that is being prepared nothing is known: a block and a switch."""
+    """Predicted seconds until its present block ends; of one that is being prepared it is taken to be a block and a switch.
+
+    Who is late is expected to be as late again: a worker that has been silent for long is not about to be done.
+    """
     if not slot.is_started:
-        return victim.block_ms / 1000.0 + policy.preempt_cost_s
-    return max(0.0, slot.block_s - (at - slot.block_since))
+        expected_s = victim.block_ms / 1000.0 + policy.preempt_cost_s
+        return max(expected_s, at - victim.leased_at - expected_s)
+    return abs(slot.block_s - (at - slot.block_since))
 
 
 def choose_victim(

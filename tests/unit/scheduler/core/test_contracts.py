@@ -15,7 +15,7 @@ from engine.catalog import BLOCK_SECONDS
 from scheduler.core import admission, events, machine, pictures
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWNED_STATES, JobState
 
-ALLOWED = {"__future__", "bisect", "collections", "dataclasses", "enum", "heapq", "itertools", "math", "typing"}
+ALLOWED = {"__future__", "bisect", "collections", "dataclasses", "difflib", "enum", "heapq", "itertools", "math", "typing"}
 
 
 def test_core_imports_nothing_that_has_a_clock_a_disk_or_chance(repo_root: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import fields
 
 from scheduler.core.explain import Explanation, explain, hold_of
 from scheduler.core.job import HoldReason, Job, JobState
@@ -25,9 +26,9 @@ class LineReads(JobReads, DeviceReads):
     """The line, from the queued jobs' rows and the facts that the daemon keeps beside them."""
 
     def policy(self) -> Policy:
-        """The rules' numbers as the daemon wrote them, else the defaults."""
-        data = self.fact("policy")
-        return Policy.from_mapping(data) if isinstance(data, dict) else Policy()
+        """The rules' numbers as the daemon wrote them, else the defaults. Numbers of another version are passed over."""
+        data, known = self.fact("policy"), {item.name for item in fields(Policy)}
+        return Policy(**{name: data[name] for name in known & data.keys()}) if isinstance(data, dict) else Policy()
 
     def situation(self) -> Situation:
         """What holds for all queued jobs at once, as the daemon wrote it."""

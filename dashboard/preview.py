@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from statistics import fmean
 from typing import Any
 
 from dashboard import formats, i18n
@@ -20,7 +19,6 @@ from scheduler.core.state import State
 from scheduler.store.job_reads import core_job
 
 NAMED = 8  # of those who are passed
-RECENT = 8  # blocks that tell how long one takes
 
 
 def of_priority(reads: Reads, row: Row, priority: int | None) -> dict[str, Any]:
@@ -82,7 +80,7 @@ def _front(reads: Reads, policy: Policy, job: Job, jobs: list[Job]) -> int:
 def _victim(reads: Reads, policy: Policy, waiter: Job) -> Row | None:
     """The job that would have to stop for it, as if every running one had made the blocks that a lease must make.
 
-    When present blocks end is reckoned from the blocks that the store has, nearly as the core does.
+    When present blocks end is reckoned from the blocks that the store has.
     """
     running = [core_job(row) for row in reads.store.running() if row["slot"] is not None]
     state = State(policy, 1 + max((job.slot for job in running if job.slot is not None), default=0))
@@ -91,9 +89,7 @@ def _victim(reads: Reads, policy: Policy, waiter: Job) -> Row | None:
         slot = state.slots[job.slot]
         slot.worker, slot.job_id, slot.role = WorkerState.BUSY, job.id, job.role
         slot.leased_blocks, slot.is_started = policy.min_run_blocks, job.state is not JobState.LEASED
-        blocks = [block for block in reads.store.last_blocks(job.id, RECENT) if block["lease_id"] == job.lease_id]
-        slot.block_since = max((block["made_at"] for block in blocks), default=job.leased_at)
-        slot.block_s = fmean([job.block_ms / 1000.0, *(block["seconds"] for block in blocks)])
+        slot.block_since, slot.block_s = reads.store.pace_of(job)
         state.jobs[job.id] = job
     chosen = choose_victim(state, waiter, state.slots, house_now())
     if chosen is None or waiter.state is not JobState.QUEUED:

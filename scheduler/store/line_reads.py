@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import fields
+from statistics import fmean
 
 from scheduler.core.explain import Explanation, explain, hold_of
 from scheduler.core.job import HoldReason, Job, JobState
@@ -19,6 +20,7 @@ from scheduler.store.job_reads import JobReads, core_job
 from scheduler.store.reads import Row
 from scheduler.store.sql import jobs as sql
 
+RECENT = 8  # blocks that tell how long one takes
 Place = tuple[int, int]  # place from 1, length of the line
 
 
@@ -34,6 +36,12 @@ class LineReads(JobReads, DeviceReads):
         """What holds for all queued jobs at once, as the daemon wrote it."""
         data = self.fact("situation")
         return Situation.from_mapping(data) if isinstance(data, dict) else Situation()
+
+    def pace_of(self, job: Job) -> tuple[float, float]:
+        """(when a running job's present block began, seconds that a block takes it), nearly as the core knows them."""
+        recent = [row for row in self.blocks(job.id, max(0, job.blocks_done - RECENT)) if row["lease_id"] == job.lease_id]
+        since = max((float(row["made_at"]) for row in recent), default=job.leased_at)
+        return since, fmean([job.block_ms / 1000.0, *(row["seconds"] for row in recent)])
 
     def waiting_jobs(self) -> list[Job]:
         """All queued jobs as the core knows them, in no order."""

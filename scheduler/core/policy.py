@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from math import isfinite
+from math import inf
 from typing import Any, ClassVar
 
 from scheduler.core.maintenance import Window, parse_window
@@ -25,6 +25,7 @@ class PolicyError(ValueError):
         super().__init__(f"{message} {hint}".strip())
 
 
+MOST = 1e15  # of any number here: whatever is reckoned from it is still a number
 STANDARD, FIFO, PRIORITY, SHORTEST = "standard", "fifo", "priority", "shortest"
 ORDERINGS = (STANDARD, FIFO, PRIORITY, SHORTEST)
 
@@ -225,13 +226,17 @@ def _check_number(name: str, value: object, kind: str, limits: Mapping[str, Any]
         return
     wanted = "a whole number" if kind.startswith("int") else "a number"
     is_number = isinstance(value, int if kind.startswith("int") else (int, float)) and not isinstance(value, bool)
-    if not is_number or not isinstance(value, (int, float)) or not isfinite(value):
+    if not is_number or not isinstance(value, (int, float)) or not -inf < value < inf:
         problem = "whole_wanted" if wanted == "a whole number" else "number_wanted"
         raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {wanted}.", problem=problem, found=str(value)[:40])
     if value < limits["least"]:
         least = f"{limits['least']:g}"
         hint = f"Use {wanted} of at least {least}."
         raise PolicyError(f"{name} is {value!r}.", field=name, hint=hint, problem="below_least", found=str(value), least=least)
+    if value > MOST:
+        found, most = str(value)[:40], f"{MOST:g}"
+        hint = f"Use {wanted} of at most {most}."
+        raise PolicyError(f"{name} is {found}.", field=name, hint=hint, problem="above_most", found=found, most=most)
 
 
 def _nearest(name: str, known: set[str]) -> tuple[str, str, dict[str, Any]]:

@@ -70,12 +70,13 @@ def loss_terms(victim: Job, at: float, policy: Policy) -> dict[str, float]:
 def seconds_to_boundary(slot: Slot, victim: Job, at: float, policy: Policy) -> float:
     """Predicted seconds until its present block ends; of one that is being prepared it is taken to be a block and a switch.
 
-    Who is late is expected to be as late again: a worker that has been silent for long is not about to be done.
+    Who is late is about to be done, but not who is late by more than a block: that worker is expected to be as late again.
     """
     if not slot.is_started:
         expected_s = victim.block_ms / 1000.0 + policy.preempt_cost_s
         return max(expected_s, at - victim.leased_at - expected_s)
-    return abs(slot.block_s - (at - slot.block_since))
+    late_s = at - slot.block_since - slot.block_s
+    return max(-late_s, late_s - slot.block_s, 0.0)
 
 
 def choose_victim(

@@ -137,7 +137,7 @@ def test_what_a_team_has_no_use_for_goes_to_the_others(
 
 def test_parts_are_the_same_to_the_last_bit_in_whatever_order_the_teams_came() -> None:
     policy = Policy(team_weights={"a": 0.1, "b": 0.2, "c": 0.3})
-    there, back = ({team: 1 for team in order} for order in ("abc", "cba"))
+    there, back = (dict.fromkeys(order, 1) for order in ("abc", "cba"))
     assert entitlements(there, there, policy) == entitlements(back, back, policy)
 
 

@@ -150,7 +150,8 @@ def measure(
         _figure("urgent_p99_wait_of_a_trace_in_p99_blocks", urgent, lambda row: row["urgent_p99_s"] / row["block_p99_s"]),
         _figure("urgent_p99_wait_in_mean_blocks", list(pooled.values()), lambda found: found[0] / found[2]),
         _figure(
-            "service_while_both_have_jobs_waiting", _known(rows, "service_ratio_waiting"), lambda row: row["service_ratio_waiting"]
+            "service_while_both_have_jobs_waiting", _known(rows, "service_ratio_waiting"),
+            lambda row: row["service_ratio_waiting"],
         ),
     ]
     return goals, others, rows

@@ -106,7 +106,7 @@ def choose_victim(
     best = min(found, key=lambda one: one[0])
     if best[3] != "margin":
         most = best[0][0] + state.policy.preempt_margin
-        near = [one for one in found if one[0][0] <= most]
+        near = [one for one in found if one[0][0] <= most and one[3] == best[3]]  # by the margin it may stop urgent ones, too
         best = min(near, key=lambda one: (seconds_to_boundary(one[1], one[2], at, state.policy), one[0]))
     _, slot, victim, rule, terms = best
     return slot, victim, {

@@ -12,6 +12,7 @@ from scheduler.core.explain import Explanation, explain, hold_of
 from scheduler.core.job import HoldReason, Job, JobState
 from scheduler.core.ordering import is_in_line, queue_order
 from scheduler.core.policy import Policy
+from scheduler.core.quality import QualityPolicy
 from scheduler.core.situation import Situation
 from scheduler.store.device_reads import DeviceReads
 from scheduler.store.job_reads import JobReads, core_job
@@ -28,6 +29,11 @@ class LineReads(JobReads, DeviceReads):
         """The rules' numbers as the daemon wrote them, else the defaults."""
         data = self.fact("policy")
         return Policy.from_mapping(data) if isinstance(data, dict) else Policy()
+
+    def quality_policy(self) -> QualityPolicy:
+        """The marks of finished videos as the daemon wrote them, else the shipped ones."""
+        data = self.fact("quality_policy")
+        return QualityPolicy.from_mapping(data) if isinstance(data, dict) else QualityPolicy()
 
     def situation(self) -> Situation:
         """What holds for all queued jobs at once, as the daemon wrote it."""

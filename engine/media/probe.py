@@ -90,14 +90,21 @@ def _sharp_side(grey: Image.Image) -> int:
     step, largest = _SHOWN_SIDES
     own, sharp = min(grey.size), 0
     for side in (*range(step, min(own, largest), step), min(own, largest)):
-        size = (max(side, round(grey.width * side / own)), max(side, round(grey.height * side / own)))
-        shown = grey.resize(size, Image.Resampling.BILINEAR)
-        softer = shown.filter(ImageFilter.GaussianBlur(1))
-        before, after = (_sharpness(np.asarray(one, np.float32) / 255) for one in (shown, softer))
-        if after >= MAX_KEPT_SHARPNESS * before:
+        if kept_sharpness(grey, side) >= MAX_KEPT_SHARPNESS:
             return sharp
         sharp = side
     return own
+
+
+def kept_sharpness(grey: Image.Image, side: int) -> float:
+    """0 … 1: how much of its sharpness a picture, shown at this shorter side, keeps under a blur of one pixel. A sharp one
+    loses most of it, a blurred one has little to lose; 1 where there is none."""
+    own = min(grey.size)
+    size = (max(side, round(grey.width * side / own)), max(side, round(grey.height * side / own)))
+    shown = grey.resize(size, Image.Resampling.BILINEAR)
+    softer = shown.filter(ImageFilter.GaussianBlur(1))
+    before, after = (_sharpness(np.asarray(one, np.float32) / 255) for one in (shown, softer))
+    return after / before if before else 1.0
 
 
 def probe_voice(path: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Clinic:
 
     def make(self, role: str, seconds: float = 1.0) -> str:
         """A job that has ended."""
-        job_id: str = self.studio.door.request_role("reader", role, duration_sec=seconds)["id"]
+        job_id: str = self.studio.door.request_role("local", role, duration_sec=seconds)["id"]
         self.studio.wait_for_end(job_id)
         return job_id
 
@@ -106,6 +106,9 @@ def test_healthy_video_is_found_healthy_with_its_scores(real: Clinic) -> None:
     weights = told["by_name"]["weights"]["evidence"]
     assert weights["weights_sha256"] == weights["recipe_sha256"] and weights["is_deep"] and len(weights["files"]) == 4
     assert "Nothing found that explains it" in real.say(job_id, 0)
+    status, answer = real.studio.http("GET", f"/jobs/{job_id}/diagnosis")
+    assert status == 200 and {**answer, "exit_code": 0} == {name: one for name, one in told.items() if name != "by_name"}
+    assert real.studio.http("GET", "/jobs/jnobody/diagnosis")[0] == 404
 
 
 def test_blurred_portrait_is_named_though_the_score_of_blur_cannot_see_it(real: Clinic) -> None:

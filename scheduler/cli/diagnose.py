@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from scheduler.cli.exits import ExitCode
-from scheduler.cli.output import AsJson, print_json, print_table, say
+from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, job_of
 
 _EXITS = {
@@ -34,6 +34,8 @@ def diagnose(
     from scheduler.diagnosis.evidence import gather
     from scheduler.diagnosis.walk import diagnose as walk
 
+    if deep:
+        note("Every byte of the model's files is read: minutes for a large one.")
     with facts(data) as reader:
         found = walk(gather(reader, data, job_of(reader, job), is_deep=deep))
     told = found.to_json()

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scheduler.assets import AssetKind, AssetLibrary, Checked, Health, Refused
 from scheduler.audit import AuditEntry
@@ -55,7 +55,7 @@ class Evidence:
     role_now: Role | None
     assets: tuple[Asset, ...]
     model: Mapping[str, Any] | None
-    video: Health | None
+    video: Health | Literal["unread"] | None
     scores: Mapping[str, Any] | None
     policy: QualityPolicy
 
@@ -131,14 +131,18 @@ def _asset(
 
 
 def _model(subject: Subject, is_deep: bool) -> dict[str, Any] | None:
-    if not subject.model_dir.is_dir():
-        return None
-    size = sum(path.stat().st_size for path in weight_files(subject))
+    try:
+        if not subject.model_dir.is_dir():
+            return None
+        size = sum(path.stat().st_size for path in weight_files(subject))
+    except OSError as error:
+        message = f"{subject.model_dir}: {error.strerror}"
+        return {"verdict": "cannot_tell", "message": message, "directory": str(subject.model_dir), "is_deep": False, "bytes": 0}
     is_deep = is_deep or size <= READ_UNASKED_BYTES
     return {**checked_model(subject.model_dir, is_deep=is_deep), "is_deep": is_deep, "bytes": size}
 
 
-def _video(data_dir: Path, row: Mapping[str, Any]) -> Health | None:
+def _video(data_dir: Path, row: Mapping[str, Any]) -> Health | Literal["unread"] | None:
     if not row["video_path"]:
         return None
     try:
@@ -147,5 +151,5 @@ def _video(data_dir: Path, row: Mapping[str, Any]) -> Health | None:
     except FileNotFoundError:
         return "missing"
     except OSError:
-        return "damaged"
+        return "unread"
     return "healthy" if found == row["video_sha256"] else "damaged"

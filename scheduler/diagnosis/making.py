@@ -78,6 +78,8 @@ def file_findings(evidence: Evidence) -> Iterator[Finding]:
         yield found(Branch.COMMUNICATION, "blocks", Verdict.CAUSE, "blocks_missing", figures, words=words)
     if evidence.video == "missing":
         yield found(Branch.COMMUNICATION, "video", Verdict.UNKNOWN, "video_gone", figures, words=words)
+    elif evidence.video == "unread":
+        yield found(Branch.COMMUNICATION, "video", Verdict.UNKNOWN, "video_unread", figures, words=words)
     elif evidence.video == "damaged":
         yield found(Branch.COMMUNICATION, "video", Verdict.CAUSE, "video_changed", figures, words=words)
     elif evidence.block_count >= job["total_blocks"]:

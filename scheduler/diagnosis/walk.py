@@ -51,6 +51,7 @@ class Diagnosis:
         return {
             "job": self.job_id, "verdict": self.verdict.value, "conclusion": self.conclusion, "conclusion_zh": self.conclusion_zh,
             "likeliest": None if self.likeliest is None else self.likeliest.name, "scores": self.scores,
+            "red_lines_crossed": list(self.red),
             "findings": [asdict(one) for one in self.findings],
         }  # fmt: skip
 
@@ -73,7 +74,10 @@ def weighed(finding: Finding, red: Sequence[str], is_measured: bool) -> Finding:
     """A trouble that the scores could show is a cause where they do, and only suspect where they were taken and do not."""
     if finding.verdict not in TROUBLES or not finding.shows_in or not is_measured:
         return finding
-    return replace(finding, verdict=Verdict.CAUSE if set(red) & set(finding.shows_in) else Verdict.SUSPECT)
+    crossed = [name for name in red if name in finding.shows_in]
+    if not crossed:
+        return replace(finding, verdict=Verdict.SUSPECT)
+    return replace(finding, verdict=Verdict.CAUSE, evidence={**finding.evidence, "red_lines_crossed": crossed})
 
 
 def likeliest_of(findings: Sequence[Finding], red: Sequence[str]) -> Finding | None:

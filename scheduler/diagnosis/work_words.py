@@ -91,6 +91,7 @@ WORK_WORDS: dict[str, Words] = {
         "en": "today the role names {wanted}; this job was made from its version {version}, with {used}",
         "zh": "角色现在指定 {wanted}；此任务按版本 {version} 制作，使用 {used}",
     },
+    "video_unread": {"en": "the video file {path} cannot be read", "zh": "视频文件 {path} 无法读取"},
 }
 
 WORK_REMEDIES: dict[str, Words] = {
@@ -148,18 +149,22 @@ WORK_REMEDIES: dict[str, Words] = {
         "zh": "重新提交：配方应包含角色的所有适配器。",
     },
     "adapters_changed": {"en": "Submit it again if the role of today is meant.", "zh": "若要使用当前角色，请重新提交。"},
+    "video_unread": {
+        "en": "Look at its rights and at the disk: role_scheduler doctor.",
+        "zh": "检查其权限与磁盘：role_scheduler doctor。",
+    },
 }
 
 CONCLUSIONS: dict[str, Words] = {
     "cause": {"en": "Most probable cause: {name}: {text}.", "zh": "最可能的原因：{name}：{text}。"},
     "cause_and_more": {
-        "en": "Most probable cause: {name}: {text}. Besides it: {others} more above.",
-        "zh": "最可能的原因：{name}：{text}。另有 {others} 项见上。",
+        "en": "Most probable cause: {name}: {text}. Others that may add to it: {others}.",
+        "zh": "最可能的原因：{name}：{text}。另有 {others} 项可能有影响。",
     },
     "suspect": {"en": "Nothing is proven; most probable: {name}: {text}.", "zh": "没有确证；最可能：{name}：{text}。"},
     "suspect_and_more": {
-        "en": "Nothing is proven; most probable: {name}: {text}. Besides it: {others} more above.",
-        "zh": "没有确证；最可能：{name}：{text}。另有 {others} 项见上。",
+        "en": "Nothing is proven; most probable: {name}: {text}. Others that may add to it: {others}.",
+        "zh": "没有确证；最可能：{name}：{text}。另有 {others} 项可能有影响。",
     },
     "nothing": {
         "en": "Nothing found that explains it: everything that was looked at is sound.",

@@ -114,6 +114,7 @@ def test_what_a_score_could_show_is_a_cause_where_it_does(
         assert found.likeliest is not None
         assert (found.likeliest.code, found.likeliest.verdict) == (code, verdict)
         assert found.likeliest.remedy and found.likeliest.remedy_zh
+        assert bool(found.likeliest.evidence.get("red_lines_crossed")) is (row is crossed and code != "portrait_blurred")
 
 
 def test_what_the_house_recorded_comes_before_what_may_have_done_it() -> None:
@@ -238,6 +239,17 @@ def test_ending_and_workers_are_read_from_the_row_and_the_story() -> None:
     assert (found.code, found.audit, found.evidence["rebuilt"]) == ("rebuilt", (7, 9), 1)
     (found,) = worker_findings(replace(case(), story=rows[:1]))
     assert (found.code, found.verdict) == ("went_on_exactly", Verdict.SOUND)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"video": "missing"}, Verdict.UNKNOWN), ({"video": "unread"}, Verdict.UNKNOWN), ({"video": "damaged"}, Verdict.CAUSE),
+        ({"block_count": 1}, Verdict.CAUSE), ({}, Verdict.SOUND),
+    ],
+)  # fmt: skip
+def test_video_file_is_the_one_that_was_made_or_not(changes: dict[str, Any], verdict: Verdict) -> None:
+    assert diagnose(case(**changes)).verdict is verdict
 
 
 def test_every_code_has_words_in_both_languages_that_want_the_same_figures() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from dashboard import i18n
 from dashboard.formats import duration
 from dashboard.healing import seconds
-from dashboard.quality import policy_of
 from dashboard.reads import Reads
 from dashboard.span import Span
 from engine.catalog import FPS
@@ -72,7 +71,7 @@ def blur(reads: Reads, role: str, span: Span) -> Chart:
 
 
 def _limits(reads: Reads, measure: str, factor: float) -> list[tuple[float, str]]:
-    marks = policy_of(reads).marks[measure]
+    marks = reads.store.quality_policy().marks[measure]
     return [(factor * at, level) for at, level in ((marks.bad_above, "above"), (marks.look_above, "near")) if at is not None]
 
 
@@ -80,7 +79,7 @@ def _scores(
     reads: Reads, role: str, span: Span, measure: str, factor: float, unit: str, limits: list[tuple[float, str]]
 ) -> Chart:
     """One line of dots per word; the axis shows the dots and the red lines."""
-    policy = policy_of(reads)
+    policy = reads.store.quality_policy()
     rows = [
         {**row, "shown": round(factor * row[measure], 4), "word": policy.word(measure, row[measure])}
         for row in reads.store.role_quality(role, span.since, span.until, MOST) if row[measure] is not None

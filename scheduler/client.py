@@ -97,6 +97,10 @@ class Scheduler(IntakeWishes, ReviewWishes, PasswordWishes):
         """Answer a job that waits as `awaiting_consent`."""
         return self._call("consent", job_id=job_id, is_agreed=is_agreed)
 
+    def diagnose(self, job_id: str) -> dict[str, Any]:
+        """What spoilt a job's video: `{"verdict", "conclusion", "likeliest", "scores", "findings"}`; takes some seconds."""
+        return self._call("diagnose", job_id=job_id)
+
     def switch_role(
         self, role: str, context: dict[str, Any] | None = None, slot: int | None = None
     ) -> dict[str, Any]:

@@ -124,6 +124,7 @@ class HttpDoor:
         "resume_job": ("POST", "/jobs/{job_id}/resume"),
         "set_priority": ("POST", "/jobs/{job_id}/priority"),
         "consent": ("POST", "/jobs/{job_id}/consent"),
+        "diagnose": ("GET", "/jobs/{job_id}/diagnosis"),
         "switch_role": ("POST", "/switch_role"),
         "status": ("GET", "/queue"),
         "put_roles": ("PUT", "/roles"),

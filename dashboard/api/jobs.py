@@ -141,6 +141,17 @@ def log(job_id: str) -> Response:
     return Response(text, content_type="application/x-ndjson", headers=headers)
 
 
+@blueprint.get("/jobs/<job_id>/diagnosis")
+@documented("jobs")
+@require("see")
+def diagnosis(job_id: str) -> Response:
+    """What spoilt the job's video, looked for now: findings with evidence and remedy, and the most probable cause."""
+    job = found_job(job_id)
+    if not caller().may_read_words(job):
+        raise WebError(403, "no_right", "This video is somebody else's.", hint="rights.yaml: see_words")
+    return jsonify(door().diagnose(job["id"]))
+
+
 @blueprint.get("/jobs/<job_id>/story")
 @documented("jobs")
 @require("see")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageFilter
 
 from engine.catalog import SPEECH_RATE
 from engine.media.pauses import SILENCE_DB, levels, pauses_in
@@ -27,13 +28,16 @@ MIN_VOICE_SECONDS = 1.0
 MIN_SIGNAL_TO_NOISE_DB = 20.0
 MIN_LOUDNESS_DB = -35.0
 MAX_CLIPPED_RATIO = 0.001
+MAX_KEPT_SHARPNESS = 0.66  # what keeps more under a blur of one pixel was blurred before: docs/diagnosis.md has the figures
+_SHOWN_SIDES = 64, 704  # pixels of a video's shorter side: the step between sizes, and the largest
 _MEASURED_SIDE = 512  # pictures are measured at about this size, so that a number means the same for all
 
 
 def probe_portrait(path: Path) -> dict[str, Any]:
     """The portrait's verdict; raises MediaError where there is none.
 
-    width, height, format; brightness, contrast, light_difference, sharpness (0 … 1); face; warnings (sentences).
+    width, height, format; brightness, contrast, light_difference, sharpness (0 … 1); sharp_side, the shorter side in pixels
+    up to which a video of it can be sharp; face; warnings (sentences).
     """
     picture, kind = load_picture(path)
     width, height = picture.size
@@ -57,6 +61,7 @@ def probe_portrait(path: Path) -> dict[str, Any]:
         "contrast": round(contrast, 3),
         "light_difference": round(difference, 3),
         "sharpness": round(sharpness, 4),
+        "sharp_side": _sharp_side(picture.convert("L")),
         "face": "not measured",
         "warnings": [text for text, is_so in warnings.items() if is_so],
     }
@@ -75,6 +80,31 @@ def _sharpness(light: np.ndarray) -> float:
     """0 … 1: the strongest hundredth of the steps between neighbours that a blur would have flattened; float [H, W]."""
     bend = np.abs(light[1:-1, 2:] + light[1:-1, :-2] + light[2:, 1:-1] + light[:-2, 1:-1] - 4 * light[1:-1, 1:-1])
     return float(np.percentile(bend, 99)) / 4
+
+
+def _sharp_side(grey: Image.Image) -> int:
+    """The largest shorter side, in pixels, at which the picture is sharp, as at all smaller ones: noise cannot hide a blur there.
+
+    Its own shorter side where it is sharp at every size that a video can have; 0 where it is blurred at all of them.
+    """
+    step, largest = _SHOWN_SIDES
+    own, sharp = min(grey.size), 0
+    for side in (*range(step, min(own, largest), step), min(own, largest)):
+        if kept_sharpness(grey, side) >= MAX_KEPT_SHARPNESS:
+            return sharp
+        sharp = side
+    return own
+
+
+def kept_sharpness(grey: Image.Image, side: int) -> float:
+    """0 … 1: how much of its sharpness a picture, shown at this shorter side, keeps under a blur of one pixel. A sharp one
+    loses most of it, a blurred one has little to lose; 1 where there is none."""
+    own = min(grey.size)
+    size = (max(side, round(grey.width * side / own)), max(side, round(grey.height * side / own)))
+    shown = grey.resize(size, Image.Resampling.BILINEAR)
+    softer = shown.filter(ImageFilter.GaussianBlur(1))
+    before, after = (_sharpness(np.asarray(one, np.float32) / 255) for one in (shown, softer))
+    return after / before if before else 1.0
 
 
 def probe_voice(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from scheduler.cli import (
     audit,
     batch,
     chaos,
+    diagnose,
     doctor,
     forecast,
     generate,
@@ -143,7 +144,7 @@ def own_version() -> str:
         return "unknown"
 
 
-for family in (serve, submit, batch, generate, jobs, wishes, reviews, again, watermark, chaos, simulate, doctor):
+for family in (serve, submit, batch, generate, jobs, wishes, reviews, again, watermark, chaos, simulate, doctor, diagnose):
     family.add_to(app)
 for name, group in (
     ("roles", roles.roles_app),

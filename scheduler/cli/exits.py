@@ -28,8 +28,8 @@ class ExitCode(IntEnum):
 MEANINGS: dict[int, str] = {
     ExitCode.OK: "done; verdict: fits; audit: verified",
     ExitCode.FAILED: "failed: a crash, a job that did not succeed, frames that differ",
-    ExitCode.FITS_DEGRADED: "verdict: works, but something needs attention",
-    ExitCode.DOES_NOT_FIT: "verdict: does not fit; weights: not usable as they are",
+    ExitCode.FITS_DEGRADED: "verdict: works, but something needs attention; diagnose: a suspect",
+    ExitCode.DOES_NOT_FIT: "verdict: does not fit; weights: not usable as they are; diagnose: a cause was found",
     ExitCode.CANNOT_TELL: "verdict: cannot tell, something could not be measured",
     ExitCode.AUDIT_BROKEN_ROW: "audit: a row was changed",
     ExitCode.AUDIT_HEAD_MISMATCH: "audit: the chain does not end in the recorded head",

@@ -6,6 +6,7 @@ from typing import Any
 
 from scheduler.commands.arguments import Arguments
 from scheduler.commands.batch import BATCH_COMMANDS
+from scheduler.commands.diagnoses import DIAGNOSIS_COMMANDS
 from scheduler.commands.forecasts import FORECAST_COMMANDS
 from scheduler.commands.house import House
 from scheduler.commands.jobs import JOB_COMMANDS
@@ -23,7 +24,7 @@ from scheduler.errors import SchedulerError
 
 COMMANDS = {
     **JOB_COMMANDS, **ROLE_COMMANDS, **QUEUE_COMMANDS, **PEOPLE_COMMANDS, **PLAN_COMMANDS, **FORECAST_COMMANDS,
-    **REVIEW_COMMANDS, **PREVIEW_COMMANDS, **PASSWORD_COMMANDS,
+    **REVIEW_COMMANDS, **PREVIEW_COMMANDS, **PASSWORD_COMMANDS, **DIAGNOSIS_COMMANDS,
     **UPLOAD_COMMANDS, **BATCH_COMMANDS, **SESSION_COMMANDS,
 }  # fmt: skip
 

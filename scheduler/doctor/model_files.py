@@ -50,7 +50,7 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
             size = size_text(expected_bytes(subject.model))
             yield found("model files", BAD, "model_missing", figures, size=size, **words)
         return
-    answer = _checked(subject.model_dir)
+    answer = checked_model(subject.model_dir)
     here = sum(path.stat().st_size for path in weight_files(subject))
     state = _STATES.get(answer.get("verdict", ""), BAD)
     troubles = [f"{one['file']} {one['what']}" for level in ("problems", "warnings") for one in answer.get(level, ())]
@@ -63,13 +63,14 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
         yield found("model files", state, "model_broken", figures, **trouble, **words)
 
 
-def _checked(directory: Path) -> dict[str, Any]:
-    """The engine's answer; it loads torch, in a process of its own that ends with this one."""
+def checked_model(directory: Path, *, is_deep: bool = False) -> dict[str, Any]:
+    """The engine's answer, `is_deep` with every byte read; it loads torch, in a process of its own that ends with this one."""
+    words = ["check", str(directory), *(["--deep"] if is_deep else [])]
     done = subprocess.run(
-        python_module("engine.model.checkpoint", "check", str(directory)), capture_output=True, text=True,
+        python_module("engine.model.checkpoint", *words), capture_output=True, text=True,
         preexec_fn=functools.partial(die_with, os.getpid()),
     )  # fmt: skip
-    answers = [line for line in done.stdout.splitlines() if line.startswith('{"event"')]
+    answers = [line for line in done.stdout.splitlines() if line.startswith(('{"event": "Checked"', '{"event": "Refused"'))]
     if not answers:
         last = done.stderr.strip().splitlines()[-1:] or [f"the check ended with code {done.returncode}"]
         return {"verdict": "cannot_tell", "message": last[0]}

@@ -1,4 +1,4 @@
-"""Checks and rehearsals that the daemon has made: each in a process of its own, so that no decision waits for it."""
+"""Checks, rehearsals and diagnoses that the daemon has made: each in a process of its own, so that no decision waits for it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from scheduler.plan.check import BAD, UNKNOWN
 
 CHECK_TIMEOUT_S = 300.0
 REHEARSAL_TIMEOUT_S = 1800.0
+DIAGNOSIS_TIMEOUT_S = 50.0  # less than a client waits at the door
 TROUBLES_NAMED = 20
 
 
@@ -35,6 +36,11 @@ async def run_check(data_dir: Path, text: str | None = None, kind: str = "yaml")
 async def run_rehearsal(data_dir: Path, *words: str) -> dict[str, Any]:
     """The report of `--stress`, simulated. Raises SchedulerError."""
     return await _run(data_dir, REHEARSAL_TIMEOUT_S, "--stress", "--no-keep", *words)
+
+
+async def run_diagnosis(data_dir: Path, job_id: str) -> dict[str, Any]:
+    """What spoilt a job's video, as `diagnose` finds it. Raises SchedulerError."""
+    return await _run(data_dir, DIAGNOSIS_TIMEOUT_S, "diagnose", job_id)
 
 
 async def _run(data_dir: Path, timeout_s: float, *words: str) -> dict[str, Any]:

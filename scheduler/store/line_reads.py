@@ -14,6 +14,7 @@ from scheduler.core.explain import Explanation, explain, hold_of
 from scheduler.core.job import HoldReason, Job, JobState
 from scheduler.core.ordering import is_in_line, queue_order
 from scheduler.core.policy import Policy
+from scheduler.core.quality import QualityPolicy
 from scheduler.core.situation import Situation
 from scheduler.store.device_reads import DeviceReads
 from scheduler.store.job_reads import JobReads, core_job
@@ -31,6 +32,11 @@ class LineReads(JobReads, DeviceReads):
         """The rules' numbers as the daemon wrote them, else the defaults. Numbers of another version are passed over."""
         data, known = self.fact("policy"), {item.name for item in fields(Policy)}
         return Policy(**{name: data[name] for name in known & data.keys()}) if isinstance(data, dict) else Policy()
+
+    def quality_policy(self) -> QualityPolicy:
+        """The marks of finished videos as the daemon wrote them, else the shipped ones."""
+        data = self.fact("quality_policy")
+        return QualityPolicy.from_mapping(data) if isinstance(data, dict) else QualityPolicy()
 
     def situation(self) -> Situation:
         """What holds for all queued jobs at once, as the daemon wrote it."""

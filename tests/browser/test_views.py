@@ -130,6 +130,22 @@ def test_audit_is_filtered_verified_and_followed(open_page: Open, done: str) -> 
     expect(page.locator(".verdict")).to_contain_text("rows are sound", timeout=15_000)
 
 
+@pytest.mark.parametrize(
+    ("locale", "looked", "said"), [("en-GB", "workers", "no worker was lost"), ("zh-CN", "通信", "没有丢失工作进程")]
+)
+def test_cause_is_looked_for_by_a_press_and_told_in_the_readers_language(
+    open_page: Open, done: str, locale: str, looked: str, said: str
+) -> None:
+    page = open_page(f"/dashboard/jobs/{done}", "day-team", "admin", locale=locale)
+    place = page.locator("[data-diagnosis]")
+    place.get_by_role("button").click()
+    expect(place.locator("li").filter(has_text=looked).filter(has_text=said)).to_be_visible(timeout=60_000)
+    expect(place.locator("[data-diagnosis-words]")).to_contain_text("weights")
+    assert place.locator('li:has(b[data-word="unknown"])').count() == 1, "scripted weights"
+    expect(place.get_by_role("button")).to_be_enabled()
+    assert serious_issues(page) == []
+
+
 def test_press_before_the_scripts_are_there_is_not_lost(open_page: Open, studio: Studio, done: str) -> None:
     page = open_page("/dashboard", "olga", "ops")
     held: list[Any] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 from safetensors.torch import load_file
 
 from engine.adapters import Adapter
@@ -65,10 +65,26 @@ def test_examples_pass_their_own_check(repo_root: Path, name: str, seconds: floa
     picture = repo_root / "examples/images" / f"{name}.png"
     verdict = probe_portrait(picture)
     assert (verdict["width"], verdict["height"], verdict["warnings"]) == (960, 640, [])
+    assert verdict["sharp_side"] == 640
     assert picture.stat().st_size <= 90_000
     voice = probe_voice(repo_root / "examples/audios" / f"{name}.wav")
     assert (voice["seconds"], voice["rate"], voice["channels"], voice["warnings"]) == (seconds, 16_000, 1, [])
     assert voice["pauses"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("noise", "sides"), [(0, (128, 192, 256, 384)), (4, (128, 192, 256))])
+def test_portrait_is_sharp_up_to_the_size_at_which_its_blur_is_a_pixel(
+    repo_root: Path, tmp_path: Path, name: str, noise: int, sides: tuple[int, ...]
+) -> None:
+    """Quality counts a Gaussian of 1.2 pixels as blur (docs/pocket.md). Noise hides it where it is shown large only."""
+    picture = Image.open(repo_root / "examples/images" / f"{name}.png").convert("RGB")
+    for side in sides:
+        for pixels, is_sharp in ((0.7, True), (1.2, False)):
+            soft = np.asarray(picture.filter(ImageFilter.GaussianBlur(pixels * 640 / side)), float)
+            soft += np.random.default_rng(1).normal(0, noise, soft.shape)
+            Image.fromarray(np.clip(soft, 0, 255).astype(np.uint8)).save(tmp_path / "soft.png")
+            assert (probe_portrait(tmp_path / "soft.png")["sharp_side"] >= side) is is_sharp, (side, pixels)
 
 
 def test_adapters_of_the_examples_change_the_picture_and_leave_no_trace(repo_root: Path, tmp_path: Path) -> None:

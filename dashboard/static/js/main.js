@@ -2,6 +2,7 @@
 import { startAsk } from "./ask.js";
 import { startBatch } from "./batch.js";
 import { startCharts } from "./charts.js";
+import { startDiagnosis } from "./diagnosis.js";
 import { startExpect } from "./expect.js";
 import { startFaults } from "./faults.js";
 import { startForms } from "./forms.js";
@@ -30,6 +31,7 @@ startJob();
 startReviews();
 startCharts();
 startExpect();
+startDiagnosis();
 startLog();
 startKeys();
 startPlan();

@@ -28,6 +28,7 @@ def check_model(directory: Path, *, is_deep: bool, on_progress: OnProgress) -> F
     with findings.about(directory / "model.json"):
         findings.file(directory / "model.json")
         manifest = Manifest.read(directory)
+        findings.weights_sha256, findings.is_trained = manifest.sha256, manifest.is_trained
         for name in manifest.files:
             if not findings.file(directory / name):
                 findings.problem(name, "is missing; model.json lists it.", _AGAIN)

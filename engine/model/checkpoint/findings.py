@@ -43,6 +43,8 @@ class Findings:
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     tensors: dict[str, dict[str, int]] = field(default_factory=dict)
     is_unreadable: bool = False
+    weights_sha256: str | None = None  # what recipes call these weights, where a manifest names them all
+    is_trained: bool | None = None
 
     @contextlib.contextmanager
     def about(self, file: Path | str) -> Iterator[None]:
@@ -97,6 +99,7 @@ class Findings:
         return {
             "directory": str(self.place), "kind": self.kind, "verdict": self.verdict.name.lower(),
             "complete": not self.problems, "tensors": self.tensors,
+            "weights_sha256": self.weights_sha256, "trained": self.is_trained,
             "problems": [dataclasses.asdict(finding) for finding in self.problems],
             "warnings": [dataclasses.asdict(finding) for finding in self.warnings], "notes": self.notes,
             "files": [{"file": name, **state} for name, state in self.files.items()],

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dashboard.quality import good_text, red_text, written
 from scheduler.core.quality import MARKS, QualityPolicy
+from scheduler.core.quality_text import good_text, red_text, written
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER
 

@@ -1,0 +1,26 @@
+"""The files that a recipe names: gone, spoilt, or of no use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scheduler.diagnosis.evidence import Asset, Evidence
+from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
+from scheduler.diagnosis.input_words import HEALTH, KINDS
+
+
+def file_findings(evidence: Evidence, asset: Asset) -> Iterator[Finding]:
+    """A file that is not whole ends a job that is to be made; of a finished one it only hides what that was made of, since
+    workers compare every file's hash before they use it."""
+    branch = Branch.WEIGHTS if asset.kind == "adapter" else Branch.INPUT
+    kind = KINDS[asset.kind]
+    named = asset.name != asset.kind
+    thing = {language: f"{word} {asset.name}" if named else word for language, word in kind.items()}
+    figures = {"sha256": asset.sha256, "health": asset.health}
+    if asset.health != "healthy":
+        code, verdict = ("asset_gone", Verdict.UNKNOWN) if evidence.is_done else ("asset_spoilt", Verdict.CAUSE)
+        words = {"thing": thing, "health": HEALTH[asset.health], "sha256": asset.sha256}
+        yield found(branch, f"{asset.name} file", verdict, code, figures, words=words)
+    elif asset.problem:
+        words = {"thing": thing, "problem": asset.problem}
+        yield found(branch, f"{asset.name} file", Verdict.CAUSE, "asset_refused", figures, words=words)

@@ -1,0 +1,266 @@
+"""The walk through the fault tree: what weighs more than what, how a ladder is counted, and words for every finding."""
+
+from __future__ import annotations
+
+import ast
+import string
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scheduler.diagnosis
+from scheduler.core.quality import QualityPolicy
+from scheduler.diagnosis.evidence import Asset, Evidence
+from scheduler.diagnosis.finding import REMEDIES, WORDS, Branch, Finding, Verdict
+from scheduler.diagnosis.inputs import is_blurred_at, portrait_findings, prompt_findings, voice_findings
+from scheduler.diagnosis.lowering import asked_findings, changes_of, ladder_findings, lowered_blocks
+from scheduler.diagnosis.making import ending_findings, worker_findings
+from scheduler.diagnosis.walk import diagnose, likeliest_of, weighed
+from scheduler.diagnosis.weights import adapter_findings, model_findings
+from scheduler.prompts import render
+from scheduler.registry import Role
+from tests.unit.dashboard.web_rig import RECIPE
+from tests.unit.scheduler.store_rig import role
+
+SHA = {"portrait": "1" * 64, "voice": "2" * 64}
+PORTRAIT: dict[str, Any] = {
+    "width": 960, "height": 640, "brightness": 0.5, "contrast": 0.2, "light_difference": 0.1, "sharpness": 0.05,
+    "sharp_side": 640, "warnings": [],
+}  # fmt: skip
+VOICE: dict[str, Any] = {
+    "seconds": 3.2, "rate": 16000, "channels": 1, "loudness_db": -12.0, "noise_db": -60.0, "signal_to_noise_db": 48.0,
+    "clipped_ratio": 0.0, "warnings": [],
+}  # fmt: skip
+TEACHER: Role = role(preset="pocket", defaults={"topic": "rain over the sea", "audience": "everyone"})
+MODEL: dict[str, Any] = {
+    "verdict": "complete", "problems": [], "warnings": [], "files": [], "weights_sha256": "a" * 64, "trained": True,
+    "directory": "models/pocket", "is_deep": True, "bytes": 100,
+}  # fmt: skip
+
+
+def case(**changes: Any) -> Evidence:
+    """A finished job that is all well."""
+    recipe = {
+        **RECIPE, "prompt": render(TEACHER, {}, style="engaging").prompt, "context": {}, "style": "engaging", "adapters": [],
+        "weights_sha256": "a" * 64, "made_with": {"device": "cpu"},
+    }  # fmt: skip
+    job = {
+        "id": "j1", "state": "SUCCEEDED", "role_version": 1, "width": 192, "height": 128, "total_blocks": 2, "leases": 1,
+        "video_path": "jobs/j1/video.mp4", "video_sha256": "b" * 64, "error_code": None, "error_message": None,
+        "error_hint": None,
+    }  # fmt: skip
+    assets = tuple(
+        Asset(name=kind, kind=kind, sha256=SHA[kind], health="healthy", verdict=verdict)
+        for kind, verdict in (("portrait", PORTRAIT), ("voice", VOICE))
+    )
+    values: dict[str, Any] = {
+        "job": job, "recipe": recipe, "asked": None, "story": (), "block_count": 2, "heals": {}, "role": TEACHER,
+        "role_now": TEACHER, "assets": assets, "model": MODEL, "video": "healthy", "scores": None, "policy": QualityPolicy(),
+    }  # fmt: skip
+    return Evidence(**{**values, **changes})
+
+
+def with_seen(kind: str, **changes: Any) -> Evidence:
+    """The same with another verdict of a file's check."""
+    whole = case()
+    assets = (replace(one, verdict={**(one.verdict or {}), **changes}) if one.kind == kind else one for one in whole.assets)
+    return replace(whole, assets=tuple(assets))
+
+
+def scores(**changes: float) -> dict[str, Any]:
+    """A row of good scores."""
+    good = {
+        "lip_offset_s": 0.0, "lip_correlation": 0.9, "blurred_ratio": 0.0, "frozen_ratio": 0.0, "longest_freeze_s": 0.0,
+        "flicker": 0.0, "identity_drift": 0.0, "loudness_db": -20.0,
+    }  # fmt: skip
+    return {"state": "measured", "has_portrait": True, **good, **changes}
+
+
+def codes(findings: Any) -> list[str]:
+    return [one.code for one in findings]
+
+
+def test_job_that_is_well_names_nothing() -> None:
+    found = diagnose(case(scores=scores()))
+    assert (found.verdict, found.likeliest, found.red) == (Verdict.SOUND, None, ())
+    assert {one.verdict for one in found.findings} == {Verdict.SOUND}
+    assert found.conclusion.startswith("Nothing found that explains it: everything")
+
+
+def test_red_line_that_nothing_explains_is_said_and_not_explained_away() -> None:
+    found = diagnose(case(scores=scores(flicker=0.5)))
+    assert (found.verdict, found.likeliest, found.red) == (Verdict.UNKNOWN, None, ("flicker",))
+    assert "flicker crossed the red line" in found.conclusion and "flicker" in found.conclusion_zh
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "code", "alone", "good", "bad"),
+    [
+        ("voice", {"warnings": ["noisy"]}, "voice_noisy", "suspect", "suspect", "cause"),
+        ("voice", {"warnings": ["clipped"], "clipped_ratio": 0.1}, "voice_clipped", "suspect", "suspect", "cause"),
+        ("portrait", {"warnings": ["uneven light"]}, "portrait_light", "suspect", "suspect", "cause"),
+        ("portrait", {"sharp_side": 64}, "portrait_blurred", "cause", "cause", "cause"),
+    ],
+)
+def test_what_a_score_could_show_is_a_cause_where_it_does(
+    kind: str, changes: dict[str, Any], code: str, alone: str, good: str, bad: str
+) -> None:
+    whole = with_seen(kind, **changes)
+    crossed = scores(lip_correlation=0.1, identity_drift=0.5)
+    for row, verdict in ((None, alone), (scores(), good), (crossed, bad)):
+        found = diagnose(replace(whole, scores=row))
+        assert found.likeliest is not None
+        assert (found.likeliest.code, found.likeliest.verdict) == (code, verdict)
+        assert found.likeliest.remedy and found.likeliest.remedy_zh
+        assert bool(found.likeliest.evidence.get("red_lines_crossed")) is (row is crossed and code != "portrait_blurred")
+
+
+def test_what_the_house_recorded_comes_before_what_may_have_done_it() -> None:
+    def one(name: str, verdict: Verdict, **changes: Any) -> Finding:
+        return Finding(branch=Branch.INPUT, name=name, verdict=verdict, code="failed", text="", zh="", **changes)
+
+    suspect, cause = one("a", Verdict.SUSPECT), one("b", Verdict.CAUSE)
+    shown, recorded = one("c", Verdict.CAUSE, shows_in=("flicker",)), one("d", Verdict.CAUSE, is_recorded=True)
+    ranked = [suspect, cause, shown, recorded]
+    for left in (4, 3, 2, 1):
+        assert likeliest_of(ranked[:left], ("flicker",)) is ranked[left - 1]
+    assert likeliest_of([one("e", Verdict.UNKNOWN), one("f", Verdict.SOUND)], ()) is None
+    assert weighed(one("g", Verdict.UNKNOWN, shows_in=("flicker",)), ("flicker",), True).verdict is Verdict.UNKNOWN
+
+
+def test_blocks_below_what_was_asked_for_are_counted_from_the_recipe() -> None:
+    changes = changes_of(["from block 6: steps=3", "from block 10: as asked", "from block 12: steps=3 size=384*256"])
+    assert changes == [(6, "steps=3"), (10, "as asked"), (12, "steps=3 size=384*256")]
+    assert lowered_blocks(changes, 15) == 4 + 3
+    assert lowered_blocks(changes, 8) == 2 and lowered_blocks(changes, 5) == 0 and lowered_blocks([], 5) == 0
+    low = {**case().recipe, "degradations": ["from block 1: steps=3"]}
+    (found,) = ladder_findings(replace(case(), recipe=low, asked={"size": "192*128", "steps": 4}))
+    assert (found.code, found.evidence["lowered_blocks"]) == ("lowered", 1) and "consent" in found.text
+
+
+def test_less_that_was_asked_for_is_told_from_less_that_was_given() -> None:
+    settings = {**RECIPE["settings"], "steps": 3}
+    assert codes(asked_findings(replace(case(), recipe={**case().recipe, "settings": settings}))) == ["asked_less"]
+    taken = replace(case(), recipe={**case().recipe, "settings": settings}, asked={"size": "192*128", "steps": 4})
+    assert codes(asked_findings(taken)) == ["as_asked"], "the ladder's doing is the ladder's finding"
+    assert codes(asked_findings(replace(case(), role=None))) == ["preset_unknown"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "side", "is_blurred"),
+    [
+        ({"width": 960, "height": 640, "sharp_side": 640}, 704, False),
+        ({"width": 960, "height": 640, "sharp_side": 128}, 128, False),
+        ({"width": 960, "height": 640, "sharp_side": 128}, 192, True),
+        ({"width": 120, "height": 80, "sharp_side": 80}, 128, False),
+        ({"width": 64, "height": 64, "sharp_side": 0}, 64, True),
+    ],
+)
+def test_portrait_is_blurred_at_the_size_of_its_video_or_not(seen: dict[str, Any], side: int, is_blurred: bool) -> None:
+    assert is_blurred_at(seen, side) is is_blurred
+
+
+def test_portrait_that_limits_the_size_is_told_by_its_pixels() -> None:
+    assert "portrait_small" in codes(portrait_findings(with_seen("portrait", width=120, height=80, sharp_side=80)))
+    assert "portrait_small" not in codes(portrait_findings(with_seen("portrait", width=512, height=512, sharp_side=512)))
+
+
+def test_file_that_is_gone_ends_a_waiting_job_and_only_hides_what_a_finished_one_was_made_of() -> None:
+    whole = case()
+    gone = tuple(replace(one, health="missing") for one in whole.assets)
+    done = diagnose(replace(whole, assets=gone))
+    assert {one.verdict for one in done.findings if one.name.endswith(" file")} == {Verdict.UNKNOWN}
+    waiting = {**whole.job, "state": "QUEUED", "video_path": None, "width": None, "height": None}
+    to_come = diagnose(replace(whole, assets=gone, job=waiting, video=None, block_count=0))
+    assert to_come.likeliest is not None and to_come.likeliest.code == "asset_spoilt"
+    unknown = tuple(replace(one, health="missing", verdict=None) for one in whole.assets)
+    assert diagnose(replace(whole, assets=unknown)).verdict is Verdict.UNKNOWN
+    old = {name: value for name, value in PORTRAIT.items() if name != "sharp_side"}
+    before = tuple(replace(one, health="missing", verdict=old) if one.kind == "portrait" else one for one in whole.assets)
+    assert "portrait_unmeasured" in codes(portrait_findings(replace(whole, assets=before)))
+
+
+def test_voice_and_prompt_say_what_their_checks_say() -> None:
+    assert codes(voice_findings(with_seen("voice", warnings=["silent", "quiet"]))) == ["voice_silent", "voice_otherwise"]
+    long = role(preset="pocket", prompt_template="A very talkative teacher " * 8, style=None, defaults={})
+    recipe = {**case().recipe, "prompt": render(long, {}).prompt, "context": {}, "style": None}
+    (found,) = prompt_findings(replace(case(), role=long, recipe=recipe))
+    assert (found.code, found.evidence["code"]) == ("prompt_remark", "prompt_cut") and "103 bytes" in found.text
+    assert codes(prompt_findings(replace(case(), recipe={**case().recipe, "prompt": "other"}))) == ["prompt_unknown"]
+    assert codes(prompt_findings(replace(case(), role=None))) == ["prompt_unknown"]
+    assert codes(prompt_findings(replace(case(), recipe={**case().recipe, "context": {"no": "such"}}))) == ["prompt_unknown"]
+
+
+def test_weights_are_told_apart_random_other_gone_and_unread() -> None:
+    def told(**changes: Any) -> list[str]:
+        return codes(model_findings(replace(case(), model={**MODEL, **changes})))
+
+    assert told() == ["weights_whole"] and told(trained=False) == ["weights_whole", "weights_random"]
+    assert told(weights_sha256="c" * 64) == ["weights_other"]
+    trouble = [{"file": "vae.safetensors", "what": "is missing.", "remedy": "Fetch it."}]
+    assert told(verdict="unusable", problems=trouble) == ["weights_damaged"]
+    assert told(verdict="needs_attention", warnings=trouble) == ["weights_attention"]
+    unread = {"verdict": "cannot_tell", "message": "x", "is_deep": False, "bytes": 1}
+    assert codes(model_findings(replace(case(), model=unread))) == ["weights_untold"]
+    assert codes(model_findings(replace(case(), model=None))) == ["weights_gone"]
+    scripted = replace(case(), recipe={**case().recipe, "made_with": {"device": "fake"}})
+    assert codes(model_findings(scripted)) == ["weights_scripted"]
+
+
+def test_adapter_that_was_dropped_changed_or_made_for_other_weights_is_named() -> None:
+    use = {"name": "captain", "sha256": "d" * 64, "alpha": 6.0, "weight": 1.0}
+    named = Role.from_json({**TEACHER.to_json(), "adapters": [use]})
+    assert codes(adapter_findings(replace(case(), role=named))) == ["adapters_dropped"]
+    assert codes(adapter_findings(replace(case(), role_now=named))) == ["adapters_changed"]
+    asset = Asset(
+        name="captain", kind="adapter", sha256="d" * 64, health="healthy", verdict={"rank": 4, "base_sha256": "a" * 64}
+    )
+    worn = replace(
+        case(), role=named, role_now=named, recipe={**case().recipe, "adapters": [use]}, assets=(*case().assets, asset)
+    )
+    assert codes(adapter_findings(worn)) == ["adapter_whole"]
+    foreign = replace(asset, verdict={"rank": 4, "base_sha256": "e" * 64})
+    assert codes(adapter_findings(replace(worn, assets=(*case().assets, foreign)))) == ["adapter_foreign"]
+
+
+def test_ending_and_workers_are_read_from_the_row_and_the_story() -> None:
+    failed = {**case().job, "state": "FAILED", "error_code": "bad_weights", "error_message": "gone", "error_hint": "Fetch it."}
+    (found,) = ending_findings(replace(case(), job=failed))
+    assert (found.branch, found.is_recorded, found.remedy) == (Branch.WEIGHTS, True, "Fetch it.")
+    (found,) = ending_findings(replace(case(), job={**failed, "error_code": "poison_job"}))
+    assert found.branch is Branch.COMMUNICATION
+    rows: Any = (
+        {"seq": 7, "action": "job:recovered", "body": {"cause": "exited"}},
+        {"seq": 9, "action": "job:started", "body": {"resume": "continuous", "from_block": 4}},
+    )
+    (found,) = worker_findings(replace(case(), story=rows))
+    assert (found.code, found.audit, found.evidence["rebuilt"]) == ("rebuilt", (7, 9), 1)
+    (found,) = worker_findings(replace(case(), story=rows[:1]))
+    assert (found.code, found.verdict) == ("went_on_exactly", Verdict.SOUND)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"video": "missing"}, Verdict.UNKNOWN), ({"video": "unread"}, Verdict.UNKNOWN), ({"video": "damaged"}, Verdict.CAUSE),
+        ({"block_count": 1}, Verdict.CAUSE), ({}, Verdict.SOUND),
+    ],
+)  # fmt: skip
+def test_video_file_is_the_one_that_was_made_or_not(changes: dict[str, Any], verdict: Verdict) -> None:
+    assert diagnose(case(**changes)).verdict is verdict
+
+
+def test_every_code_has_words_in_both_languages_that_want_the_same_figures() -> None:
+    for code, texts in {**WORDS, **{f"{code} remedy": texts for code, texts in REMEDIES.items()}}.items():
+        assert texts.keys() == {"en", "zh"} and all(texts.values()), code
+        wanted = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in texts.values()]
+        assert wanted[0] == wanted[1], code
+    folder = Path(scheduler.diagnosis.__file__).parent
+    used = {
+        node.value for path in folder.glob("*.py") if "words" not in path.name for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }  # fmt: skip
+    assert not WORDS.keys() - used, "words that no check says"
+    assert not REMEDIES.keys() - WORDS.keys()

@@ -179,7 +179,7 @@ class FakeMaker:
     def _size(self, task: Task) -> tuple[int, int]:
         """(width, height) of the video, found as the model's program finds them."""
         if self._portraits is None:
-            from engine.worker.portraits import Portraits  # noqa: PLC0415 - Pillow is slow to import, and a standby needs none
+            from engine.worker.portraits import Portraits  # Pillow is slow to import, and a standby needs none
 
             self._portraits = Portraits()
         return fit_size(task.settings.size, *self._portraits.size(task.portrait, task.recipe.portrait_sha256))

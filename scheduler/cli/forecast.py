@@ -10,6 +10,7 @@ import typer
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time
+from scheduler.counted import counted
 from scheduler.forecasts import READER_S, Forecasts
 
 BEGAN = "began"
@@ -79,7 +80,7 @@ def show_what_if(data: Path, request: dict[str, Any], *, as_json: bool) -> ExitC
         say(hint)
     say(told_text(answer, house_time(data)))
     if answer["delays"]:
-        say(f"It would delay {answer['delayed']} jobs:")
+        say(f"It would delay {counted(answer['delayed'], 'job')}:")
         print_table(
             ("job", "user", "role", "later by"),
             [(one["job"], one["user"], one["role"], f"{one['delay_s']:.0f} s") for one in answer["delays"]],

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scheduler.counted import counted_words
 from scheduler.plan.change import Change, tried_words
 from scheduler.plan.changes import Search, remedy_of
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN, Check, checked
@@ -127,8 +128,8 @@ def _time_check(day: PlayedDay, studio: Studio, quarters: list[Quarter]) -> Chec
         "fullest_ratio": round(fullest.ratio, 3), "overfull": overfull,
     }  # fmt: skip
     return checked(
-        "plan time", OK, "time_ok", figures, work=time_text(work), slots=studio.usable_slots, quarter=fullest.text,
-        ratio=f"{fullest.ratio:.0%}",
+        "plan time", OK, "time_ok", figures, work=time_text(work), slots=counted_words(studio.usable_slots, "slot"),
+        quarter=fullest.text, ratio=f"{fullest.ratio:.0%}",
     )  # fmt: skip
 
 

@@ -169,7 +169,7 @@ def test_missing_asset_and_full_disk_do_not_fit(tmp_path: Path) -> None:
     assert states(found, "plan disk") == ["bad"]
     (disk,) = [check for check in found.checks if check.name == "plan disk"]
     assert disk.data["need_bytes"] == 10 * 100 * 10_000
-    assert "learnt of 1 videos" in disk.text
+    assert "learnt of 1 video)" in disk.text
 
 
 def test_adapter_that_is_gone_does_not_fit(tmp_path: Path) -> None:

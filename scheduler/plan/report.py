@@ -115,7 +115,7 @@ def _static_checks(wanted: list[Demand], studio: Studio, jobs_dir: Path) -> Iter
     yield context_check(wanted, studio)
     yield from pace_checks(wanted, studio)
     yield disk_check(wanted, studio, learnt_rate(studio, jobs_dir))
-    yield from quota_checks(wanted, studio.policy)
+    yield from quota_checks(wanted, studio.policy, studio.spent)
     yield from relation_checks(wanted)
 
 
@@ -136,7 +136,7 @@ def _time_check(day: PlayedDay, studio: Studio, quarters: list[Quarter]) -> Chec
 def _quarters(day: PlayedDay, studio: Studio, calendar: Calendar) -> list[Quarter]:
     wanted = [(one.at, one.at + (one.work_s or 0.0)) for one in day.wanted]
     played = [span for outcome in day.outcomes.values() for span in outcome.spans]
-    return quarters_of(wanted, played, studio.usable_slots, studio.now, calendar.text)
+    return quarters_of(wanted, played, studio.usable_slots, studio.now, calendar.text, studio.policy.windows)
 
 
 def _judged(stage: Stage, day: PlayedDay) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:

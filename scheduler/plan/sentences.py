@@ -118,6 +118,10 @@ SENTENCES: dict[str, Words] = {
     "quota_over": {
         "en": "{who} asks for {asked}, the policy's {field} is {limit}", "zh": "{who} 需要 {asked}，策略 {field} 为 {limit}",
     },
+    "quota_left": {
+        "en": "{who} asks for {asked}, the policy's {field} is {limit}, of which {used} are used today",
+        "zh": "{who} 需要 {asked}，策略 {field} 为 {limit}，今日已用 {used}",
+    },
     "relations_ok": {"en": "no roles that exclude each other are wanted at the same time", "zh": "互斥的角色没有重叠的时间窗"},
     "relations_overlap": {
         "en": "{one} and {other} may never play together, and both are wanted at {window}: they take turns",

@@ -12,7 +12,7 @@ the same core with each ordering; the worst trace decides. Goals:
 
 Printed besides, without a goal: the 99th percentile per trace, which of a few dozen waits is the longest or nearly so; the
 waits in mean blocks; and service over the time in which both have a job *waiting*, which leaves out every last one that was
-served. Exits with 1 when a goal is missed.
+served. Exits with 1 when a goal is missed, or nothing was there to measure it by.
 """
 
 from __future__ import annotations
@@ -143,13 +143,16 @@ def measure(
         _goal("urgent_wait_in_its_victims_block", 1.0, urgent, lambda row: row["urgent_longest_of_victims"]),
         _goal("urgent_p99_wait_in_p99_blocks", 1.0, list(pooled.values()), lambda found: found[0] / found[1]),
         _goal("mean_wait_of_others_to_fifo", GOAL_MEAN, rows, lambda row: row["mean_to_fifo"]),
-        _goal("service_of_equal_teams", GOAL_SERVICE, rows, lambda row: row["service_ratio"]),
+        _goal("service_of_equal_teams", GOAL_SERVICE, _known(rows, "service_ratio"), lambda row: row["service_ratio"]),
         _goal("passed_beyond_the_bound_s", 0.0, rows, lambda row: row["passed_s"]),
     ]
     others = [
         _figure("urgent_p99_wait_of_a_trace_in_p99_blocks", urgent, lambda row: row["urgent_p99_s"] / row["block_p99_s"]),
         _figure("urgent_p99_wait_in_mean_blocks", list(pooled.values()), lambda found: found[0] / found[2]),
-        _figure("service_while_both_have_jobs_waiting", rows, lambda row: row["service_ratio_waiting"]),
+        _figure(
+            "service_while_both_have_jobs_waiting", _known(rows, "service_ratio_waiting"),
+            lambda row: row["service_ratio_waiting"],
+        ),
     ]
     return goals, others, rows
 
@@ -176,9 +179,9 @@ def _compare(
             for ordering, outcome in runs.items()
         },
         "mean_to_fifo": round(means[STANDARD] / max(means[FIFO], 1e-9), 4),
-        "service_ratio": round(service_ratio(ours.records) or 1.0, 4),
-        "service_ratio_waiting": round(service_ratio(ours.records, is_waiting_only=True) or 1.0, 4),
-        "service_ratio_fifo": round(service_ratio(runs[FIFO].records) or 1.0, 4),
+        "service_ratio": _rounded(service_ratio(ours.records)),
+        "service_ratio_waiting": _rounded(service_ratio(ours.records, is_waiting_only=True)),
+        "service_ratio_fifo": _rounded(service_ratio(runs[FIFO].records)),
         "passed_s": round(passed_beyond_the_bound(ours.records, Policy()), 3),
         "longest_wait_s": round(max(record.wait_s or 0.0 for record in ours.records), 1),
     }, waits, ours.block_s  # fmt: skip
@@ -200,11 +203,20 @@ def _p99(values: Sequence[float]) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * 0.99))]
 
 
+def _rounded(ratio: float | None) -> float | None:
+    return None if ratio is None else round(ratio, 4)
+
+
+def _known(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Traces in which there was something to compare."""
+    return [row for row in rows if row[name] is not None]
+
+
 def _goal(name: str, goal: float, found: Sequence[Any], of: Callable[[Any], float]) -> dict[str, Any]:
     figure = _figure(name, found, of)
     reached = figure["worst"]
     missed = sum(of(one) > goal + EDGE_S for one in found)
-    return {**figure, "goal": goal, "reached": reached, "missed": missed, "is_reached": not missed}
+    return {**figure, "goal": goal, "reached": reached, "missed": missed, "is_reached": bool(found) and not missed}
 
 
 def _figure(name: str, found: Sequence[Any], of: Callable[[Any], float]) -> dict[str, Any]:
@@ -235,7 +247,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(found, indent=2))
         return 0 if is_reached else 1
     for result in results:
-        verdict = "reached" if result["is_reached"] else f"MISSED in {result['missed']}"
+        missed = f"MISSED in {result['missed']}" if result["of"] else "MISSED: nothing to measure"
+        verdict = "reached" if result["is_reached"] else missed
         print(f"{_told(result)} (goal {result['goal']}) {verdict}")
     for other in others:
         print(f"{_told(other)} (no goal)")

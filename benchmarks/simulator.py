@@ -231,6 +231,7 @@ class Simulator:
             shares=Shares.from_mapping(old.shares.to_mapping()), spent=Spent.from_mapping(old.spent.to_mapping()),
             gangs=old.gangs, gang_slots=self.workload.slots,
         )  # fmt: skip
+        assert self.state.shares.to_mapping() == old.shares.to_mapping(), "a restart changed the balances"
         self.workers = [None] * self.workload.slots
         self.ledger.restart()
         self.feed(events.Booted(at=self.now))

@@ -78,14 +78,18 @@ def _front(reads: Reads, policy: Policy, job: Job, jobs: list[Job]) -> int:
 
 
 def _victim(reads: Reads, policy: Policy, waiter: Job) -> Row | None:
-    """The job that would have to stop for it, as if every running one had made the blocks that a lease must make."""
+    """The job that would have to stop for it, as if every running one had made the blocks that a lease must make.
+
+    When present blocks end is reckoned from the blocks that the store has.
+    """
     running = [core_job(row) for row in reads.store.running() if row["slot"] is not None]
     state = State(policy, 1 + max((job.slot for job in running if job.slot is not None), default=0))
     for job in running:
         assert job.slot is not None
         slot = state.slots[job.slot]
         slot.worker, slot.job_id, slot.role = WorkerState.BUSY, job.id, job.role
-        slot.leased_blocks = policy.min_run_blocks
+        slot.leased_blocks, slot.is_started = policy.min_run_blocks, job.state is not JobState.LEASED
+        slot.block_since, slot.block_s = reads.store.pace_of(job)
         state.jobs[job.id] = job
     chosen = choose_victim(state, waiter, state.slots, house_now())
     if chosen is None or waiter.state is not JobState.QUEUED:

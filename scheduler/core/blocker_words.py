@@ -21,8 +21,8 @@ BLOCKERS: dict[str, dict[str, str]] = {
     },
     "gang": {"en": "It needs {slots} slots at once; {free} are free.", "zh": "需要同时使用 {slots} 个槽位，现有 {free} 个空闲。"},
     "fair_share": {
-        "en": "Team {team} has computed more than others lately: {amount} points less.",
-        "zh": "团队 {team} 近来占用较多：少 {amount} 分。",
+        "en": "Team {team} has had more of its share lately than others in line: {amount} points less.",
+        "zh": "相对应得份额，团队 {team} 近来所得多于其他排队团队：少 {amount} 分。",
     },
     "asset_missing": {"en": "The {thing} of role {role} is missing or cut short.", "zh": "角色 {role} 的{thing}缺失或不完整。"},
     "queue_paused": SENTENCES["queue_paused"],

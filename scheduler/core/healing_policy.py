@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import isfinite
+from math import inf
 from typing import Any
 
 from scheduler.core.policy import PolicyError
@@ -212,7 +212,7 @@ def _rule(fault: Fault, said: Any) -> Rule:
 
 
 def _number(value: Any, number: Number, where: str) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and -inf < value < inf
     if not is_number or not number.least <= value <= number.most:
         raise PolicyError(f"{where.rpartition('.')[2]} is {value!r}.", field=where,
                           hint=f"Use a number from {number.least:g} to {number.most:g}.", problem="no_number",

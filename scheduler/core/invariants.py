@@ -82,6 +82,7 @@ def check_invariants(state: State) -> None:
     if not state.gangs.keys() <= state.jobs.keys():
         findings.append("gangs are kept of jobs that have ended")
     _check_line(state, line, findings)
+    _check_shares(state, line, findings)
     if findings:
         raise BrokenInvariant(findings)
 
@@ -323,3 +324,39 @@ def _is_at_a_limit(state: State, job: Job, promised: Sequence[Job] = ()) -> bool
         (policy.max_running_per_role, sum(other.role == job.role for other in running)),
     )
     return any(limit is not None and count >= limit for limit, count in limits)
+
+
+def _check_shares(state: State, line: Sequence[Job], findings: list[str]) -> None:
+    """One level of slots per weight: who asks for more is due as much, who does not no more than that; all of what is served."""
+    policy, rates = state.policy, state.shares.rates
+    served: dict[str, int] = {}
+    for slot in state.slots:
+        if slot.job_id is not None:
+            team = state.jobs[slot.job_id].team
+            served[team] = served.get(team, 0) + 1
+    playing = [state.jobs[slot.job_id] for slot in state.slots if slot.job_id is not None and slot.lead is None]
+    asking = {job.team for job in line if not _is_at_its_own_limit(policy, job, playing)}
+    if not asking or not served or policy.ordering != STANDARD or not policy.fair_share_points:
+        if rates:
+            findings.append(f"{sorted(rates)} are charged or owed though nobody is kept waiting by another")
+        return
+    due = {team: (served.get(team, 0) - rates[team]) / policy.weight_of(team) for team in rates}
+    if due.keys() != asking | served.keys():
+        findings.append(f"service is shared among {sorted(due)}, not {sorted(asking | served.keys())}")
+        return
+    level = max(due[team] for team in asking)
+    for team, slots in due.items():
+        wanted = level if team in asking else min(level, served[team] / policy.weight_of(team))
+        if abs(slots - wanted) * policy.weight_of(team) > 1e-6:
+            findings.append(f"{team} is due {slots:.3f} slots per weight, not {wanted:.3f}")
+    if abs(sum(rates.values())) > 1e-6:
+        findings.append(f"more or less than what is served is shared out: {sum(rates.values()):.6f} slots")
+
+
+def _is_at_its_own_limit(policy: Policy, job: Job, playing: Sequence[Job]) -> bool:
+    """Do quotas of running jobs of its user or its team alone keep it from a slot?"""
+    limits = (
+        (policy.max_running_per_user, [other for other in playing if other.user == job.user]),
+        (policy.max_running_per_team, [other for other in playing if other.team == job.team]),
+    )
+    return any(limit is not None and len(others) >= limit for limit, others in limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from math import isfinite
+from math import inf
 from typing import Any, ClassVar
 
 from scheduler.core.maintenance import Window, parse_window
@@ -25,6 +25,7 @@ class PolicyError(ValueError):
         super().__init__(f"{message} {hint}".strip())
 
 
+MOST = 1e15  # of any number here: whatever is reckoned from it is still a number
 STANDARD, FIFO, PRIORITY, SHORTEST = "standard", "fifo", "priority", "shortest"
 ORDERINGS = (STANDARD, FIFO, PRIORITY, SHORTEST)
 
@@ -52,16 +53,16 @@ class Policy:
     )
     deadline_points: float = _number(50.0, least=0, says="priority points that a deadline is worth at most")
     fair_share_points: float = _number(
-        180.0, least=0, says="points that a team which used more than others loses at most; 0: no fair share"
+        180.0, least=0, says="points that a team which had more of its share than others in line loses at most; 0: no fair share"
     )
     fair_share_scale_s: float = _number(
-        20.0, least=0.001, says="GPU seconds above the least served team in line that take half of these points"
+        20.0, least=0.001, says="GPU seconds (over weight) above the lowest team in line that take half of these points"
     )
     fair_share_half_life_s: float = _number(
         3600.0, least=1, says="half of what a team got too much or too little is forgotten after it"
     )
     team_weights: Mapping[str, float] = field(
-        default_factory=dict, metadata={"says": "shares of teams as `{team: number}`; a team that is not named has 1"}
+        default_factory=dict, metadata={"says": "teams' shares as `{team: number}`; only proportions count, one not named has 1"}
     )
     preempt_margin: float = _number(10.0, least=0.001, says="points by which a waiting job must lead to preempt")
     preempt_cost_s: float = _number(
@@ -225,13 +226,17 @@ def _check_number(name: str, value: object, kind: str, limits: Mapping[str, Any]
         return
     wanted = "a whole number" if kind.startswith("int") else "a number"
     is_number = isinstance(value, int if kind.startswith("int") else (int, float)) and not isinstance(value, bool)
-    if not is_number or not isinstance(value, (int, float)) or not isfinite(value):
+    if not is_number or not isinstance(value, (int, float)) or not -inf < value < inf:
         problem = "whole_wanted" if wanted == "a whole number" else "number_wanted"
         raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {wanted}.", problem=problem, found=str(value)[:40])
     if value < limits["least"]:
         least = f"{limits['least']:g}"
         hint = f"Use {wanted} of at least {least}."
         raise PolicyError(f"{name} is {value!r}.", field=name, hint=hint, problem="below_least", found=str(value), least=least)
+    if value > MOST:
+        found, most = str(value)[:40], f"{MOST:g}"
+        hint = f"Use {wanted} of at most {most}."
+        raise PolicyError(f"{name} is {found}.", field=name, hint=hint, problem="above_most", found=found, most=most)
 
 
 def _nearest(name: str, known: set[str]) -> tuple[str, str, dict[str, Any]]:

@@ -68,10 +68,15 @@ def loss_terms(victim: Job, at: float, policy: Policy) -> dict[str, float]:
 
 
 def seconds_to_boundary(slot: Slot, victim: Job, at: float, policy: Policy) -> float:
-    """Predicted seconds until its present block ends. Of one that is being prepared nothing is known: a block and a switch."""
+    """Predicted seconds until its present block ends; of one that is being prepared it is taken to be a block and a switch.
+
+    Who is late is about to be done, but not who is late by more than a block: that worker is expected to be as late again.
+    """
     if not slot.is_started:
-        return victim.block_ms / 1000.0 + policy.preempt_cost_s
-    return max(0.0, slot.block_s - (at - slot.block_since))
+        expected_s = victim.block_ms / 1000.0 + policy.preempt_cost_s
+        return max(expected_s, at - victim.leased_at - expected_s)
+    late_s = at - slot.block_since - slot.block_s
+    return max(-late_s, late_s - slot.block_s, 0.0)
 
 
 def choose_victim(
@@ -101,7 +106,7 @@ def choose_victim(
     best = min(found, key=lambda one: one[0])
     if best[3] != "margin":
         most = best[0][0] + state.policy.preempt_margin
-        near = [one for one in found if one[0][0] <= most]
+        near = [one for one in found if one[0][0] <= most and one[3] == best[3]]  # by the margin it may stop urgent ones, too
         best = min(near, key=lambda one: (seconds_to_boundary(one[1], one[2], at, state.policy), one[0]))
     _, slot, victim, rule, terms = best
     return slot, victim, {

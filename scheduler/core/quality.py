@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
-from math import isfinite
+from math import inf
 from typing import Any
 
 from scheduler.core.policy import PolicyError
@@ -140,7 +140,7 @@ def _flag(value: Any) -> bool:
 
 
 def _number(value: Any, name: str, least: float, most: float) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and -inf < value < inf
     if not is_number or not least <= value <= most:
         raise PolicyError(
             f"{name} is {value!r}.", field=f"{SECTION}.{name}", hint=f"Use a number from {least:g} to {most:g}.",

@@ -52,6 +52,10 @@ class WaitingLine:
         """Teams that have a job in line."""
         return self._teams.keys()
 
+    def has_users_besides(self, team: str, users: Collection[str]) -> bool:
+        """Has the team a job in line of somebody who is not among the users?"""
+        return not users or any(user not in users for _, user in self._teams[team].groups)
+
     def add(self, job: Job) -> None:
         """Take a place; the job must not be in line already."""
         assert job.id not in self._places, f"{job.id} is in line already"

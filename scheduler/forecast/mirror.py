@@ -172,5 +172,6 @@ class Mirror:
         slot.take(job.id, job.role, job.lease_id, job.lease_until)
         state.leases[job.lease_id] = slot
         slot.is_started, slot.leased_blocks = job.state is not JobState.LEASED, job.blocks_done
+        slot.block_since, slot.block_s = self._reader.pace_of(job)
         if job.state is JobState.PREEMPTING:
             slot.stop_cause = "paused" if job.is_paused else "cancelled" if job.is_cancel_requested else "preempted"

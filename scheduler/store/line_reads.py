@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import fields
+from statistics import fmean
 
 from scheduler.core.explain import Explanation, explain, hold_of
 from scheduler.core.job import HoldReason, Job, JobState
@@ -18,6 +20,7 @@ from scheduler.store.job_reads import JobReads, core_job
 from scheduler.store.reads import Row
 from scheduler.store.sql import jobs as sql
 
+RECENT = 8  # blocks that tell how long one takes
 Place = tuple[int, int]  # place from 1, length of the line
 
 
@@ -25,14 +28,20 @@ class LineReads(JobReads, DeviceReads):
     """The line, from the queued jobs' rows and the facts that the daemon keeps beside them."""
 
     def policy(self) -> Policy:
-        """The rules' numbers as the daemon wrote them, else the defaults."""
-        data = self.fact("policy")
-        return Policy.from_mapping(data) if isinstance(data, dict) else Policy()
+        """The rules' numbers as the daemon wrote them, else the defaults. Numbers of another version are passed over."""
+        data, known = self.fact("policy"), {item.name for item in fields(Policy)}
+        return Policy(**{name: data[name] for name in known & data.keys()}) if isinstance(data, dict) else Policy()
 
     def situation(self) -> Situation:
         """What holds for all queued jobs at once, as the daemon wrote it."""
         data = self.fact("situation")
         return Situation.from_mapping(data) if isinstance(data, dict) else Situation()
+
+    def pace_of(self, job: Job) -> tuple[float, float]:
+        """(when a running job's present block began, seconds that a block takes it), nearly as the core knows them."""
+        recent = [row for row in self.blocks(job.id, max(0, job.blocks_done - RECENT)) if row["lease_id"] == job.lease_id]
+        since = max((float(row["made_at"]) for row in recent), default=job.leased_at)
+        return since, fmean([job.block_ms / 1000.0, *(row["seconds"] for row in recent)])
 
     def waiting_jobs(self) -> list[Job]:
         """All queued jobs as the core knows them, in no order."""

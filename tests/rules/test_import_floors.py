@@ -11,7 +11,7 @@ import pytest
 from tests.rules.sources import ROOT, files, imported_names_of, imports_of, name_of, product_files
 
 CORE_MAY_IMPORT = {
-    "__future__", "abc", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math",
+    "__future__", "abc", "bisect", "collections", "dataclasses", "difflib", "enum", "functools", "heapq", "itertools", "math",
     "typing",
 }  # fmt: skip
 HOMES = {  # library → where it may be imported

@@ -56,11 +56,24 @@ def gang_that_ends_frees_one_slot_only(patch: Patch) -> None:
 
 
 @bug
-def gang_is_charged_for_one_slot(patch: Patch) -> None:
+def gang_counts_as_one_slot_in_quotas(patch: Patch) -> None:
     def broken(self: State, job: Job, seconds: float, at: float) -> None:
         self.spent.add(job, seconds, at, self.policy)
 
     patch.setattr(State, "settle", broken)
+
+
+@bug
+def gang_is_one_slot_to_fair_share(patch: Patch) -> None:
+    count = assignment.count_service
+
+    def broken(state: State, at: float) -> None:
+        slots = state.slots
+        state.slots = [slot for slot in slots if slot.lead is None]
+        count(state, at)
+        state.slots = slots
+
+    patch.setattr(assignment, "count_service", broken)
 
 
 @bug

@@ -19,6 +19,33 @@ def usage_of_teams_is_not_charged(patch: Patch) -> None:
 
 
 @bug
+def work_that_kept_nobody_waiting_is_charged(patch: Patch) -> None:
+    patch.setattr(fair_share, "teams_that_ask", lambda state: {"team0", "team1", "team2"})
+
+
+@bug
+def team_that_asks_for_nothing_gets_credit(patch: Patch) -> None:
+    due = fair_share.entitlements
+    patch.setattr(fair_share, "entitlements", lambda served, waiting, policy: due(served, served, policy))
+
+
+@bug
+def team_at_its_own_quota_gets_credit(patch: Patch) -> None:
+    patch.setattr(fair_share, "teams_that_ask", lambda state: state.line.teams)
+
+
+@bug
+def balances_pass_over_weights(patch: Patch) -> None:
+    due = fair_share.entitlements
+    patch.setattr(fair_share, "entitlements", lambda served, waiting, _: due(served, waiting, Policy()))
+
+
+@bug
+def balances_are_lost_at_a_restart(patch: Patch) -> None:
+    patch.setattr(Shares, "from_mapping", classmethod(lambda cls, data: cls()))
+
+
+@bug
 def fair_share_takes_no_points(patch: Patch) -> None:
     patch.setattr(fair_share, "handicap", lambda *_: 0.0)
 

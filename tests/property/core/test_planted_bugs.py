@@ -48,7 +48,7 @@ def hunt() -> str | None:
             assert overload.ledger is not None
             overload.ledger.is_watching_order = True
             overload.run(3_000)
-        gangs = Simulator(8, TOGETHER, replace(RULED, max_queued_per_team=None), full_every=20)
+        gangs = Simulator(8, TOGETHER, replace(RULED, max_queued_per_team=None, team_weights={"team1": 2.5}), full_every=20)
         gangs.run(4_000)
         gangs.settle(5_000.0)
         crowd = Simulator(9, CROWD, Policy(lease_s=10.0, fair_share_points=0), full_every=200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.unit.dashboard.test_watermark import record
 from tests.unit.dashboard.web_rig import Web, web
+from tests.unit.scheduler.store_rig import block
 
 CSRF = {"X-CSRF-Token": "form-token"}
 
@@ -83,6 +85,20 @@ def test_preview_says_who_is_passed_and_who_gives_way_and_changes_nothing(house:
     assert (low["then"], low["passed_count"], low["gives_way"]) == ([3, 3], 0, None)
     job = house.store.job(third)
     assert job is not None and job["priority"] == 20
+
+
+def test_preview_names_the_job_whose_block_ends_soonest_where_an_urgent_one_would_stop_it(house: Web) -> None:
+    now = time.time()
+    for number, priority, made_at in ((1, 8, now - 600.0), (2, 5, now - 100.0)):  # blocks of eleven minutes
+        running = house.job(number, priority=priority, total_blocks=80)
+        house.move(running, "QUEUED", "LEASED", slot=number - 1, lease_id=f"{running}-1")
+        house.move(running, "LEASED", "RUNNING", blocks_done=2)
+        with house.store.transaction():
+            house.store.insert_block(block(0, running, seconds=1_000.0, made_at=made_at - 1_000.0))
+            house.store.insert_block(block(1, running, seconds=1_000.0, made_at=made_at))
+    waiting = house.job(3)
+    seen = house.local().get(f"/jobs/{waiting}/priority/preview?priority=100").get_json()
+    assert seen["gives_way"]["id"] == "j000000000001"
 
 
 def test_muted_fault_is_folded_away_with_its_reason_by_right(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,14 @@ def test_the_queue_is_in_the_order_of_the_core(store: Store, tmp_path: Path) -> 
     reader.close()
 
 
+def test_a_policy_of_another_version_is_read_as_far_as_it_is_known(store: Store, tmp_path: Path) -> None:
+    with store.transaction():
+        store.set_fact("policy", Policy(ageing_per_s=0.0).to_mapping() | {"fair_share_credit_s": 0.0}, AT)
+    reader = open_reader(tmp_path)
+    assert reader.policy() == Policy(ageing_per_s=0.0)
+    reader.close()
+
+
 def test_what_runs_is_shown_by_slot(store: Store) -> None:
     assert [(row["slot"], row["ordinal"]) for row in store.running()] == [(1, 3), (2, 2), (3, 1)]
     assert store.active_roles() == ["student", "teacher"]

@@ -147,6 +147,36 @@ def test_nobody_who_leads_by_the_margin_gives_way_for_the_sake_of_a_shorter_wait
     assert [effect.slot for effect in studio.all(SendPreempt)] == [0]
 
 
+def test_no_urgent_job_is_stopped_for_a_shorter_wait_while_one_that_is_not_urgent_plays() -> None:
+    studio = Studio(slots=2, ageing_per_s=0.0, urgent_priority=50, ageing_ceiling=49)
+    studio.submit("j0", total_blocks=20, priority=45)
+    studio.submit("u0", total_blocks=20, priority=50)
+    studio.start("u0", blocks=3)
+    studio.at += 0.3
+    studio.start("j0", blocks=3)  # its next block has just begun, that of the urgent one ends in a moment
+    studio.submit("u1", priority=100)
+    assert [effect.slot for effect in studio.all(SendPreempt)] == [0]
+
+
+def test_a_worker_that_has_been_silent_for_long_is_not_taken_to_be_nearly_done() -> None:
+    studio = _two_that_play(priority=15)
+    studio.at += 20.0  # j1 is late by far: its block may end now or never
+    studio.make("j0", 1)
+    studio.submit("u0", priority=100)
+    assert [effect.slot for effect in studio.all(SendPreempt)] == [0]
+
+
+def test_a_job_whose_preparing_takes_for_ever_is_not_taken_to_be_nearly_done() -> None:
+    studio = Studio(slots=2, ageing_per_s=0.0)
+    studio.submit("j0", total_blocks=20, block_ms=4000)
+    studio.submit("j1", total_blocks=20, block_ms=4000)
+    studio.start("j0")
+    studio.at += 30.0
+    studio.make("j0", 1)  # its next block will take ten times as long as j1 was expected to be prepared
+    studio.submit("u0", priority=100)
+    assert [effect.slot for effect in studio.all(SendPreempt)] == [0]
+
+
 def test_a_job_that_is_being_prepared_is_stopped_only_where_no_block_ends_sooner() -> None:
     studio = Studio(slots=2, ageing_per_s=0.0)
     studio.submit("j0", total_blocks=20)

@@ -15,7 +15,7 @@ from engine.catalog import BLOCK_SECONDS
 from scheduler.core import admission, events, machine, pictures
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWNED_STATES, JobState
 
-ALLOWED = {"__future__", "bisect", "collections", "dataclasses", "enum", "heapq", "itertools", "math", "typing"}
+ALLOWED = {"__future__", "bisect", "collections", "dataclasses", "difflib", "enum", "heapq", "itertools", "math", "typing"}
 
 
 def test_core_imports_nothing_that_has_a_clock_a_disk_or_chance(repo_root: Path) -> None:
@@ -100,3 +100,11 @@ def test_comparison_with_other_orders_prints_goal_and_reached(
     monkeypatch.setattr(fairness, "GOAL_MEAN", 0.0)
     assert fairness.main(["--jobs", "150", "--seeds", "1", "--slots", "4", "--orderings", "fifo"]) == 1
     assert "mean_wait_of_others_to_fifo" in capsys.readouterr().out
+
+
+def test_a_goal_of_fairness_that_nothing_was_measured_for_is_not_reached(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fairness, "KINDS", ("bursts",))  # nobody is urgent
+    assert fairness.main(["--jobs", "60", "--seeds", "1", "--slots", "4", "--orderings", "fifo"]) == 1
+    assert "urgent_wait_in_its_victims_block: worst of 0 0.0, median 0.0 (goal 1.0) MISSED: nothing" in capsys.readouterr().out

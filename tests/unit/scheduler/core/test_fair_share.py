@@ -68,21 +68,57 @@ def test_what_a_team_missed_while_it_waited_is_made_up_for_after_it_was_away() -
     flood(studio, "market", 30)
     order = served(studio, 10)
     assert order.count("market") >= 9
-    assert sum(studio.state.shares.balance(team, studio.at, 3600.0) for team in ("education", "market")) == pytest.approx(0.0)
+    assert sum(studio.state.shares.balance(team, studio.at) for team in ("education", "market")) == pytest.approx(0.0)
 
 
 def test_balances_are_forgotten_by_half_lives_and_what_counts_since_comes_on_top() -> None:
     shares = Shares()
+    shares.count({"education": 0.5, "market": -0.5}, 0.0, 1e9)
+    assert shares.balance("education", 6.0) == pytest.approx(3.0)
+    shares = Shares()
     shares.count({"education": 0.5, "market": -0.5}, 0.0, 60.0)
-    assert shares.balance("education", 6.0, 1e9) == pytest.approx(3.0)
     lasts_s = 60.0 / log(2.0)
-    assert shares.balance("education", 60.0, 60.0) == pytest.approx(0.25 * lasts_s)
+    assert shares.balance("education", 60.0) == pytest.approx(0.25 * lasts_s)
     shares.count({}, 60.0, 60.0)
-    assert shares.balance("education", 120.0, 60.0) == pytest.approx(0.125 * lasts_s)
+    assert shares.balance("education", 120.0) == pytest.approx(0.125 * lasts_s)
     shares.count({"market": 1.0}, 120.0, 60.0)
     kept = Shares.from_mapping(json.loads(json.dumps(shares.to_mapping())))
-    assert kept.balance("market", 150.0, 60.0) == shares.balance("market", 150.0, 60.0)
-    assert kept.balance("market", 1e6, 60.0) == pytest.approx(lasts_s)  # a rate that never ends is bounded
+    assert kept.balance("market", 150.0) == shares.balance("market", 150.0)
+    assert kept.balance("market", 1e6) == pytest.approx(lasts_s)  # a rate that never ends is bounded
+
+
+def test_what_was_forgotten_does_not_come_back_with_a_longer_half_life_also_after_a_restart() -> None:
+    shares = Shares()
+    shares.count({"education": 1.0, "market": -1.0}, 0.0, 60.0)
+    shares.count({}, 600.0, 60.0)
+    kept = Shares.from_mapping(json.loads(json.dumps(shares.to_mapping())))
+    for one in (shares, kept):
+        one.count({}, 86_400.0, 1e9)  # the policy has changed
+        assert abs(one.balance("education", 86_400.0)) < 1e-9
+
+
+def test_who_asked_once_is_not_written_down_for_ever() -> None:
+    shares = Shares()
+    for number in range(50):
+        shares.count({f"team{number}": 0.5, "market": -0.5}, 10.0 * number, 60.0)
+    shares.count({}, 500.0, 60.0)
+    assert len(shares.to_mapping()["balances"]) == 51
+    shares.count({"education": 0.5, "market": -0.5}, 86_400.0, 60.0)
+    assert sorted(shares.to_mapping()["balances"]) == ["market"]  # its balance goes on
+
+
+@pytest.mark.parametrize("half_life_s", [1.0, 1.7e308])
+def test_the_shortest_and_the_longest_half_life_make_numbers(half_life_s: float) -> None:
+    shares = Shares()
+    shares.count({"education": 1.0}, 1.0, half_life_s)
+    shares.count({}, 1e10, half_life_s)
+    assert 0.0 <= shares.balance("education", 2e10) <= 1e10
+    json.dumps(shares.to_mapping(), allow_nan=False)
+
+
+def test_a_store_of_the_time_before_balances_is_read() -> None:
+    shares = Shares.from_mapping({"settled": {"education": [12.0, 1_000.0]}, "spent": {"day": 1, "ms": []}})
+    assert shares.to_mapping() == Shares().to_mapping()
 
 
 @pytest.mark.parametrize(
@@ -99,6 +135,37 @@ def test_what_a_team_has_no_use_for_goes_to_the_others(
     assert entitlements(served_slots, waiting, Policy(team_weights={"a": 3})) == pytest.approx(expected)
 
 
+def test_parts_are_the_same_to_the_last_bit_in_whatever_order_the_teams_came() -> None:
+    policy = Policy(team_weights={"a": 0.1, "b": 0.2, "c": 0.3})
+    there, back = (dict.fromkeys(order, 1) for order in ("abc", "cba"))
+    assert entitlements(there, there, policy) == entitlements(back, back, policy)
+
+
+def test_only_the_proportion_of_weights_counts() -> None:
+    handicaps = []
+    for weights in ({"education": 3, "market": 2}, {"education": 60, "market": 40}):
+        studio = Studio(ageing_per_s=0.0, team_weights=weights)
+        flood(studio, "education", 20)
+        flood(studio, "market", 20)
+        served(studio, 5)
+        handicaps.append(dict(studio.state.line.handicaps))
+    assert handicaps[0] == pytest.approx(handicaps[1])
+
+
+@pytest.mark.parametrize("quota", ["max_running_per_user", "max_running_per_team"])
+def test_a_team_that_its_own_quota_keeps_from_a_slot_gets_no_credit_for_it(quota: str) -> None:
+    studio = Studio(slots=3, ageing_per_s=0.0, **{quota: 1})
+    studio.submit("m0", team="market", user="market")
+    studio.submit("m1", team="market", user="market")
+    for number, team in enumerate(("education", "news", "news")):
+        studio.submit(f"e{number}", team=team, user=f"user{number}")
+    studio.submit("e3", team="education", user="user3")
+    rates = studio.state.shares.rates
+    assert rates.get("market", 0.0) == 0.0
+    studio.at += 100.0
+    assert studio.state.shares.balance("market", studio.at) == 0.0
+
+
 def test_work_that_kept_nobody_waiting_is_not_charged() -> None:
     studio = Studio(slots=2, ageing_per_s=0.0)
     flood(studio, "education", 1)
@@ -107,7 +174,7 @@ def test_work_that_kept_nobody_waiting_is_not_charged() -> None:
     studio.at += 500.0
     studio.submit("m0", team="market", user="market")
     assert studio.state.line.handicaps["education"] < 180.0 * 0.5  # what it still needs, nothing of what was
-    assert studio.state.shares.balance("education", studio.at, 3600.0) == 0.0
+    assert studio.state.shares.balance("education", studio.at) == 0.0
 
 
 def test_a_gang_is_charged_for_each_of_its_slots() -> None:
@@ -124,7 +191,7 @@ def test_the_time_without_a_daemon_is_charged_to_nobody() -> None:
     kept = State.restore(studio.state.policy, 1, studio.state.jobs.values(), shares=studio.state.shares.copy())
     until = max(job.lease_until for job in studio.state.jobs.values()) - studio.at
     machine.step(kept, events.Booted(at=studio.at + 86_400.0))
-    assert kept.shares.balance("education", kept.now, 1e9) == pytest.approx(0.5 * until, rel=1e-3)  # of a day
+    assert kept.shares.balance("education", kept.now) == pytest.approx(0.5 * until, rel=1e-3)  # of a day
 
 
 def test_handicap_grows_with_the_excess_and_stays_below_its_bound() -> None:

@@ -46,6 +46,11 @@ def test_policy_takes_plain_data_and_gives_it_back() -> None:
         ({"grace_s": float("nan")}, "grace_s", "a number"),
         ({"ageing_per_s": -1}, "ageing_per_s", "at least 0"),
         ({"lease_s": None}, "lease_s", "a number"),
+        ({"fair_share_half_life_s": 1.7e308}, "fair_share_half_life_s", "at most 1e[+]15"),
+        ({"max_queued": 10**400}, "max_queued", "at most 1e[+]15"),
+        ({"max_queued": -(10**400)}, "max_queued", "at least 1"),
+        ({"grace_s": float("inf")}, "grace_s", "a number"),
+        ({"team_weights": {"education": 1e308}}, "team_weights.education", "at most 1e[+]15"),
         ({"ageing_ceiling": 100}, "ageing_ceiling", "at most 99"),
     ],
 )

@@ -24,7 +24,7 @@ from scheduler.forecast.told import told_of
 from scheduler.forecast.what_if import what_if
 from scheduler.forecasts import Forecasts
 from scheduler.store import Store, open_reader
-from tests.unit.scheduler.store_rig import READER, accept, move, role, writer
+from tests.unit.scheduler.store_rig import READER, accept, block, move, role, writer
 
 RECIPE = {"prompt": "x", "settings": {"size": "192*128", "steps": 4}, "model": "pocket"}
 START = 1_790_000_000.0
@@ -52,11 +52,11 @@ class Past:
             action.body["slot"] = 0
             self.store.move_job(action, READER, START + at)
         self._move(job_id, "LEASED", "RUNNING", at, started_at=START + at)
-        for block in range(blocks):
+        for number in range(blocks):
             at += BLOCK_S
             with self.store.transaction():
-                action = move("RUNNING", "RUNNING", job_id, blocks_done=block + 1)
-                action.body["block"] = block
+                action = move("RUNNING", "RUNNING", job_id, blocks_done=number + 1)
+                action.body["block"] = number
                 self.store.move_job(action, READER, START + at)
 
     def end(self, job_id: str, at: float) -> None:
@@ -102,6 +102,17 @@ def test_store_is_read_on_and_becomes_a_state_that_can_be_run_forward(past: Past
     assert not mirror.is_up_to_date()
     assert list(mirror.refresh(START + 83.0).jobs) == [waiting.id]
     assert mirror.estimator.runs == 6  # it made two blocks only: too few to tell its pace
+
+
+def test_the_present_block_of_what_runs_began_when_the_last_one_was_made(past: Past) -> None:
+    running = "j000000000007"
+    with past.store.transaction():
+        for number in range(2):
+            past.store.insert_block(block(number, running, seconds=0.6, made_at=START + 81.5 + 0.5 * number))
+    slot = _mirror(past).refresh(START + 82.3).slots[0]
+    assert slot.job_id == running
+    assert slot.block_since == START + 82.0
+    assert slot.block_s == pytest.approx((0.48 + 2 * 0.6) / 3)
 
 
 def test_what_is_said_of_a_finished_job_is_no_submission(past: Past) -> None:

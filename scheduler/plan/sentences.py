@@ -26,7 +26,7 @@ SENTENCES: dict[str, Words] = {
     "refused": {"en": "it would be refused: {reason} {hint}", "zh": "提交会被拒绝：{reason} {hint}"},
     "requests_ok": {"en": "every entry can be submitted", "zh": "所有条目都可以提交"},
     # assets, adapters, versions
-    "assets_ok": {"en": "portraits and voices of {roles} roles are healthy", "zh": "{roles} 个角色的画像与声音完好"},
+    "assets_ok": {"en": "portraits and voices of {roles} are healthy", "zh": "{roles} 个角色的画像与声音完好"},
     "asset_broken": {"en": "{role}: {broken}", "zh": "{role}：{broken}"},
     "portrait_missing": {"en": "portrait missing", "zh": "肖像缺失"},
     "portrait_damaged": {"en": "portrait damaged", "zh": "肖像损坏"},
@@ -39,7 +39,7 @@ SENTENCES: dict[str, Words] = {
         "zh": "计划中的角色没有指定适配器：使用通用人物",
     },
     "adapter_broken": {"en": "{role}: its adapter {adapter} is {health}", "zh": "{role}：适配器 {adapter} {health}"},
-    "adapters_ok": {"en": "adapters of {roles} roles are there, whole", "zh": "{roles} 个角色的适配器完好"},
+    "adapters_ok": {"en": "adapters of {roles} are there, whole", "zh": "{roles} 个角色的适配器完好"},
     "role_versions": {"en": "{versions}; model {model} on {device}", "zh": "{versions}；模型 {model}，设备 {device}"},
     # memory and time
     "memory_fits": {

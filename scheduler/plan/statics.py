@@ -58,7 +58,7 @@ def asset_checks(roles: Iterable[Role], studio: Studio) -> Iterator[Check]:
         else:
             whole += 1
     if whole:
-        yield checked("plan assets", OK, "assets_ok", {"roles": whole}, roles=whole)
+        yield checked("plan assets", OK, "assets_ok", {"roles": whole}, roles=counted_words(whole, "role"))
 
 
 def version_check(roles: Iterable[Role], studio: Studio) -> Check:
@@ -158,4 +158,5 @@ def adapter_check(roles: Iterable[Role], studio: Studio) -> Check:
             words = {"role": name, "adapter": use.name, "health": sentence(f"health_{health}")}
             return checked("plan adapters", BAD, "adapter_broken", figures, **words)
     code = "adapters_ok" if named else "adapters_none"
-    return checked("plan adapters", OK, code, {"adapters": len(named)}, roles=len({name for name, _ in named}))
+    count = counted_words(len({name for name, _ in named}), "role")
+    return checked("plan adapters", OK, code, {"adapters": len(named)}, roles=count)

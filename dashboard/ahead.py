@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard.expectations import begins
+
 AHEAD_S = 1800.0
 
 
@@ -45,7 +47,7 @@ def promised(
 
 
 def _span(estimate: Mapping[str, Any], now: float) -> tuple[float, float]:
-    return max(now, estimate["start"][1]), min(now + AHEAD_S, max(now, estimate["finish"][1]))
+    return max(now, begins(estimate)[1]), min(now + AHEAD_S, max(now, estimate["finish"][1]))
 
 
 def _of_device(

@@ -11,7 +11,9 @@ from scheduler.forecasts import STALE
 
 FINE_S = 120.0  # windows narrower than this are told in steps of five seconds, wider ones in minutes
 STEP_S, MINUTE_S = 5, 60
-STALE_WORDS: dict[str, Any] = {"starts": None, "ends": None, "runs": None, "moved": None, "estimate_state": STALE}
+STALE_WORDS: dict[str, Any] = {
+    "starts": None, "goes_on": None, "ends": None, "runs": None, "moved": None, "estimate_state": STALE,
+}  # fmt: skip
 OVER_WORDS: dict[str, Any] = {**STALE_WORDS, "estimate_state": "over"}
 
 
@@ -22,8 +24,11 @@ def window(low: float, high: float) -> list[int]:
 
 
 def expectation(told: Mapping[str, Any] | None, now: float | None = None) -> dict[str, Any]:
-    """`starts` and `ends` as windows, `runs` they were learnt from, `moved` (the last time that the end moved far: `at`, `by_s`,
-    `cause`, `count`), `estimate_state`; `starts` is None once it has begun."""
+    """`starts`, `goes_on` and `ends` as windows, `runs` they were learnt from, `moved` (the last time that the end moved far:
+    `at`, `by_s`, `cause`, `count`), `estimate_state`.
+
+    `starts` is None once it has begun; `goes_on`, when it plays on, is there while it has begun and stands in line again.
+    """
     estimate = None if told is None else told.get("estimate")
     if told is None or estimate is None:
         return {**STALE_WORDS, "estimate_state": STALE if told is None else told["estimate_state"]}
@@ -31,9 +36,16 @@ def expectation(told: Mapping[str, Any] | None, now: float | None = None) -> dic
     start, finish = estimate["start"], estimate["finish"]
     return {
         "starts": window(start[0], start[2]) if start[2] > at else None,
+        "goes_on": window(again[0], again[2]) if (again := estimate.get("goes_on")) else None,
         "ends": window(finish[0], finish[2]), "runs": estimate["runs"], "moved": estimate.get("moved"),
         "estimate_state": told["estimate_state"],
     }  # fmt: skip
+
+
+def begins(estimate: Mapping[str, Any]) -> list[float]:
+    """From when on a job plays, p10, p50, p90 in seconds since 1970: who gave its slot up, from when it goes on."""
+    found: list[float] = estimate.get("goes_on") or estimate["start"]
+    return found
 
 
 def with_expectations(jobs: list[dict[str, Any]], told: Mapping[str, Any]) -> list[dict[str, Any]]:

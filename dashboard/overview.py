@@ -64,8 +64,15 @@ def trouble_of(beat: Beat) -> dict[str, str] | None:
 
 
 def slot_card(slot: dict[str, Any], stages: dict[int, str]) -> dict[str, Any]:
-    """A slot for views. `stage`: the role that its stage was switched to, where that is known."""
+    """A slot for views; a drained one has its causes, and when the maintenance among them ends.
+
+    `stage`: the role that its stage was switched to, where that is known.
+    """
     card = {name: slot.get(name) for name in _SLOT}
+    if slot.get("drained"):
+        card["drained_for"] = slot.get("drained_for") or []
+        if slot.get("drained_until"):
+            card["drained_until"] = int(slot["drained_until"])
     return {**card, "stage": stages.get(slot["slot"])} if stages else card
 
 

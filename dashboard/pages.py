@@ -42,7 +42,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (*(view.blueprint for view in VIEWS), audit.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
     "level.", "morning.done", "expect.", "theme.", "log.level_is.", "verdict.word.", "fail.",
-    "clock.", "verdict.approved", "verdict.rejected", "verdict.fits", "verdict.does_not_fit", "verdict.cannot_tell",
+    "clock.", "drained.", "verdict.approved", "verdict.rejected", "verdict.fits", "verdict.does_not_fit", "verdict.cannot_tell",
 )  # fmt: skip
 SHAPES = {
     "SUBMITTED": "◌", "QUEUED": "◌", "LEASED": "◔", "RUNNING": "●", "PREEMPTING": "◑", "SUCCEEDED": "✓", "FAILED": "▲",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dashboard.expectations import begins
 from dashboard.healing import seconds
 from dashboard.reads import Reads, Row
 from scheduler.clock import house_now
@@ -90,8 +91,8 @@ def draw(reads: Reads, slots: list[Row], waiting: list[Row], told: Mapping[str, 
 def _expected(estimate: Row | None, bar: Any, job_id: str, at: float) -> list[Bar]:
     if estimate is None:
         return []
-    start, finish = estimate["start"], estimate["finish"]
-    if start[2] <= at:  # it began before and gave way: when it goes on is not told, only when it is done
+    start, finish = begins(estimate), estimate["finish"]
+    if start[2] <= at:  # it has begun since it was foretold
         return [bar("range", job_id, max(at, finish[0]), finish[2]), bar("middle", job_id, finish[1], finish[1])]
     first = max(at, start[0])
     return [bar("range", job_id, first, finish[2]), bar("middle", job_id, max(at, start[1]), max(at, finish[1]))]
@@ -130,5 +131,5 @@ def promised(told: Mapping[str, Any], slots: int, now: float, ahead_s: float = 1
     known = [one["estimate"] for one in told.values() if one.get("estimate")]
     if not slots or (told and not known):
         return None
-    spans = ((max(now, one["start"][1]), min(now + ahead_s, one["finish"][1])) for one in known)
+    spans = ((max(now, begins(one)[1]), min(now + ahead_s, one["finish"][1])) for one in known)
     return min(100.0, 100 * sum(max(0.0, end - begin) for begin, end in spans) / (slots * ahead_s))

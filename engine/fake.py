@@ -10,8 +10,9 @@ It draws a test card that shows the block's number, in the time and with the fau
 
 A fault happens `times` (1) times, also across restarts, `at` a named point of the block (step, decode, sink), and where
 `above_steps` is given only while the job is made with more steps. `crash_at_start`: so many processes end at once.
-Pictures and hashes follow from the recipe and the block alone,
-so a block that is made again is the same one. There is no context that could be lost: every resume is exact.
+Pictures have the size that the model would give them: what is learnt here of a size's blocks is true of that size.
+Pictures and hashes follow from the recipe and the block alone, so a block that is made again is the same one. There is
+no context that could be lost: every resume is exact.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import save
 
 from engine import protocol
 from engine.catalog import BLOCK_FRAMES, BLOCK_LATENTS
+from engine.config import fit_size
 from engine.errors import EngineError, OutOfDeviceMemory
 from engine.fake_script import VARIABLE, Fault, ScriptRun
 from engine.worker.channel import Channel
@@ -42,7 +45,10 @@ from engine.worker.log import start_log
 from engine.worker.maker import MadeFiles, OnProgress, Task
 from engine.worker.shell import Shell
 
-WIDTH, HEIGHT = 96, 64
+if TYPE_CHECKING:
+    from engine.worker.portraits import Portraits
+
+_CARD = 96, 64  # width and height as it is drawn, before it is stretched to a job's size
 _FOR_EVER_S = 10**6
 _DIGITS = {  # 3 wide, 5 high, one bit per pixel, top row first
     "0": 0b111101101101111, "1": 0b010110010010111, "2": 0b111001111100111, "3": 0b111001111001111,
@@ -90,10 +96,11 @@ class FaultyChannel(Channel):
 class FakeScene:
     """A job that is drawn instead of computed. It has no context that could be lost."""
 
-    width, height, context_ms = WIDTH, HEIGHT, 0.0
+    context_ms = 0.0
 
-    def __init__(self, task: Task, run: ScriptRun, act: Callable[[Fault], None]) -> None:
+    def __init__(self, task: Task, size: tuple[int, int], run: ScriptRun, act: Callable[[Fault], None]) -> None:
         self._task, self._run, self._act = task, run, act
+        self.width, self.height = size
         recipe = {k: v for k, v in task.recipe.to_json().items() if k not in ("made_with", "weights_sha256")}
         self._seed = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).digest()
 
@@ -128,7 +135,7 @@ class FakeScene:
         return MadeFiles(
             latents=save({"latents": latents}),
             latents_sha256=hashlib.sha256(latents.tobytes()).hexdigest(),
-            frames=draw_card(block, digest),
+            frames=draw_card(block, digest, self.width, self.height),
             stage_ms={"steps": (time.perf_counter() - began) * 1000},
         )
 
@@ -154,6 +161,7 @@ class FakeMaker:
     def __init__(self, channel: FaultyChannel, run: ScriptRun) -> None:
         self._channel, self._run = channel, run
         self._roles: set[str] = set()
+        self._portraits: Portraits | None = None
 
     def warm_up(self, welcome: protocol.Welcome) -> protocol.WorkerReady:
         """Take the scripted time."""
@@ -164,9 +172,17 @@ class FakeMaker:
         return protocol.WorkerReady(warm_ms, "fake", sha256, False, software, kv)
 
     def open(self, task: Task) -> FakeScene:
-        """Count the job."""
+        """Count the job. Raises EngineError where its portrait is not the recipe's, or does not fit its size."""
         self._run.count_run()
-        return FakeScene(task, self._run, self._act)
+        return FakeScene(task, self._size(task), self._run, self._act)
+
+    def _size(self, task: Task) -> tuple[int, int]:
+        """(width, height) of the video, found as the model's program finds them."""
+        if self._portraits is None:
+            from engine.worker.portraits import Portraits  # Pillow is slow to import, and a standby needs none
+
+            self._portraits = Portraits()
+        return fit_size(task.settings.size, *self._portraits.size(task.portrait, task.recipe.portrait_sha256))
 
     def prepare_role(self, order: protocol.PrepareRole) -> protocol.RolePrepared:
         """Nothing has to be made but the scripted time passes; the second time is said to be on the device."""
@@ -198,9 +214,10 @@ class FakeMaker:
                 self._channel.send_garbage()
 
 
-def draw_card(block: int, digest: bytes) -> np.ndarray:
-    """uint8 [12, 64, 96, 3]: the block's number on a coloured ground, and a bar that moves with the frames."""
-    frames = np.empty((BLOCK_FRAMES, HEIGHT, WIDTH, 3), np.uint8)
+def draw_card(block: int, digest: bytes, width: int, height: int) -> np.ndarray:
+    """uint8 [12, height, width, 3]: the block's number on a coloured ground, and a bar that moves with the frames."""
+    card_width, card_height = _CARD
+    frames = np.empty((BLOCK_FRAMES, card_height, card_width, 3), np.uint8)
     frames[:] = np.frombuffer(digest[:3], np.uint8) // 2
     for place, digit in enumerate(f"{block:06d}"):
         for pixel in range(15):
@@ -209,7 +226,8 @@ def draw_card(block: int, digest: bytes) -> np.ndarray:
                 frames[:, y : y + 5, x : x + 4] = 255
     for number in range(BLOCK_FRAMES):
         frames[number, -8:, number * 8 : number * 8 + 8] = (255, 200, 0)
-    return frames
+    rows, columns = np.arange(height) * card_height // height, np.arange(width) * card_width // width
+    return frames.take(columns, axis=2).take(rows, axis=1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from scheduler.client import Scheduler, SchedulerError
 from scheduler.core.job import FINAL_STATES, JobState
+from scheduler.counted import counted
 from scheduler.launcher import running
 from scheduler.preflight import CannotStart
 from scheduler.reach import base_url
@@ -105,7 +106,7 @@ def play(options: ServeOptions, show: Show, should_stop: Callable[[], bool]) -> 
     joined = _join(options.data_dir, reader, [job_id for job_id, _ in jobs])
     door.record("video:joined", f"job:{jobs[0][0]}", {"jobs": [job_id for job_id, _ in jobs], "sha256": joined["sha256"]})
     preemptions = sum(_job(reader, job_id)["preemptions"] for job_id, _ in jobs)
-    show.say(f"Three scenes, {joined['frames']} frames, {preemptions} preemption(s), no weights reloaded.")
+    show.say(f"Three scenes, {joined['frames']} frames, {counted(preemptions, 'preemption')}, no weights reloaded.")
     if door.status()["daemon"]["weights_trained"] is False:
         show.say("These weights are random: expect moving noise, not a face.")
     show.say(f"The joined video: {joined['path']}")

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from scheduler import gpus
+from scheduler.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.probe import Probe
 
@@ -23,12 +24,12 @@ def house_size(wanted: int | None, probe: Probe, engine: str) -> HouseSize:
     """The slots asked for, or (None) one for each GPU that can be used. SchedulerError where there are fewer GPUs than slots."""
     if engine == "fake":
         slots = wanted or 1
-        return HouseSize(slots, (), f"{_slots(slots)} of the scripted engine")
+        return HouseSize(slots, (), f"{counted(slots, 'slot')} of the scripted engine")
     if not gpus.is_torch_for_gpus() or not probe.is_on_gpus:
         slots = wanted or 1
         threads = threads_of(slots)
         each = " each" if slots > 1 else ""
-        return HouseSize(slots, (), f"{_slots(slots)} on the processor, {threads} thread{'s' if threads > 1 else ''}{each}")
+        return HouseSize(slots, (), f"{counted(slots, 'slot')} on the processor, {counted(threads, 'thread')}{each}")
     return _on_gpus(wanted, probe)
 
 
@@ -40,18 +41,14 @@ def _on_gpus(wanted: int | None, probe: Probe) -> HouseSize:
         raise SchedulerError(400, "wrong_usage", f"No GPU that {source} answers.", field="slots", hint=hint)
     slots = wanted or len(usable)
     if slots > len(usable):
-        count = f"{len(usable)} GPU{'s' if len(usable) > 1 else ''}"
+        count = counted(len(usable), "GPU")
         hint = f"Use --slots {len(usable)} or less, or none: then each GPU has one."
         raise SchedulerError(400, "wrong_usage", f"--slots is {slots}, but {source} {count}.", field="slots", hint=hint)
     kinds = [f"{reading.device} {reading.body.get('name', 'of unknown kind')}" for reading in probe.read()[:slots]]
     idle = len(usable) - slots
     rest = f"; {idle} more GPU{'s are' if idle > 1 else ' is'} left alone" if idle else ""
     each = ", a GPU each:" if slots > 1 else " on"
-    return HouseSize(slots, usable[:slots], f"{_slots(slots)}{each} {', '.join(kinds)}{rest}")
-
-
-def _slots(count: int) -> str:
-    return f"{count} slot{'s' if count > 1 else ''}"
+    return HouseSize(slots, usable[:slots], f"{counted(slots, 'slot')}{each} {', '.join(kinds)}{rest}")
 
 
 def threads_of(slots: int, cores: int | None = None) -> int:

@@ -231,6 +231,9 @@ class Estimate(BaseModel):
     """Ranges p10, p50, p90 in seconds since 1970."""
 
     start: tuple[float, float, float]
+    goes_on: tuple[float, float, float] | None = Field(
+        default=None, description="when a job that has begun and stands in line again plays on"
+    )
     finish: tuple[float, float, float]
     runs: int = Field(description="finished jobs that it was learnt from")
     moved: dict[str, Any] | None = Field(

@@ -15,6 +15,7 @@ from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door, facts, job_of
 from scheduler.core.job import JobState
 from scheduler.core.tags import Tag
+from scheduler.counted import counted
 from scheduler.errors import SchedulerError
 
 
@@ -100,7 +101,7 @@ def _hash(blocks: dict[int, dict[str, Any]], number: int, name: str) -> str | No
 
 def _say_report(report: dict[str, Any]) -> None:
     if report["is_equal"]:
-        say(f"equal: {report['blocks']} blocks, every latent and every frame")
+        say(f"equal: {counted(report['blocks'], 'block')}, every latent and every frame")
         return
     say(f"differs: {len(report['different'])} of {report['blocks']} blocks")
     for job_id in report["rebuilt"]:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import bad_usage
+from scheduler.counted import counted
 
 _FAULTS = (
     "kills", "disk_full", "read_only", "read_only_jobs", "dead_vault", "corrupt_weight", "truncated_model", "clock_jump",
@@ -129,11 +130,11 @@ def _print(answer: dict[str, Any], as_json: bool) -> None:
 
 def _print_kills(run: dict[str, Any], engine: str) -> None:
     hit = {**run["kills_by_kind"], **run["kills_by_point"]}
-    print_table(("killed", "times"), sorted(hit.items()), f"{run['kills']} kills, {engine} engine")
+    print_table(("killed", "times"), sorted(hit.items()), f"{counted(run['kills'], 'kill')}, {engine} engine")
     if len(run["houses"]) > 1:
         names = ("house", "seed", "kills", "blows", "checks", "seconds", "is_passed")
         print_table(names, [[row[name] for name in names] for row in run["houses"]])
-    say(f"{run['acknowledged']} submissions acknowledged, {run['blocks_checked']} blocks checked")
+    say(f"{counted(run['acknowledged'], 'submission')} acknowledged, {counted(run['blocks_checked'], 'block')} checked")
     if run["stopped_at_limit"]:
         say(f"stopped at the limit: {run['kills']} of {run['kills_asked']} kills")
 

@@ -10,7 +10,7 @@ import typer
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time
-from scheduler.core.job import JobState
+from scheduler.counted import counted
 from scheduler.forecasts import READER_S, Forecasts
 
 BEGAN = "began"
@@ -41,9 +41,7 @@ def show(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
             is_idle = reader.jobs(state="open", per_page=1).total == 0
         say("No open job." if is_idle else "No fresh forecast: the forecaster gives none just now.")
         return
-    with facts(data) as reader:
-        rows = [(job_id, *_cells(one, now, _is_back_in_line(reader.job(job_id)))) for job_id, one in told.items()]
-    print_table(("job", "starts in", "ends in"), rows)
+    print_table(("job", "starts in", "ends in"), [(job_id, *_cells(one, now)) for job_id, one in told.items()])
 
 
 @app.command(name="score")
@@ -82,7 +80,7 @@ def show_what_if(data: Path, request: dict[str, Any], *, as_json: bool) -> ExitC
         say(hint)
     say(told_text(answer, house_time(data)))
     if answer["delays"]:
-        say(f"It would delay {answer['delayed']} jobs:")
+        say(f"It would delay {counted(answer['delayed'], 'job')}:")
         print_table(
             ("job", "user", "role", "later by"),
             [(one["job"], one["user"], one["role"], f"{one['delay_s']:.0f} s") for one in answer["delays"]],
@@ -98,21 +96,18 @@ def told_text(told: dict[str, Any], now: float) -> str:
     return f"{begins if begins.startswith(BEGAN) else f'starts in {begins}'}, ends in {ends}"
 
 
-def _cells(told: dict[str, Any], now: float, is_back_in_line: bool = False) -> tuple[str, str]:
+def _cells(told: dict[str, Any], now: float) -> tuple[str, str]:
     estimate = told["estimate"]
     if estimate is None:
         return _REASONS.get(told["estimate_state"], told["estimate_state"]), ""
-    start, finish = (_range([at - now for at in estimate[name]]) for name in ("start", "finish"))
+    start, finish = (_range(estimate[name], now) for name in ("start", "finish"))
     if estimate["start"][0] == estimate["start"][-1] <= now:  # no forecast, but what has been
-        start = f"{BEGAN} {now - estimate['start'][0]:.0f} s ago{', waits to go on' if is_back_in_line else ''}"
+        start = f"{BEGAN} {now - estimate['start'][0]:.0f} s ago"
+    if estimate.get("goes_on"):
+        start += f", goes on in {_range(estimate['goes_on'], now)}"
     return start, finish
 
 
-def _is_back_in_line(row: dict[str, Any] | None) -> bool:
-    """Has it begun, and does it stand in line again? When it goes on is not foretold, only when it ends."""
-    return row is not None and row["started_at"] is not None and row["state"] == JobState.QUEUED
-
-
-def _range(seconds: list[float]) -> str:
-    low, middle, high = (max(0.0, value) for value in seconds)
+def _range(times: list[float], now: float) -> str:
+    low, middle, high = (max(0.0, at - now) for at in times)
     return f"{middle:.0f} s ({low:.0f} to {high:.0f})"

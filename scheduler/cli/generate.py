@@ -16,6 +16,7 @@ from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, note, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
 from scheduler.cli.show import progress_show
+from scheduler.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.launcher import ensure_model
 from scheduler.preflight import CannotStart
@@ -156,7 +157,7 @@ class _Follower:
                 self._show.say("These weights are not trained: the video shows moving noise, not a face.")
             case "JobStarted":
                 self._total = int(event["total_blocks"])
-                self._show.say(f"{self._total} blocks of {event['width']}x{event['height']}")
+                self._show.say(f"{counted(self._total, 'block')} of {event['width']}x{event['height']}")
             case "BlockDone":
                 done = int(event["block"]) + 1
                 self._show.update("video", "video", done, self._total, f"{event['seconds']:.2f} s per block")

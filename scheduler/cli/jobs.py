@@ -9,9 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from scheduler.cli.follow import state_text, wait_for
+from scheduler.cli.forecast import told_text
 from scheduler.cli.output import AsJson, bytes_text, print_fields, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time, job_of
 from scheduler.cli.waiting import show_why, why_of, with_hold
+from scheduler.core.job import FINAL_STATES
+from scheduler.forecasts import READER_S, Forecasts
 
 _TIMES = (
     "submitted_at", "not_before", "start_at", "deadline", "offered_at", "approved_at", "leased_at", "started_at", "finished_at",
@@ -43,8 +46,12 @@ def jobs(
         if job is not None:
             row = job_of(reader, job)
             said = {"quality": reader.quality(job), "judged": reader.verdict(job), "notes": reader.notes(job)}
-            told = {**with_hold(reader, row), **why_of(reader, row, house_time(data))}
-            _show_job(told, said, [dict(entry) for entry in reader.story(job)], as_json)
+            now = house_time(data)
+            told = {**with_hold(reader, row), **why_of(reader, row, now)}
+            if row["state"] not in FINAL_STATES:
+                asked = Forecasts(data, lambda: now)
+                told |= asked.of(job, asked.everybody(READER_S))
+            _show_job(told, said, [dict(entry) for entry in reader.story(job)], now, as_json)
             return
         page = reader.jobs(user=user, role=role, state=state, verdict=verdict, per_page=limit)
         rows = [with_hold(reader, row) for row in page.rows]
@@ -83,12 +90,13 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "recipe": json.loads(row["recipe"]), "hold_detail": detail}
 
 
-def _show_job(row: dict[str, Any], said: dict[str, Any], story: list[dict[str, Any]], as_json: bool) -> None:
+def _show_job(row: dict[str, Any], said: dict[str, Any], story: list[dict[str, Any]], now: float, as_json: bool) -> None:
     plain = _plain(row)
     if as_json:
         print_json({**plain, **said, "story": story})
         return
     recipe, why, place = plain.pop("recipe"), plain.pop("why"), plain.pop("place")
+    expected: dict[str, Any] = {name: plain.pop(name) for name in ("estimate", "estimate_state") if name in plain}
     if place is not None:
         plain["place"] = f"{place['place']} of {place['of']}"
     shown = {name: value for name, value in plain.items() if value not in (None, "", False, 0)}
@@ -101,6 +109,8 @@ def _show_job(row: dict[str, Any], said: dict[str, Any], story: list[dict[str, A
     told = {name: value for name, value in told.items() if value}
     print_fields({**shown, **told, "prompt": recipe["prompt"], "settings": recipe["settings"]})
     show_why(why)
+    if expected:
+        say(f"expected: {told_text(expected, now)}")
     if said["notes"]:
         say("notes:")
     for one in said["notes"]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.memory import COSTS, PART_WORDS, Part, Plan, gib, rung_words
 from scheduler.cli.output import print_table, say
+from scheduler.counted import counted
 
 _PLACES = {"gpu": "GPU", "host": "host", "gpu+host": "GPU and host"}
 NOT_MEASURED = "not measured here"
@@ -19,7 +20,8 @@ def show_plan(plan: Plan, rungs: tuple[Plan, ...], size: str, portrait: str) -> 
     say(f"{size} is an area budget: a {portrait} portrait gives {real}.")
     settings = "float32" if load.is_wide else f"{load.precision} weights, {plan.how.kv} rings"
     say(
-        f"{load.shape.name}, {load.width}x{load.height}, {load.steps} steps, {load.infer_frames} frames per clip, {settings}"
+        f"{load.shape.name}, {load.width}x{load.height}, {counted(load.steps, 'step')}, {load.infer_frames} frames per clip, "
+        f"{settings}"
     )
     places = dict.fromkeys(_PLACES, "memory") if load.is_wide else _PLACES
     rows = [_row(part, places) for part in plan.parts if part.gpu_bytes or part.host_bytes]

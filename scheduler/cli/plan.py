@@ -14,6 +14,7 @@ from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, house_time, time_of
 from scheduler.core.policy import Policy
+from scheduler.counted import counted, counted_words
 from scheduler.errors import SchedulerError
 from scheduler.plan.check import OK, UNKNOWN, checked
 from scheduler.plan.entry import Calendar, DayPlan
@@ -85,7 +86,8 @@ def _check(data: Path, plan: DayPlan, now: float, reader: Reader, status: dict[s
     studio, left_out = with_open_work(studio, reader)
     found = check_plan(plan, studio, play, data / "jobs")
     if left_out:
-        found.checks.append(checked("plan open jobs", UNKNOWN, "open_unknown", {"jobs": left_out}, jobs=left_out))
+        words = counted_words(left_out, "job")
+        found.checks.append(checked("plan open jobs", UNKNOWN, "open_unknown", {"jobs": left_out}, jobs=words))
     return found
 
 
@@ -200,7 +202,7 @@ def file_plan(file: PlanFile, data: DataDir = DEFAULT_DATA, as_json: AsJson = Fa
     if as_json:
         print_json(answer)
         return
-    say(f"filed for {answer['day']}: {answer['videos']} videos in {answer['entries']} entries")
+    say(f"filed for {answer['day']}: {counted(answer['videos'], 'video')} in {counted(answer['entries'], 'entry', 'entries')}")
 
 
 @app.command(name="show")

@@ -12,6 +12,7 @@ import typer
 from scheduler.assets import AssetLibrary
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, parse_pairs
+from scheduler.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.prompts import PromptSource, render
 from scheduler.registry import Problem, RoleDraft, RolesError, load_roles
@@ -50,7 +51,7 @@ def check(file: RolesFile, data: DataDir = DEFAULT_DATA, as_json: AsJson = False
         return
     for warning in warnings:
         note(f"warning: {warning}")
-    say(f"{file}: {len(names)} roles are sound: {_names(names)}")
+    say(f"{file}: {counted(len(names), 'role')} sound: {_names(names)}")
 
 
 def require_sound(file: Path, data: Path) -> tuple[list[str], list[str]]:

@@ -12,6 +12,7 @@ import typer
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import bad_usage
 from scheduler.core.policy import Policy
+from scheduler.counted import counted
 from scheduler.policy_file import read_policy_at
 from scheduler.rehearsal.classes import CLASSES, class_of
 from scheduler.simulation.costs import Costs
@@ -83,8 +84,8 @@ def read_numbers(path: Path | None) -> tuple[Policy, Costs]:
 def _show(result: Result, urgent_priority: int) -> None:
     """Tables for people: waits by the rehearsal's classes of priority; `--json` has them of every single priority."""
     totals, baselines = result.totals, result.baselines
-    say(f"{totals['succeeded']} of {totals['jobs']} jobs succeeded, {totals['preemptions']} preemptions, "
-        f"{totals['workers_lost']} workers lost under a job")  # fmt: skip
+    say(f"{totals['succeeded']} of {totals['jobs']} jobs succeeded, {counted(totals['preemptions'], 'preemption')}, "
+        f"{counted(totals['workers_lost'], 'worker')} lost under a job")  # fmt: skip
     fair = "-, no two teams waited together" if totals["fairness"] is None else totals["fairness"]
     say(f"slots in use {_share(totals['utilisation'])}, fairness (most / least service of teams) {fair}")
     rows = [("all", *(totals[name] for name in _WAITS))]

@@ -13,6 +13,7 @@ from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, house_time, time_of
 from scheduler.cli.plan import house_policy, read_plan_file
 from scheduler.core.policy import Policy
+from scheduler.counted import counted
 from scheduler.errors import DaemonUnreachable, SchedulerError
 from scheduler.plan.entry import Calendar, DayPlan
 from scheduler.plan.figures import time_text
@@ -53,7 +54,7 @@ def stress(
 
 def _simulated(data: Path, day: str, seed: int, slots: int | None, plan_file: Path | None) -> dict[str, Any]:
     if slots is not None and not 1 <= slots <= 1024:
-        raise bad_usage(f"{slots} slots.", field="slots", hint="Use 1 to 1024.")
+        raise bad_usage(f"{counted(slots, 'slot')}.", field="slots", hint="Use 1 to 1024.")
     plan = None if plan_file is None else read_plan_file(plan_file)
     studio, reader = _studio(data)
     try:
@@ -121,7 +122,7 @@ def show(report: dict[str, Any]) -> None:
     totals, peaks = report["totals"], report["peaks"]
     kept = f", number {report['number']}" if report.get("number") is not None else ""
     pace = f", {report['block_s']:g} s per block ({report['block_s_basis']})" if "block_s" in report else ""
-    say(f"{report['kind']} rehearsal of {report['day']}{kept}: {report['slots']} slots{pace}")
+    say(f"{report['kind']} rehearsal of {report['day']}{kept}: {counted(report['slots'], 'slot')}{pace}")
     print_table(
         ("class", "jobs", "done", "mean wait", "p50", "p90", "p99", "longest", "preempted"),
         [
@@ -131,8 +132,8 @@ def show(report: dict[str, Any]) -> None:
         ],
     )  # fmt: skip
     say(
-        f"{totals['preemptions']} preemptions, {totals['degraded']} at a lower setting, {totals['failed']} failed, "
-        f"{totals['rejected']} turned away, {totals['workers_lost']} workers lost"
+        f"{counted(totals['preemptions'], 'preemption')}, {totals['degraded']} at a lower setting, {totals['failed']} failed, "
+        f"{totals['rejected']} turned away, {counted(totals['workers_lost'], 'worker')} lost"
     )
     say(f"longest queue {peaks['queue']} after {time_text(peaks['queue_at_s'])}, longest wait {_wait(peaks['longest_wait_s'])}")
     if (urgent := report.get("urgent_job")) is not None and urgent.get("slot_s") is not None:

@@ -11,6 +11,7 @@ import typer
 
 from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, facts, house_time
+from scheduler.counted import counted
 from scheduler.simulation.history import trace_of
 from scheduler.simulation.synthetic import KINDS, synthetic_trace
 from scheduler.simulation.trace import Trace
@@ -74,4 +75,4 @@ def _write(trace: Trace, output: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({**counts, "output": str(output)})
     else:
-        say(f"{counts['jobs']} jobs and {counts['faults']} faults written to {output}")
+        say(f"{counted(counts['jobs'], 'job')} and {counted(counts['faults'], 'fault')} written to {output}")

@@ -17,6 +17,7 @@ from scheduler.cli.child import follow
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say, show_error
 from scheduler.cli.place import bad_usage
+from scheduler.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.spawn import python_module
 
@@ -76,7 +77,8 @@ def convert(
     done = "is made" if answer["converted"] else "is this very conversion already"
     say(f"{answer['target']} {done}: {answer['bytes'] / 1e9:.2f} GB, {answer['precision']}")
     for adapter in answer["adapters"]:
-        say(f"merged: {adapter['name']}, rank {adapter['rank']}, alpha {adapter['alpha']:g}, {adapter['pairs']} layers")
+        say(f"merged: {adapter['name']}, rank {adapter['rank']}, alpha {adapter['alpha']:g}, "
+            f"{counted(adapter['pairs'], 'layer')}")
     for remark in answer["notes"]:
         say(f"note: {remark}")
 

@@ -27,6 +27,10 @@ class Window:
         into_s = (at + EPOCH_S - self.starts_s) % WEEK_S
         return at - into_s + self.length_s if into_s < self.length_s else None
 
+    def opens_in_s(self, at: float) -> float:
+        """Seconds until this window begins, above 0."""
+        return WEEK_S - (at + EPOCH_S - self.starts_s) % WEEK_S
+
     def is_for(self, slot: int) -> bool:
         """Does it concern this slot?"""
         return not self.slots or slot in self.slots
@@ -54,6 +58,19 @@ def closes_at(windows: Iterable[Window], slot: int, at: float) -> float | None:
             break
         until = max(ends)
     return until
+
+
+def closed_s(windows: Iterable[Window], slot: int, since: float, until: float) -> float:
+    """Seconds of a span that maintenance takes from a slot."""
+    own = [window for window in windows if window.is_for(slot)]
+    closed, at = 0.0, since
+    while own and at < until:
+        if (end := closes_at(own, slot, at)) is not None:
+            closed += min(end, until) - at
+            at = end
+        else:
+            at += min(window.opens_in_s(at) for window in own)
+    return closed
 
 
 def _seconds(text: str) -> int:

@@ -92,6 +92,10 @@ class Spent:
         if day != self.day:
             self.day, self.ms = day, {}
 
+    def seconds_of(self, subject: Subject, day: int) -> float:
+        """GPU seconds of a subject that ended leases used on a day of quotas; none but the newest is known."""
+        return self.ms.get(subject, 0) / 1000 if day == self.day else 0.0
+
     def ends_at(self, policy: Policy) -> float:
         """When the next day begins."""
         return (self.day + 1) * DAY_S + policy.quota_day_starts_s

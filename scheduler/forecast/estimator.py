@@ -225,10 +225,13 @@ class Estimator(Learnt):
         # of a running job its own blocks are known: jobs just submitted say nothing of how far its forecast may be off
         ends = [known_s + exp(value) for value in (self._playing if is_playing else self._finishes).correct(finish)]
         begins = [known_s + max(0.0, exp(value) - WAIT_OFFSET_S) for value in self._starts.correct(start)]
-        if not is_waiting:
-            begins = [job.started_at - snapshot.now] * 3 if job.started_at is not None else begins
         begins = [min(begin, end) for begin, end in zip(begins, ends, strict=True)]
-        return Estimate(start=Range(*begins), finish=Range(*ends), runs=self.runs)
+        if job.started_at is None:
+            return Estimate(start=Range(*begins), finish=Range(*ends), runs=self.runs)
+        # who goes on stands in line like who begins, so it is corrected by how true first starts were; it is not scored itself
+        goes_on = None if job.state in OWNED_STATES else Range(*begins)
+        begun = job.started_at - snapshot.now
+        return Estimate(start=Range(begun, begun, begun), finish=Range(*ends), goes_on=goes_on, runs=self.runs)
 
     def _watch(self, job_id: str, now: float, finish: Raw) -> None:
         """Of all looks at a running job one is held against its end, drawn with equal chances (reservoir of one)."""

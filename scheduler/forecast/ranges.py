@@ -23,10 +23,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """When a job starts and when it ends. `runs`: how many finished jobs the paces were learnt from."""
+    """When a job starts and when it ends. `runs`: how many finished jobs the paces were learnt from.
+
+    `goes_on`: of a job that has begun, gave its slot up and stands in line again, when it plays on; None: any other's.
+    """
 
     start: Range
     finish: Range
+    goes_on: Range | None = None
     runs: int = 0
 
 

@@ -55,6 +55,7 @@ class _Shown:
 
     at: float
     starts: tuple[float, ...]
+    goes_on: tuple[float, ...] | None
     ends: tuple[float, ...]
     own: Job
     known: float
@@ -90,14 +91,17 @@ class Steady:
 
     def _next(self, job: Job, estimate: Estimate, now: float, why: tuple[str, int] | None) -> _Shown:
         starts, ends = _at(estimate.start, now), _at(estimate.finish, now)
+        goes_on = None if estimate.goes_on is None else _at(estimate.goes_on, now)
         before = self._shown.get(job.id)
         if before is None:
-            return _Shown(now, starts, ends, replace(job), ends[1])
+            return _Shown(now, starts, goes_on, ends, replace(job), ends[1])
         if why is None:
             left_s = max(1.0, min(before.ends[1], ends[1]) - now)  # the lag is small against the lesser of both
             part = 1.0 - exp(-max(0.0, now - before.at) / (MEMORY * left_s))
             starts, ends = _part_way(before.starts, starts, part), _part_way(before.ends, ends, part)
-        one = _Shown(now, starts, ends, replace(job), before.known, why or before.why, before.moved)
+            if goes_on is not None and before.goes_on is not None:
+                goes_on = _part_way(before.goes_on, goes_on, part)
+        one = _Shown(now, starts, goes_on, ends, replace(job), before.known, why or before.why, before.moved)
         by_s = ends[1] - before.known
         if abs(by_s) > max(FAR_S, FAR * (before.known - now)):
             cause, count = one.why or ("pace", 0)
@@ -182,5 +186,9 @@ def _estimate(shown: _Shown, estimate: Estimate, now: float) -> Estimate:
     """Back to seconds from now; nothing that is still to come lies in the past."""
     least = 0.0 if estimate.start.p90 >= 0.0 else estimate.start.p10
     starts = Range(*(max(least, at - now) for at in shown.starts))
-    ends = Range(*(max(0.0, at - now) for at in shown.ends))
-    return Estimate(start=starts, finish=ends, runs=estimate.runs)
+    goes_on = None if shown.goes_on is None else _to_come(shown.goes_on, now)
+    return Estimate(start=starts, finish=_to_come(shown.ends, now), goes_on=goes_on, runs=estimate.runs)
+
+
+def _to_come(times: tuple[float, ...], now: float) -> Range:
+    return Range(*(max(0.0, at - now) for at in times))

@@ -20,9 +20,11 @@ WAITS_FOR_A_PERSON = frozenset(
 def told_of(
     estimate: Estimate | None, now: float, runs: int, otherwise: str, moved: Moved | None = None
 ) -> dict[str, Any]:
-    """`{"estimate": {"start": [p10, p50, p90], "finish": […], "runs", "moved"}, "estimate_state": "known"}`, or None and why.
+    """`{"estimate": {"start": [p10, p50, p90], "goes_on": …, "finish": […], "runs", "moved"}, "estimate_state": "known"}`, or
+    None and why.
 
-    Times are seconds since 1970. `moved`: the last time that the end moved far, with its reason (`scheduler.forecast.steady`).
+    Times are seconds since 1970. `goes_on`: when a job that gave its slot up plays on, else None. `moved`: the last time that
+    the end moved far, with its reason (`scheduler.forecast.steady`).
     Reasons for None: "few_runs", and `otherwise`, as `untold_of` finds it.
     """
     if runs < LEAST_RUNS:
@@ -30,8 +32,8 @@ def told_of(
     if estimate is None:
         return {"estimate": None, "estimate_state": otherwise}
     shown = {
-        "start": _times(estimate.start, now), "finish": _times(estimate.finish, now), "runs": runs,
-        "moved": None if moved is None else moved.to_mapping(),
+        "start": _times(estimate.start, now), "goes_on": None if estimate.goes_on is None else _times(estimate.goes_on, now),
+        "finish": _times(estimate.finish, now), "runs": runs, "moved": None if moved is None else moved.to_mapping(),
     }  # fmt: skip
     return {"estimate": shown, "estimate_state": "known"}
 

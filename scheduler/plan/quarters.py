@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import floor
 from typing import Any
+
+from scheduler.core.maintenance import Window, closed_s
 
 QUARTER_S = 900.0
 
@@ -42,11 +44,12 @@ Span = tuple[float, float]  # begin and end, seconds since 1970
 
 
 def quarters_of(
-    wanted: Iterable[Span], played: Iterable[Span], slots: int, now: float, label: Callable[[float], str] = str
-) -> list[Quarter]:
+    wanted: Iterable[Span], played: Iterable[Span], slots: int, now: float, label: Callable[[float], str] = str,
+    windows: Sequence[Window] = (),
+) -> list[Quarter]:  # fmt: skip
     """All quarter-hours from the first to the last that anything touches; the present one has only what is left of it.
 
-    `label` says a time (seconds since 1970) as people read it.
+    `windows`: of maintenance, which take their slots' seconds. `label` says a time (seconds since 1970) as people read it.
     """
     asked, made = _seconds(wanted), _seconds(played)
     numbers = sorted({*asked, *made})
@@ -55,7 +58,7 @@ def quarters_of(
     return [
         Quarter(
             starts_at=number * QUARTER_S, text=label(number * QUARTER_S), wanted_s=asked.get(number, 0.0),
-            played_s=made.get(number, 0.0), capacity_s=slots * _left(number * QUARTER_S, now),
+            played_s=made.get(number, 0.0), capacity_s=_capacity(number * QUARTER_S, slots, now, windows),
         )
         for number in range(numbers[0], numbers[-1] + 1)
     ]  # fmt: skip
@@ -72,5 +75,8 @@ def _seconds(spans: Iterable[Span]) -> dict[int, float]:
     return found
 
 
-def _left(starts_at: float, now: float) -> float:
-    return min(QUARTER_S, max(0.0, starts_at + QUARTER_S - now))
+def _capacity(starts_at: float, slots: int, now: float, windows: Sequence[Window]) -> float:
+    """Seconds that the slots can work in what is left of the quarter-hour."""
+    ends_at = starts_at + QUARTER_S
+    since = min(ends_at, max(starts_at, now))
+    return sum(ends_at - since - closed_s(windows, slot, since, ends_at) for slot in range(slots))

@@ -6,20 +6,23 @@ from collections import Counter
 from collections.abc import Iterator
 
 from scheduler.core.policy import Policy
-from scheduler.core.quotas import KINDS, day_of
+from scheduler.core.quotas import KINDS, Spent, day_of
 from scheduler.plan.check import BAD, OK, Check, checked
 from scheduler.plan.demand import Demand
 from scheduler.plan.figures import time_text
 
 
-def quota_checks(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
-    """One line per quota that the plan alone is larger than, whatever the order of its videos."""
-    broken = [*_too_long(wanted, policy), *_too_many(wanted, policy)]
+def quota_checks(wanted: list[Demand], policy: Policy, spent: Spent) -> Iterator[Check]:
+    """One line per quota that the plan is larger than, whatever the order of its videos; `spent`: what is used of today's."""
+    broken = [*_too_long(wanted, policy, spent), *_too_many(wanted, policy)]
     yield from broken or [checked("plan quotas", OK, "quotas_ok", {"videos": len(wanted)})]
 
 
-def _too_long(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
-    """GPU seconds of a day of quotas, of which a plan's day may touch two; told is each subject's fuller one."""
+def _too_long(wanted: list[Demand], policy: Policy, spent: Spent) -> Iterator[Check]:
+    """GPU seconds of a day of quotas, of which a plan's day may touch two; told is each subject's fuller one.
+
+    What ended leases have used of it already is gone.
+    """
     for kind in KINDS:
         field = f"gpu_s_per_day_per_{kind}"
         limit = getattr(policy, field)
@@ -29,14 +32,19 @@ def _too_long(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
         for one in wanted:
             subject = _name(one, kind), day_of(one.at, policy)
             seconds[subject] = seconds.get(subject, 0.0) + (one.work_s or 0.0)
-        longest: dict[str, float] = {}
-        for (name, _), asked in seconds.items():
-            longest[name] = max(asked, longest.get(name, 0.0))
-        for name, asked in sorted(longest.items()):
-            if asked > limit:
-                figures = {"kind": kind, "name": name, "asked": round(asked, 1), "limit": limit, "field": field}
-                words = {"who": f"{kind} {name}", "asked": time_text(asked), "field": field, "limit": time_text(limit)}
-                yield checked("plan quotas", BAD, "quota_over", figures, **words)
+        fullest: dict[str, tuple[float, float]] = {}  # all of the day, and what of it is used
+        for (name, day), asked in seconds.items():
+            used = spent.seconds_of((kind, name), day)
+            fullest[name] = max((asked + used, used), fullest.get(name, (0.0, 0.0)))
+        for name, (whole, used) in sorted(fullest.items()):
+            if whole > limit:
+                figures = {
+                    "kind": kind, "name": name, "asked": round(whole - used, 1), "used": round(used, 1), "limit": limit,
+                    "field": field,
+                }  # fmt: skip
+                words = {"who": f"{kind} {name}", "asked": time_text(whole - used), "field": field, "limit": time_text(limit)}
+                code = "quota_left" if used else "quota_over"
+                yield checked("plan quotas", BAD, code, figures, used=time_text(used), **words)
 
 
 def _too_many(wanted: list[Demand], policy: Policy) -> Iterator[Check]:

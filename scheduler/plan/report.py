@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scheduler.counted import counted_words
 from scheduler.plan.change import Change, tried_words
 from scheduler.plan.changes import Search, remedy_of
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN, Check, checked
@@ -114,7 +115,7 @@ def _static_checks(wanted: list[Demand], studio: Studio, jobs_dir: Path) -> Iter
     yield context_check(wanted, studio)
     yield from pace_checks(wanted, studio)
     yield disk_check(wanted, studio, learnt_rate(studio, jobs_dir))
-    yield from quota_checks(wanted, studio.policy)
+    yield from quota_checks(wanted, studio.policy, studio.spent)
     yield from relation_checks(wanted)
 
 
@@ -127,15 +128,15 @@ def _time_check(day: PlayedDay, studio: Studio, quarters: list[Quarter]) -> Chec
         "fullest_ratio": round(fullest.ratio, 3), "overfull": overfull,
     }  # fmt: skip
     return checked(
-        "plan time", OK, "time_ok", figures, work=time_text(work), slots=studio.usable_slots, quarter=fullest.text,
-        ratio=f"{fullest.ratio:.0%}",
+        "plan time", OK, "time_ok", figures, work=time_text(work), slots=counted_words(studio.usable_slots, "slot"),
+        quarter=fullest.text, ratio=f"{fullest.ratio:.0%}",
     )  # fmt: skip
 
 
 def _quarters(day: PlayedDay, studio: Studio, calendar: Calendar) -> list[Quarter]:
     wanted = [(one.at, one.at + (one.work_s or 0.0)) for one in day.wanted]
     played = [span for outcome in day.outcomes.values() for span in outcome.spans]
-    return quarters_of(wanted, played, studio.usable_slots, studio.now, calendar.text)
+    return quarters_of(wanted, played, studio.usable_slots, studio.now, calendar.text, studio.policy.windows)
 
 
 def _judged(stage: Stage, day: PlayedDay) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:

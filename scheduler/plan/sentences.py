@@ -10,7 +10,7 @@ Words = dict[str, str]
 
 SENTENCES: dict[str, Words] = {
     # the day
-    "day_ok": {"en": "{videos} videos for {day}, {zone}", "zh": "{day}（{zone}）共 {videos} 个视频"},
+    "day_ok": {"en": "{videos} for {day}, {zone}", "zh": "{day}（{zone}）共 {videos} 个视频"},
     "day_over": {
         "en": "the plan is for {day}, which is over; today is {today}",
         "zh": "计划的日期 {day} 已过；今天是 {today}",
@@ -26,7 +26,7 @@ SENTENCES: dict[str, Words] = {
     "refused": {"en": "it would be refused: {reason} {hint}", "zh": "提交会被拒绝：{reason} {hint}"},
     "requests_ok": {"en": "every entry can be submitted", "zh": "所有条目都可以提交"},
     # assets, adapters, versions
-    "assets_ok": {"en": "portraits and voices of {roles} roles are healthy", "zh": "{roles} 个角色的画像与声音完好"},
+    "assets_ok": {"en": "portraits and voices of {roles} are healthy", "zh": "{roles} 个角色的画像与声音完好"},
     "asset_broken": {"en": "{role}: {broken}", "zh": "{role}：{broken}"},
     "portrait_missing": {"en": "portrait missing", "zh": "肖像缺失"},
     "portrait_damaged": {"en": "portrait damaged", "zh": "肖像损坏"},
@@ -39,7 +39,7 @@ SENTENCES: dict[str, Words] = {
         "zh": "计划中的角色没有指定适配器：使用通用人物",
     },
     "adapter_broken": {"en": "{role}: its adapter {adapter} is {health}", "zh": "{role}：适配器 {adapter} {health}"},
-    "adapters_ok": {"en": "adapters of {roles} roles are there, whole", "zh": "{roles} 个角色的适配器完好"},
+    "adapters_ok": {"en": "adapters of {roles} are there, whole", "zh": "{roles} 个角色的适配器完好"},
     "role_versions": {"en": "{versions}; model {model} on {device}", "zh": "{versions}；模型 {model}，设备 {device}"},
     # memory and time
     "memory_fits": {
@@ -58,7 +58,7 @@ SENTENCES: dict[str, Words] = {
         "zh": "{entries}：上下文 {need} 超过槽位可用的 {have}；允许降低质量",
     },
     "pace_learnt": {
-        "en": "{size}, {steps} steps: {block_s} s per block, learnt of {count} blocks",
+        "en": "{size}, {steps} steps: {block_s} s per block, learnt of {count}",
         "zh": "{size}，{steps} 步：每块 {block_s} 秒，由 {count} 块实测得出",
     },
     "pace_proportion": {
@@ -78,7 +78,7 @@ SENTENCES: dict[str, Words] = {
         "zh": "{size}，{steps} 步：此处尚不知道每块耗时；请先制作一个这样的视频",
     },
     "time_ok": {
-        "en": "{work} of computing on {slots} slots; the fullest quarter-hour, {quarter}, at {ratio}",
+        "en": "{work} of computing on {slots}; the fullest quarter-hour, {quarter}, at {ratio}",
         "zh": "共需计算 {work}，{slots} 个槽位；最满的一刻钟 {quarter} 占用 {ratio}",
     },
     "time_no_slots": {"en": "no slot takes work", "zh": "没有可用的槽位"},
@@ -103,7 +103,7 @@ SENTENCES: dict[str, Words] = {
     "entries_ok": {"en": "every video is finished in its window", "zh": "所有视频都能在时间窗内完成"},
     # disk
     "disk_ok": {"en": "it needs {need} ({basis}), {have} are free", "zh": "需要 {need}（{basis}），可用 {have}"},
-    "disk_basis_learnt": {"en": "learnt of {count} videos", "zh": "由 {count} 个视频得出"},
+    "disk_basis_learnt": {"en": "learnt of {count}", "zh": "由 {count} 个视频得出"},
     "disk_basis_most": {"en": "at most: pictures not compressed at all", "zh": "上限：按完全不压缩计算"},
     "disk_small": {
         "en": "it needs {need} ({basis}), {have} are free above the {floor} that stay free",
@@ -117,6 +117,10 @@ SENTENCES: dict[str, Words] = {
     "quotas_ok": {"en": "within the quotas of the policy", "zh": "在策略配额之内"},
     "quota_over": {
         "en": "{who} asks for {asked}, the policy's {field} is {limit}", "zh": "{who} 需要 {asked}，策略 {field} 为 {limit}",
+    },
+    "quota_left": {
+        "en": "{who} asks for {asked}, the policy's {field} is {limit}, of which {used} are used today",
+        "zh": "{who} 需要 {asked}，策略 {field} 为 {limit}，今日已用 {used}",
     },
     "relations_ok": {"en": "no roles that exclude each other are wanted at the same time", "zh": "互斥的角色没有重叠的时间窗"},
     "relations_overlap": {
@@ -135,7 +139,7 @@ SENTENCES: dict[str, Words] = {
     },
     "sla_unknown": {"en": "without times nobody can tell", "zh": "没有耗时数据，无法判断"},
     "open_unknown": {
-        "en": "{jobs} jobs are in the house and nobody knows how long they take: they are not counted",
+        "en": "of the work in the house {jobs} of unknown length: not counted",
         "zh": "系统中已有 {jobs} 个任务耗时未知，未计入",
     },
     "no_plan": {"en": "no plan is filed for {day}", "zh": "{day} 没有提交计划"},

@@ -65,6 +65,7 @@ def _world(lines: list[TraceJob], studio: Studio, origin: float, scatter: int) -
     trace = Trace(jobs=tuple(sorted(lines, key=lambda line: (line.at, line.id))), begins_at=origin)
     policy = replace(studio.policy, slot_memory_bytes=None)  # memory was decided on above
     world = World(trace, slots=studio.usable_slots, policy=policy, costs=_costs(studio, scatter), seed=scatter)
+    world.state.spent = studio.spent.copy()
     for role in studio.roles.values():
         world.state.relations.put(role.name, role.never_with)
     return world

@@ -15,6 +15,7 @@ from scheduler.core.block_times import BlockTimes
 from scheduler.core.explain import Situation
 from scheduler.core.maintenance import CAUSE
 from scheduler.core.policy import Policy
+from scheduler.core.quotas import Spent
 from scheduler.probe import Probe, smallest
 from scheduler.registry import Role
 from scheduler.store import Reader
@@ -58,6 +59,7 @@ class Studio:
     times: BlockTimes = field(default_factory=BlockTimes)
     costs: tuple[Row, ...] = ()
     open_jobs: tuple[OpenWork, ...] = ()
+    spent: Spent = field(default_factory=Spent)  # of the quotas' day: GPU seconds of leases that have ended
     free_bytes: int = 0
     library: AssetLibrary | None = None
 
@@ -96,6 +98,7 @@ def read_studio(
         problems={row["name"]: row["problem"] or "" for row in rows if not row["is_available"]},
         model=model, device=device, device_name=str(body.get("name", "")), device_bytes=body.get("memory_total_bytes"),
         kv=known_ring_form(reader, model), times=BlockTimes(times), costs=tuple(reader.job_costs()),
+        spent=Spent.from_mapping((reader.fact("shares") or {}).get("spent")),
         free_bytes=shutil.disk_usage(data).free, library=AssetLibrary(data),
     )  # fmt: skip
 

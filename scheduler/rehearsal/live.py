@@ -9,6 +9,7 @@ from typing import Any
 
 from scheduler.client import Scheduler
 from scheduler.core.job import FINAL_STATES, JobState
+from scheduler.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.rehearsal.classes import Ended, by_class, mean, share_of
 from scheduler.rehearsal.measured import estimates_of, handover_of, pace_of, spells_of
@@ -50,7 +51,7 @@ def check_ready(status: dict[str, Any], reader: Reader, *, may_delay: bool) -> l
     others = reader.jobs(state="open", per_page=1).total
     if others and not may_delay:
         raise SchedulerError(
-            409, "others_wait", f"{others} jobs of others are open; a live rehearsal would delay them.",
+            409, "others_wait", f"A live rehearsal would delay {counted(others, 'open job')} of others.",
             hint="Wait until they are done, or say --anyway.",
         )  # fmt: skip
     return roles
@@ -68,7 +69,7 @@ def play_live(
         for number in range(jobs - 1):
             request = _request(roles[number % len(roles)], preset, PRIORITIES[number % len(PRIORITIES)])
             run.jobs.append(str(door.submit(request)["id"]))
-        say(f"{len(run.jobs)} jobs are submitted; an urgent one follows when they run")
+        say(f"{counted(len(run.jobs), 'job')} submitted; an urgent one follows when they run")
         _watch(run, door, reader, began + limit_s, lambda: _request(roles[-1], preset, urgent_priority))
     finally:
         run.cancelled = _clean_up(run, door, reader)
@@ -133,7 +134,7 @@ def _report(run: LiveRun, reader: Reader, slots: int, preset: str, urgent_priori
     states = [row["state"] for row in rows]
     urgent = next((row for row in rows if row["id"] == run.urgent), None)
     return {
-        "kind": "live", "day": f"{len(rows)} jobs", "seed": None, "slots": slots, "preset": preset, "faults": 0,
+        "kind": "live", "day": counted(len(rows), "job"), "seed": None, "slots": slots, "preset": preset, "faults": 0,
         "totals": {
             "jobs": len(rows), "succeeded": states.count("SUCCEEDED"), "failed": states.count("FAILED"),
             "rejected": states.count("REJECTED"), "cancelled": run.cancelled, "mean_wait_s": mean(waits),

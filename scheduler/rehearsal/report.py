@@ -51,19 +51,25 @@ def compared(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str,
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """What makes the two hard to compare: another day, seed, kind, number of slots, or policy numbers."""
+    """What makes the two hard to compare: another day, seed, kind, number of slots, or (where both have them) policy numbers."""
     found = [
-        f"{name}: {other.get(name)} → {one.get(name)}"
+        f"{name}: {_told(other.get(name))} → {_told(one.get(name))}"
         for name in ("kind", "day", "seed", "slots", "block_s")
         if one.get(name) != other.get(name)
     ]
-    policies = (one.get("policy") or {}, other.get("policy") or {})
-    names = sorted({*policies[0], *policies[1]})
+    now, before = one.get("policy"), other.get("policy")
+    if now is None or before is None:  # a live rehearsal is played under the house's policy as it is
+        return found
     return found + [
-        f"policy {name}: {policies[1].get(name)} → {policies[0].get(name)}"
-        for name in names
-        if policies[0].get(name) != policies[1].get(name)
+        f"policy {name}: {_told(before.get(name))} → {_told(now.get(name))}"
+        for name in sorted({*now, *before})
+        if now.get(name) != before.get(name)
     ]
+
+
+def _told(value: object) -> object:
+    """A number that the policy of the day did not have, or left without a limit, is not set."""
+    return "not set" if value is None else value
 
 
 def _row(name: str, words: str, before: float | None, now: float | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
 from scheduler.core.state import State
+from scheduler.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.forecast.baselines import History, WorkAhead
 from scheduler.forecast.witness import Forecaster, Request
@@ -92,10 +93,11 @@ def _ask(told: Mapping[str, Forecaster], begins_at: float) -> Callable[[World, J
 
 def _check_size(trace: Trace, slots: int, discipline: str) -> None:
     if not 1 <= slots <= MAX_SLOTS:
-        raise SchedulerError(422, "bad_slots", f"{slots} slots.", field="slots", hint=f"Use 1 to {MAX_SLOTS}.")
+        raise SchedulerError(422, "bad_slots", f"{counted(slots, 'slot')}.", field="slots", hint=f"Use 1 to {MAX_SLOTS}.")
     if trace.least_slots > slots:
         raise SchedulerError(
-            422, "bad_slots", f"The trace has faults of slot {trace.least_slots - 1}, and there are {slots} slots.",
+            422, "bad_slots",
+            f"The trace has faults of slot {trace.least_slots - 1}, and the house has {counted(slots, 'slot')}.",
             field="slots", hint=f"Use --slots {trace.least_slots}, or take those lines out (slots count from 0).",
         )  # fmt: skip
     if discipline not in DISCIPLINES:
@@ -111,7 +113,7 @@ def _notes(trace: Trace, records: Sequence[JobRecord], figures: Mapping[str, Any
         notes.append(f"fields that mean nothing here: {', '.join(trace.ignored)}")
     if figures["rejected"]:
         first = next(record for record in records if record.state is JobState.REJECTED)
-        notes.append(f"{figures['rejected']} jobs were rejected; the first, {first.line.id}: {first.error}")
+        notes.append(f"{counted(figures['rejected'], 'job')} rejected; the first, {first.line.id}: {first.error}")
     if figures["unfinished"]:
-        notes.append(f"{figures['unfinished']} jobs never ended: no slot came back for them")
+        notes.append(f"{counted(figures['unfinished'], 'job')} never ended: no slot came back for them")
     return notes

@@ -12,8 +12,10 @@ from typing import Any
 
 import av
 import pytest
+from PIL import Image
 
 from engine import protocol
+from engine.config import fit_size
 from engine.errors import ProtocolError
 from engine.worker.crash_points import VARIABLE, CrashPoint
 from tests.integration.worker_rig import JobKit, WorkerProcess, hashes
@@ -64,6 +66,20 @@ def test_finished_job_is_a_playable_video_with_one_report_per_block(start: Start
         assert hashlib.sha256(fragment).hexdigest() == done.fragment_sha256 and len(fragment) == done.fragment_bytes
         assert done.lease_id == "lease-1"
     assert not list((tmp_path / "job").rglob("*.part"))
+
+
+@pytest.mark.parametrize(("size", "portrait"), [("192*128", (960, 640)), ("384*256", (300, 500)), ("192*128", (64, 64))])
+def test_video_has_the_size_that_was_asked_for(start: Start, tmp_path: Path, size: str, portrait: tuple[int, int]) -> None:
+    kit = JobKit(tmp_path / "assets", blocks=1, size=size)
+    Image.new("RGB", portrait, "navy").save(kit.portrait)
+    worker = start()
+    worker.say(kit.with_recipe(portrait_sha256=hashlib.sha256(kit.portrait.read_bytes()).hexdigest()).order(tmp_path / "job"))
+    report = worker.finish_job()
+    assert isinstance(report, protocol.JobSucceeded)
+    [told], asked = worker.all_of(protocol.JobStarted), fit_size(size, *portrait)
+    with av.open(report.path) as container:
+        made = container.streams.video[0].width, container.streams.video[0].height
+    assert (told.width, told.height) == made == asked
 
 
 def test_stream_is_playable_while_the_job_runs(start: Start, kit: JobKit, tmp_path: Path) -> None:
@@ -257,6 +273,7 @@ def test_worker_leaves_a_daemon_that_talks_nonsense(start: Start) -> None:
         ({"settings": {"size": "1*1"}}, "bad_settings"),
         ({"version": 99}, "bad_settings"),
         ({"voice_seconds": 60.0}, "bad_media"),
+        ({"portrait_sha256": "0" * 64}, "bad_media"),
     ],
 )
 def test_impossible_job_is_refused_with_its_reason(

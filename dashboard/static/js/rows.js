@@ -110,6 +110,17 @@ async function renewWhy(table, message) {
   }
 }
 
+// Why a slot takes no work, and until when, as the server says it (`drained_why` in macros.html).
+function drainedWords(slot) {
+  const words = (cause) => {
+    if (cause === "person") return t("drained.person");
+    if (cause !== "maintenance") return t("drained.fault", { cause: named("cause", cause) });
+    const until = slot.drained_until;
+    return until ? t("drained.maintenance", { until: formats.window([until, until]) }) : named("cause", cause);
+  };
+  return (slot.drained_for || []).map((cause) => ` · ${words(cause)}`).join("");
+}
+
 function patchSlots(message) {
   const count = message.slots.length;
   if (count && count < SLOTS_TOLD) { // the house may have been started anew with fewer
@@ -120,6 +131,8 @@ function patchSlots(message) {
     if (!card) { if (find("[data-slots]") && message.slots.length) location.reload(); return; }
     card.dataset.state = slot.state;
     find("[data-worker-word]", card).textContent = named("worker", slot.drained ? "drained" : slot.state);
+    find("[data-drained-why]", card).textContent = slot.drained ? drainedWords(slot) : "";
+    if (!slot.drained_for?.includes("person")) find("[data-drained-by]", card)?.remove(); // who drains it next is told by the next page
     for (const form of card.querySelectorAll("[data-when-drained]")) form.hidden = form.dataset.whenDrained !== String(Boolean(slot.drained));
     for (const part of card.querySelectorAll(".slot-progress, [data-slot-expect]")) part.hidden = !slot.job_id;
     find("[data-phase]", card).textContent = slot.phase && slot.job_id ? ` · ${named("phase", slot.phase)}` : "";

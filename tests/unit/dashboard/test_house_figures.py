@@ -142,6 +142,11 @@ def test_house_of_eight_gpus_is_told_of_in_one_message_and_all_are_on_the_first_
     assert [device["device"] for device in message["devices"]] == [f"gpu{number}" for number in range(8)]
     assert [one["slot"] for one in message["slots"]] == list(range(8)) and message["clock"] is not None
     assert len(json.dumps(message)) < 4096
+    closed = {"drained": True, "drained_for": ["maintenance"], "drained_until": now, "job_id": None, "role": None, "phase": None}
+    for more in ({"drained": True, "drained_for": ["person"]}, closed):
+        beat.status["slots"] = [{**one, **more} for one in slots]
+        message = pulse_message(beat, house.house.reads, house.house.settings)
+        assert len(json.dumps(message, separators=(",", ":"))) < 4096, "as the socket writes it"
     page = house.local().get("/dashboard").text
     assert all(f'data-device="gpu{number}"' in page for number in range(8))
 

@@ -50,6 +50,24 @@ def test_job_that_gave_way_is_drawn_where_it_ends_and_not_as_if_it_ran(house: We
     reads = house.house.reads
     ((spread, middle),) = (lane.bars for lane in timeline.draw(reads, [], reads.waiting(10)[0], told, now).waiting)
     assert (spread.since, spread.until, middle.since, middle.width) == (now + 600, now + 1200, now + 900, 0)
+    told[job]["estimate"]["goes_on"] = [now + 60, now + 90, now + 120]
+    ((spread, middle),) = (lane.bars for lane in timeline.draw(reads, [], reads.waiting(10)[0], told, now).waiting)
+    assert (spread.since, spread.until, middle.since, middle.until) == (now + 60, now + 1200, now + 90, now + 900)
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "goes on"), ("zh-CN", "预计继续")])
+def test_page_of_a_job_that_gave_way_says_when_it_goes_on(
+    house: Web, monkeypatch: pytest.MonkeyPatch, language: str, word: str
+) -> None:
+    job, now = house.job(), time.time()
+    known = {"start": [now - 60] * 3, "goes_on": [now + 60, now + 90, now + 120], "finish": [now + 600] * 3, "runs": 12}
+    monkeypatch.setattr(Board, "told", lambda self: {job: {"estimate": known, "estimate_state": "known"}})
+    client = house.person("ana", "coordinator")
+    page = client.get(f"/dashboard/jobs/{job}", headers={"Accept-Language": language}).get_data(as_text=True)
+    assert f'data-expect-part="goes_on" >{word} ' in page and 'data-expect-part="starts" hidden' in page
+    known["goes_on"] = None
+    page = client.get(f"/dashboard/jobs/{job}", headers={"Accept-Language": language}).get_data(as_text=True)
+    assert 'data-expect-part="goes_on" hidden' in page
 
 
 def test_page_names_why_nothing_is_expected(house: Web) -> None:

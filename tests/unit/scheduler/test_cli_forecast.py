@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,34 @@ from tests.unit.scheduler.store_rig import accept, go, writer
 NOW = 1_000_000.0
 
 
-def told(start: list[float], finish: list[float]) -> dict[str, Any]:
+def told(start: list[float], finish: list[float], goes_on: list[float] | None = None) -> dict[str, Any]:
     """An estimate; seconds from now."""
-    times = {"start": [NOW + value for value in start], "finish": [NOW + value for value in finish], "runs": 9}
-    return {"estimate": times, "estimate_state": "known"}
+    spans = {"start": start, "finish": finish, "goes_on": goes_on}
+    times = {name: span and [NOW + value for value in span] for name, span in spans.items()}
+    return {"estimate": {**times, "runs": 9}, "estimate_state": "known"}
 
 
-def test_job_that_has_begun_is_not_told_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    board = {}
-    with writer(tmp_path) as store:
-        for number, path in enumerate((("RUNNING",), ("RUNNING", "PREEMPTING", "QUEUED"), ()), start=1):
-            job_id = accept(store, number)
-            go(store, "SUBMITTED", "QUEUED", job_id=job_id)
-            if path:
-                go(store, "QUEUED", "LEASED", "RUNNING", job_id=job_id, started_at=NOW - 42)
-                go(store, *path, job_id=job_id)
-            board[job_id] = told([-42, -42, -42] if path else [3, 5, 9], [20, 30, 50])
+def test_job_that_has_begun_is_told_to_go_on_and_not_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ends = [-42, -42, -42], [20, 30, 50]
+    board = {"j1": told(begun, ends), "j2": told(begun, ends, [7, 11, 18]), "j3": told([3, 5, 9], ends)}
     monkeypatch.setattr(Forecasts, "everybody", lambda *_: board)
     monkeypatch.setattr("scheduler.cli.forecast.house_time", lambda _: NOW)
     lines = CliRunner().invoke(app, ["forecast", "show", "--data", str(tmp_path)]).output.splitlines()[1:]
-    assert [line.split("  ")[1] for line in lines] == ["began 42 s ago", "began 42 s ago, waits to go on", "5 s (3 to 9)"]
+    cells = [[cell for cell in line.split("  ") if cell] for line in lines]
+    assert [cell[1].strip() for cell in cells] == ["began 42 s ago", "began 42 s ago, goes on in 11 s (7 to 18)", "5 s (3 to 9)"]
+
+
+def test_page_of_one_job_says_when_it_goes_on_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with writer(tmp_path) as store:
+        job_id = accept(store, 1)
+        go(store, "SUBMITTED", "QUEUED", "LEASED", "RUNNING", "PREEMPTING", "QUEUED", job_id=job_id, started_at=NOW - 42)
+    board = {job_id: told([-42, -42, -42], [20, 30, 50], [7, 11, 18])}
+    monkeypatch.setattr(Forecasts, "everybody", lambda *_: board)
+    monkeypatch.setattr("scheduler.cli.jobs.house_time", lambda _: NOW)
+    shown = CliRunner().invoke(app, ["jobs", job_id, "--data", str(tmp_path)]).output
+    assert "expected: began 42 s ago, goes on in 11 s (7 to 18), ends in 30 s (20 to 50)" in shown
+    as_data = json.loads(CliRunner().invoke(app, ["jobs", job_id, "--json", "--data", str(tmp_path)]).output)
+    assert (as_data["estimate"], as_data["estimate_state"]) == (board[job_id]["estimate"], "known")
 
 
 def test_score_says_which_jobs_it_leaves_out_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

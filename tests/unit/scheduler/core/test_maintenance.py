@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.core.maintenance import DAY_S, DAYS, EPOCH_S, WEEK_S, closes_at, parse_window
+from scheduler.core.maintenance import DAY_S, DAYS, EPOCH_S, WEEK_S, closed_s, closes_at, parse_window
 
 MONDAY = 100 * WEEK_S - EPOCH_S  # some Monday 00:00 UTC
 
@@ -24,3 +24,15 @@ def test_windows_that_overlap_close_with_the_last_and_what_never_closes_is_bound
     always = [parse_window(f"{day} 00:00-00:00") for day in DAYS]
     until = closes_at(always, 0, _at("wed", 5.0))
     assert until is not None and _at("wed", 5.0) + WEEK_S <= until <= _at("wed", 5.0) + WEEK_S + DAY_S
+
+
+def test_seconds_that_maintenance_takes_are_those_of_its_minutes() -> None:
+    texts = ("sun 23:50-00:20", "mon 00:10-00:30 slots 1", "mon 00:40-00:50", "mon 00:45-01:00")
+    windows = [parse_window(text) for text in texts]
+    since = _at("sun", 23.0)
+    for slot in (0, 1):
+        for first, last in ((0, 180), (55, 65), (100, 101), (115, 170), (121, 170), (0, 3 * 7 * 1440)):
+            minutes = sum(closes_at(windows, slot, since + 60 * minute) is not None for minute in range(first, last))
+            assert closed_s(windows, slot, since + 60 * first, since + 60 * last) == 60 * minutes, (slot, first, last)
+    assert closed_s([], 0, since, since + 900) == 0.0
+    assert closed_s([parse_window("sun 00:00-00:00 slots 1")], 0, since, since + 900) == 0.0

@@ -64,6 +64,23 @@ def test_nothing_is_foretold_of_jobs_that_wait_for_a_person() -> None:
     assert not set(waiting) & estimator.estimates(world.state).keys()
 
 
+def test_video_that_gave_way_is_told_when_it_goes_on_after_the_one_it_gave_way_to() -> None:
+    made = synthetic_trace("calm", slots=1, jobs=2, seed=9).jobs
+    low, urgent = (replace(job, id=name, at=at, priority=rank, blocks=blocks) for job, name, at, rank, blocks in (
+        (made[0], "low", 0.0, 5, 400), (made[1], "urgent", 90.0, 100, 120)))  # fmt: skip
+    estimator = Estimator(lambda _: Costs().block_s)
+    world = World(Trace(jobs=(low, urgent)), slots=1, policy=Policy(), costs=Costs(), witnesses=(estimator,))
+    world.run(until=60.0)
+    assert estimator.estimates(world.state)["low"].goes_on is None, "it plays"
+    world.run(until=100.0)
+    found = estimator.estimates(world.state)
+    told, other = found["low"], found["urgent"]
+    assert told.goes_on is not None and other.goes_on is None and told.start.p50 < 0.0 < told.goes_on.p10
+    assert told.goes_on.p10 <= told.goes_on.p50 <= told.goes_on.p90 < told.finish.p50
+    assert told.goes_on.p50 == pytest.approx(other.finish.p50, rel=0.2)
+    assert estimator.basis_of("low") is None, "foretold, and not scored"
+
+
 def _reserve(world: World, estimator: Estimator, in_s: float) -> str:
     name = f"reserved{in_s:.0f}"
     asked = events.JobSubmitted(

@@ -160,6 +160,21 @@ def test_what_happened_to_the_video_itself_comes_first() -> None:
     assert settled["mine"].moved is not None and settled["mine"].moved.cause == "priority"
 
 
+def test_when_a_video_goes_on_is_shown_as_steadily_as_when_it_ends() -> None:
+    studio, steady = Studio(slots=1), Steady()
+    studio.submit("mine")
+    plain, shown = _looks({"mine": 400.0})["mine"], []
+    for again_s in (None, 60.0, 90.0, 20.0):
+        again = None if again_s is None else Range(again_s - 5.0, again_s, again_s + 5.0)
+        estimate = steady.settle(studio.state, {"mine": replace(plain, goes_on=again)})["mine"].estimate
+        assert estimate is not None
+        shown.append(estimate.goes_on)
+        studio.state.now += 1.0
+    assert shown[:2] == [None, Range(55.0, 60.0, 65.0)], "told at once"
+    later = [one.p50 for one in shown[2:] if one is not None]
+    assert 58.0 < later[0] < 62.0 and 54.0 < later[1] < 60.0, "a second on, and hardly moved by a look"
+
+
 def test_nothing_that_is_to_come_is_shown_in_the_past(studio: Studio) -> None:
     steady = Steady()
     steady.settle(studio.state, _looks({"next": 20.0}, spread=19.0))

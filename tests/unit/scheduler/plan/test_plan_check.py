@@ -10,6 +10,7 @@ import pytest
 
 from engine.config import AdapterUse
 from scheduler.core.policy import Policy
+from scheduler.core.quotas import Spent, day_of
 from scheduler.plan.check import Check, verdict_of
 from scheduler.plan.entry import DayPlan
 from scheduler.plan.played import Stage
@@ -169,7 +170,7 @@ def test_missing_asset_and_full_disk_do_not_fit(tmp_path: Path) -> None:
     assert states(found, "plan disk") == ["bad"]
     (disk,) = [check for check in found.checks if check.name == "plan disk"]
     assert disk.data["need_bytes"] == 10 * 100 * 10_000
-    assert "learnt of 1 videos" in disk.text
+    assert "learnt of 1 video)" in disk.text
 
 
 def test_adapter_that_is_gone_does_not_fit(tmp_path: Path) -> None:
@@ -224,6 +225,40 @@ def test_quota_of_a_day_counts_by_the_days_of_quotas(starts_s: int, state: str, 
     wanted = plan(entry.format("07:00-08:00"), entry.format("08:00-09:00"), top="zone: Asia/Shanghai\ndate: 2026-11-24\n")
     policy = Policy(slot_memory_bytes=GIB, gpu_s_per_day_per_team=600, quota_day_starts_s=starts_s)
     assert states(report(wanted, studio(tmp_path, policy=policy), tmp_path), "plan quotas") == [state]
+
+
+@pytest.mark.parametrize(("top", "spent_s", "state"), [("", 0, "ok"), ("", 300, "bad"), ("date: 2026-11-24\n", 300, "ok")])
+def test_seconds_that_were_used_today_are_gone_for_a_plan_of_today(
+    top: str, spent_s: int, state: str, tmp_path: Path
+) -> None:
+    """Ten videos of 96 s against a quota of 1,200 s."""
+    policy = Policy(slot_memory_bytes=GIB, gpu_s_per_day_per_team=1200)
+    spent = Spent.from_mapping({"day": day_of(NINE, policy), "ms": [["team", "education", spent_s * 1000], ["user", "a", 9e9]]})
+    found = report(plan(TEN, top=top), studio(tmp_path, policy=policy, spent=spent), tmp_path)
+    (line,) = [check for check in found.checks if check.name == "plan quotas"]
+    assert line.state == state
+    assert found.entries[0]["fits"] is (state == "ok"), "the played day knows of them, too"
+    if state == "bad":
+        assert (line.data["asked"], line.data["used"], line.data["limit"]) == (960.0, 300.0, 1200)
+        assert "of which 5.0 min are used today" in line.text and "今日已用 5.0 min" in line.zh
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        (("mon 10:20-10:40 slots 0",), [1800, 1200, 1200, 1800]),  # ten minutes of two of slot 0's quarters
+        (("mon 10:15-10:25", "mon 10:25-10:30"), [1800, 0, 1800, 1800]),
+        (("tue 10:00-11:00",), [1800, 1800, 1800, 1800]),
+    ],
+)
+def test_quarter_hour_gives_nothing_of_a_slot_in_maintenance(
+    windows: tuple[str, ...], expected: list[int], tmp_path: Path
+) -> None:
+    policy = Policy(slot_memory_bytes=GIB, maintenance_windows=windows)
+    found = report(plan(TEN), studio(tmp_path, slots=2, policy=policy), tmp_path)
+    assert [quarter.capacity_s for quarter in found.quarters] == expected
+    assert all(quarter.is_overfull is (quarter.wanted_s > quarter.capacity_s + 1) for quarter in found.quarters)
+    assert all(quarter.played_s <= quarter.capacity_s + 2 for quarter in found.quarters), "but for a block that is ended"
 
 
 def test_roles_that_exclude_each_other_take_turns(tmp_path: Path) -> None:

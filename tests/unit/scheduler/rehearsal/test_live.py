@@ -61,7 +61,7 @@ def _reader(tmp_path: Path, has_role: bool = True, has_job: bool = False) -> Rea
 
 def test_live_rehearsal_does_not_delay_others_unless_told(tmp_path: Path) -> None:
     reader = _reader(tmp_path, has_job=True)
-    with pytest.raises(SchedulerError, match="1 jobs of others are open") as caught:
+    with pytest.raises(SchedulerError, match="would delay 1 open job of others") as caught:
         check_ready(READY, reader, may_delay=False)
     assert "--anyway" in caught.value.hint
     assert check_ready(READY, reader, may_delay=True) == ["teacher"]

@@ -225,3 +225,11 @@ def test_two_reports_are_put_side_by_side() -> None:
     assert (rows["preemptions"]["before"], rows["preemptions"]["now"], rows["preemptions"]["change"]) == (5, 1, -4)
     assert rows["urgent.p50_wait_s"]["change"] is None
     assert differences(now, before) == ["policy preempt_margin: 10 → 20"]
+
+
+def test_number_that_one_of_two_policies_left_open_is_not_set_and_a_report_without_a_policy_is_held_against_none() -> None:
+    now = {"kind": "simulated", "seed": 1, "policy": {"max_queued_per_user": 5, "preempt_margin": 10}}
+    before = {"kind": "simulated", "seed": 1, "policy": {"max_queued_per_user": None, "new_here": 0.5, "preempt_margin": 10}}
+    assert differences(now, before) == ["policy max_queued_per_user: not set → 5", "policy new_here: 0.5 → not set"]
+    live = {"kind": "live", "seed": None}
+    assert differences(live, now) == ["kind: simulated → live", "seed: 1 → not set"]

@@ -74,7 +74,7 @@ def test_job_that_is_rejected_is_told_with_its_reason() -> None:
     wide = TraceJob(at=0.0, id="wide", user="u", team="t", role="r", priority=5, blocks=4, gpus=2)
     result = simulate(Trace(jobs=(wide,)), slots=1, forecasters={})
     assert result.totals["rejected"] == 1
-    assert result.notes == ("1 jobs were rejected; the first, wide: This video asks for 2 slots at once; there are 1. "
+    assert result.notes == ("1 job rejected; the first, wide: This video asks for 2 slots at once; there are 1. "
                             "What would fit: 1.",)  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_average_block_takes_what_the_policy_says() -> None:
 
 
 def test_trace_and_slots_that_do_not_belong_together_are_refused() -> None:
-    with pytest.raises(SchedulerError, match="faults of slot 3, and there are 2 slots"):
+    with pytest.raises(SchedulerError, match="faults of slot 3, and the house has 2 slots"):
         _run(_job(1), slots=2, faults=(TraceFault(at=0.0, event="worker_lost", slot=3),))
     with pytest.raises(SchedulerError, match="0 slots"):
         _run(_job(1), slots=0)

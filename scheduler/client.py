@@ -98,7 +98,7 @@ class Scheduler(IntakeWishes, ReviewWishes, PasswordWishes):
         return self._call("consent", job_id=job_id, is_agreed=is_agreed)
 
     def diagnose(self, job_id: str) -> dict[str, Any]:
-        """What spoilt a job's video: `{"verdict", "conclusion", "likeliest", "scores", "findings"}`; takes some seconds."""
+        """What spoilt a job's video, for some seconds; docs/diagnosis.md lists the keys."""
         return self._call("diagnose", job_id=job_id)
 
     def switch_role(

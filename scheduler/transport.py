@@ -21,7 +21,8 @@ from scheduler.errors import DaemonUnreachable, SchedulerError, hint_of_silence
 
 DEFAULT_TIMEOUT_S = 30.0
 REPLACED_S = 2.0  # from the end of a daemon until the next one answers, and some more
-_LONG_S = {"bring_file": 240.0}  # a file is checked first, and others may be before it
+# A file is checked first, and others may be before it; a diagnosis is given up by the daemon itself (errand.py) before that.
+_LONG_S = {"bring_file": 240.0, "diagnose": 60.0}
 # Commands that change nothing, or that an idempotency key protects: safe to send again on a fresh connection.
 _REPEATABLE = frozenset({"status"})
 
@@ -169,7 +170,7 @@ class HttpDoor:
             route = route.replace(f"{{{name}}}", urllib.parse.quote(str(body.pop(name)), safe=""))
         payload = json.dumps(body.pop("request", body)).encode() if method != "GET" else None
         request = urllib.request.Request(self._base + route, data=payload, headers=headers, method=method)
-        return self._open(request, self._patience_s)
+        return self._open(request, _patience(command, self._patience_s))
 
     def _send_file(self, path: Path, kind: str, name: str) -> dict[str, Any]:
         """The file as the body, as it is read: it may be larger than memory."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from scheduler.assets import AssetKind, AssetLibrary, Checked, Health, Refused
 from scheduler.audit import AuditEntry
-from scheduler.core.job import JobState
+from scheduler.core.job import FINAL_STATES, JobState
 from scheduler.core.quality import QualityPolicy
 from scheduler.core.tags import Tag
 from scheduler.doctor.model_files import checked_model, weight_files
@@ -40,7 +40,8 @@ class Asset:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """`model`: the answer of `weights check`, with `is_deep` and `place`; None where no model's files lie here.
+    """`model`: the answer of `weights check`, with `is_deep` and `bytes`; None where no model's files lie here. Nothing of it
+    names a folder of this machine.
 
     `asked`: the settings of the submission where the job has others now. `video`: the finished file, None where there is none.
     """
@@ -67,7 +68,12 @@ class Evidence:
     @property
     def has_failed(self) -> bool:
         """It ended without a video, and the house says why."""
-        return bool(self.job["state"] == JobState.FAILED)
+        return self.job["state"] in (JobState.FAILED, JobState.REJECTED)
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will be made of it."""
+        return self.job["state"] in FINAL_STATES
 
     @property
     def is_scripted(self) -> bool:
@@ -126,8 +132,17 @@ def _asset(
     name: str, kind: AssetKind, sha256: str, health: Health, answer: Checked | Refused | None, stored: Mapping[str, Any] | None
 ) -> Asset:
     verdict = answer.verdict if isinstance(answer, Checked) else stored
-    problem = answer.message if isinstance(answer, Refused) else ""
+    problem = _placeless(answer.message, str(answer.path), name) if isinstance(answer, Refused) else ""
     return Asset(name=name, kind=kind, sha256=sha256, health=health, verdict=verdict, problem=problem)
+
+
+def _placeless(answer: Any, place: str, name: str) -> Any:
+    """The same with a folder or file of this machine named by `name`: who reads it may be anywhere."""
+    if isinstance(answer, dict):
+        return {key: _placeless(value, place, name) for key, value in answer.items()}
+    if isinstance(answer, list):
+        return [_placeless(value, place, name) for value in answer]
+    return answer.replace(place, name) if isinstance(answer, str) else answer
 
 
 def _model(subject: Subject, is_deep: bool) -> dict[str, Any] | None:
@@ -136,10 +151,10 @@ def _model(subject: Subject, is_deep: bool) -> dict[str, Any] | None:
             return None
         size = sum(path.stat().st_size for path in weight_files(subject))
     except OSError as error:
-        message = f"{subject.model_dir}: {error.strerror}"
-        return {"verdict": "cannot_tell", "message": message, "directory": str(subject.model_dir), "is_deep": False, "bytes": 0}
+        return {"verdict": "cannot_tell", "message": f"{error.strerror}", "is_deep": False, "bytes": 0}
     is_deep = is_deep or size <= READ_UNASKED_BYTES
-    return {**checked_model(subject.model_dir, is_deep=is_deep), "is_deep": is_deep, "bytes": size}
+    answer = _placeless(checked_model(subject.model_dir, is_deep=is_deep), str(subject.model_dir), f"models/{subject.model}")
+    return {**answer, "is_deep": is_deep, "bytes": size}
 
 
 def _video(data_dir: Path, row: Mapping[str, Any]) -> Health | Literal["unread"] | None:

@@ -10,7 +10,7 @@ from scheduler.diagnosis.input_words import HEALTH, KINDS
 
 
 def file_findings(evidence: Evidence, asset: Asset) -> Iterator[Finding]:
-    """A file that is not whole ends a job that is to be made; of a finished one it only hides what that was made of, since
+    """A file that is not whole ends a job that is to be made; of one that is over it only hides what that was made of, since
     workers compare every file's hash before they use it."""
     branch = Branch.WEIGHTS if asset.kind == "adapter" else Branch.INPUT
     kind = KINDS[asset.kind]
@@ -18,7 +18,8 @@ def file_findings(evidence: Evidence, asset: Asset) -> Iterator[Finding]:
     thing = {language: f"{word} {asset.name}" if named else word for language, word in kind.items()}
     figures = {"sha256": asset.sha256, "health": asset.health}
     if asset.health != "healthy":
-        code, verdict = ("asset_gone", Verdict.UNKNOWN) if evidence.is_done else ("asset_spoilt", Verdict.CAUSE)
+        gone = "asset_gone" if asset.verdict is not None else "asset_forgotten"
+        code, verdict = (gone, Verdict.UNKNOWN) if evidence.is_over else ("asset_spoilt", Verdict.CAUSE)
         words = {"thing": thing, "health": HEALTH[asset.health], "sha256": asset.sha256}
         yield found(branch, f"{asset.name} file", verdict, code, figures, words=words)
     elif asset.problem:

@@ -47,9 +47,13 @@ INPUT_WORDS: dict[str, Words] = {
         "zh": "{thing} {health}：其内容的 sha256 应为 {sha256}",
     },
     "asset_gone": {
-        "en": "the {thing} is {health} now; the video was made before, when its hash was compared, and what the check "
+        "en": "the {thing} is {health} now; the job ended before, and a worker compares its hash before use; what the check "
         "measured on arrival was used here",
-        "zh": "{thing} 现在{health}；视频在此之前制作，当时已比对哈希，此处使用入库时的测量结果",
+        "zh": "{thing} 现在{health}；任务在此之前已结束，使用前会比对哈希；此处使用入库时的测量结果",
+    },
+    "asset_forgotten": {
+        "en": "the {thing} is {health} now, and what the check measured on arrival is not kept any more",
+        "zh": "{thing} 现在{health}，入库时的测量结果也已不再保存",
     },
     "asset_refused": {"en": "the {thing} cannot be used: {problem}", "zh": "{thing} 无法使用：{problem}"},
     "voice_sound": {
@@ -99,6 +103,7 @@ INPUT_REMEDIES: dict[str, Words] = {
         "zh": "重新提交完整文件：角色的用 role_scheduler roles load，个人的重新提交。",
     },
     "asset_gone": {"en": "Bring the file again before the video is made again.", "zh": "再次制作前请重新提交该文件。"},
+    "asset_forgotten": {"en": "Bring the file again, then ask again.", "zh": "请重新提交该文件，然后再诊断。"},
     "asset_refused": {"en": "Bring another file.", "zh": "换一个文件。"},
     "voice_silent": {"en": "Bring the recording itself; this file holds none.", "zh": "请提交真正的录音；此文件没有声音。"},
     "voice_noisy": {

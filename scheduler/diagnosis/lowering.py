@@ -48,7 +48,8 @@ def ladder_findings(evidence: Evidence) -> Iterator[Finding]:
     told = [_told(evidence, row) for row in moves]
     seqs = [row["seq"] for row in moves]
     if low:
-        causes = list(dict.fromkeys(one["cause"] for one in told if one["cause"])) or ["consent"]
+        consent = ["consent" if evidence.rows(Tag.JOB_CONSENTED) else "–"]
+        causes = list(dict.fromkeys(one["cause"] for one in told if one["cause"])) or consent
         told_changes = {
             "en": "; ".join(f"from block {first}: {what}" for first, what in changes),
             "zh": "；".join(f"自第 {first} 块：{what}" for first, what in changes),
@@ -59,7 +60,7 @@ def ladder_findings(evidence: Evidence) -> Iterator[Finding]:
     elif rungs := [one["rung"] for one in told if one["action"] == Tag.JOB_DEGRADED]:
         words = {"count": len(rungs), "rungs": ", ".join(dict.fromkeys(rungs))}
         yield found(Branch.DEGRADATION, "ladder", Verdict.SOUND, "kept_memory", {"moves": told}, audit=seqs, words=words)
-    else:
+    elif made:
         yield found(Branch.DEGRADATION, "ladder", Verdict.SOUND, "kept", {"moves": told}, audit=seqs)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scheduler.core.job import FINAL_STATES
 from scheduler.core.tags import Tag
 from scheduler.diagnosis.evidence import Evidence
 from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
@@ -22,13 +21,14 @@ def ending_findings(evidence: Evidence) -> Iterator[Finding]:
     if evidence.has_failed:
         code = job["error_code"] or "unknown"
         words = {"code": code, "message": job["error_message"] or "–", "hint": job["error_hint"] or "role_scheduler jobs JOB"}
-        seqs = [row["seq"] for row in evidence.rows(Tag.JOB_FAILED)]
+        seqs = [row["seq"] for row in evidence.rows(Tag.JOB_FAILED, Tag.JOB_REJECTED)]
         branch = _OF_CODE.get(code, Branch.COMMUNICATION)
         yield found(branch, "end", Verdict.CAUSE, "failed", {"code": code}, audit=seqs, is_recorded=True, words=words)
     elif not evidence.is_done:
         words = {"state": str(job["state"]), "found": evidence.block_count, "total": job["total_blocks"]}
-        figures = {"state": str(job["state"]), "is_over": job["state"] in FINAL_STATES}
-        yield found(Branch.COMMUNICATION, "end", Verdict.UNKNOWN, "no_video", figures, words=words)
+        figures = {"state": str(job["state"]), "is_over": evidence.is_over}
+        code = "never_made" if evidence.is_over else "no_video"
+        yield found(Branch.COMMUNICATION, "end", Verdict.UNKNOWN, code, figures, words=words)
 
 
 def worker_findings(evidence: Evidence) -> Iterator[Finding]:

@@ -28,13 +28,15 @@ _ORDER = tuple(Branch)
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """`findings` in the order of the tree; `likeliest` is one of them, None where nothing was found; `red`: measures beyond
-    their red line; `conclusion` and `conclusion_zh` say it in a sentence."""
+    their red line; `unseen`: findings and scores that could not be looked at; `conclusion` and `conclusion_zh` say it in a
+    sentence."""
 
     job_id: str
     scores: dict[str, Any]
     red: tuple[str, ...]
     findings: tuple[Finding, ...]
     likeliest: Finding | None
+    unseen: tuple[str, ...]
     conclusion: str
     conclusion_zh: str
 
@@ -43,15 +45,14 @@ class Diagnosis:
         """cause or suspect as the likeliest; unknown where a red line is unexplained or something could not be looked at."""
         if self.likeliest is not None:
             return self.likeliest.verdict
-        could_all = all(one.verdict is Verdict.SOUND for one in self.findings)
-        return Verdict.SOUND if could_all and not self.red else Verdict.UNKNOWN
+        return Verdict.UNKNOWN if self.unseen or self.red else Verdict.SOUND
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
             "job": self.job_id, "verdict": self.verdict.value, "conclusion": self.conclusion, "conclusion_zh": self.conclusion_zh,
             "likeliest": None if self.likeliest is None else self.likeliest.name, "scores": self.scores,
-            "red_lines_crossed": list(self.red),
+            "red_lines_crossed": list(self.red), "unseen": list(self.unseen),
             "findings": [asdict(one) for one in self.findings],
         }  # fmt: skip
 
@@ -63,10 +64,11 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     found = [weighed(one, red, is_measured) for check in CHECKS for one in check(evidence)]
     found.sort(key=lambda one: _ORDER.index(one.branch))  # stable: within a branch as they were looked at
     likeliest = likeliest_of(found, red)
-    sentence = _conclusion(likeliest, found, red)
+    unseen = (*(one.name for one in found if one.verdict is Verdict.UNKNOWN), *_unscored(scores))
+    sentence = _conclusion(likeliest, found, red, unseen)
     return Diagnosis(
-        job_id=evidence.job["id"], scores=scores, red=red, findings=tuple(found), likeliest=likeliest, conclusion=sentence["en"],
-        conclusion_zh=sentence["zh"],
+        job_id=evidence.job["id"], scores=scores, red=red, findings=tuple(found), likeliest=likeliest, unseen=unseen,
+        conclusion=sentence["en"], conclusion_zh=sentence["zh"],
     )  # fmt: skip
 
 
@@ -114,8 +116,16 @@ def _scores(evidence: Evidence) -> dict[str, Any]:
     return {"state": "measured", "has_portrait": row["has_portrait"], "measures": measures}
 
 
-def _conclusion(likeliest: Finding | None, findings: Sequence[Finding], red: Sequence[str]) -> dict[str, str]:
-    unseen = [one.name for one in findings if one.verdict is Verdict.UNKNOWN]
+def _unscored(scores: dict[str, Any]) -> tuple[str, ...]:
+    """What nobody measured of a video that is there: all of it, or the measures that came out empty."""
+    if scores["state"] == "measured":
+        return tuple(name for name, one in scores["measures"].items() if one["value"] is None)
+    return () if scores["state"] == "no_video" else ("scores",)
+
+
+def _conclusion(
+    likeliest: Finding | None, findings: Sequence[Finding], red: Sequence[str], unseen: Sequence[str]
+) -> dict[str, str]:
     if likeliest is None:
         code = "unexplained" if red else "untold" if unseen else "nothing"
         words = {"red": ", ".join(red), "unseen": ", ".join(unseen) or "–"}

@@ -15,10 +15,6 @@ _VERDICTS = {
     "unusable": (Verdict.CAUSE, "weights_damaged"), "needs_attention": (Verdict.SUSPECT, "weights_attention"),
     "cannot_tell": (Verdict.UNKNOWN, "weights_untold"),
 }  # fmt: skip
-_READ = {"en": ", every byte read", "zh": "，逐字节读取"}
-_NOT_READ = {
-    "en": ", sizes and headers looked at, bytes not (--deep does)", "zh": "，只看大小与文件头，未逐字节读取（--deep 会读）",
-}  # fmt: skip
 _SAME = {"en": ", the ones that it was made with", "zh": "，即制作时所用"}
 _UNSAID = {"en": "; nothing here says whether it was made with these", "zh": "；无法得知制作时是否为这些"}
 _NOTHING = {"en": "", "zh": ""}
@@ -28,14 +24,15 @@ def model_findings(evidence: Evidence) -> Iterator[Finding]:
     """As `role_scheduler weights check` finds them; random ones are named, since their noise looks like a fault."""
     recipe, answer = evidence.recipe, evidence.model
     name, made = recipe["model"], recipe["weights_sha256"]
+    place = f"models/{name}"
     if evidence.is_scripted:
         yield found(Branch.WEIGHTS, "weights", Verdict.UNKNOWN, "weights_scripted", {"device": "fake"})
         return
     if answer is None:
-        gone = {"model": name, "place": f"models/{name}"}
+        gone = {"model": name, "place": place}
         yield found(Branch.WEIGHTS, "weights", Verdict.UNKNOWN, "weights_gone", gone, words=gone)
         return
-    here, place = answer.get("weights_sha256"), answer.get("directory", "")
+    here = answer.get("weights_sha256")
     troubles = [one for level in ("problems", "warnings") for one in answer.get(level, ())]
     figures: dict[str, Any] = {
         "bytes": answer["bytes"], "is_deep": answer["is_deep"], "verdict": answer.get("verdict"), "weights_sha256": here,
@@ -44,6 +41,8 @@ def model_findings(evidence: Evidence) -> Iterator[Finding]:
     }  # fmt: skip
     if trouble := _VERDICTS.get(answer.get("verdict", "cannot_tell")):
         verdict, code = trouble
+        if evidence.is_done and verdict is Verdict.CAUSE:
+            verdict = Verdict.SUSPECT  # they may have been whole when it was made: a red line makes it a cause
         first = troubles[0] if troubles else {"file": "", "what": answer.get("message", "?"), "remedy": answer.get("hint", "")}
         words = {
             "trouble": f"{first['file']} {first['what']}".strip(" ."), "count": max(1, len(troubles)), "place": place,
@@ -55,9 +54,9 @@ def model_findings(evidence: Evidence) -> Iterator[Finding]:
         yield found(Branch.WEIGHTS, "weights", Verdict.UNKNOWN, "weights_other", figures, words=words)
     else:
         same = _SAME if made and here == made else _UNSAID if made else _NOTHING
-        read = _READ if answer["is_deep"] else _NOT_READ
-        whole = {"files": len(answer["files"]), "size": size_text(answer["bytes"]), "read": read, "same": same}
-        yield found(Branch.WEIGHTS, "weights", Verdict.SOUND, "weights_whole", figures, words=whole)
+        whole = {"files": len(answer["files"]), "size": size_text(answer["bytes"]), "same": same}
+        verdict, code = (Verdict.SOUND, "weights_whole") if answer["is_deep"] else (Verdict.UNKNOWN, "weights_unread")
+        yield found(Branch.WEIGHTS, "weights", verdict, code, figures, words=whole)
     if answer.get("trained") is False:
         yield found(Branch.WEIGHTS, "training", Verdict.CAUSE, "weights_random", {"weights_sha256": here})
 

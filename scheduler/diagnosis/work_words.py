@@ -56,8 +56,18 @@ WORK_WORDS: dict[str, Words] = {
         "en": "there is no video: the job is {state}, {found} of {total} blocks made",
         "zh": "没有视频：任务状态 {state}，已完成 {total} 块中的 {found} 块",
     },
+    "never_made": {
+        "en": "there will be no video: the job is {state}, {found} of {total} blocks made",
+        "zh": "不会有视频：任务状态 {state}，已完成 {total} 块中的 {found} 块",
+    },
     "failed": {"en": "the job failed: {code}: {message}", "zh": "任务失败：{code}：{message}"},
-    "weights_whole": {"en": "{files} files, {size}, complete{read}{same}", "zh": "{files} 个文件，{size}，完整{read}{same}"},
+    "weights_whole": {
+        "en": "{files} files, {size}, complete, every byte read{same}", "zh": "{files} 个文件，{size}，完整，逐字节读取{same}",
+    },
+    "weights_unread": {
+        "en": "{files} files, {size}, complete by sizes and headers; their bytes were not read{same}",
+        "zh": "{files} 个文件，{size}，按大小与文件头完整；未逐字节读取{same}",
+    },
     "weights_damaged": {"en": "{trouble} ({count} in all)", "zh": "{trouble}（共 {count} 处）"},
     "weights_attention": {"en": "{trouble} ({count} in all)", "zh": "{trouble}（共 {count} 处）"},
     "weights_untold": {"en": "cannot be told: {trouble}", "zh": "无法判断：{trouble}"},
@@ -126,12 +136,17 @@ WORK_REMEDIES: dict[str, Words] = {
         "en": "Ask again when it has ended: role_scheduler watch JOB.",
         "zh": "结束后再诊断：role_scheduler watch JOB。",
     },
+    "never_made": {"en": "Submit it again if it is wanted.", "zh": "如仍需要，请重新提交。"},
     "failed": {"en": "{hint}", "zh": "{hint}"},
     "weights_damaged": {"en": "{remedy}", "zh": "{remedy}"},
     "weights_attention": {"en": "{remedy}", "zh": "{remedy}"},
     "weights_untold": {
-        "en": "Look with role_scheduler weights check {place}.",
-        "zh": "用 role_scheduler weights check {place} 查看。",
+        "en": "Look with role_scheduler weights check, at {place} in the data directory.",
+        "zh": "用 role_scheduler weights check 查看数据目录中的 {place}。",
+    },
+    "weights_unread": {
+        "en": "Read every byte, for minutes: role_scheduler diagnose JOB --deep.",
+        "zh": "逐字节读取（需数分钟）：role_scheduler diagnose JOB --deep。",
     },
     "weights_random": {
         "en": "Use trained weights: docs/weights.md, or python -m engine.model.pocket DIR for the small model.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import string
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 import scheduler.diagnosis
+from scheduler.assets import Refused
 from scheduler.core.quality import QualityPolicy
+from scheduler.diagnosis import evidence
 from scheduler.diagnosis.evidence import Asset, Evidence
 from scheduler.diagnosis.finding import REMEDIES, WORDS, Branch, Finding, Verdict
 from scheduler.diagnosis.inputs import is_blurred_at, portrait_findings, prompt_findings, voice_findings
@@ -19,6 +22,7 @@ from scheduler.diagnosis.lowering import asked_findings, changes_of, ladder_find
 from scheduler.diagnosis.making import ending_findings, worker_findings
 from scheduler.diagnosis.walk import diagnose, likeliest_of, weighed
 from scheduler.diagnosis.weights import adapter_findings, model_findings
+from scheduler.doctor.subject import Subject
 from scheduler.prompts import render
 from scheduler.registry import Role
 from tests.unit.dashboard.web_rig import RECIPE
@@ -89,6 +93,14 @@ def test_job_that_is_well_names_nothing() -> None:
     assert found.conclusion.startswith("Nothing found that explains it: everything")
 
 
+def test_video_that_nobody_measured_is_not_called_sound() -> None:
+    for row in (None, {"state": "failed", "code": "bad_media", "message": "x"}):
+        found = diagnose(case(scores=row))
+        assert (found.verdict, found.unseen) == (Verdict.UNKNOWN, ("scores",)) and "scores" in found.conclusion_zh
+    found = diagnose(case(scores={**scores(), "lip_offset_s": None}))
+    assert (found.verdict, found.to_json()["unseen"]) == (Verdict.UNKNOWN, ["lip_offset_s"])
+
+
 def test_red_line_that_nothing_explains_is_said_and_not_explained_away() -> None:
     found = diagnose(case(scores=scores(flicker=0.5)))
     assert (found.verdict, found.likeliest, found.red) == (Verdict.UNKNOWN, None, ("flicker",))
@@ -136,8 +148,12 @@ def test_blocks_below_what_was_asked_for_are_counted_from_the_recipe() -> None:
     assert lowered_blocks(changes, 15) == 4 + 3
     assert lowered_blocks(changes, 8) == 2 and lowered_blocks(changes, 5) == 0 and lowered_blocks([], 5) == 0
     low = {**case().recipe, "degradations": ["from block 1: steps=3"]}
-    (found,) = ladder_findings(replace(case(), recipe=low, asked={"size": "192*128", "steps": 4}))
-    assert (found.code, found.evidence["lowered_blocks"]) == ("lowered", 1) and "consent" in found.text
+    lowered = replace(case(), recipe=low, asked={"size": "192*128", "steps": 4})
+    (found,) = ladder_findings(lowered)
+    assert (found.code, found.evidence["lowered_blocks"]) == ("lowered", 1) and "consent" not in found.text
+    agreed: Any = ({"seq": 3, "at_utc": "", "action": "job:consented", "body": {}},)
+    assert "consent" in next(ladder_findings(replace(lowered, story=agreed))).text
+    assert codes(ladder_findings(replace(case(), block_count=0))) == [], "of no block nobody can say how it was made"
 
 
 def test_less_that_was_asked_for_is_told_from_less_that_was_given() -> None:
@@ -177,6 +193,9 @@ def test_file_that_is_gone_ends_a_waiting_job_and_only_hides_what_a_finished_one
     assert to_come.likeliest is not None and to_come.likeliest.code == "asset_spoilt"
     unknown = tuple(replace(one, health="missing", verdict=None) for one in whole.assets)
     assert diagnose(replace(whole, assets=unknown)).verdict is Verdict.UNKNOWN
+    assert codes(portrait_findings(replace(whole, assets=unknown))) == ["asset_forgotten"]
+    over = replace(whole, assets=gone, job={**waiting, "state": "CANCELLED"}, video=None, block_count=0)
+    assert diagnose(over).likeliest is None, "cancelled before: nothing would have used it"
     old = {name: value for name, value in PORTRAIT.items() if name != "sharp_side"}
     before = tuple(replace(one, health="missing", verdict=old) if one.kind == "portrait" else one for one in whole.assets)
     assert "portrait_unmeasured" in codes(portrait_findings(replace(whole, assets=before)))
@@ -197,16 +216,38 @@ def test_weights_are_told_apart_random_other_gone_and_unread() -> None:
     def told(**changes: Any) -> list[str]:
         return codes(model_findings(replace(case(), model={**MODEL, **changes})))
 
+    assert told(is_deep=False) == ["weights_unread"] and diagnose(case(scores=scores())).verdict is Verdict.SOUND
+    unread_one = case(scores=scores(), model={**MODEL, "is_deep": False})
+    assert diagnose(unread_one).unseen == ("weights",), "a flipped bit in 28 GB shows in no header"
     assert told() == ["weights_whole"] and told(trained=False) == ["weights_whole", "weights_random"]
     assert told(weights_sha256="c" * 64) == ["weights_other"]
     trouble = [{"file": "vae.safetensors", "what": "is missing.", "remedy": "Fetch it."}]
     assert told(verdict="unusable", problems=trouble) == ["weights_damaged"]
+    spoilt = case(model={**MODEL, "verdict": "unusable", "problems": trouble})
+    assert diagnose(spoilt).verdict is Verdict.SUSPECT, "they may have been whole when it was made"
+    assert diagnose(replace(spoilt, scores=scores(blurred_ratio=0.9))).verdict is Verdict.CAUSE
+    assert diagnose(replace(spoilt, job={**spoilt.job, "state": "QUEUED"})).verdict is Verdict.CAUSE
     assert told(verdict="needs_attention", warnings=trouble) == ["weights_attention"]
     unread = {"verdict": "cannot_tell", "message": "x", "is_deep": False, "bytes": 1}
     assert codes(model_findings(replace(case(), model=unread))) == ["weights_untold"]
     assert codes(model_findings(replace(case(), model=None))) == ["weights_gone"]
     scripted = replace(case(), recipe={**case().recipe, "made_with": {"device": "fake"}})
     assert codes(model_findings(scripted)) == ["weights_scripted"]
+
+
+def test_no_finding_names_a_folder_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "models" / "pocket"
+    place.mkdir(parents=True)
+    said = {"verdict": "cannot_tell", "message": f"{place}/x cannot be read", "problems": [{"what": f"{place}"}]}
+    monkeypatch.setattr(evidence, "checked_model", lambda directory, is_deep: said)
+    model = evidence._model(Subject(data_dir=tmp_path), False)
+    assert model is not None and str(tmp_path) not in json.dumps(model) and model["message"] == "models/pocket/x cannot be read"
+    others = {**MODEL, "weights_sha256": "c" * 64, "directory": str(place)}
+    (found,) = model_findings(replace(case(), model=others))
+    assert "models/pocket" in found.text and str(tmp_path) not in found.text + found.remedy
+    path = tmp_path / "ab"
+    refused = Refused(kind="voice", path=path, code="check_timed_out", message=f"{path} took too long to read.", hint="")
+    assert evidence._asset("voice", "voice", SHA["voice"], "healthy", refused, None).problem == "voice took too long to read."
 
 
 def test_adapter_that_was_dropped_changed_or_made_for_other_weights_is_named() -> None:
@@ -231,6 +272,11 @@ def test_ending_and_workers_are_read_from_the_row_and_the_story() -> None:
     assert (found.branch, found.is_recorded, found.remedy) == (Branch.WEIGHTS, True, "Fetch it.")
     (found,) = ending_findings(replace(case(), job={**failed, "error_code": "poison_job"}))
     assert found.branch is Branch.COMMUNICATION
+    row: Any = ({"seq": 2, "action": "job:rejected", "body": {}},)
+    (found,) = ending_findings(replace(case(), story=row, job={**failed, "state": "REJECTED"}))
+    assert (found.is_recorded, found.remedy, found.audit) == (True, "Fetch it.", (2,))
+    (found,) = ending_findings(replace(case(), job={**case().job, "state": "CANCELLED"}))
+    assert found.code == "never_made" and "watch" not in found.remedy
     rows: Any = (
         {"seq": 7, "action": "job:recovered", "body": {"cause": "exited"}},
         {"seq": 9, "action": "job:started", "body": {"resume": "continuous", "from_block": 4}},
@@ -245,7 +291,7 @@ def test_ending_and_workers_are_read_from_the_row_and_the_story() -> None:
     ("changes", "verdict"),
     [
         ({"video": "missing"}, Verdict.UNKNOWN), ({"video": "unread"}, Verdict.UNKNOWN), ({"video": "damaged"}, Verdict.CAUSE),
-        ({"block_count": 1}, Verdict.CAUSE), ({}, Verdict.SOUND),
+        ({"block_count": 1}, Verdict.CAUSE), ({"scores": scores()}, Verdict.SOUND),
     ],
 )  # fmt: skip
 def test_video_file_is_the_one_that_was_made_or_not(changes: dict[str, Any], verdict: Verdict) -> None:

@@ -15,6 +15,8 @@ import pytest
 from scheduler.client import DaemonUnreachable, Scheduler, SchedulerError
 from scheduler.door import Actor, pack, socket_path
 from scheduler.door_server import DoorServer
+from scheduler.plan.errand import DIAGNOSIS_TIMEOUT_S
+from scheduler.transport import DEFAULT_TIMEOUT_S, _patience
 
 
 async def answer(command: str, actor: Actor, args: dict[str, Any]) -> dict[str, Any]:
@@ -23,6 +25,8 @@ async def answer(command: str, actor: Actor, args: dict[str, Any]) -> dict[str, 
         raise SchedulerError(404, "unknown_job", "There is no job 'j1'.", field="id", hint="See the list.", story=["a"])
     if command == "pause_job":
         raise RuntimeError("broken inside")
+    if command == "diagnose":
+        await asyncio.sleep(0.6)
     return {"command": command, "actor": actor.name, "args": args}
 
 
@@ -64,6 +68,11 @@ def test_broken_handler_answers_500_and_the_door_stays_open(data_dir: Path) -> N
     assert caught.value.status == 500
     assert "broken inside" not in caught.value.message
     assert door.status()["command"] == "status"
+
+
+def test_diagnosis_is_waited_for_longer_than_the_daemon_looks(data_dir: Path) -> None:
+    assert Scheduler(data_dir, patience_s=0.2).diagnose("j1")["command"] == "diagnose"
+    assert _patience("diagnose", DEFAULT_TIMEOUT_S) > DIAGNOSIS_TIMEOUT_S, "its refusal is heard, too"
 
 
 def test_missing_daemon_is_named_with_the_way_out(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_both_slots_are_seen_at_work_and_one_that_is_gone_no_more(
     try:
         studio.start()
         context, watch = contexts()
-        watch.allowed += ["ERR_CONNECTION_REFUSED", "WebSocket", "Failed to fetch"]  # the house is away for a moment
+        watch.allowed += ["net::ERR_", "WebSocket", "Failed to fetch"]  # the house is away for a moment
         page = context.new_page()
         page.goto(f"{studio.url}/dashboard")
         expect(page.locator(".mode")).to_have_text("live", timeout=15_000)

@@ -11,6 +11,7 @@ from scheduler.core.fair_share import Shares
 from scheduler.core.fleet import WorkerState
 from scheduler.core.job import OWNED_STATES, JobState
 from scheduler.core.learnt_memory import LearntMemory
+from scheduler.core.maintenance import CAUSE, closes_at
 from scheduler.core.quotas import Spent
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
@@ -159,6 +160,9 @@ class Mirror:
                 self._seat(state, job.id)
             if job.id not in self.estimator.requests:
                 self._knows(job.id)
+        for slot in state.slots:  # as the house's ticks have left them; what still plays there is stopped by the next one
+            if slot.job_id is None and closes_at(state.policy.windows, slot.number, now) is not None:
+                slot.drained_for.add(CAUSE)
         return state
 
     def _seat(self, state: State, job_id: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from scheduler.core.block_times import BlockKey, BlockTime, BlockTimes, Pace
 from scheduler.core.job import JobState
+from scheduler.core.maintenance import DAYS
 from scheduler.core.policy import Policy
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
@@ -183,6 +184,24 @@ def test_what_if_tells_when_and_whom_it_delays_and_changes_nothing(past: Past) -
     assert (tight["decision"]["reason"], tight["estimate_state"]) == ("context_too_large", "rejected")
     with pytest.raises(SchedulerError, match="no role 'nobody'"):
         mirror.role("nobody")
+
+
+def test_what_if_knows_the_end_of_maintenance_though_nobody_waits(past: Past) -> None:
+    past.end("j000000000007", 83.0)
+    past.run("j000000000008", 84.0, 2)
+    past.end("j000000000008", 85.0)
+    since = time.gmtime(START)
+    window = f"{DAYS[since.tm_wday]} {since.tm_hour:02d}:00-{since.tm_hour + 1:02d}:00"
+    with past.store.transaction():
+        past.store.set_fact("policy", Policy(maintenance_windows=(window,)).to_mapping(), START)
+    mirror = _mirror(past)
+    state = mirror.refresh(START + 86.0)
+    assert state.slots[0].drained_for == {"maintenance"}
+    answer = what_if(state, mirror.estimator, {"user": "a", "role": "teacher", "context": {"topic": "rain"}},
+                     mirror.role("teacher"), "pocket", PACE)  # fmt: skip
+    ends_at = START // 3600 * 3600 + 3600
+    first, _, last = answer["estimate"]["start"]
+    assert ends_at - 1 <= first and last <= ends_at + 120
 
 
 def test_fewer_than_five_runs_tell_nothing() -> None:

@@ -86,7 +86,7 @@ def _show(result: Result, urgent_priority: int) -> None:
     totals, baselines = result.totals, result.baselines
     say(f"{totals['succeeded']} of {totals['jobs']} jobs succeeded, {counted(totals['preemptions'], 'preemption')}, "
         f"{counted(totals['workers_lost'], 'worker')} lost under a job")  # fmt: skip
-    fair = "-, no two teams waited together" if totals["fairness"] is None else totals["fairness"]
+    fair = "-, no two teams were backlogged together for a minute" if totals["fairness"] is None else totals["fairness"]
     say(f"slots in use {_share(totals['utilisation'])}, fairness (most / least service of teams) {fair}")
     rows = [("all", *(totals[name] for name in _WAITS))]
     classes = {name: [one for one in result.records if class_of(one.line.priority, urgent_priority) == name] for name in CLASSES}

@@ -62,6 +62,8 @@ def _simulated(data: Path, day: str, seed: int, slots: int | None, plan_file: Pa
     finally:
         if reader is not None:
             reader.close()
+    if slots is not None and not day.endswith(".jsonl"):
+        source = source.on(slots)
     count = slots or max(studio.usable_slots, source.trace.least_slots)
     return simulated_report(source, studio, count, seed)
 
@@ -155,8 +157,9 @@ def show_comparison(now: dict[str, Any], before: dict[str, Any], number: int) ->
     """Two reports side by side."""
     for line in differences(now, before):
         say(f"not the same: {line}")
+    mine = "now" if now.get("number") is None else f"number {now['number']}"
     print_table(
-        ("figure", f"number {number}", "now", "change"),
+        ("figure", f"number {number}", mine, "change"),
         [(one["words"], one["before"], one["now"], _signed(one["change"])) for one in compared(now, before)],
     )
 

@@ -119,7 +119,7 @@ def explain(
     if reason is HoldReason.ROLE_UNAVAILABLE and (thing := dict(situation.missing).get(job.role)) is not None:
         return Explanation(reason=reason, text=sentence_of_file("asset_missing", thing, role=job.role), data=data)
     if reason is HoldReason.SLOT_DRAINED and "until" in data:
-        code = "maintenance"
+        code = "maintenance" if situation.maintained_slots == situation.slots else "maintenance_or_drained"
     if reason is HoldReason.WAITING_FOR_SLOT and (not ahead or data.get("place") == 1):
         code = "next_in_line"
     words = {"place": "?", "total": "?", **data, "first_ahead": ahead[0] if ahead else "?"}
@@ -145,8 +145,9 @@ def _playing(slot: Slot, job: Job) -> Playing:
 
 
 def _drained_until(state: State) -> float | None:
-    """When the first slot comes back, where maintenance alone keeps all of them from work."""
-    if not all(slot.drained_for == {CAUSE} for slot in state.slots):
+    """When the first slot comes back, where all are drained and maintenance alone keeps one of them or more from work."""
+    if not all(slot.is_drained for slot in state.slots):
         return None
-    ends = [closes_at(state.policy.windows, slot.number, state.now) for slot in state.slots]
+    own = [slot.number for slot in state.slots if slot.drained_for == {CAUSE}]
+    ends = [closes_at(state.policy.windows, number, state.now) for number in own]
     return min((end for end in ends if end is not None), default=None)

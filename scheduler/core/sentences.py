@@ -155,6 +155,10 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "Every slot is in maintenance; the first takes work again in {wait_s} s.",
         "zh": "所有槽位都在维护中；{wait_s} 秒后第一个恢复接收任务。",
     },
+    "maintenance_or_drained": {
+        "en": "Every slot is drained or in maintenance; the first takes work again in {wait_s} s.",
+        "zh": "所有槽位都已停止接收新任务或在维护中；{wait_s} 秒后第一个恢复接收任务。",
+    },
     "excluded": {
         "en": "Role {role} may not play together with {other_role}; it waits for {other_job} on slot {slot}.",
         "zh": "角色 {role} 不能与 {other_role} 同时运行；等待槽位 {slot} 上的 {other_job}。",

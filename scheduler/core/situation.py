@@ -32,7 +32,7 @@ class Situation:
     excluded: tuple[tuple[str, tuple[str, ...]], ...] = ()
     handicaps: tuple[tuple[str, float], ...] = ()  # points that fair share takes from a team's jobs
     consent_timeout_s: float | None = None  # how long a question to a requester stands
-    drained_until: float | None = None  # when the last slot's maintenance ends, where all are drained for that
+    drained_until: float | None = None  # when the first slot's maintenance ends, where none takes work till then
     running_limits: tuple[tuple[str, int], ...] = ()  # quotas of running jobs: (user | team | role, number)
     missing: tuple[tuple[str, str], ...] = ()  # roles that lack a file, and which
     gangs: tuple[tuple[str, int], ...] = ()  # queued jobs that want several slots at once, and how many

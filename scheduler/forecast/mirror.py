@@ -11,6 +11,7 @@ from scheduler.core.fair_share import Shares
 from scheduler.core.fleet import WorkerState
 from scheduler.core.job import OWNED_STATES, JobState
 from scheduler.core.learnt_memory import LearntMemory
+from scheduler.core.maintenance import CAUSE, closes_at
 from scheduler.core.quotas import Spent
 from scheduler.core.state import State
 from scheduler.errors import SchedulerError
@@ -35,6 +36,7 @@ class Mirror:
     def __init__(self, reader: Reader, slots: int, estimator: Estimator) -> None:
         self._reader, self._slots, self.estimator = reader, slots, estimator
         self._workers: dict[int, bool] = {}
+        self._faults: set[tuple[int, str]] = set()  # slot and cause, of slots that healing keeps from work
         self.at = 0.0
         self.seq = max(0, reader.last_seq() - HISTORY_ROWS)
         self._read_on()
@@ -84,6 +86,10 @@ class Mirror:
         action, body = entry["action"], entry["body"]
         if kind == "slot" and action in ("worker:ready", "worker:lost"):
             self._see_worker(seconds_of(entry["at_utc"]), int(name), is_there=action == "worker:ready")
+        elif kind == "slot" and action in ("slot:drained", "slot:returned") and body.get("cause") not in (None, CAUSE):
+            (self._faults.add if action == "slot:drained" else self._faults.discard)((int(name), body["cause"]))
+        elif action == "daemon:booted":
+            self._faults.clear()  # the daemon finds them anew
         elif kind == "job" and action.startswith(_OF_WORK) and self._knows(name):
             at = seconds_of(entry["at_utc"])
             if action == "job:leased":
@@ -159,6 +165,12 @@ class Mirror:
                 self._seat(state, job.id)
             if job.id not in self.estimator.requests:
                 self._knows(job.id)
+        for number, cause in self._faults:
+            if number < len(state.slots):
+                state.slots[number].drained_for.add(cause)
+        for slot in state.slots:  # as the house's ticks have left them; what still plays there is stopped by the next one
+            if slot.job_id is None and closes_at(state.policy.windows, slot.number, now) is not None:
+                slot.drained_for.add(CAUSE)
         return state
 
     def _seat(self, state: State, job_id: str) -> None:

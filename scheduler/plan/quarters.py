@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import floor
 from typing import Any
@@ -44,12 +44,13 @@ Span = tuple[float, float]  # begin and end, seconds since 1970
 
 
 def quarters_of(
-    wanted: Iterable[Span], played: Iterable[Span], slots: int, now: float, label: Callable[[float], str] = str,
+    wanted: Iterable[Span], played: Iterable[Span], slots: Collection[int], now: float, label: Callable[[float], str] = str,
     windows: Sequence[Window] = (),
 ) -> list[Quarter]:  # fmt: skip
     """All quarter-hours from the first to the last that anything touches; the present one has only what is left of it.
 
-    `windows`: of maintenance, which take their slots' seconds. `label` says a time (seconds since 1970) as people read it.
+    `slots`: numbers of those that take work. `windows`: of maintenance, which take their slots' seconds. `label` says a time
+    (seconds since 1970) as people read it.
     """
     asked, made = _seconds(wanted), _seconds(played)
     numbers = sorted({*asked, *made})
@@ -75,8 +76,8 @@ def _seconds(spans: Iterable[Span]) -> dict[int, float]:
     return found
 
 
-def _capacity(starts_at: float, slots: int, now: float, windows: Sequence[Window]) -> float:
+def _capacity(starts_at: float, slots: Collection[int], now: float, windows: Sequence[Window]) -> float:
     """Seconds that the slots can work in what is left of the quarter-hour."""
     ends_at = starts_at + QUARTER_S
     since = min(ends_at, max(starts_at, now))
-    return sum(ends_at - since - closed_s(windows, slot, since, ends_at) for slot in range(slots))
+    return sum(ends_at - since - closed_s(windows, slot, since, ends_at) for slot in slots)

@@ -67,9 +67,9 @@ def check_plan(plan: DayPlan, studio: Studio, play: Play, jobs_dir: Path) -> Pla
     first = day_check(plan, calendar, today)
     checks = [first]
     if studio.drained and calendar.day > today.day:
-        figures = {"drained": studio.drained, "slots": studio.slots}
+        figures = {"drained": len(studio.drained), "slots": studio.slots}
         checks.append(checked("plan slots", ATTENTION, "slots_drained_now", figures, day=calendar.day, **figures))
-        studio = replace(studio, drained=0)
+        studio = replace(studio, drained=frozenset())
     wanted, refused = demand_of(plan.entries, calendar, studio)
     if first.state == BAD:
         return _report(plan, calendar, checks, {entry.number for entry in plan.entries})
@@ -80,7 +80,7 @@ def check_plan(plan: DayPlan, studio: Studio, play: Play, jobs_dir: Path) -> Pla
     stage = Stage(studio, calendar, play)
     if not studio.usable_slots:
         code = "time_all_drained" if studio.slots else "time_no_slots"
-        checks.append(checked("plan time", BAD, code, {"slots": studio.slots, "drained": studio.drained}))
+        checks.append(checked("plan time", BAD, code, {"slots": studio.slots, "drained": len(studio.drained)}))
         return _report(plan, calendar, checks, without)
     if any(one.pace is None for one in wanted):
         checks.append(checked("plan service", UNKNOWN, "sla_unknown"))
@@ -136,7 +136,8 @@ def _time_check(day: PlayedDay, studio: Studio, quarters: list[Quarter]) -> Chec
 def _quarters(day: PlayedDay, studio: Studio, calendar: Calendar) -> list[Quarter]:
     wanted = [(one.at, one.at + (one.work_s or 0.0)) for one in day.wanted]
     played = [span for outcome in day.outcomes.values() for span in outcome.spans]
-    return quarters_of(wanted, played, studio.usable_slots, studio.now, calendar.text, studio.policy.windows)
+    slots = set(range(studio.slots)) - studio.drained
+    return quarters_of(wanted, played, slots, studio.now, calendar.text, studio.policy.windows)
 
 
 def _judged(stage: Stage, day: PlayedDay) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:

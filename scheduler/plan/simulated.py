@@ -64,7 +64,8 @@ def cast_of(wanted: Sequence[Demand], studio: Studio, origin: float, scatter: in
 def _world(lines: list[TraceJob], studio: Studio, origin: float, scatter: int) -> World:
     trace = Trace(jobs=tuple(sorted(lines, key=lambda line: (line.at, line.id))), begins_at=origin)
     policy = replace(studio.policy, slot_memory_bytes=None)  # memory was decided on above
-    world = World(trace, slots=studio.usable_slots, policy=policy, costs=_costs(studio, scatter), seed=scatter)
+    costs = _costs(studio, scatter)
+    world = World(trace, slots=studio.slots, policy=policy, costs=costs, seed=scatter, without_worker=studio.drained)
     world.state.spent = studio.spent.copy()
     for role in studio.roles.values():
         world.state.relations.put(role.name, role.never_with)

@@ -41,14 +41,14 @@ class OpenWork:
 @dataclass(frozen=True, kw_only=True)
 class Studio:
     """The house as it is now. `model` and `device` are empty where nobody knows them. `overhead_s`: of a job beside its
-    blocks; None: no finished job tells. `device_bytes`: memory of the device; None: not read. `drained`: slots that take no
-    work until a person or healing gives them back; maintenance is not among that, it ends by itself."""
+    blocks; None: no finished job tells. `device_bytes`: memory of the device; None: not read. `drained`: numbers of slots that
+    take no work until a person or healing gives them back; maintenance is not among that, it ends by itself."""
 
     now: float
     zone: tzinfo
     policy: Policy
     slots: int
-    drained: int = 0
+    drained: frozenset[int] = frozenset()
     roles: Mapping[str, Role] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)  # roles that take no jobs, and why
     model: str = ""
@@ -66,7 +66,7 @@ class Studio:
     @property
     def usable_slots(self) -> int:
         """Slots that take work."""
-        return max(0, self.slots - self.drained)
+        return self.slots - len(self.drained)
 
     @property
     def overhead_s(self) -> float | None:
@@ -89,9 +89,9 @@ def read_studio(
     model = status["daemon"]["model"] if status else recipe.get("model", "")
     device = next(iter([*devices, *newest]), "")
     body = _reading(device)
-    drained = situation.drained_slots - situation.maintained_slots
+    drained = frozenset(range(situation.drained_slots - situation.maintained_slots))  # how many is known, not which
     if status:
-        drained = sum(bool(set(slot["drained_for"]) - {CAUSE}) for slot in status["slots"])
+        drained = frozenset(slot["slot"] for slot in status["slots"] if set(slot["drained_for"]) - {CAUSE})
     return Studio(
         now=now, zone=zone, policy=policy, slots=len(status["slots"]) if status else situation.slots, drained=drained,
         roles={name: role for name, role in roles.items() if role is not None},

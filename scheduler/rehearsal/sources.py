@@ -35,6 +35,11 @@ class Source:
     block_s: float
     basis: str
 
+    def on(self, slots: int) -> Source:
+        """The same day for so many slots: faults of others are left out."""
+        faults = tuple(fault for fault in self.trace.faults if fault.slot < slots)
+        return replace(self, trace=replace(self.trace, faults=faults))
+
 
 def day_named(name: str, studio: Studio, reader: Reader | None, seed: int) -> Source:
     """The day that `--day` names. Raises SchedulerError with the way out."""

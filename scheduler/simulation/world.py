@@ -7,7 +7,7 @@ since 1970, as in the house; the agenda and the records keep the trace's own tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -47,13 +47,14 @@ class Worker:
 
 
 class World:
-    """Runs a trace to its end. `is_checked`, if given, is called with the state after every event."""
+    """Runs a trace to its end. `check`, if given, is called with the state after every event. `without_worker`: slots that
+    have none at the beginning, and get one only from the trace."""
 
     def __init__(
         self, trace: Trace, *, slots: int, policy: Policy, costs: Costs, seed: int = 0,
         discipline: str = GREENROOM, witnesses: Sequence[Witness] = (),
         on_submitted: Callable[[World, JobRecord], None] | None = None,
-        check: Callable[[State], None] | None = None,
+        check: Callable[[State], None] | None = None, without_worker: Collection[int] = (),
     ) -> None:  # fmt: skip
         self.costs = costs
         self.paces = Paces(costs, seed, trace.opens)
@@ -71,7 +72,8 @@ class World:
         self._still_ticks = 0
         self._agenda: list[tuple[float, int, str, Any]] = []
         for slot in range(slots):
-            self._back(slot, is_cold=False)
+            if slot not in without_worker:
+                self._back(slot, is_cold=False)
         entries: list[TraceFault | TraceJob] = [*trace.faults, *trace.jobs]
         for entry in sorted(entries, key=lambda entry: entry.at):
             self._order += 1

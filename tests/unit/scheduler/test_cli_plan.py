@@ -221,5 +221,6 @@ def test_rehearsals_are_listed_shown_and_compared(data: Path) -> None:
     assert "longest queue 4" in shown
     both = run("rehearsals", "compare", "2", "1", "--data", data).output
     assert "not the same: seed: 0 → 1" in both
+    assert "number 1  number 2  change" in both
     assert any(line.startswith("preemptions") and "+5" in line for line in both.splitlines())
     assert run("rehearsals", "show", "9", "--data", data).exit_code == 64

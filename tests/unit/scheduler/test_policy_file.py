@@ -86,6 +86,7 @@ def test_example_file_is_the_defaults_written_out(tmp_path: Path) -> None:
     usual = read_policy(tmp_path / "nowhere", 1000)
     assert (read.policy, read.healing, read.quality) == (usual.policy, HealingPolicy(), QualityPolicy())
     assert read.uploads == UploadsPolicy()
+    assert all(f"\n{name}:" in example.read_text(encoding="utf-8") for name in Policy().to_mapping())
     names = (*QualityPolicy().to_mapping(), *UploadsPolicy().to_mapping())
     assert all(f"  {name}:" in example.read_text(encoding="utf-8") for name in names)
 

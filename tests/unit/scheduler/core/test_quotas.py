@@ -349,6 +349,21 @@ def test_job_that_waits_for_the_end_of_maintenance_is_told_when_that_is() -> Non
     assert situation_of(studio.state).maintained_slots == 1
     studio.feed(events.SlotDrained(at=studio.at, slot=0, is_drained=True))
     assert situation_of(studio.state).maintained_slots == 0, "it does not come back by itself any more"
+    found = why(studio.state, "j0")
+    assert found is not None and found.text["en"] == "Every slot is drained; none takes new work."
+
+
+def test_first_slot_that_maintenance_gives_back_is_told_where_another_is_drained_by_hand() -> None:
+    studio = Studio(slots=2, maintenance_windows=["sat 03:00-04:30 slots 1"])
+    studio.at = SATURDAY_3
+    studio.tick(0)
+    studio.feed(events.SlotDrained(at=studio.at, slot=0, is_drained=True))
+    studio.submit("j0")
+    found = why(studio.state, "j0")
+    assert found is not None
+    assert found.data["blockers"] == [{"rule": "slot_drained", "job": None, "amount": 2, "until": SATURDAY_3 + 5_400}]
+    assert found.text["en"] == "Every slot is drained or in maintenance; the first takes work again in 5400 s."
+    assert "5400 秒后" in found.text["zh"]
 
 
 @pytest.mark.parametrize("text", ["sat 3-4", "someday 03:00-04:00", "sat 25:00-26:00", "sat 03:00-04:00 slots a", ""])

@@ -14,13 +14,14 @@ import pytest
 
 from scheduler.core.block_times import BlockKey, BlockTime, BlockTimes, Pace
 from scheduler.core.job import JobState
+from scheduler.core.maintenance import DAYS
 from scheduler.core.policy import Policy
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.mirror import Mirror
 from scheduler.forecast.process import Forecaster, forecast_row
 from scheduler.forecast.scorebook import scores
-from scheduler.forecast.told import told_of
+from scheduler.forecast.told import told_of, untold_of
 from scheduler.forecast.what_if import what_if
 from scheduler.forecasts import Forecasts
 from scheduler.store import Store, open_reader
@@ -183,6 +184,41 @@ def test_what_if_tells_when_and_whom_it_delays_and_changes_nothing(past: Past) -
     assert (tight["decision"]["reason"], tight["estimate_state"]) == ("context_too_large", "rejected")
     with pytest.raises(SchedulerError, match="no role 'nobody'"):
         mirror.role("nobody")
+
+
+def test_what_if_knows_the_end_of_maintenance_though_nobody_waits(past: Past) -> None:
+    past.end("j000000000007", 83.0)
+    past.run("j000000000008", 84.0, 2)
+    past.end("j000000000008", 85.0)
+    since = time.gmtime(START)
+    window = f"{DAYS[since.tm_wday]} {since.tm_hour:02d}:00-{since.tm_hour + 1:02d}:00"
+    with past.store.transaction():
+        past.store.set_fact("policy", Policy(maintenance_windows=(window,)).to_mapping(), START)
+    mirror = _mirror(past)
+    state = mirror.refresh(START + 86.0)
+    assert state.slots[0].drained_for == {"maintenance"}
+    answer = what_if(state, mirror.estimator, {"user": "a", "role": "teacher", "context": {"topic": "rain"}},
+                     mirror.role("teacher"), "pocket", PACE)  # fmt: skip
+    ends_at = START // 3600 * 3600 + 3600
+    first, _, last = answer["estimate"]["start"]
+    assert ends_at - 1 <= first and last <= ends_at + 120
+
+
+def test_slot_that_healing_keeps_from_work_is_no_slot_of_the_futures(past: Past) -> None:
+    def note(action: str, thing: str, **body: Any) -> None:
+        with past.store.transaction():
+            past.store.record(action, thing, body, READER, START + 82.0)
+
+    mirror = _mirror(past)
+    note("slot:drained", "slot:0", cause="thermal", job_id=None)
+    state = mirror.refresh(START + 83.0)
+    assert state.slots[0].drained_for == {"thermal"}
+    assert untold_of(state, "j000000000008") == "slots_drained"
+    note("slot:returned", "slot:0", cause="thermal")
+    assert not mirror.refresh(START + 83.0).slots[0].is_drained
+    note("slot:drained", "slot:0", cause="thermal", job_id=None)
+    note("daemon:booted", "queue")
+    assert not mirror.refresh(START + 83.0).slots[0].is_drained
 
 
 def test_fewer_than_five_runs_tell_nothing() -> None:

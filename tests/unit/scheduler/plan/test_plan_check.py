@@ -308,11 +308,21 @@ def test_window_longer_than_what_is_left_makes_a_plan_late(tmp_path: Path) -> No
 
 
 def test_no_slot_that_takes_work_does_not_fit(tmp_path: Path) -> None:
-    found = report(plan(TEN), studio(tmp_path, drained=1), tmp_path)
+    found = report(plan(TEN), studio(tmp_path, drained=frozenset({0})), tmp_path)
     assert states(found, "plan time") == ["bad"]
-    later = report(plan(TEN, top="date: 2026-11-24\n"), studio(tmp_path, slots=2, drained=2), tmp_path)
+    later = report(plan(TEN, top="date: 2026-11-24\n"), studio(tmp_path, slots=2, drained=frozenset({0, 1})), tmp_path)
     assert (states(later, "plan slots"), states(later, "plan time")) == (["attention"], ["ok"])
     assert later.entries[0]["fits"] is True
+
+
+def test_slot_that_is_left_keeps_its_own_maintenance(tmp_path: Path) -> None:
+    policy = Policy(slot_memory_bytes=GIB, maintenance_windows=("mon 10:00-11:00 slots 1",))
+    wanted = plan('role: teacher, user: a, window: "10:00-11:00"')
+    left = [
+        report(wanted, studio(tmp_path, slots=2, drained=frozenset({drained}), policy=policy), tmp_path) for drained in (0, 1)
+    ]
+    assert [found.entries[0]["fits"] for found in left] == [False, True]
+    assert [found.quarters[0].capacity_s for found in left] == [0, 900]
 
 
 def test_same_plan_on_the_same_house_gets_the_same_report(tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def test_same_seed_is_the_same_peak_and_another_is_another(tmp_path: Path) -> No
     assert [line for line in differences(one, other) if line.startswith("seed")] == ["seed: 2 → 1"]
 
 
+def test_peak_can_be_rehearsed_with_fewer_slots_than_the_house_has(tmp_path: Path) -> None:
+    house = studio(tmp_path, block_s=8.0, slots=3)
+    day = day_named("peak", house, None, 1)
+    assert {fault.slot for fault in day.trace.faults} - {0}, "else this proves nothing"
+    kept = [fault for fault in day.trace.faults if fault.slot == 0]
+    found = simulated_report(day.on(1), house, 1, 1, has_suggestions=False)
+    assert (found["slots"], found["faults"]) == (1, len(kept))
+
+
 def test_quotas_of_a_rehearsed_plan_reckon_with_its_own_pace(tmp_path: Path) -> None:
     """Three videos at 2.88 s a block, where most roles of the house have 0.96: 37 s each."""
     wanted = plan('role: teacher, user: a, window: "10:00-11:00", count: 3, preset: preview, length: 6')

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from scheduler.diagnosis.input_words import INPUT_REMEDIES, INPUT_WORDS
-from scheduler.diagnosis.work_words import WORK_REMEDIES, WORK_WORDS
+from scheduler.diagnosis.work_words import NAMES_ZH, WORK_REMEDIES, WORK_WORDS
 from scheduler.plan.sentences import filled
 
 WORDS = {**INPUT_WORDS, **WORK_WORDS}
@@ -38,7 +38,7 @@ TROUBLES = (Verdict.CAUSE, Verdict.SUSPECT)
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """`text` and `zh` are the same sentence, so are the remedies, which are empty where nothing has to be done.
+    """`text` and `zh` are the same sentence, so are the names, and the remedies, which are empty where nothing has to be done.
 
     `evidence`: figures with their units, hashes, names. `audit`: the rows of the log that say it. `shows_in`: measures that
     could tell it (`scheduler.core.quality.MEASURES`); empty where no score can. `is_recorded`: the job failed of it, in the
@@ -47,6 +47,7 @@ class Finding:
 
     branch: Branch
     name: str
+    name_zh: str
     verdict: Verdict
     code: str
     text: str
@@ -68,6 +69,14 @@ def found(
     text = filled(WORDS[code], words or {})
     remedy = filled(REMEDIES[code], words or {}) if verdict is not Verdict.SOUND else {"en": "", "zh": ""}
     return Finding(
-        branch=branch, name=name, verdict=verdict, code=code, text=text["en"], zh=text["zh"], remedy=remedy["en"],
-        remedy_zh=remedy["zh"], evidence=evidence or {}, audit=tuple(audit), shows_in=tuple(shows_in), is_recorded=is_recorded,
+        branch=branch, name=name, name_zh=_in_chinese(name), verdict=verdict, code=code, text=text["en"], zh=text["zh"],
+        remedy=remedy["en"], remedy_zh=remedy["zh"], evidence=evidence or {}, audit=tuple(audit), shows_in=tuple(shows_in),
+        is_recorded=is_recorded,
     )  # fmt: skip
+
+
+def _in_chinese(name: str) -> str:
+    if name.endswith(" file"):
+        own = name.removesuffix(" file")
+        return f"{NAMES_ZH.get(own, own)}文件"
+    return f"适配器 {name.removeprefix('adapter ')}" if name.startswith("adapter ") else NAMES_ZH[name]

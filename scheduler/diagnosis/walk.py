@@ -14,7 +14,7 @@ from scheduler.diagnosis.inputs import portrait_findings, prompt_findings, voice
 from scheduler.diagnosis.lowering import asked_findings, ladder_findings
 from scheduler.diagnosis.making import ending_findings, file_findings, link_findings, worker_findings
 from scheduler.diagnosis.weights import adapter_findings, model_findings
-from scheduler.diagnosis.work_words import CONCLUSIONS
+from scheduler.diagnosis.work_words import CONCLUSIONS, NAMES_ZH
 
 CHECKS: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     portrait_findings, voice_findings, prompt_findings,
@@ -128,12 +128,16 @@ def _conclusion(
 ) -> dict[str, str]:
     if likeliest is None:
         code = "unexplained" if red else "untold" if unseen else "nothing"
-        words = {"red": ", ".join(red), "unseen": ", ".join(unseen) or "–"}
-        return {language: text.format(**words) for language, text in CONCLUSIONS[code].items()}
+        named = {one.name: one.name_zh for one in findings} | {"scores": NAMES_ZH["scores"]}
+        in_chinese = (named.get(name, name) for name in unseen)  # measures have no other name
+        said = {"en": ", ".join(unseen), "zh": "、".join(in_chinese)}
+        crossed, texts = ", ".join(red), CONCLUSIONS[code]
+        return {language: text.format(red=crossed, unseen=said[language] or "–") for language, text in texts.items()}
     others = sum(one.verdict in TROUBLES for one in findings) - 1
+    names = {"en": likeliest.name, "zh": likeliest.name_zh}
     texts = {"en": likeliest.text, "zh": likeliest.zh}
     code = str(likeliest.verdict) if not others else f"{likeliest.verdict}_and_more"
     return {
-        language: text.format(name=likeliest.name, text=texts[language], others=others)
+        language: text.format(name=names[language], text=texts[language], others=others)
         for language, text in CONCLUSIONS[code].items()
     }

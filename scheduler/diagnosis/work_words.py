@@ -170,6 +170,13 @@ WORK_REMEDIES: dict[str, Words] = {
     },
 }
 
+NAMES_ZH = {  # what is looked at; files and single adapters have their own names in theirs
+    "portrait": "画像", "portrait sharpness": "画像清晰度", "portrait size": "画像尺寸", "portrait light": "画像光线",
+    "voice": "声音", "voice noise": "声音噪声", "voice level": "声音电平", "voice recording": "录音",
+    "prompt": "提示词", "settings": "设置", "ladder": "降级", "end": "结束", "workers": "工作进程", "GPUs": "GPU",
+    "blocks": "视频块", "video": "视频", "weights": "权重", "training": "训练", "adapters": "适配器", "scores": "评分",
+}  # fmt: skip
+
 CONCLUSIONS: dict[str, Words] = {
     "cause": {"en": "Most probable cause: {name}: {text}.", "zh": "最可能的原因：{name}：{text}。"},
     "cause_and_more": {

@@ -15,7 +15,7 @@ function item(one) {
   const row = document.createElement("li");
   const word = made("b", `${marks[one.verdict]} ${named("js.diagnosis.verdict", one.verdict)}`, "score");
   word.dataset.word = { sound: "good", suspect: "look", cause: "bad" }[one.verdict] ?? "unknown";
-  row.append(word, " ", made("span", `${named("js.diagnosis.branch", one.branch)} · ${one.name}`), ": ", spoken(one, "text"));
+  row.append(word, " ", made("span", `${named("js.diagnosis.branch", one.branch)} · ${spoken(one, "name")}`), ": ", spoken(one, "text"));
   if (one.verdict === "sound") return row;
   row.append(made("p", `→ ${spoken(one, "remedy")}`));
   const figures = Object.entries(one.evidence).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`);

@@ -16,7 +16,7 @@ from scheduler.assets import Refused
 from scheduler.core.quality import QualityPolicy
 from scheduler.diagnosis import evidence
 from scheduler.diagnosis.evidence import Asset, Evidence
-from scheduler.diagnosis.finding import REMEDIES, WORDS, Branch, Finding, Verdict
+from scheduler.diagnosis.finding import REMEDIES, WORDS, Branch, Finding, Verdict, found
 from scheduler.diagnosis.inputs import is_blurred_at, portrait_findings, prompt_findings, voice_findings
 from scheduler.diagnosis.lowering import asked_findings, changes_of, ladder_findings, lowered_blocks
 from scheduler.diagnosis.making import ending_findings, worker_findings
@@ -96,7 +96,7 @@ def test_job_that_is_well_names_nothing() -> None:
 def test_video_that_nobody_measured_is_not_called_sound() -> None:
     for row in (None, {"state": "failed", "code": "bad_media", "message": "x"}):
         found = diagnose(case(scores=row))
-        assert (found.verdict, found.unseen) == (Verdict.UNKNOWN, ("scores",)) and "scores" in found.conclusion_zh
+        assert (found.verdict, found.unseen) == (Verdict.UNKNOWN, ("scores",)) and "评分" in found.conclusion_zh
     found = diagnose(case(scores={**scores(), "lip_offset_s": None}))
     assert (found.verdict, found.to_json()["unseen"]) == (Verdict.UNKNOWN, ["lip_offset_s"])
 
@@ -131,7 +131,7 @@ def test_what_a_score_could_show_is_a_cause_where_it_does(
 
 def test_what_the_house_recorded_comes_before_what_may_have_done_it() -> None:
     def one(name: str, verdict: Verdict, **changes: Any) -> Finding:
-        return Finding(branch=Branch.INPUT, name=name, verdict=verdict, code="failed", text="", zh="", **changes)
+        return Finding(branch=Branch.INPUT, name=name, name_zh=name, verdict=verdict, code="failed", text="", zh="", **changes)
 
     suspect, cause = one("a", Verdict.SUSPECT), one("b", Verdict.CAUSE)
     shown, recorded = one("c", Verdict.CAUSE, shows_in=("flicker",)), one("d", Verdict.CAUSE, is_recorded=True)
@@ -296,6 +296,20 @@ def test_ending_and_workers_are_read_from_the_row_and_the_story() -> None:
 )  # fmt: skip
 def test_video_file_is_the_one_that_was_made_or_not(changes: dict[str, Any], verdict: Verdict) -> None:
     assert diagnose(case(**changes)).verdict is verdict
+
+
+def test_every_name_is_told_in_chinese_too() -> None:
+    folder = Path(scheduler.diagnosis.__file__).parent
+    calls = (
+        node for path in folder.glob("*.py") for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "found"
+    )  # fmt: skip
+    names = [call.args[1].value for call in calls if isinstance(call.args[1], ast.Constant)]
+    assert len(names) > 30
+    told = {name: found(Branch.INPUT, str(name), Verdict.SOUND, "adapters_none").name_zh for name in names}
+    assert all(chinese and chinese != name for name, chinese in told.items()), told
+    files = {name: found(Branch.INPUT, name, Verdict.SOUND, "adapters_none").name_zh for name in ("voice file", "captain file")}
+    assert files == {"voice file": "声音文件", "captain file": "captain文件"}
 
 
 def test_every_code_has_words_in_both_languages_that_want_the_same_figures() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NOTHING_S = 1e-3  # a balance below it is forgotten altogether
 
+
 @dataclass(slots=True)
 class Balance:
     """GPU seconds above (or, with a minus sign, below) what a team was entitled to, as of a time."""

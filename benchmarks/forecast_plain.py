@@ -21,11 +21,9 @@ from typing import Any
 from benchmarks.forecast import ERROR, HIGHEST, KINDS, LOWEST, SEEDS, SIMPLE, WORST_WINDOW
 from scheduler.core.policy import Policy
 from scheduler.simulation.costs import Costs
-from scheduler.simulation.records import JobRecord
-from scheduler.simulation.run import ESTIMATOR, usual_forecasters
+from scheduler.simulation.run import ESTIMATOR, asking, usual_forecasters
 from scheduler.simulation.synthetic import synthetic_trace
 from scheduler.simulation.totals import accuracy
-from scheduler.simulation.trace import request_of
 from scheduler.simulation.world import World
 
 STEP_S = 10.0  # of the trace's time, between two looks at the clock
@@ -38,14 +36,10 @@ def measure(trace_of: tuple[str, int], jobs: int, slots: int, limit_s: float) ->
     known = usual_forecasters(trace, costs, seed)
     forecasters = {name: known[name] for name in (ESTIMATOR, *SIMPLE)}
 
-    def ask(world: World, record: JobRecord) -> None:
-        request = request_of(record.line, trace.begins_at)
-        for name, forecaster in forecasters.items():
-            record.predictions[name] = forecaster.predict(world.state, request)
-
     world = World(
-        trace, slots=slots, policy=Policy(), costs=costs, seed=seed, witnesses=tuple(forecasters.values()), on_submitted=ask
-    )
+        trace, slots=slots, policy=Policy(), costs=costs, seed=seed, witnesses=tuple(forecasters.values()),
+        on_submitted=asking(forecasters, trace.begins_at),
+    )  # fmt: skip
     until, before = 0.0, -1
     while perf_counter() - started < limit_s and not (len(world.records) == jobs and world.events == before):
         until, before = until + STEP_S, world.events

@@ -61,12 +61,8 @@ class Shares:
                     del self.balances[team]
         self.version += 1
 
-    def balance(self, team: str, at: float) -> float:
-        """GPU seconds above what it was entitled to, at a time at which the rates still hold."""
-        return self.balances_at((team,), at)[team]
-
     def balances_at(self, teams: Iterable[str], at: float) -> dict[str, float]:
-        """The same of several teams."""
+        """GPU seconds that the teams have above what they were entitled to, at a time at which the rates still hold."""
         lasted_s, half_life_s, rates = max(0.0, at - self.since), self.half_life_s, self.rates
         forgotten = lasted_s * log(2.0) / half_life_s
         counted_s = lasted_s * (-expm1(-forgotten) / forgotten) if forgotten else lasted_s

@@ -9,7 +9,7 @@ from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
 from scheduler.diagnosis.input_words import HEALTH, KINDS
 
 
-def file_findings(evidence: Evidence, asset: Asset) -> Iterator[Finding]:
+def asset_findings(evidence: Evidence, asset: Asset) -> Iterator[Finding]:
     """A file that is not whole ends a job that is to be made; of one that is over it only hides what that was made of, since
     workers compare every file's hash before they use it."""
     branch = Branch.WEIGHTS if asset.kind == "adapter" else Branch.INPUT

@@ -10,7 +10,7 @@ from engine.catalog import PROMPT_BYTES
 from engine.config import fit_size
 from engine.errors import SettingsError
 from scheduler.diagnosis.evidence import Evidence
-from scheduler.diagnosis.files import file_findings
+from scheduler.diagnosis.files import asset_findings
 from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
 from scheduler.diagnosis.input_words import HEALTH, WARNINGS, Words
 from scheduler.errors import SchedulerError
@@ -25,7 +25,7 @@ _ENOUGH = 8  # times: a portrait enlarged so far limits no size
 def portrait_findings(evidence: Evidence) -> Iterator[Finding]:
     """Sharp enough for this video's size, large enough for what was asked, well lit?"""
     asset = next(one for one in evidence.assets if one.kind == "portrait")
-    yield from file_findings(evidence, asset)
+    yield from asset_findings(evidence, asset)
     if asset.verdict is None:
         return
     seen = asset.verdict
@@ -89,7 +89,7 @@ def _fitted(size: str, width: int, height: int) -> tuple[int, int] | None:
 def voice_findings(evidence: Evidence) -> Iterator[Finding]:
     """Something for the lips to follow, and nothing beside it?"""
     asset = next(one for one in evidence.assets if one.kind == "voice")
-    yield from file_findings(evidence, asset)
+    yield from asset_findings(evidence, asset)
     if asset.verdict is None:
         return
     seen = asset.verdict

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scheduler.diagnosis.evidence import Asset, Evidence
-from scheduler.diagnosis.files import file_findings
+from scheduler.diagnosis.files import asset_findings
 from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
 from scheduler.diagnosis.lowering import PICTURE
 from scheduler.plan.figures import size_text
@@ -68,7 +68,7 @@ def adapter_findings(evidence: Evidence) -> Iterator[Finding]:
     wanted, today = _named(evidence.role), _named(evidence.role_now)
     assets = [asset for asset in evidence.assets if asset.kind == "adapter"]
     for asset in assets:
-        yield from file_findings(evidence, asset)
+        yield from asset_findings(evidence, asset)
         yield from _fit_findings(evidence, asset)
     figures: dict[str, Any] = {"used": dict(used), "role_version": evidence.job["role_version"]}
     words = {"version": evidence.job["role_version"], "used": _listed(used)}

@@ -56,7 +56,7 @@ def simulate(
     told = usual_forecasters(trace, paid, seed) if forecasters is None else forecasters
     world = World(
         trace, slots=slots, policy=policy or Policy(), costs=paid, seed=seed,
-        discipline=discipline, witnesses=tuple(told.values()), on_submitted=_ask(told, trace.begins_at), check=check,
+        discipline=discipline, witnesses=tuple(told.values()), on_submitted=asking(told, trace.begins_at), check=check,
     )  # fmt: skip
     world.run()
     records = tuple(world.records.values())
@@ -82,7 +82,9 @@ def usual_forecasters(trace: Trace, costs: Costs, seed: int) -> dict[str, Foreca
     }  # fmt: skip
 
 
-def _ask(told: Mapping[str, Forecaster], begins_at: float) -> Callable[[World, JobRecord], None]:
+def asking(told: Mapping[str, Forecaster], begins_at: float) -> Callable[[World, JobRecord], None]:
+    """What a world is to do with each submission: ask every forecaster. `begins_at`: the trace's second 0, since 1970."""
+
     def ask(world: World, record: JobRecord) -> None:
         request = request_of(record.line, begins_at)
         for name, forecaster in told.items():

@@ -88,8 +88,9 @@ accessibility: install
 	  npm ci --ignore-scripts --no-audit --no-fund --silent || { echo "accessibility: axe-core could not be fetched, so pages cannot be checked with it" >&2; exit 15; }
 	fi
 
+# Two files at a time: the tests of a file share what is made once per file.
 test: install browser accessibility lint  ## set-up, style, types and the whole test suite, browser tests included
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 clean:  ## remove what the set-up and the tools made (your data in var/ stays)
 	@if [ -f $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi

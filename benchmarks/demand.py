@@ -26,10 +26,10 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.forecast_told import ToldChances
+from scheduler.costs import Costs
 from scheduler.forecast.demand import Coming, Demand
 from scheduler.forecast.demand_level import USUAL_LOAD
 from scheduler.forecast.witness import Request
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.synthetic import KINDS, synthetic_trace
 from scheduler.simulation.trace import Trace, request_of
 

@@ -28,7 +28,7 @@ from typing import Any
 from scheduler.core.actions import SendRun
 from scheduler.core.job import OWNED_STATES
 from scheduler.core.policy import FIFO, ORDERINGS, STANDARD, Policy
-from scheduler.simulation.costs import Costs
+from scheduler.costs import Costs
 from scheduler.simulation.fairness import service_ratio
 from scheduler.simulation.records import JobRecord
 from scheduler.simulation.synthetic import synthetic_trace

@@ -17,9 +17,9 @@ from typing import Any
 
 from scheduler.core.job import Job
 from scheduler.core.policy import Policy
+from scheduler.costs import Costs
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.steady import FAR, FAR_S, Steady
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.run import ESTIMATOR, usual_forecasters
 from scheduler.simulation.synthetic import synthetic_trace
 from scheduler.simulation.world import World

@@ -3,26 +3,28 @@
 Each is the forecaster itself but for what it is told, so that the differences are what not knowing costs:
 `own_pace`: the pace of the job asked about. `paces`: those of all jobs, later ones too. `arrivals`: every submission to come.
 `chances`: the law that the trace was drawn from (rates by the minute, sizes of crowds, priorities, lengths, spread of paces,
-the house's drift just now, how often slots fail and for how long), and who is still to come of a crowd that has begun; not
-what will be drawn from it. Nobody can know more without knowing the future: where `chances` misses a goal, it is out of reach.
+the house's drift just now, how often slots fail and for how long), and all that came of it until now; not what will be drawn
+from it. Nobody can know more without knowing the future: where `chances` misses a goal, it is out of reach.
 """
 
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from heapq import heappop, heappush
 from math import log
 from operator import attrgetter
 
+from benchmarks.forecast_crowds import StillToCome
 from scheduler.core.state import State
+from scheduler.costs import Costs
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.losses import Losses
 from scheduler.forecast.paces import Pace, Paces
 from scheduler.forecast.ranges import Estimate
 from scheduler.forecast.witness import Forecaster, Request
 from scheduler.simulation import pace
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.synthetic import KINDS, Day, Kind
 from scheduler.simulation.trace import Trace, TraceJob, request_of
 
@@ -81,17 +83,13 @@ class ToldArrivals(Told):
 
 
 class ToldChances(Told):
-    """Knows the law, and what is underway."""
+    """Knows the law, and what it lets expect after all that came."""
 
     def __init__(self, trace: Trace, costs: Costs, seed: int, kind: str, slots: int) -> None:
         super().__init__(trace, costs, seed)
-        self.day = Day(KINDS[kind], slots, random.Random(f"{kind}:{seed}"))
-        self.underway: list[tuple[float, TraceJob]] = []  # when its crowd began, who came
-        for began, jobs in self.day.moments(0.0):
-            self.underway += ((began, job) for job in jobs if job.id in self.lines and len(jobs) > 1)
-            if self.day.number >= len(trace.jobs):
-                break
-        self.day.number = OTHERS
+        self.day = Day(KINDS[kind], slots, random.Random(f"chances:{kind}:{seed}"), first=OTHERS)
+        self.still_to_come = StillToCome(KINDS[kind]) if KINDS[kind].bursts_per_h else None
+        self._ahead = deque(sorted(trace.jobs, key=attrgetter("at")))
         self.paces = _KnownPaces(self)
         if KINDS[kind].losses_per_slot_h:
             self.losses = _KnownLosses(KINDS[kind])
@@ -104,13 +102,20 @@ class ToldChances(Told):
         return Pace(log(self.day.middle_s(request.preset, request.at)) + drift - sigma * sigma / 2, sigma, self.costs.block_sigma)
 
     def _coming(self, now: float, count: int, slots: int) -> list[Iterator[tuple[float, Request]]]:
-        return [self._drawn(now) for _ in range(count)]
+        """Asked in order of time."""
+        if self.still_to_come is None:
+            return [self._drawn(now, 0) for _ in range(count)]
+        while self._ahead and self._ahead[0].at <= now:
+            at = self._ahead.popleft().at
+            self.still_to_come.submitted(at, self.day.single_rate(at))
+        self.still_to_come.reach(now)
+        return [self._drawn(now, rest) for rest in self.still_to_come.draw(count, self.day.random)]
 
-    def _drawn(self, now: float) -> Iterator[tuple[float, Request]]:
+    def _drawn(self, now: float, rest: int) -> Iterator[tuple[float, Request]]:
+        """`rest`: so many are still to come of crowds that have begun."""
         waiting: list[tuple[float, str, TraceJob]] = []
-        for began, job in self.underway:
-            if began <= now < job.at:
-                heappush(waiting, (job.at, job.id, job))
+        for job in self.day.rest(now, rest):
+            heappush(waiting, (job.at, job.id, job))
         for at, jobs in self.day.moments(now):
             while waiting and waiting[0][0] <= at:
                 line = heappop(waiting)[2]

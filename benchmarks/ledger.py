@@ -58,6 +58,7 @@ class Ledger:
         self.longest_wait_s: dict[int, float] = {}  # first start after submission, by priority
         self.longest_gang_wait_s = 0.0  # first start after submission, of jobs on several slots
         self.turned_down: set[str] = set()  # jobs whose preview somebody rejected
+        self.left: dict[str, int] = {}  # jobs that left their slots in this step, and where they played
         self.is_watching_order = False  # hold every start against everybody who waits: O(queue) per start
 
     def submit(self, event: JobSubmitted) -> None:
@@ -71,7 +72,9 @@ class Ledger:
     def take(self, actions: list[Action], at: float) -> None:
         """Apply one step's actions. Raises Unfaithful."""
         is_in_effects = False
+        self.left = {}
         gangs: set[str] = set()  # that stop others
+        turns: dict[int, str] = {}  # slot → the part of a session whose turn has come there
         for action in actions:
             if isinstance(action, _FACTS):
                 self._demand(not is_in_effects, f"a fact comes after an effect: {action}")
@@ -81,6 +84,8 @@ class Ledger:
                 self._move(action, at)
                 if action.tag == Tag.JOB_PREEMPTING and action.body.get("preemptor") in self.wanted:
                     gangs.add(action.body["preemptor"])
+                if action.body.get("cause") == "its_turn" and action.fields["hold"] not in OWN_HOLDS:
+                    turns[self.left[action.body["after"]]] = action.job_id
             elif isinstance(action, Record) and action.tag == Tag.WORKER_KILL_ORDERED:
                 self.vacating.discard(action.body["job_id"])
             elif isinstance(action, SendRun):
@@ -94,6 +99,8 @@ class Ledger:
             elif isinstance(action, DropContext):
                 self._demand(self.rows[action.job_id]["state"] in FINAL_STATES, f"context of an open job: {action}")
                 self.contexts.discard(action.job_id)
+        for slot, job_id in turns.items():
+            self._check_turn(slot, self.rows[job_id])
         for job_id in sorted(gangs):
             held = sum(other not in self.vacating for other in self.holders.values())
             is_enough = self.slots - held >= self.wanted[job_id]
@@ -131,6 +138,8 @@ class Ledger:
             self._check_preemptor(self.rows[action.body["preemptor"]], row, action.body, at)
         is_leaving = action.source in OWNED_STATES and action.target not in OWNED_STATES
         lease_until = row["lease_until"]
+        if is_leaving:
+            self.left[action.job_id] = row["slot"]
         row.update({name: value for name, value in action.fields.items() if name in row})
         row["state"] = action.target
         finding = self.use.take(action, row, self.rows, at, lease_until)
@@ -150,10 +159,11 @@ class Ledger:
         self._demand(action.job_id not in self.holders.values(), f"{action.job_id} runs on two slots")
         slots = [action.slot, *(slot for slot, _ in action.members)]
         self._demand(len(slots) == self.wanted.get(action.job_id, 1), f"{action.job_id} is given slots {slots}")
+        is_new = self.left.get(action.job_id) != action.slot  # else it takes another setting, and keeps its slot
         for slot in slots:
             self._demand(slot not in self.holders, f"slot {slot} runs two jobs")
-            self._demand(slot not in self.drained, f"slot {slot} is drained: {action}")
-        self._demand(not self.is_queue_paused, f"the queue is paused: {action}")
+            self._demand(slot not in self.drained or not is_new, f"slot {slot} is drained: {action}")
+        self._demand(not (self.is_queue_paused and is_new), f"the queue is paused: {action}")
         self._demand(not row["is_paused"], f"{action.job_id} is paused and runs")
         self._demand(row["role"] not in self.away, f"role {row['role']} is not available: {action}")
         self._demand(row["not_before"] <= at, f"{action.job_id} runs before its back-off is over")
@@ -217,6 +227,22 @@ class Ledger:
         cost = policy.preempt_points_per_s * policy.preempt_cost_s * (victim["preemptions"] + 1)
         self._demand(body["gain"] >= cost - 1e-3, f"{victim['id']} gives way at a cost of {cost} for a gain of {body['gain']}")
         self._demand(victim["preemptions"] < policy.max_preemptions, f"{victim['id']} gives way too often")
+
+    def _check_turn(self, slot: int, part: dict[str, Any]) -> None:
+        """The slot of a part that has ended is the next part's, unless an urgent job takes it, or the part may not play now.
+
+        For an urgent gang slots are kept, in which others may fit.
+        """
+        other = self.rows.get(self.holders.get(slot, part["id"]), part)
+        others = [self.rows[job_id] for job_id in {job_id for held, job_id in self.holders.items() if held != slot}]
+        policy, is_hindered = self.policy, any((part["role"], row["role"]) in self.excluded for row in others)
+        for kind in ("user", "team", "role"):
+            limit = getattr(policy, f"max_running_per_{kind}")
+            is_hindered |= limit is not None and sum(row[kind] == part[kind] for row in others) >= limit
+        before_all = [other, *(row for row in map(self.rows.get, self.wanted) if row and row["state"] is JobState.QUEUED)]
+        is_urgent = any(row["start_at"] is not None or row["priority"] >= policy.urgent_priority for row in before_all)
+        is_allowed = other is part or is_hindered or is_urgent
+        self._demand(is_allowed, f"{other['id']} takes slot {slot}, where it was {part['id']}'s turn")
 
     def _is_in_a_session(self, row: dict[str, Any]) -> bool:
         """Parts of a session give way to urgent ones only."""

@@ -26,6 +26,7 @@ from typing import Any
 from scheduler.assets import AssetKind, AssetLibrary, Checked
 from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
+from scheduler.costs import Costs
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Request
 from scheduler.plan.demand import Demand, demand_of
@@ -34,7 +35,6 @@ from scheduler.plan.file import kind_of, load_plan
 from scheduler.plan.simulated import Cast, cast_of
 from scheduler.plan.studio import Studio
 from scheduler.registry import Role, load_roles
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.records import JobRecord
 from scheduler.simulation.run import ESTIMATOR, simulate
 from scheduler.simulation.trace import Trace

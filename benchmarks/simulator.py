@@ -19,11 +19,11 @@ from benchmarks.people import ask_something, judge_preview
 from benchmarks.workload import Workload
 from scheduler.core import events, machine
 from scheduler.core.actions import Action, KillWorker, Refuse, SendCancel, SendPreempt, SendRun
-from scheduler.core.fair_share import Shares
 from scheduler.core.invariants import check_cheap, check_invariants
 from scheduler.core.policy import Policy
-from scheduler.core.quotas import Spent
+from scheduler.core.shares import Shares
 from scheduler.core.state import State
+from scheduler.core.usage import Spent
 
 START_S = 1_760_000_000.0  # as large as the real clock's seconds
 

@@ -90,8 +90,8 @@ def _put_together(app: Flask, socketio: SocketIO, settings: WebSettings, schedul
             return pulse_message(pulse.last, reads, settings)
 
     feed = Feed(reads, speaker, listeners.rooms, beat)
-    packaged = settings.data_dir / "rights.yaml"
-    rights_file = settings.rights_file or (packaged if packaged.is_file() else PACKAGED)
+    own = settings.data_dir / "rights.yaml"  # whatever lies there is meant: what cannot be read is refused, not passed over
+    rights_file = settings.rights_file or (own if own.exists() or own.is_symlink() else PACKAGED)
     app.extensions[KEY] = House(
         settings=settings,
         rights=load_rights(rights_file),

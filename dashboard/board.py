@@ -17,7 +17,7 @@ from dashboard.expectations import OVER_WORDS, STALE_WORDS, expectation
 from dashboard.feed import MAX_PUSH_BYTES, Emitter
 from dashboard.reads import Reads
 from scheduler.client import SchedulerError
-from scheduler.forecasts import Forecasts, Told
+from scheduler.forecasts import Forecasts, Foretold
 
 FRESH_S = 2.0  # an answer is used this long
 PERIOD_S = 3.0  # between two messages; what people plan with need not tremble
@@ -35,7 +35,7 @@ class Board:
     ) -> None:
         """`in_view`: the jobs that the global view shows; of a long queue its room hears of no others."""
         self._reads, self._forecasts, self._emit, self._rooms, self._in_view = reads, forecasts, emit, rooms, in_view
-        self._told: dict[str, Told] = {}
+        self._told = Foretold()
         self._asked_at = 0.0
         self._asking = threading.Lock()
         self._ticks = 0
@@ -44,7 +44,7 @@ class Board:
         self._thread: threading.Thread | None = None
         self._start = threading.Lock()
 
-    def told(self) -> dict[str, Told]:
+    def told(self) -> Foretold:
         """By job id, what the forecaster says now; empty while it is gone or stands still."""
         with self._asking:
             if time.monotonic() - self._asked_at > FRESH_S:
@@ -53,7 +53,7 @@ class Board:
 
     def of(self, job_id: str) -> Shown:
         """What a page shows of an open job."""
-        return expectation(self.told().get(job_id))
+        return expectation(self.told().of(job_id))
 
     def start(self) -> None:
         """Begin; again is harmless."""

@@ -9,32 +9,34 @@ from dashboard import i18n
 from dashboard.cards import event_card
 from dashboard.refusals import told_problems
 from dashboard.verification import verdict_words
+from scheduler.core.job import JobState
 
 _MAX_TEXT = 300
 
 
 def error_card(row: Mapping[str, Any]) -> dict[str, Any]:
     """A failure for lists: when, what, `code`, `message` and `hint`. `row`: one of `Reads.recent_errors`."""
-    code = code_of(row)
+    code, hint = code_of(row), row.get("error_hint") if row["action"].startswith("job:") else None
     return {
         **event_card({**row, "outcome": "failure"}),
         "role": row.get("role"),
         "code": code,
         "message": message_of(row, code)[:_MAX_TEXT],
-        "hint": _own_words("way_out", code, (row.get("error_hint") or "") if row["action"].startswith("job:") else ""),
+        "hint": _way_out(code, hint, is_rejected=row["action"] == "job:rejected"),
     }
 
 
 def job_problem(job: Mapping[str, Any], decision: Mapping[str, str] | None = None) -> dict[str, str] | None:
     """`message` and `hint` of a job that failed or was rejected; None for any other. `decision`: in both languages what admission
-    said, where it rejected the job; else the code's words are used, which have no figures."""
-    english, hint = job.get("error_message") or "", job.get("error_hint") or ""
+    said, the way out with it, where it rejected the job; else the code's words are used, which have no figures."""
+    english = job.get("error_message") or ""
     if not english and not job.get("error_code"):
         return None
     code = str(job["error_code"])
     if decision:
-        return {"message": i18n.both(dict(decision)), "hint": _own_words("way_out", code, hint)}
-    return {"message": _own_words("problem", code, english) or code, "hint": _own_words("way_out", code, hint)}
+        return {"message": i18n.both(dict(decision)), "hint": ""}
+    way_out = _way_out(code, job.get("error_hint"), is_rejected=job.get("state") == JobState.REJECTED)
+    return {"message": _own_words("problem", code, english) or code, "hint": way_out}
 
 
 def told_failure(shown: Mapping[str, Any]) -> dict[str, str]:
@@ -82,6 +84,11 @@ _NOTHING = {"strikes": "–", "message": "–", "problem": "–", "error": "–"
 
 def _texts(body: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in body.items() if isinstance(value, str | int | float)}
+
+
+def _way_out(code: str, hint: str | None, *, is_rejected: bool) -> str:
+    """What to do about it; nothing where admission's sentence, in English, has said it."""
+    return "" if is_rejected and i18n.language() == "en" else _own_words("way_out", code, hint or "")
 
 
 def _own_words(prefix: str, code: str, english: str) -> str:

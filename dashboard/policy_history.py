@@ -11,7 +11,7 @@ from scheduler.core.policy import Policy
 from scheduler.core.quality import QualityPolicy
 from scheduler.core.uploads import UploadsPolicy
 
-CHANGED, REFUSED = "policy:changed", "policy:refused"
+CHANGED, REFUSED, ACCEPTED = "policy:changed", "policy:refused", "policy:accepted"
 LISTED = 30
 ABSENT = None
 
@@ -59,7 +59,7 @@ def history(reads: Reads) -> list[Row]:
 
 def refused(reads: Reads) -> Row | None:
     """The newest policy file that could not be used, if nothing was accepted after it."""
-    rows = reads.store.last_of_actions((CHANGED, REFUSED), 20)
+    rows = reads.store.last_of_actions((CHANGED, REFUSED, ACCEPTED), 20)
     newest = next((row for row in rows if row["object"] == "policy"), None)
     return newest if newest is not None and newest["action"] == REFUSED else None
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from dashboard.reads import Reads
 from scheduler.clock import house_now
-from scheduler.core.quotas import KINDS, Spent, limit_of
+from scheduler.core.quotas import KINDS, limit_of
+from scheduler.core.usage import Spent
 
 RULES = ("queued", "running", "gpu_s_per_day")
 MOST = 20

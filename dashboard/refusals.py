@@ -1,29 +1,18 @@
-"""Errors in the reader's language: English is what was said; Chinese has a sentence per code, filled with the error's data.
-
-An entry is looked for by `code.problem.field`, `code.problem` (what exactly is wrong), `code.field`, then by `code`. Figures
-that are complaints themselves (`why`: code and data) are told first, `{lines}` are those about a file, one per line. No entry
-quotes the English sentence: what only that one could tell needs a code of its own.
+"""Errors in the reader's language: English is what was said; Chinese has a sentence per code (`scheduler.refusal_words`), where
+the pages have words of their own for a code (`fail.`) those. `{lines}` are complaints about a file, one per line.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from flask import has_request_context
 
 from dashboard import i18n
-
-_CHINESE = i18n.HERE / "refusals.zh-CN.json"
-
-
-@cache
-def chinese() -> dict[str, str]:
-    """`code` or `code.field` → what it says in Chinese, the way out with it."""
-    words: dict[str, str] = json.loads(_CHINESE.read_text(encoding="utf-8"))
-    return words
+from scheduler import refusal_words
+from scheduler.prompts import remark_in_chinese
+from scheduler.refusal_words import chinese
 
 
 def told(code: str, message: str, field: str | None = None, hint: str = "", **data: Any) -> tuple[str, str]:
@@ -59,22 +48,7 @@ def told_line(problem: Mapping[str, Any]) -> str:
 
 def in_chinese(code: str, field: str | None, data: Mapping[str, Any]) -> str | None:
     """The sentence of a code, filled in; None where there is none, or a figure is missing."""
-    entry = _entry(code, field, str(data.get("problem", "")))
-    if entry is None:
-        return None
-    try:
-        return entry.format_map({**{name: _spoken(value) for name, value in data.items()}, "field": field or "–"})
-    except KeyError:
-        return None
-
-
-def _spoken(value: Any) -> Any:
-    """A figure as a sentence has it: names beside each other, a complaint within a complaint in words."""
-    if isinstance(value, list):
-        return "、".join(map(str, value))
-    if isinstance(value, Mapping) and "code" in value:
-        return in_chinese(str(value["code"]), None, value.get("data") or {}) or ""
-    return value
+    return refusal_words.in_chinese(code, field, data, otherwise=i18n.catalogue("zh-CN").get(f"fail.{code}"))
 
 
 def in_both(code: str, message: str, hint: str = "", **data: Any) -> dict[str, str]:
@@ -89,17 +63,12 @@ def told_problems(body: Mapping[str, Any]) -> str:
     return "\n".join(told_line(one) for one in problems) or str(body.get("message") or "")
 
 
-def _entry(code: str, field: str | None, problem: str) -> str | None:
-    shared = i18n.catalogue("zh-CN")
-    own = chinese()
-    keys = (f"{code}.{problem}.{field}", f"{code}.{problem}", f"{code}.{field}")
-    return next((own[key] for key in keys if key in own), None) or shared.get(f"fail.{code}") or own.get(code)
-
-
 def told_remarks(warnings: Sequence[str], remarks: Sequence[Mapping[str, Any]]) -> list[str]:
     """Sentences about what is accepted all the same, in the reader's language; `remarks` are the code and data of each."""
+    if not has_request_context() or i18n.language() == "en":
+        return list(warnings)
     said = zip(warnings, remarks, strict=True)
-    return [told(f"remark.{one['code']}", text, **one["data"])[0] for text, one in said]
+    return [remark_in_chinese(one["code"], one["data"]) or text for text, one in said]
 
 
 def told_item(error: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scheduler.yaml_files import Fields, Problem, YamlError, read_yaml
+from scheduler.yaml_files import Fields, Problem, YamlError, read_yaml, text_of
 
 PACKAGED = Path(__file__).with_name("rights.yaml")
 RIGHTS = frozenset({
@@ -39,9 +39,10 @@ class Rights:
 def load_rights(path: Path = PACKAGED) -> Rights:
     """Read a matrix. Raises RightsError naming every mistake with its line: a matrix with a hole is never used."""
     try:
-        root = read_yaml(path.read_text(encoding="utf-8"))
+        root = read_yaml(text_of(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise RightsError(f"{path} cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise RightsError(f"{path} cannot be read: {why}. Mend it, or take it away: then the shipped rights hold.") from error
     except YamlError as error:
         raise RightsError(f"{path}, {error.problem}") from error
     problems: list[Problem] = []

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import engine
+from engine.regular_file import open_regular
 from scheduler.errors import SchedulerError
 
 AssetKind = Literal["portrait", "voice", "adapter"]
@@ -129,12 +130,12 @@ class AssetLibrary:
     def verify(self, sha256: str) -> Health:
         """Reads the content again and compares its hash."""
         try:
-            with self.path_of(sha256).open("rb") as file:
+            with open_regular(self.path_of(sha256)) as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             return "missing"
         except OSError:
-            return "damaged"  # the disk gives an error instead of the content
+            return "damaged"  # the disk gives an error instead of the content, or it is a pipe or a folder
         return "healthy" if found == sha256 else "damaged"
 
     async def _probe(self, kind: AssetKind, paths: list[Path]) -> tuple[dict[Path, Checked | Refused], str]:
@@ -179,11 +180,9 @@ async def _known_ones(files: list[tuple[AssetKind, Path]], known: Known) -> dict
 
 
 def _content_of(path: Path) -> tuple[str, int] | None:
-    """sha256 and bytes; None for what cannot be read, and for what is no file: a pipe would never end."""
+    """sha256 and bytes; None for what cannot be read, and for what is no file."""
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
     except OSError:
         return None
@@ -218,7 +217,7 @@ def _environment() -> dict[str, str]:
 def _copy(source: Path, target: Path) -> str:
     """Copies, flushes to the disk, and returns the sha256 of what was written."""
     digest = hashlib.sha256()
-    with source.open("rb") as read, target.open("wb") as write:
+    with open_regular(source) as read, target.open("wb") as write:
         while chunk := read.read(_CHUNK_BYTES):
             digest.update(chunk)
             write.write(chunk)

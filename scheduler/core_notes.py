@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from scheduler.core.degrade import Descent
 from scheduler.core.explain import situation_of
-from scheduler.core.fair_share import Shares
 from scheduler.core.healing_policy import Fault
-from scheduler.core.heals import Heals
+from scheduler.core.heals import Descent, Heals
+from scheduler.core.ladder import AS_ASKED
 from scheduler.core.learnt_memory import LearntMemory
-from scheduler.core.quotas import Spent
+from scheduler.core.shares import Shares
 from scheduler.core.situation import Situation
+from scheduler.core.usage import Spent
 from scheduler.ledger import Turn
 from scheduler.store import Store
 
@@ -57,7 +57,7 @@ def restore_notes(store: Store) -> dict[str, Any]:
     """Arguments for `State.restore`: open heals, jobs that came down, what teams have used, and what jobs took of memory."""
     kept = store.fact(HEALS) or {}
     descents = {
-        job_id: Descent(row["heal"], Fault(row["fault"]), row["at"], row["wait_s"])
+        job_id: Descent(row["heal"], Fault(row["fault"]), row["at"], row["wait_s"], row.get("top", AS_ASKED))
         for job_id, row in kept.get("descents", {}).items()
         if row["fault"] in set(Fault)
     }

@@ -24,6 +24,7 @@ from scheduler.core import actions, events
 from scheduler.core.block_times import BlockTimes
 from scheduler.core.healing_policy import Fault, HealingPolicy
 from scheduler.core.machine import State
+from scheduler.core.tags import Tag
 from scheduler.core_notes import CoreNotes, restore_notes
 from scheduler.daemon_options import PROGRAMS, DaemonOptions, read_options
 from scheduler.device_sensors import DeviceSensors
@@ -36,7 +37,6 @@ from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
 from scheduler.logs import log_as_json
 from scheduler.memory_shares import MemoryShares, jobs_by_process
 from scheduler.outside_heals import OutsideHeals
-from scheduler.policy_file import PolicyFile, for_slots, read_policy
 from scheduler.policy_watch import PolicyWatch
 from scheduler.quality_watch import QualityWatch
 from scheduler.reports import Reports
@@ -52,6 +52,7 @@ from scheduler.timetable import Timetable
 from scheduler.uploads import Uploads
 from scheduler.vault_link import VaultLink
 from scheduler.worker_link import WorkerLink, WorkerPlace
+from scheduler.yaml_files import text_of
 
 TICK_S = 0.1
 GIVE_WAY_S = 0.0005  # a thread that computes (the readings) holds the deciding one up so long at most, after each commit
@@ -66,9 +67,9 @@ _log = logging.getLogger("greenroom.daemon")
 class Daemon:
     """The parts, put together; `run` until a stop signal or the end of the lifeline."""
 
-    def __init__(self, options: DaemonOptions, store: Store, policy: PolicyFile) -> None:
+    def __init__(self, options: DaemonOptions, store: Store) -> None:
         self._options = options
-        self._policy = PolicyWatch(options.data_dir, options.vault_limit_bytes, store, policy, options.slots)
+        self._policy = PolicyWatch(options.data_dir, options.vault_limit_bytes, store, options.slots)
         self._store = store
         data_dir = options.data_dir
         self._processes = ProcessList(data_dir / "run")
@@ -304,7 +305,7 @@ class Daemon:
         """Whether the registry to preload is, word for word, the one that was loaded last."""
         path = self._options.preload_roles
         try:
-            return path is None or self.roles.is_loaded(path.read_text(encoding="utf-8"), path.parent)
+            return path is None or self.roles.is_loaded(text_of(path), path.parent)
         except (OSError, UnicodeDecodeError):
             return False
 
@@ -313,14 +314,14 @@ class Daemon:
         if path is None:
             return
         try:
-            text = await asyncio.to_thread(path.read_text, encoding="utf-8")
+            text = await asyncio.to_thread(text_of, path)
             loaded = await self.roles.load(text, path.parent, self.ledger, Actor("system"), is_again=True)
         except (OSError, UnicodeDecodeError, SchedulerError) as error:
             # The roles of the last good registry stay: a typing mistake must not empty the stage.
             message, data = (error.message, error.data) if isinstance(error, SchedulerError) else (str(error), {})
             _log.error("roles of %s were not loaded: %s", path, message)
             body = {"message": message[:2000], "problems": data.get("problems", [])[:PROBLEMS_KEPT]}
-            self.ledger.post(lambda turn: turn.record("role:refused", f"file:{path.name}", body, "failure"))
+            self.ledger.post(lambda turn: turn.record(Tag.ROLE_REFUSED, f"file:{path.name}", body, "failure"))
             return
         _log.info("%d roles loaded from %s", len(loaded.names), path)
 
@@ -345,9 +346,8 @@ def main() -> None:
     lock = _lock(options.data_dir)
     with contextlib.closing(lock):
         try:
-            policy = for_slots(read_policy(options.data_dir, options.vault_limit_bytes), options.slots)
             store = open_writer(options.data_dir)
-            daemon = Daemon(options, store, policy)
+            daemon = Daemon(options, store)
         except SchedulerError as error:
             _log.error("%s", f"{error.message} {error.hint}".strip())
             raise SystemExit(EXIT_STORE) from error

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.client import Scheduler, SchedulerError
+from scheduler.core.counted import counted
 from scheduler.core.job import FINAL_STATES, JobState
-from scheduler.counted import counted
 from scheduler.launcher import running
 from scheduler.preflight import CannotStart
 from scheduler.reach import base_url

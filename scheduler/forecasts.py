@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,19 @@ PATIENCE_S = 30.0
 READER_S = 5.0  # somebody looks at the screen and waits for it
 STALE, PENDING = "stale", "pending"
 Told = dict[str, Any]
+OVER: Told = {"estimate": None, "estimate_state": "over"}  # of a job that has ended nobody is asked
+
+
+class Foretold(dict[str, Told]):
+    """By job id, `{"estimate", "estimate_state"}`. `is_fresh`: the forecaster answered, and what it says is of just now."""
+
+    def __init__(self, jobs: Mapping[str, Told] | None = None) -> None:
+        super().__init__(jobs or {})
+        self.is_fresh = jobs is not None
+
+    def of(self, job_id: str) -> Told:
+        """What is told of an open job; of one that is newer than the forecast, "pending", and without a fresh one, "stale"."""
+        return self.get(job_id) or {"estimate": None, "estimate_state": PENDING if self.is_fresh else STALE}
 
 
 class Forecasts:
@@ -31,21 +44,13 @@ class Forecasts:
     def __init__(self, data_dir: Path, clock: Callable[[], float] = house_now) -> None:
         self._path, self._clock = forecaster_path(data_dir), clock
 
-    def everybody(self, patience_s: float = GLANCE_S) -> dict[str, Told]:
-        """By job id, `{"estimate", "estimate_state"}`; empty when the forecaster is gone or does not answer in this time."""
+    def everybody(self, patience_s: float = GLANCE_S) -> Foretold:
+        """All that is told now; empty and not fresh when the forecaster is gone, stands still or does not answer in this time."""
         try:
             board = self._ask("estimates", {}, patience_s)
         except SchedulerError:
-            return {}
-        if self._clock() - float(board["at"]) > STALE_AFTER_S:
-            return {}
-        jobs: dict[str, Told] = board["jobs"]
-        return jobs
-
-    def of(self, job_id: str, told: dict[str, Told] | None = None) -> Told:
-        """What is told of an open job; "stale" when there is no fresh forecast. `told`: of everybody, asked before."""
-        known = self.everybody() if told is None else told
-        return known.get(job_id, {"estimate": None, "estimate_state": STALE})
+            return Foretold()
+        return Foretold() if self._clock() - float(board["at"]) > STALE_AFTER_S else Foretold(board["jobs"])
 
     def of_new(self, job_id: str) -> Told:
         """Of a job that was submitted a moment ago: at once, or "pending"."""

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from scheduler import gpus
-from scheduler.counted import counted
+from scheduler.core.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.probe import Probe
 

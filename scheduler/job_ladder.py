@@ -44,11 +44,12 @@ class Picture:
 
 
 def job_ladder(
-    model: str, asked: Mapping[str, Any], picture: Picture, *, has_begun: bool, kv: str | None, kind_at: KindAt | None = None
-) -> tuple[Rung, ...]:
-    """The whole ladder of a job with these settings, from the cheapest rung down. `kv`: the form of rings in this house;
-    `kind_at`: whose measured memory counts."""
-    found = _ladder(model, config.Settings(**asked), picture, has_begun, kv)
+    model: str, asked: Mapping[str, Any], picture: Picture, *, begun_at: str | None = None, kv: str | None,
+    kind_at: KindAt | None = None,
+) -> tuple[Rung, ...]:  # fmt: skip
+    """The whole ladder of a job with these settings, from the cheapest rung down. `begun_at`: the size of a video that has begun,
+    which stays, down and up; `kv`: the form of rings in this house; `kind_at`: whose measured memory counts."""
+    found = _ladder(model, config.Settings(**asked), picture, begun_at, kv)
     if kind_at is None:
         return tuple(rung for rung, _ in found)
     return tuple(rung if at is None else dataclasses.replace(rung, memory=kind_at(*at)) for rung, at in found)
@@ -56,15 +57,14 @@ def job_ladder(
 
 @functools.lru_cache(maxsize=512)  # asked for each job that is submitted, of few sizes and portraits
 def _ladder(
-    model: str, settings: config.Settings, picture: Picture, has_begun: bool, kv: str | None
+    model: str, settings: config.Settings, picture: Picture, begun_at: str | None, kv: str | None
 ) -> tuple[tuple[Rung, tuple[int, int, int] | None], ...]:  # fmt: skip
     """Rungs, and of those that change the settings (width, height, steps)."""
 
-    def rung(
-        name: str, at: config.Settings, *, needs_consent: bool = True, why_not: str = ""
-    ) -> tuple[Rung, tuple[int, int, int]]:
+    def rung(name: str, at: config.Settings, *, needs_consent: bool = True) -> tuple[Rung, tuple[int, int, int]]:
         width, height = config.fit_size(at.size, picture.width, picture.height)
         size = context_bytes(model, width, height, at, kv)
+        why_not = HAS_BEGUN if begun_at not in (None, at.size) else ""
         made = Rung(name=name, predicted_bytes=size, needs_consent=needs_consent, why_not=why_not)
         return made, (width, height, at.steps)
 
@@ -76,7 +76,7 @@ def _ladder(
         smaller = dataclasses.replace(settings, steps=least, size=size)
         name = f"size={size}" if least == settings.steps else f"steps={least} size={size}"
         with contextlib.suppress(SettingsError):  # the portrait does not fit this size
-            rungs.append(rung(name, smaller, why_not=HAS_BEGUN if has_begun else ""))
+            rungs.append(rung(name, smaller))
     return tuple(rungs)
 
 
@@ -101,12 +101,13 @@ def at_rung(recipe: Mapping[str, Any], rungs: str, asked: Mapping[str, Any] | No
 
 
 def ladder_of_row(
-    row: Mapping[str, Any], picture: Picture, *, kv: str | None, kind_at: KindAt | None = None
-) -> tuple[Rung, ...]:  # fmt: skip
-    """The ladder of a row of `jobs`."""
+    row: Mapping[str, Any], picture: Picture, *, is_started: bool, kv: str | None, kind_at: KindAt | None = None
+) -> tuple[Rung, ...]:
+    """The ladder of a row of `jobs`. `is_started`: it is for later, when its video has begun at the row's present setting."""
     recipe = json.loads(row["recipe"])
     asked = json.loads(row["asked"]) if row["asked"] else recipe["settings"]
-    return job_ladder(recipe["model"], asked, picture, has_begun=bool(row["blocks_done"]), kv=kv, kind_at=kind_at)
+    size = at_rung(recipe, row["rungs"], asked, 0)["settings"]["size"] if is_started or row["blocks_done"] else None
+    return job_ladder(recipe["model"], asked, picture, begun_at=size, kv=kv, kind_at=kind_at)
 
 
 def _area(size: str) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from engine import protocol
-from scheduler.core.job import Job
+from engine.config import Settings
+from scheduler.context_size import context_bytes
 from scheduler.core.learnt_memory import LearntMemory, Measured, MemoryKey
 
 KindAt = Callable[[int, int, int], MemoryKey]  # of width, height, steps
@@ -52,17 +53,20 @@ def kind_at(learnt: LearntMemory, model: str, workers: Iterable[protocol.WorkerR
 
 
 def measured(
-    message: protocol.BlockDone, ready: protocol.WorkerReady | None, mark: PeakMark, job: Job, model: str, size: str, steps: int
-) -> Measured | None:
-    """What a block's report says of memory; None where the worker did not measure or predict it."""
+    message: protocol.BlockDone, ready: protocol.WorkerReady | None, mark: PeakMark, model: str, width: int, height: int,
+    settings: Settings,
+) -> Measured | None:  # fmt: skip
+    """What a block's report says of memory; None where the worker did not measure or predict it. `settings`: the block's own,
+    while its job may have been given others for the next ones."""
     if not message.peak_bytes:
         return None
     is_bound = mark.is_bound(message.lease_id, message.peak_bytes)
-    if ready is None or ready.device == CPU or not message.predicted_bytes or job.context_bytes <= 0:
+    if ready is None or ready.device == CPU or not message.predicted_bytes:
         return None
     precision, _, rung = message.placement.partition(" ")
     return Measured(
-        key=MemoryKey(model, size, steps, precision, device_kind(ready), rung), context_bytes=job.context_bytes,
+        key=MemoryKey(model, f"{width}x{height}", settings.steps, precision, device_kind(ready), rung),
+        context_bytes=context_bytes(model, width, height, settings, ready.kv),
         predicted_bytes=message.predicted_bytes, peak_bytes=message.peak_bytes, is_bound=is_bound,
     )  # fmt: skip
 

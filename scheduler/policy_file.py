@@ -2,13 +2,14 @@
 `simulation` what things cost in simulated runs, under `quality` what counts as good in a finished video, under `uploads`
 what people may bring.
 
-Absent: the defaults. It is read at the start and again whenever it changes; a file with a mistake changes nothing.
+Absent: the defaults. It is read at the start and again whenever it changes; a file with a mistake changes nothing, also where
+the daemon has to be replaced meanwhile.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from scheduler.core.quality import SECTION as QUALITY
 from scheduler.core.quality import QualityPolicy
 from scheduler.core.uploads import SECTION as UPLOADS
 from scheduler.core.uploads import UploadsPolicy
+from scheduler.costs import SIMULATION, Costs
 from scheduler.errors import SchedulerError
-from scheduler.simulation.costs import SIMULATION, Costs
-from scheduler.yaml_files import Node, Problem, YamlError, read_yaml
+from scheduler.yaml_files import Node, Problem, YamlError, read_yaml, text_of
 
 POLICY_NAME = "policy.yaml"
 FAULTS = "faults"
@@ -63,10 +64,10 @@ def read_policy(data_dir: Path, slot_memory_bytes: int) -> PolicyFile:
 def read_policy_at(path: Path, slot_memory_bytes: int | None) -> PolicyFile:
     """The policy of this file, wherever it lies; the defaults without one. Raises as `read_policy`."""
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = text_of(path) if path.exists() else ""
         node = read_yaml(text)
     except YamlError as error:
-        raise _refused(f"{path}, {error.problem}", error.problem) from error
+        raise _refused(f"{path}, {replace(error.problem, hint='')}", error.problem) from error
     except (UnicodeDecodeError, OSError) as error:
         message, problem = f"{path} cannot be read: {error}", Problem(0, 0, "", f"it cannot be read: {error}", "", "unreadable")
         raise _refused(message, problem) from error
@@ -90,6 +91,24 @@ def read_policy_at(path: Path, slot_memory_bytes: int | None) -> PolicyFile:
     if policy.slot_memory_bytes is None:
         policy = replace(policy, slot_memory_bytes=slot_memory_bytes)
     return PolicyFile(policy, healing, hashlib.sha256(text.encode()).hexdigest() if text else "", costs, quality, uploads)
+
+
+def last_good(fact: Callable[[str], Any]) -> PolicyFile | None:
+    """The policy that held last in a data directory, by its store's facts; None where there was none, or of another version.
+
+    What things cost in simulated runs is no part of it.
+    """
+    data = fact(f"policy:{fact('policy_version')}")
+    if not isinstance(data, dict):
+        return None
+    faults, quality, uploads = (data.pop(name, {}) for name in (FAULTS, QUALITY, UPLOADS))
+    try:
+        return PolicyFile(
+            Policy.from_mapping(data), HealingPolicy.from_mapping(faults), quality=QualityPolicy.from_mapping(quality),
+            uploads=UploadsPolicy.from_mapping(uploads),
+        )  # fmt: skip
+    except PolicyError:
+        return None
 
 
 def for_slots(policy: PolicyFile, slots: int) -> PolicyFile:

@@ -13,6 +13,8 @@ from typing import Any
 
 from engine import protocol
 from engine.catalog import BLOCK_FRAMES
+from engine.config import Settings
+from engine.regular_file import open_regular
 from scheduler.core import events
 from scheduler.core.actions import Action, MoveJob
 from scheduler.core.block_times import BlockKey, BlockTimes
@@ -106,7 +108,8 @@ class Reports:
     def _started(self, turn: Turn, link: WorkerLink, message: protocol.JobStarted) -> None:
         actions = turn.apply(
             events.JobWasStarted(
-                at=turn.at, lease_id=message.lease_id, resume=message.resume, ladder=self._ladder(turn, link, message.lease_id),
+                at=turn.at, lease_id=message.lease_id, resume=message.resume,
+                ladder=self._ladder(turn, link, message.lease_id, is_started=True),
                 prepare_ms=message.prepare_ms, context_ms=message.context_ms,
             )
         )
@@ -116,7 +119,9 @@ class Reports:
         assert row is not None
         asked = json.loads(row["asked"]) if row["asked"] else None
         first = json.loads(row["recipe"])
-        recipe = at_rung(first, row["rungs"], asked, message.from_block)
+        # Blocks that a dead daemon never heard of were made with an exact context of this very setting.
+        unheard = message.resume == "exact" and message.from_block > row["blocks_done"]
+        recipe = at_rung(first, row["rungs"], asked, row["blocks_done"] if unheard else message.from_block)
         if asked is None and recipe["settings"] != first["settings"]:
             turn.store.note_job(job_id, asked=json.dumps(first["settings"], ensure_ascii=False))
         if link.ready is not None:
@@ -130,8 +135,8 @@ class Reports:
         )  # fmt: skip
         self._expect(link, block_key(recipe, message.width, message.height, link))
 
-    def _ladder(self, turn: Turn, link: WorkerLink, lease_id: str) -> tuple[Rung, ...]:
-        """What the lease's job could give up; empty where its role is gone, or the lease."""
+    def _ladder(self, turn: Turn, link: WorkerLink, lease_id: str, *, is_started: bool) -> tuple[Rung, ...]:
+        """What the lease's job could give up; empty where its role is gone, or the lease. `is_started`: see `ladder_of_row`."""
         if (job := turn.job_of(lease_id)) is None or (row := turn.store.job(job.id)) is None:
             return ()
         role = self._roles.version(row["role"], row["role_version"])
@@ -140,7 +145,8 @@ class Reports:
             role = with_own_files(turn.store, own, role)
         kinds = kind_at(turn.state.memory, json.loads(row["recipe"])["model"], [link.ready])
         kv = None if link.ready is None else link.ready.kv
-        return ladder_of_row(row, Picture(width=role.image_width, height=role.image_height), kv=kv, kind_at=kinds)
+        picture = Picture(width=role.image_width, height=role.image_height)
+        return ladder_of_row(row, picture, is_started=is_started, kv=kv, kind_at=kinds)
 
     @property
     def times(self) -> BlockTimes:
@@ -156,7 +162,7 @@ class Reports:
         """A disk without room is nobody's failure: everything waits until there is some, then goes on."""
         if message.code == "disk_full" and turn.job_of(message.lease_id) is not None and is_without_room(self._data_dir):
             raise SchedulerError(507, "disk_full", message.message, hint=message.hint)
-        ladder = self._ladder(turn, link, message.lease_id) if message.code in MEMORY_CODES else ()
+        ladder = self._ladder(turn, link, message.lease_id, is_started=False) if message.code in MEMORY_CODES else ()
         event = events.JobHasFailed(
             at=turn.at, lease_id=message.lease_id, code=message.code, can_retry=message.can_retry, ladder=ladder
         )
@@ -179,12 +185,14 @@ class Reports:
         if job is None:
             link.kill("wrong_lease")  # it works on something that nobody gave it, instead of what somebody did
         key = None
-        if row is not None and row["width"] is not None:
-            key = block_key(json.loads(row["recipe"]), row["width"], row["height"], link)
-        known = None if key is None else self._times.of(key)
         took = None
-        if job is not None and key is not None:
-            took = measured(message, link.ready, link.peak, job, key.model, key.size, key.steps)
+        if row is not None and row["width"] is not None:
+            recipe = json.loads(row["recipe"])
+            key = block_key(recipe, row["width"], row["height"], link)
+            took = measured(
+                message, link.ready, link.peak, key.model, row["width"], row["height"], Settings(**recipe["settings"])
+            )
+        known = None if key is None else self._times.of(key)
         planned_s = known.typical_s if known is not None and known.count >= PLAN_FROM else 0.0
         event = events.BlockWasDone(
             at=turn.at, lease_id=message.lease_id, block=message.block, seconds=message.seconds, planned_s=planned_s,
@@ -245,7 +253,7 @@ def _moved(actions: list[Action]) -> str | None:
 
 def _problem_with(message: protocol.JobSucceeded, frames: int) -> str | None:
     try:
-        with Path(message.path).open("rb") as file:
+        with open_regular(message.path) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return f"the video cannot be read: {error}"

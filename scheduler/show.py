@@ -7,6 +7,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from scheduler.core.counted import counted
+
 
 class Show:
     """A line of text at any time, and one bar per job. Use as a context manager. Threads may call it."""
@@ -43,7 +45,7 @@ class Show:
             return
         self._last[job_id] = (done, state)
         if self._bars is None:
-            self.say(f"{label}: {done} of {total} blocks, {state.lower()}")
+            self.say(f"{label}: {done} of {counted(total, 'block')}, {state.lower()}")
             return
         if job_id not in self._tasks:
             self._tasks[job_id] = self._bars.add_task(label, total=total, state=state)

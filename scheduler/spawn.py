@@ -27,6 +27,7 @@ from scheduler.crash_points import SchedulerPoint, pass_by
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+END_S = 30.0  # killed processes may take so long to be gone: a loaded machine lets them die slowly
 _libc = ctypes.CDLL(None, use_errno=True)
 _log = logging.getLogger("greenroom.spawn")
 
@@ -137,7 +138,7 @@ class ProcessList:
         leftovers = self.alive()
         for record in leftovers:
             _kill_one(record)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + END_S
         while any(record.is_alive for record in leftovers) and time.monotonic() < deadline:
             time.sleep(0.02)
         still = [record for record in leftovers if record.is_alive]

@@ -95,6 +95,13 @@ def work_out(
             "A part of a session begins where the part before it ends; no other time can be reserved for it.", "start_in_sec",
             "Reserve a time for the session's first part.", problem="session_time",
         )  # fmt: skip
+    deadline_s, start_in_s = _ahead(request, "deadline_sec"), _ahead(request, "start_in_sec")
+    if deadline_s is not None and start_in_s is not None and deadline_s <= start_in_s:
+        raise bad_request(
+            f"It is wanted within {deadline_s:g} s and would begin in {start_in_s:g} s: too late for certain.", "deadline_sec",
+            "Reserve an earlier time, or give it longer.", problem="late_start",
+            wanted=f"{deadline_s:g}", begins=f"{start_in_s:g}",
+        )  # fmt: skip
     rendered = render(role, request.get("context", {}), read_bytes=PROMPT_BYTES.get(model))
     settings, warnings = _settings(request, role)
     seconds, blocks = _length(request, role, settings)
@@ -127,8 +134,8 @@ def work_out(
         width=width,
         height=height,
         recipe=recipe,
-        deadline_s=_ahead(request, "deadline_sec"),
-        start_in_s=_ahead(request, "start_in_sec"),
+        deadline_s=deadline_s,
+        start_in_s=start_in_s,
         follows=request.get("follows", ""),
         warnings=(*warnings, *rendered.warnings),
     )

@@ -3,8 +3,8 @@ five minutes, thinning each hour, a full audit verification each night, the day 
 load rehearsal on the first of each month. Hours are those of the studio's zone.
 
 APScheduler keeps the times, by the wall clock; where that jumps, `WallJumps` sets them right. Jobs live in memory and are made
-anew at each start; a run that was missed (the machine slept, the daemon was stopped) is made up once, and a run that failed or
-was missed leaves an audit row.
+anew at each start; a run that was missed (the machine slept, the daemon stood still) is made up once, and a run that failed or
+was missed leaves an audit row. The check of the plan is made up also where no daemon was there at 10:00, or none to its end.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +23,20 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MI
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from scheduler.asset_watch import AssetWatch
+from scheduler.audit.entry import utc_text
 from scheduler.device_sensors import DeviceSensors
-from scheduler.ledger import Ledger, Turn
-from scheduler.plan.errand import keep_check, keep_rehearsal, run_check, run_rehearsal
+from scheduler.ledger import SYSTEM, Ledger, Turn
+from scheduler.plan.keeping import keep_check, keep_rehearsal, run_check, run_rehearsal
 from scheduler.probe import MonitorCsv
 from scheduler.queue_pause import end_pause_in_time
+from scheduler.store import open_reader
 from scheduler.uploads import Uploads
 from scheduler.wall_jumps import At, Every, WallJumps
 from scheduler.zone import zone_name
 
+CHECK_HOUR, SATURDAY = 10, 5
+CHECKS_SEEN = 1000  # newest ones among which the day's own would be
+SETTLED_S = 60.0  # a daemon that makes up for a check lets its workers come first
 CLOCK_S = 1.0  # between two looks at the wall clock
 _log = logging.getLogger("greenroom.timetable")
 
@@ -62,7 +69,9 @@ class Timetable:
             add(self._uploads.sweep, Every(minutes=5), id="clear-uploads")
         add(self._thin, At(minute=7, timezone=zone), id="thin-samples")
         add(self._verify, At(hour=3, minute=30, timezone=zone), id="verify-audit")
-        add(self._check_plan, At(day_of_week="mon-fri", hour=10, minute=0, timezone=zone), id="check-plan")
+        add(self._check_plan, At(day_of_week="mon-fri", hour=CHECK_HOUR, minute=0, timezone=zone), id="check-plan")
+        if is_check_missed(self._data_dir, self._ledger.clock.now(), zone):
+            add(self._check_plan, "date", run_date=datetime.now(UTC) + timedelta(seconds=SETTLED_S), id="check-plan-late")
         add(self._rehearse, At(day=1, hour=4, minute=30, timezone=zone), id="rehearse")
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
         self._scheduler.add_listener(lambda event: self._failing.pop(event.job_id, None), EVENT_JOB_EXECUTED)
@@ -135,3 +144,17 @@ class Timetable:
         self._failing[name] = problem
         _log.error("%s", problem)
         return True
+
+
+def is_check_missed(data_dir: Path, now: float, zone: tzinfo) -> bool:
+    """Is it a working day, past the hour of the check, and did a house that was there before it make none by itself since?"""
+    local = datetime.fromtimestamp(now, zone)
+    due = local.replace(hour=CHECK_HOUR, minute=0, second=0, microsecond=0)
+    if local.weekday() >= SATURDAY or local < due:
+        return False
+    with closing(open_reader(data_dir)) as reader:
+        first = reader.audit_entry(1)
+        if first is None or first["at_utc"] >= utc_text(due.timestamp()):
+            return False
+        checks = reader.plan_checks(CHECKS_SEEN)
+        return not any(check["actor"] == SYSTEM.name and check["at"] >= due.timestamp() for check in checks)

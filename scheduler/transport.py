@@ -21,7 +21,7 @@ from scheduler.errors import DaemonUnreachable, SchedulerError, hint_of_silence
 
 DEFAULT_TIMEOUT_S = 30.0
 REPLACED_S = 2.0  # from the end of a daemon until the next one answers, and some more
-# A file is checked first, and others may be before it; a diagnosis is given up by the daemon itself (errand.py) before that.
+# A file is checked first, and others may be before it; a diagnosis is given up by the daemon itself before that.
 _LONG_S = {"bring_file": 240.0, "diagnose": 60.0}
 # Commands that change nothing, or that an idempotency key protects: safe to send again on a fresh connection.
 _REPEATABLE = frozenset({"status"})
@@ -86,7 +86,7 @@ class UnixDoor:
             except (OSError, EOFError, DoorError) as error:
                 self._local.line = None
                 is_gone = isinstance(error, ConnectionRefusedError | FileNotFoundError)
-                if is_gone and until is not None and time.monotonic() < until:
+                if until is not None and time.monotonic() < until:  # nobody there yet, or the door of one that dies
                     time.sleep(0.05)
                 elif is_safe and not is_gone and until is None:
                     until = time.monotonic() + REPLACED_S

@@ -1,10 +1,10 @@
-"""The studio's time zone: the one that the dashboard shows times in."""
+"""The studio's time zone: the one that the dashboard and the command line show times in."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from scheduler.errors import SchedulerError
@@ -22,6 +22,20 @@ def zone_name(env: Mapping[str, str] = os.environ) -> str | None:
             422, "bad_zone", f"{VARIABLE} is {name!r}, which is no zone.", field=VARIABLE,
             hint="Use a name such as Asia/Shanghai, or leave it empty for the machine's own.",
         ) from error  # fmt: skip
+
+
+def moment_text(at: float | str, timespec: str = "seconds") -> str:
+    """`2026-11-23 10:42:07+08:00`: a moment in the studio's zone, with its distance from UTC at that moment.
+
+    `at`: seconds since 1970, or a row's `at_utc`; a text that is no time (of a log that was tampered with) stays as it is.
+    Raises SchedulerError `bad_zone`.
+    """
+    name = zone_name()
+    try:
+        moment = datetime.fromisoformat(at) if isinstance(at, str) else datetime.fromtimestamp(at, UTC)
+    except ValueError:
+        return str(at)
+    return moment.astimezone(ZoneInfo(name) if name else None).isoformat(" ", timespec)
 
 
 def studio_zone(env: Mapping[str, str] = os.environ) -> tzinfo:

@@ -38,15 +38,10 @@ def _own_data_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     yield
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests get the marker of the folder they lie in, so that `-m "not acceptance"` means what it says.
-
-    `make test` runs two files at a time: a file's tests share what is made once per file.
-    """
+    """Tests get the marker of the folder they lie in, so that `-m "not acceptance"` means what it says."""
     for item in items:
         place = item.path.relative_to(ROOT / "tests")
         for folder in ("acceptance", "browser", "gpu"):
             if folder in place.parts:
                 item.add_marker(folder)
-        item.add_marker(pytest.mark.xdist_group(str(place)))

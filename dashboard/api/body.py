@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -97,18 +97,28 @@ def _validated(model: type[B], data: dict[str, Any]) -> B:
 
 def _field_error(model: type[BaseModel], first: ErrorDetails) -> WebError:
     field = ".".join(str(part) for part in first["loc"] if part not in _KINDS)
+    inner = _model_at(model, first["loc"])
     if first["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields)
+        known = ", ".join(inner.model_fields)
         return WebError(422, "unknown_field", f"Unknown field {field!r:.80}.", field=field, hint=f"Known: {known or 'none'}.")
     if first["type"] == "missing":
         return WebError(422, "missing_field", f"{field} is missing.", field=field)
-    known_field = model.model_fields.get(field)
+    known_field = inner.model_fields.get(str(first["loc"][-1])) if first["loc"] else None
     hint = (known_field.description if known_field is not None else None) or ""
     bounds = {name: value for name, value in first.get("ctx", {}).items() if isinstance(value, str | int | float)}
     why = {"problem": first["type"], **bounds}
     if first["type"] == "string_too_short" and bounds["min_length"] == 1:
         return WebError(422, "bad_field", f"{field} is empty.", field=field, hint=_as_sentence(field, hint), **why)
     return WebError(422, "bad_field", f"{field}: {first['msg']}.", field=field, hint=_as_sentence(field, hint), **why)
+
+
+def _model_at(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model whose field stands at this place of a body: of `items.0.role` that of an item."""
+    for part in place[:-1]:
+        known = model.model_fields.get(str(part))
+        kinds = () if known is None else (known.annotation, *get_args(known.annotation))
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+    return model
 
 
 def _as_sentence(field: str, description: str) -> str:

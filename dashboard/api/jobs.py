@@ -121,7 +121,10 @@ def full_job(job: dict[str, Any]) -> dict[str, Any]:
 @documented("jobs")
 @require("see")
 def get_job(job_id: str) -> Response:
-    """One job: state, place, why it waits, recipe (words of others' jobs are left out), the scores of its video, the verdict."""
+    """One job: state, place, why it waits, recipe (words of others' jobs are left out), the scores of its video, the verdict.
+
+    `why` has the `reason`, its sentence (`text`) and all `blockers`; one that says what the sentence does not has `is_more`.
+    """
     return jsonify(with_estimate(full_job(found_job(job_id))))
 
 

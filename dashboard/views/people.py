@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from dashboard.auth import caller, demand, require
 from dashboard.context import house
 from dashboard.expectations import with_expectations
+from scheduler.forecasts import Foretold
 
 OPEN_SHOWN, DONE_SHOWN = 100, 20
 blueprint = Blueprint("people", __name__)
@@ -29,7 +30,7 @@ def page(name: str) -> str:
     reads = house().reads
     waiting, mine = reads.waiting(OPEN_SHOWN, user=name)
     running = [job for job in reads.running() if job["user"] == name]
-    told = house().board.told() if running or waiting else {}
+    told = house().board.told() if running or waiting else Foretold()
     done = reads.store.jobs(user=name, state="final", sort="-finished", per_page=DONE_SHOWN)
     return render_template(
         "people/page.html",

@@ -14,6 +14,7 @@ from dashboard.expectations import with_expectations
 from dashboard.overview import device_cards, slot_card
 from dashboard.reads import HEAL_ACTIONS
 from scheduler.core.tags import Tag
+from scheduler.forecasts import Foretold
 
 QUEUE_SHOWN = 50
 EVENTS_SHOWN = 12
@@ -31,7 +32,7 @@ def page() -> str:
         beat = house().pulse.ask()
     waiting, total = reads.waiting(QUEUE_SHOWN)
     stages, held = reads.stages(), reads.running()
-    told = house().board.told() if held or waiting else {}
+    told = house().board.told() if held or waiting else Foretold()
     return render_template(
         "stage/page.html",
         nav="stage",

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import MediaError
+from engine.regular_file import NoRegularFile, regular_descriptor
 
 
 @contextmanager
 def opened_file(path: Path, max_bytes: int) -> Iterator[tuple[io.BufferedReader, int]]:
     """The open file and its size. Raises MediaError: missing, no regular file, empty, larger than `max_bytes`."""
     try:
-        # O_NONBLOCK: opening a pipe must not wait for a writer
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = regular_descriptor(path)
+    except NoRegularFile as error:
+        hint = "Name a picture or a recording, no folder or device."
+        raise MediaError(f"{path} is not a file.", hint=hint, problem="no_file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the name is not possible"
         message = f"{path} cannot be opened: {reason}."
         raise MediaError(message, hint="Check the path and its rights.", problem="unreadable") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise MediaError(f"{path} is not a file.", hint="Name a picture or a recording, no folder or device.", problem="no_file")
     with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
         if status.st_size == 0:
             raise MediaError(f"{path} is empty.", hint="Upload or export it again.", problem="empty")
         if status.st_size > max_bytes:

@@ -33,7 +33,7 @@ def module_of(key: str) -> tuple[str, str]:
     """(module, "down" or "up") of an adapter's key, whatever tool wrote it. Raises WeightsError for any other key."""
     match = _KEY.match(_PREFIX.sub("", key))
     if match is None:
-        raise WeightsError(f"adapter key {key} is not one of a low-rank adapter.")
+        raise WeightsError(f"adapter key {key} is not one of a low-rank adapter.", hint=HINT, problem="bad_pairs")
     return match["module"], "down" if match["side"] in ("lora_A", "lora_down") else "up"
 
 
@@ -81,13 +81,14 @@ def _ranks(entries: dict[str, Entry], path: Path) -> dict[str, int]:
     for key, entry in entries.items():
         module, side = module_of(key)
         if len(entry.shape) != 2:
-            raise WeightsError(f"{path}: {key} has shape {list(entry.shape)}; halves are matrices.", hint=HINT)
+            what = f"{path}: {key} has shape {list(entry.shape)}; halves are matrices."
+            raise WeightsError(what, hint=HINT, problem="bad_pairs")
         sides.setdefault(module, {})[side] = entry.shape[0 if side == "down" else 1]
     if not sides:
-        raise WeightsError(f"{path} is an empty adapter.", hint="Fetch or train it again.")
+        raise WeightsError(f"{path} is an empty adapter.", hint="Fetch or train it again.", problem="bad_pairs")
     for module, ranks in sides.items():
         if len(ranks) != 2:
-            raise WeightsError(f"{path} has only one half for {module}.", hint=HINT)
+            raise WeightsError(f"{path} has only one half for {module}.", hint=HINT, problem="bad_pairs")
         if len(set(ranks.values())) != 1 or not all(ranks.values()):
-            raise WeightsError(f"{path}: the halves of {module} do not fit each other.", hint=HINT)
+            raise WeightsError(f"{path}: the halves of {module} do not fit each other.", hint=HINT, problem="bad_pairs")
     return {module: ranks["down"] for module, ranks in sides.items()}

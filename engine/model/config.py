@@ -42,11 +42,11 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         if min(self.dim, self.num_heads, self.num_layers) < 1:
-            raise WeightsError(f"dim {self.dim}, num_heads {self.num_heads} and num_layers {self.num_layers} are at least 1.")
+            raise _refused(f"dim {self.dim}, num_heads {self.num_heads} and num_layers {self.num_layers} are at least 1.")
         if self.dim % self.num_heads or self.head_dim % 2:
-            raise WeightsError(f"dim {self.dim} does not divide into {self.num_heads} heads of even width.")
+            raise _refused(f"dim {self.dim} does not divide into {self.num_heads} heads of even width.")
         if any(not 0 <= layer < self.num_layers for layer in self.audio_inject_layers):
-            raise WeightsError(f"audio_inject_layers {self.audio_inject_layers} reach beyond {self.num_layers} layers.")
+            raise _refused(f"audio_inject_layers {self.audio_inject_layers} reach beyond {self.num_layers} layers.")
 
     @property
     def head_dim(self) -> int:
@@ -58,19 +58,23 @@ class TransformerConfig:
         """From the checkpoint's field names. Unknown fields are ignored, those that select another network refused."""
         for name, value in _FIXED.items():
             if data.get(name, value) != value:
-                raise WeightsError(f"config.json: {name} is {data[name]!r}; only {value!r} is supported.", hint=_HINT)
+                raise _refused(f"config.json: {name} is {data[name]!r}; only {value!r} is supported.")
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         known["audio_inject_layers"] = tuple(known.get("audio_inject_layers", ()))
         missing = [one.name for one in fields(cls) if one.default is MISSING and one.name not in known]
         if missing:
-            raise WeightsError(f"The transformer's shape does not say {', '.join(missing)}.", hint=_HINT)
+            raise _refused(f"The transformer's shape does not say {', '.join(missing)}.")
         try:
             return cls(**known)
         except TypeError as error:  # a field of another type
-            raise WeightsError(f"The transformer's shape: {error}.", hint=_HINT) from error
+            raise _refused(f"The transformer's shape: {error}.") from error
 
     @classmethod
     def from_shape(cls, shape: ModelShape) -> TransformerConfig:
         """From an entry of the catalog."""
         names = set(cls.__dataclass_fields__)
         return cls(**{name: value for name, value in vars(shape).items() if name in names})
+
+
+def _refused(what: str) -> WeightsError:
+    return WeightsError(what, hint=_HINT, problem="bad_config")

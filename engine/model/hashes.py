@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from engine.regular_file import open_regular
+
 STEP_BYTES = 8 << 20
 ALWAYS_READ_BELOW = 64 << 20  # bytes; a small file is hashed every time: that costs nothing and trusts nothing
 OnBytes = Callable[[int], None]  # so many more bytes were read
@@ -77,7 +79,7 @@ class FileHashes:
 def hash_file(path: Path, on_bytes: OnBytes | None = None) -> str:
     """Read the whole file. Raises OSError."""
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         while data := file.read(STEP_BYTES):
             digest.update(data)
             if on_bytes:

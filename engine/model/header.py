@@ -67,25 +67,27 @@ def _read(part: Callable[[int, int], bytes], size: int, name: str) -> tuple[dict
         entries = {key: _entry(entry, start, f"{key}: ") for key, entry in header.items()}
         _check_end(entries, start, size)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
-        raise WeightsError(f"{name} is damaged: {_words(error)}.", hint=HINT, file=name) from error
+        raise WeightsError(f"{name} is damaged: {_words(error)}.", hint=HINT, file=name, problem="damaged") from error
     return dict(sorted(entries.items(), key=lambda item: item[1].first)), metadata
 
 
 def explain_other_file(beginning: bytes, name: str) -> None:
     """Raises WeightsError for what people get instead of a large file: a pointer, a web page, nothing."""
     if not beginning:
-        raise WeightsError(f"{name} is empty.", hint=HINT, file=name)
+        raise WeightsError(f"{name} is empty.", hint=HINT, file=name, problem="empty")
     text = beginning.lstrip()[:16].lower()
     if beginning.startswith(b"version https://git-lfs"):
-        raise WeightsError(f"{name} is a Git LFS pointer, not the file itself.", hint=_POINTER_HINT, file=name)
+        what = f"{name} is a Git LFS pointer, not the file itself."
+        raise WeightsError(what, hint=_POINTER_HINT, file=name, problem="pointer")
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         hint = "The server answered with an error page: look into it, then fetch the file again."
-        raise WeightsError(f"{name} is a web page, not weights.", hint=hint, file=name)
+        raise WeightsError(f"{name} is a web page, not weights.", hint=hint, file=name, problem="web_page")
     if text.startswith(b'{"error'):
-        raise WeightsError(f"{name} is a server's error message, not weights.", hint=HINT, file=name)
+        what = f"{name} is a server's error message, not weights."
+        raise WeightsError(what, hint=HINT, file=name, problem="server_error")
     if not any(beginning):
         hint = "A download that reserved its room and never finished looks like this: fetch the file again."
-        raise WeightsError(f"{name} begins with zeros only.", hint=hint, file=name)
+        raise WeightsError(f"{name} begins with zeros only.", hint=hint, file=name, problem="zeros")
 
 
 def _entry(entry: dict[str, Any], start: int, what: str) -> Entry:

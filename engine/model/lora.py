@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine.errors import WeightsError
 from engine.model.adapter_file import module_of
+from engine.model.header import HINT
 from engine.model.weights import row_pieces
 
 TARGETS = ("q", "k", "v", "o", "ffn.0", "ffn.2")  # modules that the published adapter trains
@@ -43,7 +44,7 @@ def adapter_pairs(tensors: dict[str, Tensor]) -> dict[str, Pair]:
         sides.setdefault(module, {})[side] = tensor
     halves = [module for module, pair in sides.items() if len(pair) != 2]
     if halves:
-        raise WeightsError(f"the adapter has only one half for {halves[0]}.", modules=halves)
+        raise WeightsError(f"the adapter has only one half for {halves[0]}.", modules=halves, hint=HINT, problem="bad_pairs")
     return {module: Pair(**pair) for module, pair in sides.items()}
 
 

@@ -15,6 +15,7 @@ from engine.errors import WeightsError
 from engine.model.config import TransformerConfig
 from engine.model.text import TextConfig
 from engine.model.vae import VaeConfig
+from engine.regular_file import read_regular
 
 TRANSFORMER, VAE, SPEECH, TEXT = (f"{part}.safetensors" for part in ("transformer", "vae", "speech", "text"))
 FILES = (TRANSFORMER, VAE, SPEECH, TEXT)
@@ -58,10 +59,11 @@ class Manifest:
     def from_json(cls, data: dict[str, Any]) -> Manifest:
         """From plain data; raises WeightsError naming what is missing."""
         if not isinstance(data, dict):
-            raise WeightsError("model.json holds no object.", hint="Write the model directory again.")
+            raise WeightsError("model.json holds no object.", hint="Write the model directory again.", problem="bad_manifest")
         if RANDOM in data:
+            what = "model.json asks for random weights; there are no files to read."
             hint = "Name a directory with files, or serve it: `role_scheduler serve` draws its weights."
-            raise WeightsError("model.json asks for random weights; there are no files to read.", hint=hint)
+            raise WeightsError(what, hint=hint, problem="random_model")
         try:
             for part in FILES:
                 files_of_part(part, data["files"])
@@ -75,21 +77,22 @@ class Manifest:
                 adapters=tuple(MergedAdapter(**entry) for entry in data.get("adapters", ())),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise WeightsError(f"model.json: {error!r}.", hint="Write the model directory again.") from error
+            hint = "Write the model directory again."
+            raise WeightsError(f"model.json: {error!r}.", hint=hint, problem="bad_manifest") from error
 
     @classmethod
     def read(cls, model_dir: Path) -> Manifest:
         """Read `model.json` of a directory."""
         path = model_dir / "model.json"
         try:
-            data = json.loads(path.read_text())
+            data = json.loads(read_regular(path))
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             hint = (
                 "Name a model directory (model.json) or a public checkpoint (config.json, diffusion_pytorch_model-*); "
                 "`python -m engine.model.pocket DIR` makes a small one."
             )
-            raise WeightsError(f"{path}: {why}.", hint=hint, path=str(path)) from error
+            raise WeightsError(f"{path}: {why}.", hint=hint, path=str(path), problem="bad_manifest") from error
         return cls.from_json(data)
 
     def part(self, part: str) -> tuple[str, ...]:
@@ -114,5 +117,5 @@ def files_of_part(part: str, names: Iterable[str]) -> tuple[str, ...]:
     count = max((total for _, total in found.values()), default=0)
     if not found or found.keys() != set(range(1, count + 1)):
         what = f"{len(found)} of {count} files of {part}" if found else f"no {part}"
-        raise WeightsError(f"model.json lists {what}.", hint="Write the model directory again.")
+        raise WeightsError(f"model.json lists {what}.", hint="Write the model directory again.", problem="bad_manifest")
     return tuple(found[number][0] for number in sorted(found))

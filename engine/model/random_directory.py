@@ -23,6 +23,7 @@ from engine.errors import EngineError, WeightsError
 from engine.model.manifest import RANDOM
 from engine.model.random_weights import draw
 from engine.model.speech import FEATURE_RATE, SPEECH_LAYERS
+from engine.regular_file import read_regular
 
 PRECISIONS = ("fp8", "bf16")
 _VOCABULARY = 300  # bytes and a few more
@@ -50,7 +51,7 @@ class RandomModel:
         """The directory's, or None where it is not one of these. Raises WeightsError naming what is wrong in it."""
         path = model_dir / "model.json"
         try:
-            data = json.loads(path.read_bytes())
+            data = json.loads(read_regular(path))
         except (OSError, ValueError):
             return None  # whoever reads it as a manifest says why
         if not isinstance(data, dict) or RANDOM not in data:

@@ -62,7 +62,7 @@ def _empty_encoder(config: dict[str, Any]) -> nn.Module:
             return Wav2Vec2Model(shape)
     except (StrictDataclassError, TypeError, ValueError, KeyError, ArithmeticError, AttributeError, RuntimeError) as error:
         what = f"the speech encoder's config.json describes no network: {error}."
-        raise WeightsError(what, hint="Use the published one.") from error
+        raise WeightsError(what, hint="Use the published one.", problem="bad_config") from error
 
 
 def normalise(waveform: Tensor) -> Tensor:

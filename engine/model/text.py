@@ -57,7 +57,8 @@ class TextConfig:
         try:
             return cls(**{name: data[name] for name in cls.__dataclass_fields__ if name in data})
         except TypeError as error:
-            raise WeightsError(f"text encoder: {error}") from error
+            hint = "Bring the model.json that belongs to these weights."
+            raise WeightsError(f"text encoder: {error}.", hint=hint, problem="bad_config") from error
 
 
 def expected_shapes(config: TextConfig) -> dict[str, tuple[int, ...]]:
@@ -102,12 +103,14 @@ class VocabularyTokenizer:
         from transformers import AutoTokenizer  # heavy: only where a vocabulary is used
 
         if not folder.is_dir():
-            raise WeightsError(f"the tokenizer folder {folder} is missing.", hint="Copy it from the checkpoint.")
+            what = f"the tokenizer folder {folder} is missing."
+            raise WeightsError(what, hint="Copy it from the checkpoint.", problem="bad_tokenizer")
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         except Exception as error:  # the library raises whatever its parsers raise, bare exceptions among them
             hint = "Copy the folder from the checkpoint again."
-            raise WeightsError(f"the tokenizer folder {folder} cannot be read: {error}.", hint=hint) from error
+            what = f"the tokenizer folder {folder} cannot be read: {error}."
+            raise WeightsError(what, hint=hint, problem="bad_tokenizer") from error
 
     def ids(self, text: str, limit: int) -> list[int]:
         """At most `limit` ids, the last one the end token."""

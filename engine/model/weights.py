@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from engine.errors import WeightsError
 from engine.model.header import HINT, Entry, read_header
+from engine.regular_file import open_regular
 
 DTYPES: dict[str, torch.dtype] = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -28,12 +29,12 @@ _PIECE = 1 << 19  # numbers: 2 MB of float32, so that the heap does not fill wit
 def map_file(path: Path) -> memoryview:
     """A whole file as read-only shared memory. Raises WeightsError when it is not there or empty."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if not os.fstat(file.fileno()).st_size:
-                raise ValueError("it is empty")
+                raise WeightsError(f"{path} is empty.", hint=HINT, path=str(path), problem="empty")
             return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{path}: {error}.", hint=HINT, path=str(path)) from error
+        raise WeightsError(f"{path}: {error}.", hint=HINT, path=str(path), problem="unopened") from error
 
 
 def tensors_of(buffer: memoryview, name: str) -> dict[str, Tensor]:
@@ -83,13 +84,13 @@ def check_names(module: nn.Module, tensors: dict[str, Tensor], name: str) -> Non
     missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     if missing or extra:
         what = f"misses {len(missing)} tensors, first {missing[0]}" if missing else f"has an unknown tensor {extra[0]}"
-        raise WeightsError(f"{name} {what}.", hint=HINT, missing=missing[:20], extra=extra[:20])
+        names = {"missing": missing[:20], "extra": extra[:20]}
+        raise WeightsError(f"{name} {what}.", hint=HINT, problem="other_tensors", **names)
     for key, tensor in tensors.items():
         if tensor.shape != wanted[key].shape:
             shapes = f"{list(tensor.shape)}, not {list(wanted[key].shape)}"
-            raise WeightsError(
-                f"{name}: {key} has shape {shapes}.", hint="The file belongs to a model of another shape."
-            )
+            hint = "The file belongs to a model of another shape."
+            raise WeightsError(f"{name}: {key} has shape {shapes}.", hint=hint, problem="other_tensors")
 
 
 def _view(buffer: memoryview, entry: Entry) -> Tensor:

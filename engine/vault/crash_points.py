@@ -7,7 +7,7 @@ import signal
 from enum import StrEnum
 from pathlib import Path
 
-from engine.worker.crash_points import ORDERS_VARIABLE, take
+from engine.crash_orders import ORDERS_VARIABLE, take
 
 
 class VaultPoint(StrEnum):

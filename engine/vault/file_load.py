@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 
+from engine.regular_file import regular_descriptor
 from engine.vault import memory_file
 
 STEP_BYTES = 8 << 20
@@ -20,12 +20,8 @@ class FileLoad:
     def __init__(self, path: str, owner: str) -> None:
         self.path = path
         self.owner = owner
-        # O_NONBLOCK: opening a pipe without a writer must not block
-        self._source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._source = regular_descriptor(path)
         status = os.fstat(self._source)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(self._source)
-            raise OSError(0, "not a regular file")
         self.bytes = status.st_size
         self.identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         self._target = -1

@@ -3,6 +3,7 @@
 `GREENROOM_CRASH_AT="after_flip:3"`: SIGKILL at the third passing of this process. `GREENROOM_CRASH_ORDERS=DIR`: a file
 `DIR/<point>` is an order (`KILL`, `STOP` or a hang, see `Order`). Whoever passes the point first takes it by renaming it to
 `DIR/taken/<point>.<pid>` and gets the signal: every order happens once, whoever was started since, and leaves its trace.
+A hang ends when its trace is taken away.
 
 `inside_…` points lie in the middle of a computation: a thread strikes when about a part of its usual time has gone, and only
 while the computation is still on; else it tries again at the next one.
@@ -21,11 +22,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from engine.crash_orders import ORDERS_VARIABLE, take, trace_of
 from engine.errors import SettingsError
 
 VARIABLE = "GREENROOM_CRASH_AT"
-ORDERS_VARIABLE = "GREENROOM_CRASH_ORDERS"
-TAKEN = "taken"
+HANG_LOOK_S = 0.005  # whoever hangs looks so often whether it may go on
 FIRST_GUESS_S = 0.004  # of a computation never seen to its end; short: a sink is renewed once per job
 
 
@@ -68,7 +69,7 @@ class Order:
     """What happens at a point: the signal, and for an `inside_…` point after which part of the usual time.
 
     With `hang_s` no signal: whoever passes stands still for so long, while the process's other threads go on, as when a device
-    answers no more.
+    answers no more; or until somebody takes the order's trace away.
     """
 
     signal: signal.Signals = signal.SIGKILL
@@ -150,9 +151,15 @@ class CrashPoints:
         if point is not self._point and not take(self._orders, point):
             return
         if order.hang_s:
-            time.sleep(order.hang_s)
+            self._hang(point, order.hang_s)
         else:
             os.kill(os.getpid(), order.signal)
+
+    def _hang(self, point: CrashPoint, seconds: float) -> None:
+        assert self._orders is not None, "only orders hang"
+        trace, end = trace_of(self._orders, point), time.monotonic() + seconds
+        while time.monotonic() < end and trace.exists():
+            time.sleep(HANG_LOOK_S)
 
     def _enter(self, inside: CrashPoint) -> None:
         self._passed[inside] += 1
@@ -168,14 +175,3 @@ class CrashPoints:
         with self._lock:
             if self._area == area:
                 self._strike(area[0], order)
-
-
-def take(orders: Path | None, point: str) -> bool:
-    """Take an order: true for exactly one of all who try. Its trace is `taken/<point>.<pid>`."""
-    if orders is None:
-        return False
-    try:
-        (orders / point).rename(orders / TAKEN / f"{point}.{os.getpid()}")
-    except FileNotFoundError:
-        return False
-    return True

@@ -131,11 +131,12 @@ class DeviceContexts:
         self._planned_bytes = plan.peak_bytes - plan.cuda_context_bytes - plan.neighbour_bytes
         self._next_job_bytes = _job_bytes(plan)
         self.placement = f"{self._precision} {plan.rung.value}"
+        kept_key, context = self._kept.pop(job_id, ("", None))
+        if kept_key != key:
+            context = None  # another recipe's: its memory goes first
         if self._shared is not None and not plan.how.offload.rings:
             return self._open_shared(self._shared, job_id, layout, key, plan)
-        kept_key, context = self._kept.pop(job_id, ("", None))
-        if context is None or kept_key != key:
-            context = None  # another recipe's: its memory goes first
+        if context is None:
             context = self._new(layout, plan)
         self._kept[job_id] = (key, context)
         return context

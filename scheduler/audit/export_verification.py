@@ -10,6 +10,7 @@ from scheduler.audit.chain import FIELDS, Link, chained_bytes, link_hash
 from scheduler.audit.ecs import document, entry_of
 from scheduler.audit.export_format import EXPORTED, NO_TIME, ExportedHead, head_document, json_line
 from scheduler.audit.verdict import ChainResult, Verdict, VerdictCode, broken_row
+from scheduler.core.counted import counted
 from scheduler.errors import SchedulerError
 
 _MAX_LINE = 1 << 20
@@ -73,17 +74,17 @@ def _compare(rows: int, link: Link, unlinked: int | None, head: ExportedHead, ha
     if has_more:
         return _answer(VerdictCode.HEAD_MISMATCH, "Lines follow the head line.", rows, link)
     if rows < head.rows:
-        return _answer(VerdictCode.TRUNCATED, f"{head.rows - rows} rows of the export are missing.", rows, link)
+        return _answer(VerdictCode.TRUNCATED, f"The export lacks {counted(head.rows - rows, 'row')}.", rows, link)
     if rows > head.rows:
         return _answer(VerdictCode.HEAD_MISMATCH, "The export has more rows than its head says.", rows, link)
     if not head.is_complete:
         note = "A filtered export: each row is sound, but rows left out or reordered cannot be seen."
-        return _answer(VerdictCode.OK, f"{rows} rows are sound.", rows, link, warnings=(note,))
+        return _answer(VerdictCode.OK, f"Sound: {counted(rows, 'row')}.", rows, link, warnings=(note,))
     if unlinked is not None:
         return broken_row(ChainResult(rows, link, unlinked, "it is missing or does not follow the row before it"))
     if link != head.link:
         return _answer(VerdictCode.HEAD_MISMATCH, f"The last row is not the head, {head.link.seq}.", rows, link)
-    return _answer(VerdictCode.OK, f"{rows} rows are sound, up to {link.seq}.", rows, link)
+    return _answer(VerdictCode.OK, f"Sound: {counted(rows, 'row')}, up to {link.seq}.", rows, link)
 
 
 def _answer(code: VerdictCode, message: str, rows: int, link: Link, *, warnings: tuple[str, ...] = ()) -> Verdict:

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.regular_file import NoRegularFile, read_regular
 from scheduler.audit.chain import Link
 
 HEAD_NAME = "audit.head"
@@ -36,9 +37,9 @@ def write_head(data_dir: Path, link: Link, *, is_closed: bool = False) -> None:
 def read_head(data_dir: Path) -> Head | None:
     """The head, or None when the file is missing or not readable as one."""
     try:
-        data = json.loads((data_dir / HEAD_NAME).read_text(encoding="utf-8"))
+        data = json.loads(read_regular(data_dir / HEAD_NAME))
         link = Link(seq=int(data["seq"]), hash=bytes.fromhex(data["hash"]))
         is_closed = data["state"] == "closed"
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NoRegularFile, ValueError, KeyError, TypeError):
         return None
     return Head(link, is_closed) if link.seq >= 0 and len(link.hash) == 32 else None

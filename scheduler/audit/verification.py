@@ -13,6 +13,7 @@ from scheduler.audit.guards import missing_guards
 from scheduler.audit.head import HEAD_NAME, Head, read_head
 from scheduler.audit.snapshot import DATABASE_NAME, audit_snapshot
 from scheduler.audit.verdict import ChainResult, Verdict, VerdictCode, broken_row
+from scheduler.core.counted import counted
 from scheduler.errors import SchedulerError
 
 SELECT_CHAIN = f"SELECT seq, prev, hash, {chained_bytes_sql()} FROM audit WHERE seq >= ? ORDER BY seq"
@@ -115,22 +116,22 @@ def compare_with_head(connection: sqlite3.Connection, result: ChainResult, head:
         return answer(VerdictCode.HEAD_MISMATCH, f"{HEAD_NAME} is missing or unreadable.")
     if result.last.seq < head.link.seq:
         lost = head.link.seq - result.last.seq
-        return answer(VerdictCode.TRUNCATED, f"The last {lost} rows are missing: the head is at {head.link.seq}.")
+        return answer(VerdictCode.TRUNCATED, f"The log lacks its last {counted(lost, 'row')}: the head is at {head.link.seq}.")
     if hash_at(connection, head.link.seq) != head.link.hash:
         return answer(VerdictCode.HEAD_MISMATCH, f"Row {head.link.seq} is not the one that the head names.")
     if head.is_closed and result.last.seq > head.link.seq:
         added = result.last.seq - head.link.seq
-        return answer(VerdictCode.HEAD_MISMATCH, f"{added} rows were added after the log was closed.")
-    return answer(VerdictCode.OK, f"{result.rows} rows are sound, up to {result.last.seq}.")
+        return answer(VerdictCode.HEAD_MISMATCH, f"Added after the log was closed: {counted(added, 'row')}.")
+    return answer(VerdictCode.OK, f"Sound: {counted(result.rows, 'row')}, up to {result.last.seq}.")
 
 
 def _compare_with_database(data_dir: Path, verdict: Verdict) -> Verdict:
-    if not verdict.is_ok or not (data_dir / DATABASE_NAME).is_file():
+    if not verdict.is_ok or not (data_dir / DATABASE_NAME).exists():
         return verdict
     try:
         with audit_snapshot(data_dir) as connection:
             stored = hash_at(connection, verdict.seq)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, SchedulerError) as error:
         note = f"The database could not be compared with ({error})."
         return dataclasses.replace(verdict, warnings=(*verdict.warnings, note))
     if stored is None or stored.hex() != verdict.hash:

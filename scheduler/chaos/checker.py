@@ -12,7 +12,8 @@ from typing import Any
 from scheduler import audit
 from scheduler.chaos.house import ChaosHouse, NotWithin, until
 from scheduler.chaos.leaks import Leaks
-from scheduler.chaos.load import Load
+from scheduler.chaos.load import Asked, Load
+from scheduler.chaos.promises import Promises
 from scheduler.chaos.replay import Replay
 from scheduler.chaos.review_replay import kept_reviews
 from scheduler.core.job import OWNED_STATES
@@ -30,6 +31,7 @@ class Checker:
         self._house, self._load = house, load
         self._leaks = Leaks(house)
         self._replay, self._replayed = Replay(), 0
+        self._promises = Promises()
         self._sound: set[str] = set()  # jobs whose files were read and found right
         self._references: dict[int, list[tuple[str, str]]] = {}
         self.checks = 0
@@ -39,6 +41,11 @@ class Checker:
     def replay(self) -> Replay:
         """What the log says."""
         return self._replay
+
+    @property
+    def promises(self) -> Promises:
+        """What the log says about sessions, reservations and pauses."""
+        return self._promises
 
     def take_references(self, job_ids: dict[int, str], timeout_s: float) -> None:
         """Jobs that nobody disturbed, by recipe: what all others of that recipe must look like. Raises NotWithin."""
@@ -71,7 +78,7 @@ class Checker:
     def _check_parts(self) -> list[str]:
         findings: list[str] = []
         parts: list[Callable[[], list[str]]] = [
-            self._acknowledged, self._owners, self._files, self._log_and_tables, self._leaks.look,
+            self._acknowledged, self._owners, self._files, self._log_and_tables, self._promises.findings, self._leaks.look,
         ]  # fmt: skip
         for part in parts:
             found = part()
@@ -100,7 +107,9 @@ class Checker:
                 found.append(f"{one.job_id} was acknowledged and is not there")
             if (times := counts.get(one.request["user"], 0)) > 1:
                 found.append(f"one submission ({one.key}) became {times} jobs")
-            if row is not None and row["state"] != "SUCCEEDED" and not (row["state"] == "CANCELLED" and one.is_cancelled):
+            if one.before and times != counts.get(one.before[0].request["user"], 0):
+                found.append(f"of the session {one.before[0].key} some parts are there and others are not")
+            if row is not None and row["state"] != "SUCCEEDED" and not _is_as_wished(one, row):
                 found.append(f"{one.job_id} is {row['state']} ({row['error_code']}: {row['error_message']})")
         return found
 
@@ -155,6 +164,7 @@ class Checker:
     def _read_log(self, reader: Reader) -> None:
         while entries := reader.audit_after(self._replayed):
             self._replay.feed(entries)
+            self._promises.feed(entries)
             self._replayed = entries[-1]["seq"]
 
     def _open_jobs(self) -> list[str]:
@@ -168,6 +178,12 @@ class Checker:
             return f"open: {', '.join(self._open_jobs()[:5])}; slot {slot['state']}, last error {last_error}"
         except SchedulerError as error:
             return error.message
+
+
+def _is_as_wished(one: Asked, row: dict[str, Any]) -> bool:
+    """Was it cancelled because somebody asked for that: of itself, or of a part before it in its session?"""
+    is_broken = row["error_code"] == "session_broken" and any(part.is_cancelled for part in one.before)
+    return row["state"] == "CANCELLED" and (one.is_cancelled or is_broken)
 
 
 def _state(reader: Reader, job_id: str) -> str:

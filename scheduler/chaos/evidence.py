@@ -38,11 +38,13 @@ def take(home: Path, striker: int, why: str) -> None:
         file.writelines(_line(pid) for pid in pids)
 
 
-def ask_for_stacks(home: Path) -> None:
+def ask_for_stacks(home: Path, striker: int) -> None:
     """Each process of the house writes the stacks of its threads into its log (PYTHONFAULTHANDLER) and ends by that.
 
-    All are stopped first, and children go before their parents: so nobody is replaced, or dies of its parent's death.
+    All are stopped first, and children go before their parents: so nobody is replaced, or dies of its parent's death. The
+    striking process is stopped before them and stays so: it would take these deaths for findings of its own.
     """
+    _stop(striker)
     everybody = sorted(marked(str(home)), key=lambda one: one.start_time, reverse=True)
     _send(everybody, signal.SIGSTOP)
     for one in everybody:
@@ -60,6 +62,19 @@ def end(home: Path) -> list[str]:
         _send(left, signal.SIGKILL)
         _wait_until_gone(left, 0.5)
     return []
+
+
+def _stop(pid: int) -> None:
+    """Return when it runs no more; a process in an uninterruptible wait of the kernel gets `STACK_S`."""
+    deadline = time.monotonic() + STACK_S
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        os.kill(pid, signal.SIGSTOP)
+        while _state(pid) not in "TZX" and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def _state(pid: int) -> str:
+    return (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
 
 
 def _send(processes: Iterable[Resident], number: signal.Signals) -> None:

@@ -15,16 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scheduler.chaos.census import living
-from scheduler.chaos.checker import Checker
 from scheduler.chaos.clock_jump import ZONE, clock_jump
 from scheduler.chaos.house import ChaosHouse, NotWithin, until
-from scheduler.chaos.load import Load
 from scheduler.chaos.points import Kind
+from scheduler.chaos.rig import HEAL_S, Rig
 from scheduler.chaos.wall_clock import NO_LIBRARY, WallClock, find_library
 from scheduler.errors import SchedulerError
 from scheduler.preflight import EXIT_NO_RIGHTS
 
-HEAL_S = 120.0
 SMALL_DISK = "260m"
 MOUNT_S = 60.0
 _WRONG_ENGINE = {
@@ -42,37 +40,6 @@ class Outcome:
     reason: str = ""
     seconds: float = 0.0
     findings: list[str] = field(default_factory=list)
-
-
-class Rig:
-    """A house with one job made in peace, and one under way whose end is awaited."""
-
-    def __init__(self, house: ChaosHouse, engine: str, clock: WallClock | None = None) -> None:
-        self.house, self.clock = house, clock
-        self.load = Load([lambda: house.door], lambda: house.reader, engine, seed=1)
-        self.checker = Checker(house, self.load)
-
-    def begin(self) -> None:
-        """Start the house and make the reference."""
-        self.house.be_patient()
-        self.house.start()
-        self.checker.take_references({0: self.load.ask(0)}, HEAL_S)
-
-    def ask(self) -> str:
-        """One job more, accepted."""
-        return self.load.ask(0)
-
-    def blocks(self, job_id: str) -> int:
-        """Blocks that the job has made."""
-        row = self.house.reader.job(job_id)
-        return 0 if row is None else int(row["blocks_done"])
-
-    def finish(self) -> list[str]:
-        """Everything accepted ends well; the house is checked and ended."""
-        found = self.checker.wait_until_quiet(HEAL_S) or self.checker.check()
-        if (code := self.house.stop()) != 0:
-            found.append(f"the launcher ended with code {code}")
-        return found + self.checker.check_after_the_end()
 
 
 def disk_full(rig: Rig) -> list[str]:
@@ -235,6 +202,7 @@ def run_fault(name: str, engine: str) -> Outcome:
         if outcome.findings:
             kept = Path(tempfile.gettempdir()) / f"greenroom-fault-{name}-logs"
             shutil.copytree(house.data_dir / "logs", kept, dirs_exist_ok=True)
+            (kept / "launcher.log").write_text(house.said, encoding="utf-8")  # whom it replaced, and why
             outcome.findings.append(f"logs are in {kept}")
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome

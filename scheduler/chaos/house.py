@@ -36,6 +36,7 @@ T = TypeVar("T")
 _PATIENT = {
     "max_crashes": 10**6, "max_strikes": 10**6, "max_retries": 10**6, "retry_backoff_s": 0.05, "retry_backoff_max_s": 0.5,
     "quarantine_s": 0.1, "max_preemptions": 10**6, "max_queued": 10**6,
+    "reservation_notice_s": 0.0,
 }  # fmt: skip
 _FAULTS = "faults:\n  crash_loop: {failures: 1000, first_s: 0.05, max_s: 0.4}\n"
 

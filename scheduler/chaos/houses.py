@@ -175,7 +175,8 @@ class _House:
         self._findings.append(f"{why}: {where}; stacks and processes are in {self._home}")
         self._tell_of(f"{why} {where}")
         self._take_evidence(where)
-        evidence.ask_for_stacks(self._home)
+        assert self._process is not None
+        evidence.ask_for_stacks(self._home, self._process.pid)
         self.kill()
 
     def _take_evidence(self, where: str) -> None:

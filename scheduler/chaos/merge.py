@@ -12,7 +12,7 @@ from typing import Any
 from scheduler.chaos.points import POINTS, points_of
 from scheduler.chaos.run import ChaosOptions
 
-_BY_NAME = ("kills_by_kind", "kills_by_point", "deeds", "refused_by_code", "resumes")
+_BY_NAME = ("kills_by_kind", "kills_by_point", "deeds", "refused_by_code", "resumes", "promises")
 _NUMBERS = ("kills", "acknowledged", "blocks_checked", "jobs_rebuilt", "checks", "launcher_starts")
 _SENTENCES = ("missed", "launchers_gave_up")
 _OF_A_HOUSE = ("kills", "blows", "acknowledged", "blocks_checked", "checks")

@@ -13,7 +13,8 @@ from scheduler.core.tags import Tag
 # Overwritten beside a move by reports (results, error texts) and not logged with it; a recipe is logged as its hash.
 _NOT_LOGGED = {"resume", "width", "height", "started_at", "frames", "video_path", "video_sha256", "video_bytes", "recipe",
                "recipe_sha256", "error_code", "error_message", "error_hint", "hold_detail", "finished_at"}  # fmt: skip
-_SUBMITTED = ("user", "team", "role", "role_version", "priority", "degrade", "total_blocks", "again_of", "preview")
+_SUBMITTED = ("user", "team", "role", "role_version", "priority", "degrade", "total_blocks", "again_of", "preview",
+              "follows", "start_at", "deadline")  # fmt: skip
 
 
 class Replay:

@@ -166,6 +166,7 @@ class _Run:
             "blocks_checked": self._checker.blocks,
             "resumes": dict(sorted(replay.resumes.items())),
             "jobs_rebuilt": len(replay.continuous),
+            "promises": dict(sorted(self._checker.promises.kept.items())),
             "checks": self._checker.checks,
             "launcher_starts": self._house.starts,
             "launchers_gave_up": list(self._house.gave_up),

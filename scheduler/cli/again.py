@@ -13,9 +13,9 @@ from scheduler.cli.exits import ExitCode
 from scheduler.cli.follow import follow
 from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, door, facts, job_of
+from scheduler.core.counted import counted
 from scheduler.core.job import JobState
 from scheduler.core.tags import Tag
-from scheduler.counted import counted
 from scheduler.errors import SchedulerError
 
 
@@ -103,7 +103,7 @@ def _say_report(report: dict[str, Any]) -> None:
     if report["is_equal"]:
         say(f"equal: {counted(report['blocks'], 'block')}, every latent and every frame")
         return
-    say(f"differs: {len(report['different'])} of {report['blocks']} blocks")
+    say(f"differs: {len(report['different'])} of {counted(report['blocks'], 'block')}")
     for job_id in report["rebuilt"]:
         say(f"{job_id} lost its context and went on from its durable blocks: smoothly, but not with the same bits.")
     for block in report["different"]:

@@ -73,8 +73,11 @@ app = typer.Typer(
 )
 
 
+_STRESS_PANEL = "Load rehearsal"  # help shows these flags together; each means something with --stress alone
+
+
 def _of_stress(name: str, text: str) -> Any:
-    return typer.Option(name, help=text, rich_help_panel="Load rehearsal")
+    return typer.Option(name, help=text, rich_help_panel=_STRESS_PANEL)
 
 
 @app.callback(invoke_without_command=True)
@@ -116,6 +119,8 @@ def top(
         raise typer.Exit(ExitCode.OK)
     if validate and stress_test:
         raise typer.BadParameter("--validate and --stress are two things: one after the other.")
+    if not stress_test and (astray := _given_for_stress(context)):
+        raise typer.BadParameter(f"{', '.join(astray)}: only together with --stress.")
     if validate:
         if context.invoked_subcommand:
             raise typer.BadParameter(f"--validate stands alone, without the command {context.invoked_subcommand!r}.")
@@ -129,11 +134,18 @@ def top(
                 limit_s=limit_s, anyway=anyway, is_unkept=is_unkept, as_json=as_json,
             )
         )  # fmt: skip
-    if plan_file is not None or is_live or day is not None or compare is not None:
-        raise typer.BadParameter("--plan goes with --validate or --stress; --live, --day and --compare with --stress.")
+    if plan_file is not None:
+        raise typer.BadParameter("--plan goes with --validate or --stress.")
     if context.invoked_subcommand is None:
         say(context.get_help())
         raise typer.Exit(ExitCode.WRONG_USAGE)
+
+
+def _given_for_stress(context: typer.Context) -> list[str]:
+    """Those of the rehearsal's flags that somebody typed."""
+    flags = [one for one in context.command.params if getattr(one, "rich_help_panel", None) == _STRESS_PANEL]
+    sources = [(one, context.get_parameter_source(one.name or "")) for one in flags]
+    return [one.opts[0] for one, source in sources if source is not None and source.name == "COMMANDLINE"]
 
 
 def own_version() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from scheduler.audit.times import is_time
 from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts
 from scheduler.errors import SchedulerError
+from scheduler.zone import moment_text
 
 app = typer.Typer(help="The audit log: show, verify, export.", no_args_is_help=True)
 POLL_S = 0.5
@@ -54,14 +54,12 @@ def _show(row: AuditEntry, as_json: bool) -> None:
     detail = " ".join(f"{name}={_as_text(name, value)}" for name, value in plain.items())
     group = f" ({row['actor_group']})" if row["actor_group"] else ""
     who_did_what = f"{row['actor']}{group}  {row['action']}  {row['object']}  {row['outcome']}"
-    say(f"{row['seq']:>6}  {row['at_utc']}  {who_did_what}  {detail}".rstrip())
+    say(f"{row['seq']:>6}  {moment_text(row['at_utc'], 'milliseconds')}  {who_did_what}  {detail}".rstrip())
 
 
 def _as_text(name: str, value: object) -> object:
-    """A point in time as the log writes its own; anything else as it is."""
-    if not is_time(name, value):
-        return value
-    return datetime.fromtimestamp(float(str(value)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A point in time as one; anything else as it is."""
+    return moment_text(float(str(value))) if is_time(name, value) else value
 
 
 @app.command()

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import bad_usage
-from scheduler.counted import counted
+from scheduler.cli.steps import Steps
+from scheduler.core.counted import counted
 
 _FAULTS = (
     "kills", "disk_full", "read_only", "read_only_jobs", "dead_vault", "corrupt_weight", "truncated_model", "clock_jump",
@@ -65,7 +64,7 @@ def chaos(
     home = _empty(data_dir)
     answer: dict[str, Any] = {"is_passed": True, "engine": engine, "faults": {}, "not_tried": {}, **machine()}
     if "kills" in wanted:
-        with _Show() as show:
+        with Steps("chaos") as show:
             answer["kills"] = run_houses(options, houses, home, show.update)
         answer["is_passed"] = answer["kills"]["is_passed"]
     for name in [name for name in wanted if name != "kills"]:
@@ -78,36 +77,6 @@ def chaos(
             answer["not_tried"][name] = outcome.reason
     _print(answer, as_json)
     raise typer.Exit(ExitCode.OK if answer["is_passed"] else ExitCode.FAILED)
-
-
-class _Show:
-    """Progress on standard error: a bar for a person, a line now and then for a log."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True, highlight=False)
-        self._bar: Progress | None = None
-        self._last = -1
-        if console.is_terminal:
-            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-            self._bar = Progress(*columns, console=console)
-            self._task = self._bar.add_task("starting", total=None)
-
-    def __enter__(self) -> _Show:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def update(self, done: int, total: int, what: str, is_long: bool) -> None:
-        """Blows done, of how many, and what comes now; `is_long`: worth a line in any log."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total, description=what)
-        elif done * 20 // total > self._last or is_long:
-            self._last = done * 20 // total
-            note(f"chaos: {done} of {total}, {what}")
 
 
 def _print(answer: dict[str, Any], as_json: bool) -> None:
@@ -136,7 +105,7 @@ def _print_kills(run: dict[str, Any], engine: str) -> None:
         print_table(names, [[row[name] for name in names] for row in run["houses"]])
     say(f"{counted(run['acknowledged'], 'submission')} acknowledged, {counted(run['blocks_checked'], 'block')} checked")
     if run["stopped_at_limit"]:
-        say(f"stopped at the limit: {run['kills']} of {run['kills_asked']} kills")
+        say(f"stopped at the limit: {run['kills']} of {counted(run['kills_asked'], 'kill')}")
 
 
 def _kinds(text: str) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import tzinfo
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,7 @@ from scheduler.core.role_problem import RoleProblem, sentence
 from scheduler.errors import DaemonUnreachable, SchedulerError
 from scheduler.plan.check import ATTENTION, BAD, EXIT_CODES, OK, UNKNOWN, Check, checked
 from scheduler.plan.check import verdict_of as worst_of
-from scheduler.policy_file import POLICY_NAME, load_policy
+from scheduler.policy_file import POLICY_NAME, for_slots, last_good, read_policy
 from scheduler.preflight import MIN_FREE_BYTES, WARN_FREE_BYTES
 from scheduler.store import Reader, open_reader
 from scheduler.zone import studio_zone
@@ -32,6 +32,7 @@ HIGH_MEMORY_RATIO = 0.95  # above it the memory ladder begins
 WARN_MEMORY_RATIO = 0.85
 STALE_SAMPLE_S = 12.0
 LONG_WAIT_S = 3600.0
+UNKNOWN_BYTES = 1  # memory of a slot that nobody knows
 _PACKAGES = ("greenroom", "torch", "av", "flask", "sqlite-utils")
 
 
@@ -71,9 +72,8 @@ def house_checks(
     else:
         yield from memory_checks(reader.latest_samples(), now)
         yield from role_checks(reader, AssetLibrary(data))
-        policy, policy_line = policy_check(data)
-        yield policy_line
-        yield queue_check(reader, status, now, policy.max_queued)
+        yield policy_check(data, status)
+        yield queue_check(reader, status, now, house_policy(data, reader, status).max_queued)
         reader.close()
     yield versions_check(status)
 
@@ -189,13 +189,33 @@ def role_checks(reader: Reader, library: AssetLibrary) -> Iterator[Check]:
             yield checked(f"role {role.name}", OK, code, dict(health), version=row["version"])
 
 
-def policy_check(data: Path) -> tuple[Policy, Check]:
-    """The numbers that the queue follows: the defaults, or those of policy.yaml if it can be used."""
+def policy_check(data: Path, status: dict[str, Any] | None = None) -> Check:
+    """Which numbers the queue follows: the defaults, or those of policy.yaml if this house can use it."""
     try:
-        policy = load_policy(data, slot_memory_bytes=1)
+        _policy_for(data, UNKNOWN_BYTES, status)
     except SchedulerError as error:
-        return Policy(), checked("policy", BAD, "told", text=f"{error.message} {error.hint}".strip())
-    return policy, checked("policy", OK, "policy_file" if (data / POLICY_NAME).exists() else "policy_default")
+        return checked("policy", BAD, "told" if status is None else "policy_held", text=f"{error.message} {error.hint}".strip())
+    return checked("policy", OK, "policy_file" if (data / POLICY_NAME).exists() else "policy_default")
+
+
+def house_policy(data: Path, reader: Reader, status: dict[str, Any] | None) -> Policy:
+    """The policy with the memory that a slot really has: the vault's limit, or what the daemon wrote down last.
+
+    Where the file cannot be used, the one that held last: the line `policy` says what is wrong.
+    """
+    held = last_good(reader.fact)
+    known = None if held is None else held.policy.slot_memory_bytes
+    limit = status["vault"]["limit_bytes"] if status and status["vault"] else known
+    try:
+        policy = _policy_for(data, limit or UNKNOWN_BYTES, status)
+    except SchedulerError:
+        policy = Policy(slot_memory_bytes=limit) if held is None else held.policy
+    return replace(policy, slot_memory_bytes=None) if policy.slot_memory_bytes == UNKNOWN_BYTES else policy
+
+
+def _policy_for(data: Path, slot_memory_bytes: int, status: dict[str, Any] | None) -> Policy:
+    found = read_policy(data, slot_memory_bytes)
+    return (found if status is None else for_slots(found, len(status["slots"]))).policy
 
 
 def queue_check(reader: Reader, status: dict[str, Any] | None, now: float, max_queued: int) -> Check:

@@ -10,7 +10,7 @@ import typer
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time
-from scheduler.counted import counted
+from scheduler.core.counted import counted
 from scheduler.forecasts import READER_S, Forecasts
 
 BEGAN = "began"
@@ -33,15 +33,15 @@ def show(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """The estimates of all open jobs, as of now."""
     now = house_time(data)
     told = Forecasts(data, lambda: now).everybody(READER_S)
+    with facts(data) as reader:
+        jobs = {row["id"]: told.of(row["id"]) for row in reader.each_job(state="open", sort="ordinal")}
     if as_json:
-        print_json({"jobs": told})
+        print_json({"jobs": jobs})
         return
-    if not told:
-        with facts(data) as reader:
-            is_idle = reader.jobs(state="open", per_page=1).total == 0
-        say("No open job." if is_idle else "No fresh forecast: the forecaster gives none just now.")
+    if not jobs:
+        say("No open job.")
         return
-    print_table(("job", "starts in", "ends in"), [(job_id, *_cells(one, now)) for job_id, one in told.items()])
+    print_table(("job", "starts in", "ends in"), [(job_id, *_cells(one, now)) for job_id, one in jobs.items()])
 
 
 @app.command(name="score")
@@ -76,8 +76,6 @@ def show_what_if(data: Path, request: dict[str, Any], *, as_json: bool) -> ExitC
         return code
     if sentence := ((answer["decision"] or {}).get("text") or {}).get("en"):
         say(sentence)
-    if hint := (answer["decision"] or {}).get("hint"):
-        say(hint)
     say(told_text(answer, house_time(data)))
     if answer["delays"]:
         say(f"It would delay {counted(answer['delayed'], 'job')}:")
@@ -103,7 +101,7 @@ def _cells(told: dict[str, Any], now: float) -> tuple[str, str]:
     start, finish = (_range(estimate[name], now) for name in ("start", "finish"))
     if estimate["start"][0] == estimate["start"][-1] <= now:  # no forecast, but what has been
         start = f"{BEGAN} {now - estimate['start'][0]:.0f} s ago"
-    if estimate.get("goes_on"):
+    if estimate["goes_on"] and estimate["goes_on"][-1] > now:  # else it went on since
         start += f", goes on in {_range(estimate['goes_on'], now)}"
     return start, finish
 

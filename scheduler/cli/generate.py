@@ -16,7 +16,7 @@ from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, note, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage
 from scheduler.cli.show import progress_show
-from scheduler.counted import counted
+from scheduler.core.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.launcher import ensure_model
 from scheduler.preflight import CannotStart

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Annotated, Any
 
 import typer
@@ -13,11 +12,14 @@ from scheduler.cli.forecast import told_text
 from scheduler.cli.output import AsJson, bytes_text, print_fields, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, facts, house_time, job_of
 from scheduler.cli.waiting import show_why, why_of, with_hold
+from scheduler.core.counted import counted
 from scheduler.core.job import FINAL_STATES
-from scheduler.forecasts import READER_S, Forecasts
+from scheduler.forecasts import OVER, READER_S, Forecasts
+from scheduler.zone import moment_text
 
 _TIMES = (
-    "submitted_at", "not_before", "start_at", "deadline", "offered_at", "approved_at", "leased_at", "started_at", "finished_at",
+    "submitted_at", "not_before", "start_at", "deadline", "offered_at", "approved_at", "leased_at", "lease_until", "freed_at",
+    "started_at", "finished_at",
 )  # fmt: skip
 
 
@@ -48,9 +50,8 @@ def jobs(
             said = {"quality": reader.quality(job), "judged": reader.verdict(job), "notes": reader.notes(job)}
             now = house_time(data)
             told = {**with_hold(reader, row), **why_of(reader, row, now)}
-            if row["state"] not in FINAL_STATES:
-                asked = Forecasts(data, lambda: now)
-                told |= asked.of(job, asked.everybody(READER_S))
+            is_over = row["state"] in FINAL_STATES
+            told |= OVER if is_over else Forecasts(data, lambda: now).everybody(READER_S).of(job)
             _show_job(told, said, [dict(entry) for entry in reader.story(job)], now, as_json)
             return
         page = reader.jobs(user=user, role=role, state=state, verdict=verdict, per_page=limit)
@@ -62,7 +63,7 @@ def jobs(
     columns = ("job", "state", "verdict", "place", "role", "user", "priority", "blocks", "submitted")
     print_table(columns, [_cells(row, places.get(row["id"])) for row in rows])
     if page.total > len(page.rows):
-        say(f"{len(page.rows)} of {page.total} jobs")
+        say(f"{len(page.rows)} of {counted(page.total, 'job')}")
 
 
 def _cells(row: dict[str, Any], place: int | None) -> tuple[object, ...]:
@@ -81,7 +82,7 @@ def _cells(row: dict[str, Any], place: int | None) -> tuple[object, ...]:
 
 
 def _time(at: float | None) -> str | None:
-    return None if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return None if at is None else moment_text(at)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _show_job(row: dict[str, Any], said: dict[str, Any], story: list[dict[str, A
         print_json({**plain, **said, "story": story})
         return
     recipe, why, place = plain.pop("recipe"), plain.pop("why"), plain.pop("place")
-    expected: dict[str, Any] = {name: plain.pop(name) for name in ("estimate", "estimate_state") if name in plain}
+    expected: dict[str, Any] = {name: plain.pop(name) for name in ("estimate", "estimate_state")}
     if place is not None:
         plain["place"] = f"{place['place']} of {place['of']}"
     shown = {name: value for name, value in plain.items() if value not in (None, "", False, 0)}
@@ -109,7 +110,7 @@ def _show_job(row: dict[str, Any], said: dict[str, Any], story: list[dict[str, A
     told = {name: value for name, value in told.items() if value}
     print_fields({**shown, **told, "prompt": recipe["prompt"], "settings": recipe["settings"]})
     show_why(why)
-    if expected:
+    if expected != OVER:
         say(f"expected: {told_text(expected, now)}")
     if said["notes"]:
         say("notes:")
@@ -118,7 +119,8 @@ def _show_job(row: dict[str, Any], said: dict[str, Any], story: list[dict[str, A
         say(f"  {one['id']:>4}  {moment} {one['answers'] or ''}  {one['author']}  {one['state']}  {one['text']}")
     say("story:")
     for entry in story:
-        say(f"  {entry['seq']:>6}  {entry['at_utc']}  {entry['actor']}  {entry['action']}  {entry['outcome']}")
+        at = moment_text(entry["at_utc"], "milliseconds")
+        say(f"  {entry['seq']:>6}  {at}  {entry['actor']}  {entry['action']}  {entry['outcome']}")
 
 
 def _without(row: dict[str, Any] | None, *names: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.memory import COSTS, PART_WORDS, Part, Plan, gib, rung_words
 from scheduler.cli.output import print_table, say
-from scheduler.counted import counted
+from scheduler.core.counted import counted
 
 _PLACES = {"gpu": "GPU", "host": "host", "gpu+host": "GPU and host"}
 NOT_MEASURED = "not measured here"

@@ -31,7 +31,8 @@ def login_link(
         ),
     ] = None,
     team: Annotated[
-        str | None, typer.Option("--team", help="Whose share their jobs count against; without it, it stays as it was.")
+        str | None,
+        typer.Option("--team", help="The person's team; without it, as it was. Jobs count against the team of their role."),
     ] = None,
     base: Annotated[
         str | None,

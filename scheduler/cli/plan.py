@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from scheduler.cli.checks import as_report, ask_daemon, house_checks
+from scheduler.cli.checks import as_report, ask_daemon, house_checks, house_policy
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, house_time, time_of
-from scheduler.core.policy import Policy
-from scheduler.counted import counted, counted_words
+from scheduler.core.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.plan.check import OK, UNKNOWN, checked
 from scheduler.plan.entry import Calendar, DayPlan
@@ -24,13 +22,11 @@ from scheduler.plan.open_work import with_open_work
 from scheduler.plan.report import PlanReport, change_line, check_plan
 from scheduler.plan.simulated import play
 from scheduler.plan.studio import read_studio
-from scheduler.policy_file import load_policy
 from scheduler.store import Reader, open_reader
 from scheduler.zone import studio_zone
 
 app = typer.Typer(help="The day plan: file one, see it, see its checks.", no_args_is_help=True)
 PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="plan.yaml, or CSV with the same columns.")]
-UNKNOWN_BYTES = 1
 SHOWN_RATIO = 0.5  # quarter-hours used less are told in one line
 SENTENCES = {
     "fits": "Everything fits.",
@@ -86,20 +82,8 @@ def _check(data: Path, plan: DayPlan, now: float, reader: Reader, status: dict[s
     studio, left_out = with_open_work(studio, reader)
     found = check_plan(plan, studio, play, data / "jobs")
     if left_out:
-        words = counted_words(left_out, "job")
-        found.checks.append(checked("plan open jobs", UNKNOWN, "open_unknown", {"jobs": left_out}, jobs=words))
+        found.checks.append(checked("plan open jobs", UNKNOWN, "open_unknown", {"jobs": left_out}, jobs=left_out))
     return found
-
-
-def house_policy(data: Path, reader: Reader, status: dict[str, Any] | None) -> Policy:
-    """The policy with the memory that a slot really has: the vault's limit, or what the daemon wrote down last."""
-    known = reader.fact("policy") or {}
-    limit = status["vault"]["limit_bytes"] if status and status["vault"] else known.get("slot_memory_bytes")
-    try:
-        policy = load_policy(data, slot_memory_bytes=limit or UNKNOWN_BYTES)
-    except SchedulerError:
-        policy = Policy(slot_memory_bytes=limit)  # the line `policy` says what is wrong with the file
-    return replace(policy, slot_memory_bytes=None) if policy.slot_memory_bytes == UNKNOWN_BYTES else policy
 
 
 def read_plan_file(file: Path) -> DayPlan:
@@ -178,7 +162,8 @@ def _show_quarters(found: PlanReport) -> None:
         )  # fmt: skip
     if found.quarters and len(full) < len(found.quarters):
         most = max((one.ratio for one in found.quarters if one not in full), default=0.0)
-        say(f"{len(found.quarters) - len(full)} {'more ' if full else ''}quarter-hours are used to {most:.0%} at most.")
+        others = counted(len(found.quarters) - len(full), "more quarter-hour" if full else "quarter-hour")
+        say(f"{others} {'is' if others.startswith('1 ') else 'are'} used to {most:.0%} at most.")
 
 
 def _entry_cells(entry: dict[str, Any], found: PlanReport) -> tuple[object, ...]:

@@ -12,11 +12,12 @@ import typer
 from scheduler.assets import AssetLibrary
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, parse_pairs
-from scheduler.counted import counted
+from scheduler.core.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.prompts import PromptSource, render
 from scheduler.registry import Problem, RoleDraft, RolesError, load_roles
 from scheduler.role_assets import check_drafts
+from scheduler.yaml_files import text_of
 
 roles_app = typer.Typer(help="The registry of roles: check a file, load it, list what is loaded.", no_args_is_help=True)
 prompt_app = typer.Typer(help="The prompts that roles make.", no_args_is_help=True)
@@ -25,7 +26,7 @@ RolesFile = Annotated[Path, typer.Argument(metavar="FILE", help="A roles.yaml.")
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return text_of(path)
     except FileNotFoundError as error:
         raise bad_usage(f"There is no file {path}.", field="file") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -24,7 +24,7 @@ def idle_words(slot: dict[str, Any], now: float, zone: tzinfo) -> Words:
     if CAUSE in causes:
         today = Calendar(datetime.fromtimestamp(now, zone).date(), zone)
         until = slot["drained_until"] or now  # none: it is over, and the next tick gives the slot back
-        found.append(sentence("slot_in_maintenance", until=today.text(until)))
+        found.append(sentence("slot_in_maintenance", until=f"{today.text(until)} ({zone})"))
     if PERSON in causes:
         found.append(sentence("slot_drained_by_hand"))
     if faults := sorted(causes - {CAUSE, PERSON}):

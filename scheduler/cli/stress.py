@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from scheduler.cli.checks import ask_daemon, policy_check
+from scheduler.cli.checks import ask_daemon, house_policy
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, note, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, door, facts, house_time, time_of
-from scheduler.cli.plan import house_policy, read_plan_file
+from scheduler.cli.plan import read_plan_file
+from scheduler.core.counted import counted
 from scheduler.core.policy import Policy
-from scheduler.counted import counted
 from scheduler.errors import DaemonUnreachable, SchedulerError
 from scheduler.plan.entry import Calendar, DayPlan
 from scheduler.plan.figures import time_text
@@ -89,8 +89,9 @@ def _live(data: Path, jobs: int, limit_s: float, anyway: bool) -> dict[str, Any]
         raise bad_usage(f"--limit {limit_s:g}.", field="limit", hint=f"Use 1 to {MOST_LIVE_S:g} seconds.")
     client = door(data)
     with facts(data) as reader:
-        roles = check_ready(client.status(), reader, may_delay=anyway)
-        policy, _ = policy_check(data)
+        status = client.status()
+        roles = check_ready(status, reader, may_delay=anyway)
+        policy = house_policy(data, reader, status)
         return play_live(
             client, reader, roles, jobs=jobs, limit_s=limit_s, urgent_priority=policy.urgent_priority, say=note
         )
@@ -137,6 +138,8 @@ def show(report: dict[str, Any]) -> None:
         f"{counted(totals['preemptions'], 'preemption')}, {totals['degraded']} at a lower setting, {totals['failed']} failed, "
         f"{totals['rejected']} turned away, {counted(totals['workers_lost'], 'worker')} lost"
     )
+    if report["kind"] == "simulated" and totals.get("cancelled"):
+        say(f"{counted(totals['cancelled'], 'part')} cancelled, since the part before came to nothing")
     say(f"longest queue {peaks['queue']} after {time_text(peaks['queue_at_s'])}, longest wait {_wait(peaks['longest_wait_s'])}")
     if (urgent := report.get("urgent_job")) is not None and urgent.get("slot_s") is not None:
         say(

@@ -171,8 +171,6 @@ def show_submitted(
     decision = answer.get("decision") or {}
     if sentence := (decision.get("text") or {}).get("en"):
         say(sentence)
-    if decision.get("hint"):
-        say(decision["hint"])
     if preview := answer.get("preview"):
         seconds = {name: "unknown" if value is None else f"{value:g} s" for name, value in answer["cost"].items()}
         say(f"preview {preview['id']}  {preview['state']}")

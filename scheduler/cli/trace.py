@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +11,11 @@ import typer
 
 from scheduler.cli.output import AsJson, note, print_json, say
 from scheduler.cli.place import DEFAULT_DATA, DataDir, bad_usage, facts, house_time
-from scheduler.counted import counted
+from scheduler.core.counted import counted
 from scheduler.simulation.history import trace_of
 from scheduler.simulation.synthetic import KINDS, synthetic_trace
 from scheduler.simulation.trace import Trace
+from scheduler.zone import moment_text
 
 app = typer.Typer(help="Files for `simulate`: the house's own past, or days that never were.", no_args_is_help=True)
 MAX_JOBS = 200_000
@@ -28,16 +29,16 @@ def export(
     data: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
-    """The house's own past: submissions with their measured pace, and slots that lost their worker."""
-    if hours < 0:
+    """The house's own past: submissions with their measured pace, slots that lost their worker, and pauses."""
+    if not 0 <= hours < inf:
         raise bad_usage(f"--hours is {hours:g}.", field="hours", hint="Use hours before now, or 0 for everything.")
     with facts(data) as reader:
-        trace = trace_of(reader, since=house_time(data) - hours * 3600.0 if hours else 0.0)
+        trace = trace_of(reader, since=max(0.0, house_time(data) - hours * 3600.0) if hours else 0.0)
     if not trace.jobs:
         note("No job was submitted in that time: the trace is empty.")
     else:
-        begins = datetime.fromtimestamp(trace.begins_at, UTC)
-        note(f"Its second 0 was {begins:%Y-%m-%dT%H:%M:%SZ}: give that to `simulate` as --begins where a policy has windows.")
+        begins = moment_text(trace.begins_at).replace(" ", "T")
+        note(f"Its second 0 was {begins}: give that to `simulate` as --begins where a policy has windows.")
     _write(trace, output, as_json)
 
 
@@ -50,7 +51,7 @@ def make(
     output: Output = None,
     as_json: AsJson = False,
 ) -> None:
-    """A synthetic day: bursts, preemption, faults, drift or a peak."""
+    """A synthetic day: bursts, preemption, faults, drift, a peak, or sessions and reserved times."""
     if not 1 <= jobs <= MAX_JOBS:
         raise bad_usage(f"--jobs is {jobs}.", field="jobs", hint=f"Use 1 to {MAX_JOBS}.")
     if not 1 <= slots <= 1024:
@@ -60,7 +61,8 @@ def make(
 
 def _write(trace: Trace, output: Path | None, as_json: bool) -> None:
     lines = trace.to_lines()
-    counts = {"jobs": len(trace.jobs), "faults": len(trace.faults)}
+    pauses = sum(line.event.endswith("_paused") for line in trace.pauses)
+    counts = {"jobs": len(trace.jobs), "faults": len(trace.faults), "pauses": pauses}
     if output is None:
         if as_json:
             print_json({**counts, "lines": [json.loads(line) for line in lines]})
@@ -75,4 +77,5 @@ def _write(trace: Trace, output: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({**counts, "output": str(output)})
     else:
-        say(f"{counted(counts['jobs'], 'job')} and {counted(counts['faults'], 'fault')} written to {output}")
+        faults, paused = counted(counts["faults"], "fault"), counted(pauses, "pause")
+        say(f"{counted(counts['jobs'], 'job')}, {faults} and {paused} written to {output}")

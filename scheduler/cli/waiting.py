@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from scheduler.cli.output import print_table, say
 from scheduler.store import Reader
+from scheduler.zone import moment_text
 
 _COLUMNS = ("rule", "job", "amount", "until", "more")
 
@@ -39,5 +39,5 @@ def _cells(blocker: dict[str, Any]) -> tuple[object, ...]:
     more = ", ".join(f"{name} {value}" for name, value in blocker.items() if name not in _COLUMNS)
     return (
         blocker["rule"], blocker["job"], None if amount is None else f"{amount:g}",
-        None if until is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(until)), more,
+        None if until is None else moment_text(until), more,
     )  # fmt: skip

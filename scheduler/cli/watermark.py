@@ -7,10 +7,12 @@ from typing import Any
 
 import typer
 
-from scheduler.cli.checks import clock_check, held_bytes
+from scheduler.cli.checks import clock_check, held_bytes, policy_check
 from scheduler.cli.output import AsJson, bytes_text, print_json, print_table, say
 from scheduler.cli.place import DEFAULT_DATA, LOOK_S, DataDir, door
 from scheduler.cli.slot_words import idle_words
+from scheduler.core.counted import counted
+from scheduler.plan.check import BAD
 from scheduler.reach import announced_url
 from scheduler.zone import studio_zone
 
@@ -34,6 +36,9 @@ def status(data: DataDir = DEFAULT_DATA, as_json: AsJson = False) -> None:
     say(f"vault    {_vault(vault)}")
     say(f"disk     {bytes_text(answer['disk']['free_bytes'])} free")
     say(f"standby  {len(answer['standby'])} ({sum(1 for one in answer['standby'] if one['is_warm'])} warm)")
+    policy = policy_check(data, answer)
+    if policy.state == BAD:  # who changed the file has to hear of it
+        say(f"policy   {policy.text}")
     for check in clock_check(daemon["now"], time.time()):
         say(f"clock    {check.text}")
     print_table(
@@ -54,7 +59,8 @@ def _vault(vault: dict[str, Any] | None) -> str:
         return "not reached"
     limit = f" of {bytes_text(vault['limit_bytes'])}" if not vault["device_bytes"] else " on GPUs"
     parked = vault["parked"]
-    resting = f", {parked['jobs']} contexts parked in host memory ({bytes_text(parked['bytes'])})" if parked["jobs"] else ""
+    contexts, size = counted(parked["jobs"], "context"), bytes_text(parked["bytes"])
+    resting = f", {contexts} parked in host memory ({size})" if parked["jobs"] else ""
     silent = f", no answer for {vault['silent_s']:.0f} s" if vault["silent_s"] else ""
     return f"process {vault['pid']}, holds {bytes_text(held_bytes(vault))}{limit}{resting}{silent}"
 

@@ -17,7 +17,7 @@ from scheduler.cli.child import follow
 from scheduler.cli.exits import ExitCode
 from scheduler.cli.output import AsJson, print_json, print_table, say, show_error
 from scheduler.cli.place import bad_usage
-from scheduler.counted import counted
+from scheduler.core.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.spawn import python_module
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.catalog import SHAPES
@@ -18,6 +19,7 @@ from scheduler.context_size import context_bytes
 from scheduler.core import events
 from scheduler.core.actions import Action, MoveJob
 from scheduler.core.job import FINAL_STATES, JobState
+from scheduler.core.ladder import AS_ASKED
 from scheduler.core.ordering import place_of
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
@@ -77,7 +79,7 @@ async def again(house: House, actor: Actor, args: Arguments) -> dict[str, Any]:
 def repeated(house: House, row: Mapping[str, Any]) -> Submission:
     """The submission of a job that was made before, as it was. SchedulerError 409 where something of its recipe is gone."""
     job_id = row["id"]
-    recipe = Recipe.from_json(json.loads(row["recipe"]))
+    recipe = replace(Recipe.from_json(json.loads(row["recipe"])), degradations=())  # all of it at the last setting
     here = house.weights_sha256()
     if here and recipe.weights_sha256 and here != recipe.weights_sha256:
         message = f"{job_id} was made with weights {recipe.weights_sha256[:12]}…, loaded are {here[:12]}…."
@@ -137,11 +139,11 @@ def _with_preview(
         decision = preview["decision"] or {}
         said = decision.get("text") or {"en": "", "zh": ""}
         text = {
-            "en": f"Its preview cannot be made: {said['en']}", "zh": f"无法制作其预览：{said['zh']}请不经预览提交，或稍后再试。",
+            "en": f"Its preview cannot be made: {said['en']}", "zh": f"无法制作其预览：{said['zh']}也可不经预览提交。",
         }  # fmt: skip
         raise SchedulerError(
             409, str(decision.get("reason")), text["en"], field="preview_first",
-            hint="Submit it without a preview, or try again later.", text=text,
+            hint="Or submit it without a preview.", text=text,
         )  # fmt: skip
     return {**_answer(turn, job_id, []), "warnings": answer["warnings"], "remarks": answer["remarks"]}
 
@@ -174,7 +176,7 @@ def _enter(
         events.JobSubmitted(
             at=turn.at, job_id=job_id, ordinal=ordinal, user=made.user, team=role.team, role=role.name,
             priority=made.priority, total_blocks=made.total_blocks, context_bytes=made.context_bytes, degrade=made.degrade,
-            follows_end=_end_of(turn, made.follows), **_settings_below(house, turn, made, is_fixed=again_of is not None), **times,
+            follows_end=_end_of(turn, made.follows), **settings_of(house, turn, made, is_fixed=again_of is not None), **times,
         )
     )  # fmt: skip
     return {**_answer(turn, job_id, actions), **warned(made)}
@@ -197,14 +199,16 @@ def _end_of(turn: Turn, job_id: str) -> str:
     return str(row["state"]) if row is not None and row["state"] in FINAL_STATES else ""
 
 
-def _settings_below(house: House, turn: Turn, made: Submission, *, is_fixed: bool) -> dict[str, Any]:
+def settings_of(house: House, turn: Turn, made: Submission, *, is_fixed: bool) -> dict[str, Any]:
     """What could be offered or named in a refusal, and whose measured memory counts. `is_fixed`: only as it was made."""
     picture = Picture(width=made.role.image_width, height=made.role.image_height)
     workers = [slot.active.ready for slot in house.supervisor.slots if slot.active is not None]
     kinds = kind_at(turn.state.memory, made.recipe.model, workers)
     settings, kv = made.recipe.settings, house.kv()
-    found = settings_below(job_ladder(made.recipe.model, settings, picture, has_begun=False, kv=kv, kind_at=kinds))
-    return {**found, "alternatives": ()} if is_fixed else found
+    if is_fixed:  # its own size, and no other: its portrait may have been one of a person's
+        own = () if kinds is None else ((AS_ASKED, kinds(made.width, made.height, settings["steps"])),)
+        return {"alternatives": (), "memory": own}
+    return settings_below(job_ladder(made.recipe.model, settings, picture, kv=kv, kind_at=kinds))
 
 
 def same_again(turn: Turn, earlier: dict[str, Any], key: str, fingerprint: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from scheduler.core.tags import Tag
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
 from scheduler.ledger import Turn
-from scheduler.plan import errand
+from scheduler.plan import keeping
 from scheduler.plan.entry import DAY_MINUTES, Calendar
 from scheduler.plan.file import load_plan
 from scheduler.zone import studio_zone
@@ -60,8 +60,8 @@ async def check_plan(house: House, actor: Actor, args: Arguments) -> dict[str, A
         load_plan(text, kind)  # a mistake is told at once
 
     async def work() -> dict[str, Any]:
-        report = await errand.run_check(house.data_dir, text, kind)
-        return await house.ledger.do(lambda turn: errand.keep_check(turn, report), actor)
+        report = await keeping.run_check(house.data_dir, text, kind)
+        return await house.ledger.do(lambda turn: keeping.keep_check(turn, report), actor)
 
     return await _in_background(work)
 
@@ -72,8 +72,8 @@ async def rehearse(house: House, actor: Actor, args: Arguments) -> dict[str, Any
     args.done()
 
     async def work() -> dict[str, Any]:
-        report = await errand.run_rehearsal(house.data_dir, "--day", day, "--seed", str(seed))
-        return await house.ledger.do(lambda turn: errand.keep_rehearsal(turn, report), actor)
+        report = await keeping.run_rehearsal(house.data_dir, "--day", day, "--seed", str(seed))
+        return await house.ledger.do(lambda turn: keeping.keep_rehearsal(turn, report), actor)
 
     return await _in_background(work)
 
@@ -85,7 +85,7 @@ async def keep_rehearsal(house: House, actor: Actor, args: Arguments) -> dict[st
     for name, kind in (("kind", str), ("day", str), ("totals", dict)):
         if not isinstance(report.get(name), kind):
             raise SchedulerError(422, "bad_report", f"The report has no {name}.", field="report")
-    kept = await house.ledger.do(lambda turn: errand.keep_rehearsal(turn, report), actor)
+    kept = await house.ledger.do(lambda turn: keeping.keep_rehearsal(turn, report), actor)
     return {"number": kept["number"]}
 
 

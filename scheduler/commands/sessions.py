@@ -18,6 +18,7 @@ from scheduler.own_files import check_owned, named_in, with_own_files
 from scheduler.submission import Submission, bad_request
 
 LEAST_PARTS, MOST_PARTS = 2, 50
+_COUNTED = {"queue_full", "quota_spent"}  # refusals that count jobs: those of the session itself among them
 _BEFORE = "the part before it"  # stands for an id that the part before it has not got yet
 
 
@@ -31,7 +32,8 @@ async def submit_session(house: House, actor: Actor, args: Arguments) -> dict[st
     check_key(key)
     if not LEAST_PARTS <= len(parts) <= MOST_PARTS:
         message = f"A session has {LEAST_PARTS} to {MOST_PARTS} parts, not {len(parts)}."
-        raise SchedulerError(422, "bad_session_size", message, field="parts", hint="One part alone is POST /jobs.",
+        hint = "Divide it into several." if parts[1:] else "One part alone is a job: role_scheduler submit, over HTTP POST /jobs."
+        raise SchedulerError(422, "bad_session_size", message, field="parts", hint=hint,
                              least=LEAST_PARTS, most=MOST_PARTS, count=len(parts))  # fmt: skip
     made = [_worked_out(house, actor, number, part) for number, part in enumerate(parts, start=1)]
     fingerprint = fingerprint_of({"session": [request for request, _ in made]})  # other parts are another session
@@ -94,9 +96,10 @@ def _rejected(number: int, request: dict[str, Any], decision: dict[str, Any], be
         "en": f"Part {number} ({request['role']}) is refused, so nothing was submitted: {said['en']}",
         "zh": f"第 {number} 段（{request['role']}）被拒绝，因此什么也没有提交：{said['zh']}",
     }  # fmt: skip
+    if before and decision.get("reason") in _COUNTED:
+        text = {"en": f"{text['en']} The parts before it are counted.", "zh": f"{text['zh']}其中已计入前面各段。"}
     return SchedulerError(
-        409, "session_refused", text["en"], field="parts", hint=str(decision.get("hint", "")), text=text, part=number,
-        reason=decision.get("reason"),
+        409, "session_refused", text["en"], field="parts", text=text, part=number, reason=decision.get("reason"),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 from scheduler.core.events import JobSubmitted
+from scheduler.core.fair_share import weigh_teams
 from scheduler.core.job import HoldReason, Job
 from scheduler.core.learnt_memory import PLAIN, Need
 from scheduler.core.quotas import Shortage, full_queues, spent_days
@@ -20,21 +21,20 @@ BLOCK_SECONDS = 0.48  # of video in a block; the engine's word (engine.catalog),
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Answer to a submission. `reason` is a hold reason or the code of a rejection; `rung` names a degraded setting."""
+    """Answer to a submission. `reason` is a hold reason or the code of a rejection; `rung` names a degraded setting. `text`, in
+    each language, ends with the way out where there is one."""
 
     verdict: str
     reason: str
     text: dict[str, str]
     rung: str | None = None
     context_bytes: int = 0  # of what was decided: the rung's, if there is one
-    hint: str = ""
     terms: dict[str, Any] = field(default_factory=dict)
 
     def to_mapping(self) -> dict[str, Any]:
         """As it stands in the audit row and in the answer of the control API."""
         return {
             "verdict": self.verdict, "reason": self.reason, "text": self.text, "rung": self.rung, "terms": self.terms,
-            **({"hint": self.hint} if self.hint else {}),
         }  # fmt: skip
 
 
@@ -56,12 +56,11 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
         code = "queue_full_user" if shortage.kind == "user" else "queue_full_of"
         return Decision(
             verdict=REJECTED, reason="queue_full", terms=terms | asdict(shortage),
-            hint=f"Try again when one of {'your jobs' if shortage.kind == 'user' else 'these jobs'} has started.",
             text=sentence_of(code, shortage, user=job.user, queued=shortage.used, limit=shortage.limit),
         )  # fmt: skip
     if state.queued >= policy.max_queued:
         return Decision(
-            verdict=REJECTED, reason="queue_full", terms=terms, hint="Try again later.",
+            verdict=REJECTED, reason="queue_full", terms=terms,
             text=sentence("queue_full", queued=state.queued, limit=policy.max_queued),
         )  # fmt: skip
     for shortage in spent_days(state, job, event.at, event.slots_needed):
@@ -80,6 +79,7 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
         if state.is_imagined:
             return Decision(verdict=ADMITTED, reason=hold.value, text={}, context_bytes=job.context_bytes)
         code = _worded(state, "admitted_paused" if state.is_queue_paused else "admitted")
+        weigh_teams(state, event.at, joining=job.team)  # of who was not in line, fair share's points were not known
         text = sentence(code, ahead=state.line.ahead_of(job))
         return Decision(
             verdict=ADMITTED, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
@@ -118,17 +118,19 @@ def _day_is_spent(job: Job, shortage: Shortage, terms: dict[str, Any], slots: in
     left_s = max(0.0, shortage.limit - shortage.used)
     fitting = min(int(left_s * 1000 // (job.block_ms * slots)), job.total_blocks)
     fitting_s = round(fitting * BLOCK_SECONDS, 2)
-    hint = "Try again tomorrow."
-    if fitting:
-        hint = f"Ask for a duration of at most {fitting_s:g} s ({fitting} blocks), or try again when the day of quotas is over."
     text = sentence_of(
-        "day_spent", shortage, used=round(shortage.used), limit=round(shortage.limit), needed=round(shortage.needed),
-        fitting=fitting, fitting_s=fitting_s, resets=clock_text(shortage.until or 0.0),
+        "day_spent" if fitting else "day_all_spent", shortage, used=_at_least(shortage.used), limit=f"{shortage.limit:g}",
+        needed=_at_least(shortage.needed), fitting=fitting, fitting_s=fitting_s, resets=clock_text(shortage.until or 0.0),
     )  # fmt: skip
     return Decision(
-        verdict=REJECTED, reason="quota_spent", text=text, hint=hint,
+        verdict=REJECTED, reason="quota_spent", text=text,
         terms=terms | asdict(shortage) | {"fitting_blocks": fitting, "fitting_s": fitting_s},
     )  # fmt: skip
+
+
+def _at_least(seconds: float) -> str:
+    """Rounded up to a tenth: what is in use and what is needed never look as if they fitted after all."""
+    return f"{ceil(seconds * 10) / 10:.1f}"
 
 
 def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: dict[str, Any], found: Need) -> Decision:
@@ -136,18 +138,12 @@ def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: d
     fitting = [(rung, size) for rung, size in event.alternatives if _need(state, event, rung, size).context_bytes <= limit]
     need, have = memory_text(found.context_bytes), memory_text(limit)
     if not fitting or job.degrade == "never":
-        fits = {"en": "no lower setting fits either", "zh": "更低的设置也放不下"}
-        if fitting:
-            names = [rung for rung, _ in fitting]
-            fits = {"en": f"what would fit: {', '.join(names)}", "zh": f"可用的设置：{'、'.join(names)}"}
+        fits = _what_fits([rung for rung, _ in fitting], [rung for rung, _ in event.alternatives])
         text = {
             language: sentence("context_too_large", need=need, have=have, fits=words)[language]
             for language, words in fits.items()
         }
-        hint = f"Choose {fitting[0][0]}." if fitting else "Choose a smaller size, if there is one."
-        return Decision(
-            verdict=REJECTED, reason="context_too_large", text=_explained(text, found), hint=hint, terms=terms
-        )  # fmt: skip
+        return Decision(verdict=REJECTED, reason="context_too_large", text=_explained(text, found), terms=terms)
     rung, size = fitting[0]
     if job.degrade == "allow":
         hold = state.hold_for(job, event.at, HoldReason.WAITING_FOR_SLOT)
@@ -160,3 +156,12 @@ def _too_large(state: State, job: Job, event: JobSubmitted, limit: int, terms: d
         verdict=HELD, reason=HoldReason.AWAITING_CONSENT.value, rung=rung, context_bytes=size, terms=terms,
         text=_explained(sentence_at("awaiting_consent", rung), found),
     )  # fmt: skip
+
+
+def _what_fits(fitting: list[str], lower: list[str]) -> dict[str, str]:
+    """The end of a refusal: the lower settings that fit, else the lowest that was tried."""
+    if fitting:
+        return {"en": f"what would fit: {', '.join(fitting)}", "zh": f"可用的设置：{'、'.join(fitting)}"}
+    if lower:
+        return sentence("too_large_at_lowest", rung=lower[-1])
+    return sentence("too_large_without_lower")

@@ -7,7 +7,7 @@ Only who may not play together with what plays now, or has used up a quota of ru
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from scheduler.core.actions import ExpectContext, SendPreempt, SendRun
@@ -94,12 +94,11 @@ class _Desk:
             found = choose_victim(state, job, [slot for slot in state.slots if _is_allowed(slot, others, allowed)], turn.at)
         if found is not None:
             slot, victim, terms = found
-            if terms["rule"] == "margin" and ease_instead(state, turn, slot, victim, job):
-                return False
-            ask_to_stop(state, turn, slot, "preempted", victim, terms)
-            self._expect(slot, job)
-            self.roles |= state.relations.excluded_by(job.role)
-            return True
+            if not (terms["rule"] == "margin" and ease_instead(state, turn, slot, victim, job)):
+                ask_to_stop(state, turn, slot, "preempted", victim, terms)
+                self._expect(slot, job)
+                self.roles |= state.relations.excluded_by(job.role)
+                return True
         if allowed is not None:
             self._pass_over(job)
         if others:
@@ -227,19 +226,25 @@ class _Desk:
 
 
 def hand_over(state: State, turn: Turn, slot: Slot, follower: Job) -> bool:
-    """The next part of a session takes the slot of the part before it at once; only who goes before all comes first."""
-    best = state.line.best()
-    if best is None or state.is_queue_paused or not slot.is_idle or follower.id not in state.line:
+    """The next part of a session takes the slot of the part before it at once, unless one that goes before all may play."""
+    if state.is_queue_paused or not slot.is_idle or follower.id not in state.line:
         return False
     urgent = state.policy.urgent_priority
-    if best.outranks_margin(urgent) and not follower.outranks_margin(urgent):
+    if not _may_play(state, follower):
         return False
-    seats = {other.number: state.jobs[other.job_id] for other in state.slots if other.job_id is not None}
-    is_free = not any(full_stages(state.policy, follower, seats))
-    if not is_free or state.relations.excluded_by(follower.role) & {job.role for job in seats.values()}:
-        return False
+    if not follower.outranks_margin(urgent):
+        before_all = takewhile(lambda job: job.outranks_margin(urgent), state.line.best_first())
+        if any(_may_play(state, job) for job in before_all):
+            return False
     _grant(state, turn, [slot], follower, {"rule": "session", "after": follower.follows})
     return True
+
+
+def _may_play(state: State, job: Job) -> bool:
+    """Does nothing that plays now keep it from a slot: no quota of running jobs, no role that may not play with its own?"""
+    seats = {slot.number: state.jobs[slot.job_id] for slot in state.slots if slot.job_id is not None}
+    excluded = state.relations.excluded_by(job.role)
+    return not any(other.role in excluded for other in seats.values()) and not any(full_stages(state.policy, job, seats))
 
 
 def ask_to_stop(
@@ -274,7 +279,7 @@ def _reasons(state: State, turn: Turn, slot: Slot, job: Job, why: dict[str, Any]
     return {
         "slot": slot.number, "worker_id": slot.worker_id, "from_block": job.blocks_done,
         "priority": job.priority, "effective_priority": round(effective_priority(job, turn.at, state.policy), 3),
-        "waited_s": round(turn.at - job.submitted_at, 3), "place": place[0] if place else None,
+        "waited_s": round(turn.at - (job.freed_at or job.submitted_at), 3), "place": place[0] if place else None,
         "queued": len(state.line),
         "terms": score_terms(job, turn.at, state.policy, state.line.handicaps.get(job.team, 0.0)), **why,
     }  # fmt: skip

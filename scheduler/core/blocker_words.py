@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scheduler.core.counted import filled
 from scheduler.core.sentences import SENTENCES
 
 BLOCKERS: dict[str, dict[str, str]] = {
     "ahead": {"en": "{job} is ahead of it.", "zh": "{job} 排在它前面。"},
-    "ahead_more": {"en": "{amount} more are ahead of it.", "zh": "前面还有另外 {amount} 个。"},
+    "ahead_more": {"en": "{amount:other job} ahead of it.", "zh": "前面还有另外 {amount} 个。"},
     "slot_busy": {"en": "{job} plays on slot {slot}.", "zh": "槽位 {slot} 正在运行 {job}。"},
     "excluded": {
         "en": "{job} plays on slot {slot}; its role {role} may not play together with this one.",
         "zh": "槽位 {slot} 正在运行 {job}，其角色 {role} 不能与本任务同时运行。",
     },
     "quota_running": {
-        "en": "The {kind} {name} has {used} of at most {limit} running jobs: {jobs}.",
+        "en": "The {kind} {name} has {used:running job} of at most {limit}: {jobs}.",
         "zh": "{kind} {name} 正在运行 {used} 个任务，上限 {limit} 个：{jobs}。",
     },
-    "gang": {"en": "It needs {slots} slots at once; {free} are free.", "zh": "需要同时使用 {slots} 个槽位，现有 {free} 个空闲。"},
+    "gang": {"en": "It needs {slots:slot} at once; free: {free}.", "zh": "需要同时使用 {slots} 个槽位，现有 {free} 个空闲。"},
     "fair_share": {
-        "en": "Team {team} has had more of its share lately than others in line: {amount} points less.",
-        "zh": "相对应得份额，团队 {team} 近来所得多于其他排队团队：少 {amount} 分。",
+        "en": "Counting what its running videos still need, team {team} has had more of its share than others in line: {amount} "
+        "points less.",
+        "zh": "计入正在运行的视频仍需的用时，团队 {team} 相对应得份额所得多于其他排队团队：少 {amount} 分。",
     },
     "asset_missing": {"en": "The {thing} of role {role} is missing or cut short.", "zh": "角色 {role} 的{thing}缺失或不完整。"},
     "queue_paused": SENTENCES["queue_paused"],
     "slot_drained": SENTENCES["slot_drained"],
+    "slot_drained_until": {"en": "Every slot is in maintenance or drained.", "zh": "所有槽位都在维护中或已停止接收新任务。"},
     "no_worker": SENTENCES["no_worker"],
     "paused": {"en": "It is paused by a person.", "zh": "已被人工暂停。"},
     "awaiting_consent": {"en": "It waits for its requester's consent to a lower setting.", "zh": "等待提交者同意较低设置。"},
@@ -41,9 +44,13 @@ _SPELLED = {"kind": "kind_{}", "thing": "file_{}"}  # figures that are words of 
 
 def words_of(blocker: Mapping[str, Any]) -> dict[str, str]:
     """`{"en", "zh"}` of one entry of `Explanation.data["blockers"]`."""
-    code = "ahead_more" if blocker["rule"] == "ahead" and not blocker.get("job") else blocker["rule"]
+    code = blocker["rule"]
+    if code == "ahead" and not blocker.get("job"):
+        code = "ahead_more"
+    elif code == "slot_drained" and blocker.get("until") is not None:
+        code = "slot_drained_until"
     return {
-        language: text.format(**{name: _spoken(name, value, language) for name, value in blocker.items()})
+        language: filled(text, {name: _spoken(name, value, language) for name, value in blocker.items()})
         for language, text in BLOCKERS[code].items()
     }
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.core.degrade import can_change, change_running, go_down
-from scheduler.core.healing_policy import Fault
-from scheduler.core.heals import Heal
 from scheduler.core.job import HoldReason, Job, JobState
+from scheduler.core.ladder import Rung
 from scheduler.core.state import State, Turn, consent_until
 from scheduler.core.tags import Tag
-
-_ASKING = (Fault.OUT_OF_MEMORY, Fault.STUTTER, Fault.MEMORY_HIGH)
 
 
 def answer(state: State, turn: Turn, job: Job, *, is_agreed: bool) -> bool:
@@ -21,13 +18,18 @@ def answer(state: State, turn: Turn, job: Job, *, is_agreed: bool) -> bool:
     if not job.offer:
         turn.refuse("nothing_to_consent", f"Job {job.id} asks for no consent.", story=state.story(job.id))
         return False
-    rung = next((rung for slot in state.slots if slot.job_id == job.id for rung in slot.ladder if rung.name == job.offer), None)
-    heal = _asking(state, job)
+    heal = state.heals.asking(job.id)
     slot = None if job.slot is None else state.slots[job.slot]
-    if is_agreed and rung is not None and slot is not None and heal is not None and can_change(slot, job):
+    is_on_its_way = slot is not None and not slot.is_started  # its worker was sent the setting of before
+    if is_agreed and heal is not None and not is_on_its_way and not job.is_cancel_requested:
+        rung = Rung(name=job.offer, predicted_bytes=heal.asked[job.id])
         body = {"heal": heal.id, "cause": heal.fault.value, "rung": rung.name}
-        change_running(state, turn, slot, job, "degraded", go_down(state, turn, heal, job, rung), body)
-    elif is_agreed:  # it was stopped or helped meanwhile: nothing has to change any more
+        fields = go_down(state, turn, heal, job, rung)
+        if slot is not None and can_change(slot, job):
+            change_running(state, turn, slot, job, "degraded", fields, body)
+        else:  # it gives way, or waits: the setting is for when it goes on
+            state.move(turn, job, job.state, Tag.JOB_DEGRADED, fields, {"from_block": job.blocks_done, **body})
+    elif is_agreed:  # it was helped meanwhile, or ends: nothing has to change any more
         state.move(turn, job, job.state, Tag.JOB_CONSENTED, {"offer": ""}, {"rung": job.offer, "outcome": "not_needed"})
     else:  # no is no: it is not asked again
         body = {"rung": job.offer, "outcome": "no"}
@@ -36,12 +38,17 @@ def answer(state: State, turn: Turn, job: Job, *, is_agreed: bool) -> bool:
 
 
 def withdraw_old(state: State, turn: Turn) -> None:
-    """A question to a running job that nobody answered in time is taken back; the job goes on as it is."""
+    """A question to a running job is taken back once its cause is gone; or nobody answered in time, which means no."""
     for slot in state.slots:
-        job = state.jobs.get(slot.job_id or "")
-        if job is not None and job.offer and turn.at >= consent_until(job, state.policy):
-            body = {"rung": job.offer, "outcome": "timed_out"}
-            state.move(turn, job, job.state, Tag.JOB_CONSENTED, {"offer": "", "degrade": "never"}, body)
+        job = state.jobs.get(slot.job_id or "") if slot.lead is None else None
+        if job is None or not job.offer:
+            continue
+        body = {"rung": job.offer}
+        if state.heals.asking(job.id) is None:
+            state.move(turn, job, job.state, Tag.JOB_CONSENTED, {"offer": ""}, {**body, "outcome": "not_needed"})
+        elif turn.at >= consent_until(job, state.policy):
+            fields = {"offer": "", "degrade": "never"}
+            state.move(turn, job, job.state, Tag.JOB_CONSENTED, fields, {**body, "outcome": "timed_out"})
 
 
 def _answer_waiting(state: State, turn: Turn, job: Job, *, is_agreed: bool) -> bool:
@@ -49,15 +56,12 @@ def _answer_waiting(state: State, turn: Turn, job: Job, *, is_agreed: bool) -> b
         fields: dict[str, Any] = {"hold": None, "finished_at": turn.at}
         state.move(turn, job, JobState.CANCELLED, Tag.JOB_CANCELLED, fields, {"cause": "consent_refused"})
         return False
-    rung, heal = job.offer, _asking(state, job)
-    hold = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT)
-    fields = {"hold": hold, "rungs": rung, "offer": ""}
-    state.move(turn, job, JobState.QUEUED, Tag.JOB_CONSENTED, fields, {"rung": rung})
-    if heal is not None and heal.fault is Fault.OUT_OF_MEMORY:
-        state.heals.act(turn, heal, rung, {"job_id": job.id, "from": "consent"})
+    offered, heal = job.offer, state.heals.asking(job.id)
+    fields = {"rungs": offered, "offer": ""}  # admission's question has no heal; its bytes are counted already
+    body: dict[str, Any] = {"rung": offered}
+    if heal is not None:
+        fields = go_down(state, turn, heal, job, Rung(name=offered, predicted_bytes=heal.asked[job.id]))
+        body |= {"heal": heal.id, "cause": heal.fault.value, "from_block": job.blocks_done}
+    fields["hold"] = state.hold_for(job, turn.at, HoldReason.WAITING_FOR_SLOT)
+    state.move(turn, job, JobState.QUEUED, Tag.JOB_CONSENTED, fields, body)
     return job.id in state.line
-
-
-def _asking(state: State, job: Job) -> Heal | None:
-    """The open heal for whose sake the job is asked."""
-    return next((heal for heal in state.heals.of(*_ASKING) if heal.job_id in (job.id, None)), None)

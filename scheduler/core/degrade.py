@@ -6,33 +6,24 @@ other setting (resume `continuous`, since a context belongs to its settings). It
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from scheduler.core.actions import DropCaches, DropIdleContexts, SendPreempt, SendRun
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.healing_policy import Fault
-from scheduler.core.heals import Heal
+from scheduler.core.heals import Descent, Heal
 from scheduler.core.job import HoldReason, Job, JobState
 from scheduler.core.ladder import DEVICE, JOB, Choice, NeedOf, Rung, step_down, step_up
-from scheduler.core.preemption import gain_over
+from scheduler.core.maintenance import CAUSE
+from scheduler.core.preemption import rule_over
 from scheduler.core.state import State, Turn
 from scheduler.core.tags import Tag
 
 IDLE_CONTEXTS, CACHES = "idle_contexts", "caches"
 STOPS = frozenset({"degraded", "restored", "eased"})  # stop causes after which the job keeps its slot
 MIN_BLOCKS_LEFT = 4  # a change costs a rebuild, so the last blocks of a running job stay as they are
+_ENDING = frozenset({CAUSE, "gpu_lost"})  # a slot that is drained for these is to be left
 _DEVICE_LADDER = (Rung(name=IDLE_CONTEXTS, kind=DEVICE), Rung(name=CACHES, kind=DEVICE))
-
-
-@dataclass(slots=True)
-class Descent:
-    """How a job went down: when it last changed, and how long it must be well before it may climb (doubles per climb)."""
-
-    heal: str
-    fault: Fault
-    at: float
-    wait_s: float
 
 
 def down_for(state: State, turn: Turn, heal: Heal, slot: Slot | None, job: Job | None, only: str = "") -> Choice:
@@ -64,8 +55,12 @@ def take_device_rung(state: State, turn: Turn, heal: Heal, rung: Rung, slot: Slo
 def go_down(state: State, turn: Turn, heal: Heal, job: Job, rung: Rung) -> dict[str, Any]:
     """Note that the job takes a setting; returns the changed columns."""
     before = state.degraded.get(job.id)
-    wait_s = state.healing[_returning(heal.fault)]["return_after_s"] if before is None else before.wait_s
-    state.degraded[job.id] = Descent(heal.id, heal.fault, turn.at, wait_s)
+    if before is None:
+        wait_s, top = state.healing[_returning(heal.fault)]["return_after_s"], job.rungs
+    else:
+        wait_s, top = before.wait_s, before.top
+    state.degraded[job.id] = Descent(heal.id, heal.fault, turn.at, wait_s, top)
+    heal.asked.pop(job.id, None)
     state.heals.act(turn, heal, rung.name, {"job_id": job.id, "from": job.rungs or "as_asked", "rung": rung.name})
     return {"rungs": rung.name, "offer": "", "context_bytes": rung.predicted_bytes}
 
@@ -146,6 +141,8 @@ def _ease(
     state: State, turn: Turn, slot: Slot, job: Job, found: tuple[Rung, float], body: dict[str, Any]
 ) -> None:
     rung, left_s = found
+    state.degraded.pop(job.id, None)  # it was back at the top, which is another one now
+    state.heals.version += 1
     fields = {"rungs": rung.name, "offer": "", "context_bytes": rung.predicted_bytes}
     change_running(state, turn, slot, job, "eased", fields, {"rung": rung.name, "left_s": round(left_s, 3), **body})
 
@@ -157,22 +154,22 @@ def offer(state: State, turn: Turn, heal: Heal, job: Job, rung: Rung) -> bool:
     fields = {"offer": rung.name, "offered_at": turn.at}
     body = {"heal": heal.id, "cause": heal.fault.value, "rung": rung.name}
     state.move(turn, job, job.state, Tag.JOB_OFFERED, fields, body)
-    state.heals.act(turn, heal, "ask", {"job_id": job.id, "rung": rung.name})
+    state.heals.ask(turn, heal, job.id, rung.name, rung.predicted_bytes)
     return True
 
 
 def rerun_here(state: State, turn: Turn, slot: Slot, job: Job, *, is_spared: bool = False) -> bool:
-    """Let a job that only changed its setting keep its slot, unless somebody in line may stop it anyway.
+    """Let a job that only changed its setting keep its slot, unless the first in line may stop it anyway.
 
-    `is_spared`: it changed so as not to give way by the margin.
+    `is_spared`: it changed so as not to give way by the margin. A queue that is paused starts nothing new, and a drained slot
+    takes nothing new; this is not new. Where maintenance has begun, or the GPU is gone, nothing goes on.
     """
-    if state.is_queue_paused or not slot.is_idle or job.id not in state.line:
+    if slot.worker is not WorkerState.READY or slot.drained_for & _ENDING or job.id not in state.line:
         return False
     best = state.line.best()
-    if best is not None and best is not job:
-        urgent = state.policy.urgent_priority
-        is_urgent = best.outranks_margin(urgent) and not job.outranks_margin(urgent)
-        if is_urgent or (not is_spared and gain_over(state, best, job, turn.at) >= state.policy.preempt_margin):
+    if best is not None and best is not job and not state.is_queue_paused and not slot.is_drained:
+        rule = rule_over(state, job, slot.leased_blocks, best, turn.at)
+        if rule is not None and not (is_spared and rule == "margin"):
             return False
     playing = {other.role for other in state.slots if other.role is not None}
     if playing & state.relations.excluded_by(job.role):
@@ -190,10 +187,15 @@ def memory_failed(state: State, turn: Turn, slot: Slot, job: Job, code: str) -> 
         return False
     numbers = {"code": code, "blocks_done": job.blocks_done, "slot": slot.number}
     heal = state.heals.detect(turn, Fault.OUT_OF_MEMORY, f"job:{job.id}", rule, job_id=job.id, numbers=numbers)
+    if job.rungs != slot.rungs and slot.stop_cause == "restored":  # better settings were to come: not any more
+        _stay_down(state, turn, heal, slot, job)
+    elif job.rungs != slot.rungs:  # it was to come down at its next block: that is to show its effect first
+        state.heals.act(turn, heal, job.rungs, {"job_id": job.id, "from": slot.rungs or "as_asked", "rung": job.rungs})
+        return _go_on(state, turn, slot, job, {"code": code, "heal": heal.id, "rung": job.rungs, "passed": {}}, {})
     choice = down_for(state, turn, heal, slot, job) if state.heals.may_act(heal, rule) else Choice(None)
     passed = dict(choice.passed)
     rung = choice.rung
-    if rung is None or rung.kind == JOB:
+    if not heal.is_limited and (rung is None or rung.kind == JOB):
         _learn_failure(state, turn, slot, job)  # nothing else is left that could have been in its way
     if rung is None:
         state.heals.abandon(turn, heal, "ladder_exhausted" if not heal.is_limited else "limit", {"passed": passed})
@@ -201,18 +203,28 @@ def memory_failed(state: State, turn: Turn, slot: Slot, job: Job, code: str) -> 
     body: dict[str, Any] = {"code": code, "heal": heal.id, "rung": rung.name, "passed": passed}
     if choice.is_asked:
         fields: dict[str, Any] = {"hold": HoldReason.AWAITING_CONSENT, "offer": rung.name, "offered_at": turn.at}
-        state.heals.act(turn, heal, "ask", {"rung": rung.name})
+        state.heals.ask(turn, heal, job.id, rung.name, rung.predicted_bytes)
         state.free(turn, slot, JobState.QUEUED, Tag.JOB_OFFERED, fields, body)
         return True
-    hold = state.hold_for(job, turn.at, HoldReason.PREEMPTED)
     if rung.kind == DEVICE:
         take_device_rung(state, turn, heal, rung, slot)
-        fields = {"hold": hold}
-    else:
-        fields = {"hold": hold, **go_down(state, turn, heal, job, rung)}
+    return _go_on(state, turn, slot, job, body, {} if rung.kind == DEVICE else go_down(state, turn, heal, job, rung))
+
+
+def _go_on(state: State, turn: Turn, slot: Slot, job: Job, body: dict[str, Any], fields: dict[str, Any]) -> bool:
+    """Its worker has no memory for it any more: it is taken up again, with these columns."""
+    fields = {"hold": state.hold_for(job, turn.at, HoldReason.PREEMPTED), **fields}
     state.free(turn, slot, JobState.QUEUED, Tag.JOB_DEGRADED, fields, body)
     rerun_here(state, turn, slot, job)
     return True
+
+
+def _stay_down(state: State, turn: Turn, heal: Heal, slot: Slot, job: Job) -> None:
+    """A climb that has not begun is taken back: the setting that ran is the job's."""
+    here = next((rung for rung in slot.ladder if rung.kind == JOB and rung.name == slot.rungs), None)
+    fields = {"rungs": slot.rungs} | ({} if here is None else {"context_bytes": here.predicted_bytes})
+    body = {"heal": heal.id, "cause": heal.fault.value, "from": job.rungs or "as_asked", "rung": slot.rungs}
+    state.move(turn, job, job.state, Tag.JOB_DEGRADED, fields, body)
 
 
 def climb(state: State, turn: Turn) -> None:
@@ -224,7 +236,7 @@ def climb(state: State, turn: Turn) -> None:
             continue
         if job.total_blocks - job.blocks_done < MIN_BLOCKS_LEFT or not _is_well(state, slot, descent, turn.at):
             continue
-        rung = step_up(slot.ladder, job.rungs, state.policy.slot_memory_bytes, _need_of(state, turn.at))
+        rung = step_up(slot.ladder, job.rungs, state.policy.slot_memory_bytes, _need_of(state, turn.at), top=descent.top)
         if rung is None:
             continue
         body = {"heal": descent.heal, "cause": descent.fault.value, "from": job.rungs, "rung": rung.name or "as_asked"}
@@ -235,11 +247,12 @@ def climb(state: State, turn: Turn) -> None:
 
 
 def _is_well(state: State, slot: Slot, descent: Descent, at: float) -> bool:
-    if at - descent.at < descent.wait_s:
+    if at - descent.at < descent.wait_s or state.heals.find(Fault.STUTTER, f"job:{slot.job_id}") is not None:
         return False
+    devices = state.sensors.devices_of(slot.number)
     if descent.fault is Fault.STUTTER:
-        return state.heals.find(Fault.STUTTER, f"job:{slot.job_id}") is None
-    waited = [state.sensors.lasted("memory_low", device, at) for device in state.sensors.devices_of(slot.number)]
+        return all(state.heals.find(Fault.MEMORY_HIGH, device) is None for device in devices)
+    waited = [state.sensors.lasted("memory_low", device, at) for device in devices]
     return bool(waited) and all(low is not None and low >= descent.wait_s for low in waited)
 
 

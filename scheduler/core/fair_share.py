@@ -12,92 +12,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Mapping
-from dataclasses import dataclass
-from math import expm1, fsum, log
-from typing import TYPE_CHECKING, Any
+from math import fsum
 
 from scheduler.core.job import Job
 from scheduler.core.policy import STANDARD, Policy
-
-if TYPE_CHECKING:
-    from scheduler.core.state import State
-
-NOTHING_S = 1e-3  # a balance below it is forgotten altogether
-
-
-@dataclass(slots=True)
-class Balance:
-    """GPU seconds above (or, with a minus sign, below) what a team was entitled to, as of a time."""
-
-    seconds: float
-    at: float
-
-
-class Shares:
-    """The teams' balances, and how fast those of teams with work change until the slots or the line do."""
-
-    def __init__(self) -> None:
-        self.balances: dict[str, Balance] = {}
-        self.rates: dict[str, float] = {}  # slots above what the team is entitled to, since `since`
-        self.since = 0.0
-        self.half_life_s = Policy.fair_share_half_life_s  # by which all is forgotten since then
-        self.levels: dict[str, float] = {}  # balance, with what runs still needs, over weight; as of the last decision
-        self.left: dict[str, float] = {}  # of running jobs: what they still needed then, over their team's weight
-        self.version = 0
-
-    def count(self, rates: Mapping[str, float], at: float, half_life_s: float) -> None:
-        """Up to this time the rates and the half-life counted, from here on these do."""
-        if rates == self.rates and half_life_s == self.half_life_s:
-            return  # what is stored is what is known, to the last bit
-        at = max(at, self.since)
-        is_settled = half_life_s != self.half_life_s  # what has been forgotten does not come back with a longer one
-        is_swept = at // self.half_life_s != self.since // self.half_life_s  # else who asked once is written down for ever
-        for team, seconds in self.balances_at({**self.balances, **self.rates} if is_settled else self.rates, at).items():
-            self.balances[team] = Balance(seconds, at)
-        self.rates, self.since, self.half_life_s = dict(rates), at, half_life_s
-        if is_swept:
-            for team, seconds in self.balances_at([*self.balances], at).items():
-                if abs(seconds) < NOTHING_S and team not in rates:
-                    del self.balances[team]
-        self.version += 1
-
-    def balances_at(self, teams: Iterable[str], at: float) -> dict[str, float]:
-        """GPU seconds that the teams have above what they were entitled to, at a time at which the rates still hold."""
-        lasted_s, half_life_s, rates = max(0.0, at - self.since), self.half_life_s, self.rates
-        forgotten = lasted_s * log(2.0) / half_life_s
-        counted_s = lasted_s * (-expm1(-forgotten) / forgotten) if forgotten else lasted_s
-        found: dict[str, float] = {}
-        for team in teams:
-            known, rate = self.balances.get(team), rates.get(team)
-            seconds = 0.0 if known is None else known.seconds * 0.5 ** (max(0.0, at - known.at) / half_life_s)
-            found[team] = seconds + rate * counted_s if rate else seconds
-        return found
-
-    def copy(self) -> Shares:
-        """One that shares nothing with this."""
-        copied = Shares()
-        copied.balances = {team: Balance(balance.seconds, balance.at) for team, balance in self.balances.items()}
-        copied.rates, copied.since, copied.version = dict(self.rates), self.since, self.version
-        copied.half_life_s = self.half_life_s
-        copied.levels, copied.left = dict(self.levels), dict(self.left)
-        return copied
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Plain data for the store."""
-        balances = {team: [balance.seconds, balance.at] for team, balance in sorted(self.balances.items())}
-        rates = dict(sorted(self.rates.items()))
-        return {"balances": balances, "rates": rates, "since": self.since, "half_life_s": self.half_life_s}
-
-    @classmethod
-    def from_mapping(cls, data: Mapping[str, Any] | None) -> Shares:
-        """Inverse of `to_mapping`; nothing is nothing."""
-        shares, known = cls(), data or {}
-        for team, (seconds, at) in known.get("balances", {}).items():
-            shares.balances[team] = Balance(float(seconds), float(at))
-        shares.rates = {team: float(rate) for team, rate in known.get("rates", {}).items()}
-        shares.since = float(known.get("since", 0.0))
-        shares.half_life_s = float(known.get("half_life_s", shares.half_life_s))
-        return shares
+from scheduler.core.state import State
 
 
 def entitlements(served: Mapping[str, int], waiting: Container[str], policy: Policy) -> dict[str, float]:
@@ -146,14 +65,18 @@ def count_service(state: State, at: float) -> None:
     state.shares.count(rates, at, policy.fair_share_half_life_s)
 
 
-def weigh_teams(state: State, at: float) -> None:
-    """Bring the points that fair share takes from each team up to date: O(teams + slots)."""
+def weigh_teams(state: State, at: float, joining: str | None = None) -> None:
+    """Bring the points that fair share takes from each team up to date: O(teams + slots).
+
+    `joining`: a team that will stand in line at the end of this step, whether it does already or not.
+    """
     policy, shares, line = state.policy, state.shares, state.line
     if policy.ordering != STANDARD or not policy.fair_share_points:
         line.handicaps, shares.levels, shares.left = {}, {}, {}
         return
     playing = [state.jobs[slot.job_id] for slot in state.slots if slot.job_id is not None]  # a gang once per slot
-    teams = sorted({*line.teams, *(job.team for job in playing)})
+    in_line = line.teams if joining is None else {*line.teams, joining}
+    teams = sorted({*in_line, *(job.team for job in playing)})
     usual = usual_weight(teams, policy)
     needed: dict[str, float] = {}
     shares.left = {}
@@ -165,7 +88,7 @@ def weigh_teams(state: State, at: float) -> None:
         team: seconds * usual / policy.weight_of(team) + needed.get(team, 0.0)
         for team, seconds in shares.balances_at(teams, at).items()
     }
-    least = min((shares.levels[team] for team in line.teams), default=0.0)
+    least = min((shares.levels[team] for team in in_line), default=0.0)
     line.handicaps = {team: handicap(level - least, policy) for team, level in shares.levels.items()}
 
 

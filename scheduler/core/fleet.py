@@ -48,6 +48,7 @@ class Slot:
     lead: int | None = None  # another slot plays the same job with this one and speaks for both: its number
     lease_id: str | None = None
     lease_until: float = 0.0
+    rungs: str = ""  # the setting that the lease is made at; its job may have another one for afterwards
     is_started: bool = False  # the worker said that it has begun
     block_since: float = 0.0  # when its present block began; it and `block_s` mean nothing before `is_started`
     block_s: float = 0.0  # seconds that a block takes here, the mean of what was predicted and of those of this lease
@@ -82,9 +83,12 @@ class Slot:
         is_stopping = self.stop_cause is not None and not is_coming_back
         return is_stopping and self.worker is WorkerState.BUSY and not self.is_drained
 
-    def take(self, job_id: str, role: str, lease_id: str, lease_until: float, lead: int | None = None) -> None:
+    def take(
+        self, job_id: str, role: str, lease_id: str, lease_until: float, lead: int | None = None, rungs: str = ""
+    ) -> None:
         """Hold a lease, alone or behind another slot."""
         self.move(WorkerState.BUSY)
+        self.rungs = rungs
         self.job_id, self.role, self.lease_id, self.lease_until = job_id, role, lease_id, lease_until
         self.lead = lead
         self.last_role = role

@@ -54,7 +54,7 @@ class Kind:
 
 ALERT = "alert"  # say it, do nothing
 HOUR = 3600.0
-_LIMIT = Number(12, 0, 10_000, "so many automatic actions per hour and place; beyond it only an alert")
+_LIMIT = Number(12, 0, 10_000, "so many heals per hour and place; beyond it only an alert")
 
 KINDS: dict[Fault, Kind] = {
     Fault.MEMORY_HIGH: Kind(("ladder", ALERT), {

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 from scheduler.core.healing_policy import ALERT, HOUR, Fault, HealingPolicy, Rule
+from scheduler.core.ladder import AS_ASKED
 from scheduler.core.tags import Tag
 
 
@@ -33,11 +34,26 @@ class Heal:
     action: str | None = None
     is_limited: bool = False  # too many in this hour: people have to look, nothing more is done by itself
     tried: list[str] = field(default_factory=list)  # device rungs of this incident
+    asked: dict[str, int] = field(default_factory=dict)  # jobs whose requesters are asked for its sake: bytes at what is offered
     numbers: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Descent:
+    """How a job went down: when it last changed, and how long it must be well before it may climb (doubles per climb).
+
+    `top`: the setting that it came down from, by admission or for a deadline perhaps less than was asked for.
+    """
+
+    heal: str
+    fault: Fault
+    at: float
+    wait_s: float
+    top: str = AS_ASKED
+
+
 class Heals:
-    """Open heals, by fault and place. Their history is the audit; what is open is kept as one fact."""
+    """Open heals, by fault and place. Their history is the audit; what is open, and the last hour's times, are one fact."""
 
     def __init__(self) -> None:
         self.open: dict[tuple[Fault, str], Heal] = {}
@@ -64,7 +80,9 @@ class Heals:
             return heal
         self.count += 1
         self.version += 1
-        recent = [at for at in self.recent.get((fault, place), []) if at > turn.at - HOUR]
+        lately = {key: [at for at in times if at > turn.at - HOUR] for key, times in self.recent.items()}
+        self.recent = {key: times for key, times in lately.items() if times}
+        recent = self.recent.get((fault, place), [])
         self.recent[fault, place] = [*recent, turn.at]
         limit = rule.numbers.get("max_per_hour")
         heal = Heal(
@@ -76,6 +94,17 @@ class Heals:
         body = {"heal": heal.id, "fault": fault.value, "detect_ms": round(lag_s * 1000), "job_id": job_id, **heal.numbers}
         turn.record(Tag.FAULT_DETECTED, place, body, "failure")
         return heal
+
+    def asking(self, job_id: str) -> Heal | None:
+        """The open heal for whose sake the job's requester is asked."""
+        return next((heal for heal in self.open.values() if job_id in heal.asked), None)
+
+    def ask(self, turn: Recorder, heal: Heal, job_id: str, rung: str, context_bytes: int) -> None:
+        """The job's requester is asked about a setting for this heal's sake, and for no other's any more."""
+        for other in self.open.values():
+            other.asked.pop(job_id, None)
+        heal.asked[job_id] = context_bytes
+        self.act(turn, heal, "ask", {"job_id": job_id, "rung": rung})
 
     def may_act(self, heal: Heal, rule: Rule) -> bool:
         """Is something to be done by itself? Not where policy says alert, nor beyond the hour's limit."""
@@ -107,7 +136,8 @@ class Heals:
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain data for the store."""
-        return {"count": self.count, "open": [asdict(heal) for heal in self.open.values()]}
+        recent = [[fault, place, times] for (fault, place), times in self.recent.items()]
+        return {"count": self.count, "open": [asdict(heal) for heal in self.open.values()], "recent": recent}
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any] | None) -> Heals:
@@ -116,6 +146,8 @@ class Heals:
         if not data:
             return heals
         heals.count = int(data["count"])
+        known = [row for row in data.get("recent", ()) if row[0] in set(Fault)]
+        heals.recent = {(Fault(fault), place): list(times) for fault, place, times in known}
         names = {item.name for item in fields(Heal)}
         for row in data["open"]:
             if row["fault"] in set(Fault):

@@ -131,6 +131,8 @@ def _check_owner(state: State, slot: Slot, findings: list[str]) -> None:
         findings.append(f"slot {slot.number} holds {job.id} with a worker that is {slot.worker}")
     if (job.state is JobState.PREEMPTING or job.is_cancel_requested) != (slot.stop_cause is not None):
         findings.append(f"{job.id} is {job.state}, its slot was asked to stop: {slot.stop_cause}")
+    if slot.worker is WorkerState.BUSY and job.state is not JobState.PREEMPTING and job.rungs != slot.rungs:
+        findings.append(f"{job.id} has the setting {job.rungs!r}, its worker was sent {slot.rungs!r}")
     if (slot.worker is WorkerState.STOPPING) != (slot.kill_cause is not None):
         findings.append(f"slot {slot.number} is {slot.worker} with kill cause {slot.kill_cause}")
     if job.is_paused and job.state is not JobState.PREEMPTING and not job.is_cancel_requested:

@@ -99,6 +99,7 @@ class Job:
     crashes: int = 0  # workers lost in a row without a new block
     not_before: float = 0.0  # back-off after a retry
     leased_at: float = 0.0  # when its last lease began
+    freed_at: float = 0.0  # when it went back to the line from its last lease; 0: it never did
     leases: int = 0  # leases ever granted; makes lease ids that are never issued twice
     retries: int = 0  # failures in a row, without a new block, that were tried again
     started_at: float | None = None  # seconds; when it first began

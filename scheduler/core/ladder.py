@@ -75,13 +75,15 @@ def step_down(
     return Choice(None, False, tuple(passed))
 
 
-def step_up(ladder: Sequence[Rung], now: str, most_bytes: int | None, need_of: NeedOf = as_predicted) -> Rung | None:
-    """The next better setting that can be had again and fits; None at the top."""
+def step_up(
+    ladder: Sequence[Rung], now: str, most_bytes: int | None, need_of: NeedOf = as_predicted, *, top: str = AS_ASKED
+) -> Rung | None:
+    """The next better setting that can be had again and fits; None at the top. `top`: the best that it may have."""
     settings = [rung for rung in ladder if rung.kind == JOB]
     names = [rung.name for rung in settings]
-    if now not in names:
+    if now not in names or top not in names:
         return None
-    for rung in reversed(settings[: names.index(now)]):
+    for rung in reversed(settings[names.index(top) : names.index(now)]):
         if rung.is_available and (most_bytes is None or need_of(rung) <= most_bytes):
             return rung
     return None

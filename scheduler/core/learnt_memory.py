@@ -76,10 +76,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is kept of a kind: one entry per job, the newest last; the job of that; the context; when."""
+    """What is kept of a kind: one entry per job, the newest last; the jobs of these; the context; when."""
 
     recent: tuple[int, ...]
-    job_id: str
+    jobs: tuple[str, ...]
     context_bytes: int
     at: float
 
@@ -90,12 +90,16 @@ class Record:
         upper = ordered[-(-int(100 * UPPER) * len(ordered) // 100) - 1]
         return upper if len(self.recent) >= LEAST_JOBS else max(PLAIN, upper)
 
+    def of(self, job_id: str) -> int | None:
+        """The job's entry."""
+        return next((value for job, value in zip(self.jobs, self.recent, strict=True) if job == job_id), None)
+
     def with_entry(self, job_id: str, value: int, context_bytes: int, at: float) -> Record:
-        """A job's blocks are one entry, the highest of them."""
-        recent = self.recent
-        if job_id == self.job_id:
-            value, recent = max(value, recent[-1]), recent[:-1]
-        return Record((*recent, value)[-REMEMBERED:], job_id, context_bytes, at)
+        """A job's blocks are one entry, the highest of them, also where several jobs are made side by side."""
+        others = [(job, of) for job, of in zip(self.jobs, self.recent, strict=True) if job != job_id]
+        known = self.of(job_id)
+        kept = [*others, (job_id, value if known is None else max(value, known))][-REMEMBERED:]
+        return Record(tuple(of for _, of in kept), tuple(job for job, _ in kept), context_bytes, at)
 
 
 class LearntMemory:
@@ -122,11 +126,12 @@ class LearntMemory:
 
     def measure(self, seen: Measured, job_id: str, at: float) -> dict[str, Any] | None:
         """A block's peak. Returns the log row's body; None where it says nothing new."""
-        known = self.records.get(seen.key)
+        known = self._fresh(seen.key, at)
         value = seen.thousandths
         if seen.is_bound and value > (known.thousandths if known is not None else PLAIN):
             return None  # it may take less: somebody else made this peak
-        if known is not None and known.job_id == job_id and value <= known.recent[-1]:
+        own = None if known is None else known.of(job_id)
+        if own is not None and value <= own:
             return None
         return self._take(seen.key, job_id, value, seen.context_bytes, at, MEASURED, {
             "predicted_bytes": seen.predicted_bytes, "peak_bytes": seen.peak_bytes, "is_bound": seen.is_bound,
@@ -143,7 +148,7 @@ class LearntMemory:
         self, key: MemoryKey, job_id: str, value: int, context_bytes: int, at: float, cause: str, more: Mapping[str, Any]
     ) -> dict[str, Any]:
         known = self._fresh(key, at)
-        fresh = Record((value,), job_id, context_bytes, at)
+        fresh = Record((value,), (job_id,), context_bytes, at)
         now = fresh if known is None else known.with_entry(job_id, value, context_bytes, at)
         self.records[key] = now
         self.version += 1
@@ -178,8 +183,9 @@ class LearntMemory:
         """Inverse of `to_mapping`; nothing is nothing."""
         learnt = cls()
         for row in (data or {}).get("kinds", ()):
-            record = Record(tuple(row["recent"]), row["job_id"], row["context_bytes"], row["at"])
-            learnt.records[_key_of(row)] = record
+            recent = tuple(row["recent"])
+            jobs = tuple(row["jobs"]) if "jobs" in row else (*("" for _ in recent[1:]), row["job_id"])  # an older house's
+            learnt.records[_key_of(row)] = Record(recent, jobs, row["context_bytes"], row["at"])
         return learnt
 
     @classmethod

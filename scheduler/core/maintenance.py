@@ -5,8 +5,9 @@ A window is written `sat 03:00-04:30` or `sun 22:00-01:00 slots 0+1`, in UTC; wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_S, WEEK_S = 86_400, 604_800
@@ -24,12 +25,17 @@ class Window:
 
     def ends_at(self, at: float) -> float | None:
         """When the window that is open at this time ends; None where none is."""
-        into_s = (at + EPOCH_S - self.starts_s) % WEEK_S
+        into_s = self._into_s(at)
         return at - into_s + self.length_s if into_s < self.length_s else None
 
     def opens_in_s(self, at: float) -> float:
         """Seconds until this window begins, above 0."""
-        return WEEK_S - (at + EPOCH_S - self.starts_s) % WEEK_S
+        return WEEK_S - self._into_s(at)
+
+    def _into_s(self, at: float) -> float:
+        """Seconds since it began last, below a week: a hair before it begins, the remainder is rounded up to a whole one."""
+        into_s = (at + EPOCH_S - self.starts_s) % WEEK_S
+        return into_s if into_s < WEEK_S else 0.0
 
     def is_for(self, slot: int) -> bool:
         """Does it concern this slot?"""
@@ -42,7 +48,7 @@ def parse_window(text: str) -> Window:
     if len(words) not in (2, 4) or words[0] not in DAYS or (len(words) == 4 and words[2] != "slots"):
         raise ValueError("write it as `sat 03:00-04:30` or `sat 03:00-04:30 slots 0+1`")
     starts, _, ends = words[1].partition("-")
-    first_s, last_s = _seconds(starts), _seconds(ends)
+    first_s, last_s = _seconds(starts), 0 if ends == "24:00" else _seconds(ends)
     length_s = (last_s - first_s) % DAY_S or DAY_S
     slots = tuple(sorted({_slot(word) for word in words[3].split("+")})) if len(words) == 4 else ()
     return Window(DAYS.index(words[0]) * DAY_S + first_s, length_s, slots)
@@ -60,17 +66,26 @@ def closes_at(windows: Iterable[Window], slot: int, at: float) -> float | None:
     return until
 
 
-def closed_s(windows: Iterable[Window], slot: int, since: float, until: float) -> float:
-    """Seconds of a span that maintenance takes from a slot."""
+def turns_at(windows: Iterable[Window], at: float) -> float:
+    """When the next window opens or closes; infinity without windows."""
+    return min((window.ends_at(at) or at + window.opens_in_s(at) for window in windows), default=inf)
+
+
+def closures(windows: Iterable[Window], slot: int, since: float, until: float) -> Iterator[tuple[float, float]]:
+    """When a slot is closed within a span: from, to. What is open at `since` begins there; the last may end after `until`."""
     own = [window for window in windows if window.is_for(slot)]
-    closed, at = 0.0, since
+    at = since
     while own and at < until:
         if (end := closes_at(own, slot, at)) is not None:
-            closed += min(end, until) - at
+            yield at, end
             at = end
         else:
             at += min(window.opens_in_s(at) for window in own)
-    return closed
+
+
+def closed_s(windows: Iterable[Window], slot: int, since: float, until: float) -> float:
+    """Seconds of a span that maintenance takes from a slot."""
+    return sum((min(end, until) - begin for begin, end in closures(windows, slot, since, until)), 0.0)
 
 
 def _seconds(text: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import TypeVar
 
+from scheduler.core.counted import unfilled
 from scheduler.core.fleet import LEGAL_WORKER_MOVES, WorkerState
 from scheduler.core.healing_policy import KINDS
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWN_HOLDS, HoldReason, JobState
@@ -53,7 +54,7 @@ def hold_table() -> str:
     for reason in HoldReason:
         kind = "its own" if reason in OWN_HOLDS else "situation" if reason in situational else "in line"
         text = SENTENCES[reason.value]
-        rows.append(f"| `{reason.value}` | {kind} | {text['en']} | {text['zh']} |")
+        rows.append(f"| `{reason.value}` | {kind} | {unfilled(text['en'])} | {text['zh']} |")
     return "| reason | kind | English | 中文 |\n|---|---|---|---|\n" + "\n".join(rows)
 
 
@@ -98,7 +99,7 @@ def generated() -> str:
 
 def _plain(value: object) -> str:
     if value is None:
-        return "none"
+        return "null"
     if value == {}:
         return "nothing"
     return f"{value:.10g}" if isinstance(value, float) else str(value)

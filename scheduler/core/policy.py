@@ -28,6 +28,7 @@ class PolicyError(ValueError):
 MOST = 1e15  # of any number here: whatever is reckoned from it is still a number
 STANDARD, FIFO, PRIORITY, SHORTEST = "standard", "fifo", "priority", "shortest"
 ORDERINGS = (STANDARD, FIFO, PRIORITY, SHORTEST)
+GONE = {"fair_share_credit_s": "fair_share_half_life_s"}  # fields of earlier versions, and what says the same today
 
 
 def _number(default: float | None, *, least: float, says: str) -> Any:
@@ -53,7 +54,7 @@ class Policy:
     )
     deadline_points: float = _number(50.0, least=0, says="priority points that a deadline is worth at most")
     fair_share_points: float = _number(
-        180.0, least=0, says="points that a team which had more of its share than others in line loses at most; 0: no fair share"
+        180.0, least=0, says="points that a team with more of its share than others in line loses at most; 0: no fair share"
     )
     fair_share_scale_s: float = _number(
         20.0, least=0.001, says="GPU seconds (over weight) above the lowest team in line that take half of these points"
@@ -99,21 +100,21 @@ class Policy:
     max_strikes: int = _number(10, least=1, says="workers a slot may lose in a row, without a block, before quarantine")
     quarantine_s: float = _number(30.0, least=0, says="how long a slot stays in quarantine")
     max_queued_per_user: int = _number(100, least=1, says="queued jobs that one user may have")
-    max_queued_per_team: int | None = _number(None, least=1, says="queued jobs that one team may have; none: no limit")
-    max_queued_per_role: int | None = _number(None, least=1, says="queued jobs that one role may have; none: no limit")
-    max_running_per_user: int | None = _number(None, least=1, says="running jobs that one user may have; none: no limit")
-    max_running_per_team: int | None = _number(None, least=1, says="running jobs that one team may have; none: no limit")
-    max_running_per_role: int | None = _number(None, least=1, says="running jobs that one role may have; none: no limit")
-    gpu_s_per_day_per_user: float | None = _number(None, least=1, says="GPU seconds a day that one user may have; none: no limit")
-    gpu_s_per_day_per_team: float | None = _number(None, least=1, says="GPU seconds a day that one team may have; none: no limit")
-    gpu_s_per_day_per_role: float | None = _number(None, least=1, says="GPU seconds a day that one role may have; none: no limit")
+    max_queued_per_team: int | None = _number(None, least=1, says="queued jobs that one team may have; null: no limit")
+    max_queued_per_role: int | None = _number(None, least=1, says="queued jobs that one role may have; null: no limit")
+    max_running_per_user: int | None = _number(None, least=1, says="running jobs that one user may have; null: no limit")
+    max_running_per_team: int | None = _number(None, least=1, says="running jobs that one team may have; null: no limit")
+    max_running_per_role: int | None = _number(None, least=1, says="running jobs that one role may have; null: no limit")
+    gpu_s_per_day_per_user: float | None = _number(None, least=1, says="GPU seconds a day that one user may have; null: no limit")
+    gpu_s_per_day_per_team: float | None = _number(None, least=1, says="GPU seconds a day that one team may have; null: no limit")
+    gpu_s_per_day_per_role: float | None = _number(None, least=1, says="GPU seconds a day that one role may have; null: no limit")
     quota_day_starts_s: float = _number(0.0, least=0, says="seconds after midnight UTC at which a day of quotas begins")
     maintenance_windows: tuple[str, ...] = field(
         default=(), metadata={"says": "weekly, UTC, as `[sat 03:00-04:30, sun 22:00-01:00 slots 0+1]`: these slots take no work"}
     )
     max_queued: int = _number(10_000, least=1, says="queued jobs altogether")
     slot_memory_bytes: int | None = _number(
-        None, least=1, says="memory of a slot for one job's context; none: no limit"
+        None, least=1, says="memory of a slot for one job's context; null: no limit"
     )
     exclusion_patience_s: float = _number(
         300.0, least=0, says="an excluded job that waited so long lets no further job of an excluding role start"
@@ -163,6 +164,10 @@ class Policy:
         known = {item.name for item in fields(cls)}
         for name in data:
             if name not in known:
+                if instead := GONE.get(str(name)):
+                    hint = f"Take it out. What a team missed while it waited is remembered by itself, as long as {instead} says."
+                    message = f"policy field {name!r} is no more."
+                    raise PolicyError(message, field=str(name), hint=hint, problem="gone_key", key=name, instead=instead)
                 hint, problem, data_of = _nearest(str(name), known)
                 message = f"policy field {name!r} is unknown."
                 raise PolicyError(message, field=str(name), hint=hint, problem=problem, **data_of)
@@ -227,8 +232,11 @@ def _check_number(name: str, value: object, kind: str, limits: Mapping[str, Any]
     wanted = "a whole number" if kind.startswith("int") else "a number"
     is_number = isinstance(value, int if kind.startswith("int") else (int, float)) and not isinstance(value, bool)
     if not is_number or not isinstance(value, (int, float)) or not -inf < value < inf:
-        problem = "whole_wanted" if wanted == "a whole number" else "number_wanted"
-        raise PolicyError(f"{name} is {value!r}.", field=name, hint=f"Use {wanted}.", problem=problem, found=str(value)[:40])
+        is_whole, hint = kind.startswith("int"), f"Use {wanted}."
+        problem = "whole_wanted" if is_whole else "number_wanted"
+        if "None" in kind:
+            problem, hint = "whole_wanted_or_null" if is_whole else "number_wanted_or_null", f"Use {wanted}, or null: no limit."
+        raise PolicyError(f"{name} is {value!r}.", field=name, hint=hint, problem=problem, found=str(value)[:40])
     if value < limits["least"]:
         least = f"{limits['least']:g}"
         hint = f"Use {wanted} of at least {least}."

@@ -20,7 +20,14 @@ def gain_over(state: State, waiter: Job, victim: Job, at: float) -> float:
 
 
 def rule_against(state: State, slot: Slot, victim: Job, waiter: Job, at: float) -> str | None:
-    """The rule by which `waiter` may stop `victim` now ("urgent" or "margin"), or None.
+    """The rule by which `waiter` may stop `victim` now ("urgent", "reserved" or "margin"), or None."""
+    if slot.worker is not WorkerState.BUSY or slot.stop_cause is not None or slot.is_drained:
+        return None
+    return rule_over(state, victim, slot.leased_blocks, waiter, at)
+
+
+def rule_over(state: State, victim: Job, leased_blocks: int, waiter: Job, at: float) -> str | None:
+    """The rule by which `waiter` goes before `victim`, which has made so many new blocks under its lease, or None.
 
     By the margin a lead never turns round: both age alike, and fair share must not favour the victim either. So of two
     jobs only one can ever stop the other, and a chain of them only ever leads upwards.
@@ -28,13 +35,11 @@ def rule_against(state: State, slot: Slot, victim: Job, waiter: Job, at: float) 
     policy = state.policy
     if policy.ordering != STANDARD:
         return None
-    if slot.worker is not WorkerState.BUSY or slot.stop_cause is not None or slot.is_drained:
-        return None
     if waiter.outranks_margin(policy.urgent_priority) and not victim.outranks_margin(policy.urgent_priority):
         return "urgent" if waiter.start_at is None else "reserved"
     if victim.start_at is not None or victim.follows or victim.id in state.followers:
         return None  # promised; or a session, which is not torn apart
-    if slot.leased_blocks < policy.min_run_blocks or victim.preemptions >= policy.max_preemptions:
+    if leased_blocks < policy.min_run_blocks or victim.preemptions >= policy.max_preemptions:
         return None
     if victim.seconds_left <= policy.preempt_cost_s:
         return None  # its slot is free before the change would pay

@@ -26,7 +26,7 @@ def recover(state: State, turn: Turn, slot: Slot, *, cause: str, is_crash: bool)
         slot.strikes = 0  # the job is to blame, not the slot
         fields: dict[str, Any] = {
             "crashes": crashes, "finished_at": turn.at, "error_code": "poison_job",
-            "error_message": f"{crashes} workers in a row were lost at block {job.blocks_done} of this job.",
+            "error_message": f"Workers lost in a row at block {job.blocks_done} of this job: {crashes}.",
             "error_hint": "Look at the story for the causes; submit it again once they are mended.",
         }  # fmt: skip
         body["story"] = list(state.story(job.id))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
 from scheduler.core.events import JobSubmitted
 from scheduler.core.job import Job
+from scheduler.core.maintenance import WEEK_S, closures
 from scheduler.core.sentences import sentence
 from scheduler.core.state import State
+
+Change = tuple[float, int]  # when how many slots more are taken, or fewer
 
 
 def refuse_time(state: State, job: Job, event: JobSubmitted, terms: dict[str, Any]) -> dict[str, Any] | None:
@@ -24,13 +28,17 @@ def refuse_time(state: State, job: Job, event: JobSubmitted, terms: dict[str, An
     if job.start_at < earliest:
         in_s = ceil(state.policy.reservation_notice_s)
         text = sentence("reserved_too_late", notice_s=in_s, fits_in_s=in_s)
-        return {"reason": "reserved_too_late", "text": text, "hint": f"Reserve at least {in_s} s ahead.", "terms": terms}
-    fits_at = _first_fit(state, job, job.start_at, event.slots_needed)
+        return {"reason": "reserved_too_late", "text": text, "terms": terms}
+    promised = _promised(state)
+    until = max([job.start_at, *(at for at, _ in promised)]) + WEEK_S
+    free_at = _first_fit(state, job, promised, event.slots_needed, until) or job.start_at
+    everything = [*promised, *_closed(state, until + job.total_seconds)]
+    fits_at = _first_fit(state, job, everything, event.slots_needed, until) or free_at
     if fits_at > job.start_at:
         in_s = ceil(fits_at - event.at)
-        text = sentence("reservation_taken", slots=slots, fits_in_s=in_s)
-        hint = f"Reserve a time {in_s} s from now."
-        return {"reason": "reservation_taken", "text": text, "hint": hint, "terms": terms | {"fits_at": fits_at}}
+        reason = "reservation_taken" if free_at > job.start_at else "reserved_in_maintenance"
+        text = sentence(reason, slots=slots, fits_in_s=in_s)
+        return {"reason": reason, "text": text, "terms": terms | {"fits_at": fits_at}}
     return None
 
 
@@ -41,15 +49,15 @@ def _refuse_gang(state: State, job: Job, needed: int, terms: dict[str, Any]) -> 
     most = min(len(state.slots), state.gang_slots)
     terms = terms | {"slots_needed": needed, "most": most}
     if needed > len(state.slots):
-        code, hint = "too_many_slots", f"Ask for {most} slot{'s' if most > 1 else ''}."
+        reason = "too_many_slots"
     elif needed > most:
-        code, hint = ("one_slot_per_job", "Ask for 1 slot.") if most == 1 else ("too_many_together", f"Ask for {most} slots.")
+        reason = "one_slot_per_job" if most == 1 else "too_many_together"
     elif job.follows:
-        code, hint = "gang_in_session", "Ask for 1 slot, or submit it apart from the session."
+        reason = "gang_in_session"
     else:
         return None
-    text = sentence(code, needed=needed, slots=len(state.slots), most=most)
-    return {"reason": code, "text": text, "hint": hint, "terms": terms}
+    text = sentence(reason, needed=needed, slots=len(state.slots), most=most)
+    return {"reason": reason, "text": text, "terms": terms}
 
 
 def _refuse_turn(state: State, job: Job, event: JobSubmitted, terms: dict[str, Any]) -> dict[str, Any] | None:
@@ -58,22 +66,20 @@ def _refuse_turn(state: State, job: Job, event: JobSubmitted, terms: dict[str, A
     if event.follows_end:
         ended = sentence(f"ended_{event.follows_end.lower()}")
         text = {language: sentence("predecessor_over", follows=job.follows, how=how)[language] for language, how in ended.items()}
-        hint = "Submit it by itself: leave `follows` out."
-        return {"reason": "predecessor_over", "text": text, "hint": hint, "terms": terms | {"follows_end": event.follows_end}}
+        return {"reason": "predecessor_over", "text": text, "terms": terms | {"follows_end": event.follows_end}}
     if job.follows not in state.jobs:
         text = sentence("unknown_predecessor", follows=job.follows)
-        return {"reason": "unknown_predecessor", "text": text, "hint": "Follow a job that has not ended.", "terms": terms}
+        return {"reason": "unknown_predecessor", "text": text, "terms": terms}
     if (stranger := _stranger(state, job)) is not None:
         text = sentence("session_roles", role=job.role, other_role=stranger.role, other=stranger.id)
-        hint = "Submit it apart from the session, or change `relations` in roles.yaml."
-        return {"reason": "session_roles", "text": text, "hint": hint, "terms": terms | {"other": stranger.id}}
+        return {"reason": "session_roles", "text": text, "terms": terms | {"other": stranger.id}}
     if (other := state.followers.get(job.follows)) is None:
         return None
     last = other
     while last in state.followers:
         last = state.followers[last]
     text = sentence("turn_taken", follows=job.follows, other=other, last=last)
-    return {"reason": "turn_taken", "text": text, "hint": f"Follow {last}.", "terms": terms | {"last": last}}
+    return {"reason": "turn_taken", "text": text, "terms": terms | {"last": last}}
 
 
 def _stranger(state: State, job: Job) -> Job | None:
@@ -86,15 +92,36 @@ def _stranger(state: State, job: Job) -> Job | None:
     return None
 
 
-def _first_fit(state: State, job: Job, start_at: float, slots_needed: int) -> float:
-    """The first time from `start_at` on at which so few slots are promised that there is room for this job."""
-    spans = [
-        (at, at + other.seconds_left, state.width_of(other.id))
-        for other in state.reserved.values()
-        if (at := other.start_at) is not None
-    ]
-    for at in sorted({start_at, *(end for _, end, _ in spans if end > start_at)}):
-        promised = sum(width for begin, end, width in spans if begin < at + job.total_seconds and at < end)
-        if promised + slots_needed <= len(state.slots):
+def _promised(state: State) -> list[Change]:
+    """What is reserved. One whose time has come needs its slots from now on for what is left of it, be it late or running."""
+    changes: list[Change] = []
+    for other in state.reserved.values():
+        begins_at, width = max(other.start_at or 0.0, state.now), state.width_of(other.id)
+        changes += [(begins_at, width), (begins_at + other.seconds_left, -width)]
+    return changes
+
+
+def _closed(state: State, until: float) -> list[Change]:
+    """What maintenance takes."""
+    closed = [span for slot in state.slots for span in closures(state.policy.windows, slot.number, state.now, until)]
+    return [change for begins_at, ends_at in closed for change in ((begins_at, 1), (ends_at, -1))]
+
+
+def _first_fit(state: State, job: Job, changes: list[Change], slots_needed: int, until: float) -> float | None:
+    """The first time from its own on at which so few slots are taken at once that there is room for the job; None where there
+    is none, as for one that is longer than any time between two maintenance windows: it goes on after them."""
+    assert job.start_at is not None, job.id
+    changes.sort()  # of one moment, the ends first
+    for at in sorted({job.start_at, *(at for at, more in changes if more < 0 and job.start_at < at <= until)}):
+        if _most_promised(changes, at, at + job.total_seconds) + slots_needed <= len(state.slots):
             return at
-    return start_at  # without reservations everything fits
+    return None
+
+
+def _most_promised(changes: Sequence[Change], since: float, until: float) -> int:
+    """So many slots are taken at once, at most, within a span of time."""
+    promised = most = sum(more for at, more in changes if at <= since)
+    for _, more in (change for change in changes if since < change[0] < until):
+        promised += more
+        most = max(most, promised)
+    return most

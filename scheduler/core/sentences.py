@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler.core.counted import filled
+
 GIB = 1 << 30
 
 SENTENCES: dict[str, dict[str, str]] = {
     # verdicts of admission
     "admitted": {
-        "en": "Accepted; {ahead} job(s) in line before it.",
+        "en": "Accepted; {ahead:job} in line before it.",
         "zh": "已接受；前面还有 {ahead} 个任务。",
     },
     "admitted_paused": {
-        "en": "Accepted; the queue is paused, so it waits. {ahead} job(s) in line before it.",
+        "en": "Accepted; the queue is paused, so it waits. {ahead:job} in line before it.",
         "zh": "已接受；队列已暂停，需等待恢复。前面还有 {ahead} 个任务。",
     },
     "admitted_would": {
-        "en": "It would be accepted; {ahead} job(s) in line before it.",
+        "en": "It would be accepted; {ahead:job} in line before it.",
         "zh": "提交后将被接受；前面还有 {ahead} 个任务。",
     },
     "admitted_paused_would": {
-        "en": "It would be accepted; the queue is paused, so it would wait. {ahead} job(s) in line before it.",
+        "en": "It would be accepted; the queue is paused, so it would wait. {ahead:job} in line before it.",
         "zh": "提交后将被接受；队列已暂停，需等待恢复。前面还有 {ahead} 个任务。",
     },
     "admitted_degraded_would": {
@@ -36,6 +38,8 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "This video needs {need} on its slot, there are {have}; {fits}.",
         "zh": "该视频在槽位上需要 {need}，实际只有 {have}；{fits}。",
     },
+    "too_large_at_lowest": {"en": "{rung}, the lowest setting, does not fit either", "zh": "最低的设置 {rung} 也放不下"},
+    "too_large_without_lower": {"en": "there is no lower setting", "zh": "没有更低的设置"},
     "memory_more": {
         "en": "Such jobs took {percent} % more memory than predicted here ({jobs} measured).",
         "zh": "此处同类任务的显存占用比预测多 {percent} %（已测 {jobs} 个）。",
@@ -53,50 +57,61 @@ SENTENCES: dict[str, dict[str, str]] = {
         "zh": "此处最相近的任务的显存占用比预测少 {percent} %（已测 {jobs} 个）。",
     },
     "queue_full_user": {
-        "en": "{user} has {queued} queued job(s); at most {limit} may wait. Try again when one of them has started.",
+        "en": "{user} has {queued:queued job}; at most {limit} may wait. Try again when one of them has started.",
         "zh": "{user} 已有 {queued} 个排队任务，上限为 {limit}。请等其中一个开始后再提交。",
     },
     "queue_full": {
-        "en": "The queue holds {queued} jobs; at most {limit} are allowed. Try again later.",
+        "en": "The queue holds {queued:job}; at most {limit} are allowed. Try again later.",
         "zh": "队列中已有 {queued} 个任务，上限为 {limit}。请稍后再试。",
     },
     "queue_full_of": {
-        "en": "The {kind} {name} has {queued} queued job(s); at most {limit} may wait. Try again when one of them has started.",
+        "en": "The {kind} {name} has {queued:queued job}; at most {limit} may wait. Try again when one of them has started.",
         "zh": "{kind} {name} 已有 {queued} 个排队任务，上限为 {limit}。请等其中一个开始后再提交。",
     },
     "day_spent": {
         "en": "The {kind} {name} has {used} of {limit} GPU seconds of today in use; this video needs {needed}. "
-        "What would fit: {fitting_s:g} s of video ({fitting} blocks). The next day of quotas begins at {resets} UTC.",
+        "What would fit: {fitting_s:g} s of video ({fitting:block}). The next day of quotas begins at {resets} UTC.",
         "zh": "{kind} {name} 今天的 {limit} GPU 秒已占用 {used}；该视频需要 {needed} 秒。"
         "可容纳：{fitting_s:g} 秒视频（{fitting} 块）。"
         "下一个配额日从 {resets} UTC 开始。",
     },
+    "day_all_spent": {
+        "en": "The {kind} {name} has {used} of {limit} GPU seconds of today in use; this video needs {needed}. "
+        "What would fit: nothing today, not even one block. The next day of quotas begins at {resets} UTC.",
+        "zh": "{kind} {name} 今天的 {limit} GPU 秒已占用 {used}；该视频需要 {needed} 秒。"
+        "今天连一块视频也放不下。下一个配额日从 {resets} UTC 开始。",
+    },
     "too_many_slots": {
-        "en": "This video asks for {needed} slots at once; there are {slots}. What would fit: {slots}.",
-        "zh": "该视频需要同时使用 {needed} 个槽位，共有 {slots} 个。可用：{slots} 个。",
+        "en": "This video asks for {needed:slot} at once; the house has {slots}. What would fit: {most}.",
+        "zh": "该视频需要同时使用 {needed} 个槽位，共有 {slots} 个。可用：{most} 个。",
     },
     "one_slot_per_job": {
-        "en": "This video asks for {needed} slots at once; here a video is made on one slot. What would fit: 1.",
+        "en": "This video asks for {needed:slot} at once; here a video is made on one slot. What would fit: 1.",
         "zh": "该视频需要同时使用 {needed} 个槽位；这里每个视频只用一个槽位。可用：1 个。",
     },
     "too_many_together": {
-        "en": "This video asks for {needed} slots at once; at most {most} can make one video together. What would fit: {most}.",
+        "en": "This video asks for {needed:slot} at once; at most {most} can make one video together. What would fit: {most}.",
         "zh": "该视频需要同时使用 {needed} 个槽位；一个视频最多可用 {most} 个。可用：{most} 个。",
     },
     "gang_in_session": {
-        "en": "A part of a session is made on one slot; this one asks for {needed}. What would fit: 1.",
-        "zh": "会话的每一段只用一个槽位；该段需要 {needed} 个。可用：1 个。",
+        "en": "A part of a session is made on one slot; this one asks for {needed}. What would fit: 1, "
+        "or to submit it apart from the session.",
+        "zh": "会话的每一段只用一个槽位；该段需要 {needed} 个。可用：1 个，或不放入会话单独提交。",
     },
     "reserved_too_late": {
         "en": "A time can be reserved from {notice_s} s ahead. What would fit: in {fits_in_s} s or later.",
         "zh": "预约需提前至少 {notice_s} 秒。可选：{fits_in_s} 秒后或更晚。",
     },
     "reservation_taken": {
-        "en": "All {slots} slots are reserved then. What would fit: in {fits_in_s} s.",
+        "en": "Every slot is reserved then ({slots} in all). What would fit: in {fits_in_s} s.",
         "zh": "该时段全部 {slots} 个槽位均已被预约。可选：{fits_in_s} 秒后。",
     },
+    "reserved_in_maintenance": {
+        "en": "Maintenance leaves too few slots then. What would fit: in {fits_in_s} s.",
+        "zh": "该时段因维护而槽位不足。可选：{fits_in_s} 秒后。",
+    },
     # what a lower setting costs in quality
-    "cost_steps": {"en": "{value} denoising steps, coarser detail", "zh": "{value} 步去噪，细节较粗"},
+    "cost_steps": {"en": "{value:denoising step}, coarser detail", "zh": "{value} 步去噪，细节较粗"},
     "cost_size": {"en": "pictures of {value}, fewer pixels", "zh": "画面 {value}，像素较少"},
     "cost_other": {"en": "no change of the pictures", "zh": "画面不变"},
     # whose quota
@@ -204,15 +219,16 @@ SENTENCES: dict[str, dict[str, str]] = {
     "ended_cancelled": {"en": "was cancelled", "zh": "已取消"},
     "ended_rejected": {"en": "was rejected", "zh": "已被拒绝"},
     "session_roles": {
-        "en": "Role {role} may not share a session with {other_role} ({other}). What would fit: to submit it by itself.",
-        "zh": "角色 {role} 不能与 {other_role}（{other}）处于同一会话。可用：单独提交。",
+        "en": "Role {role} may not share a session with {other_role} ({other}). What would fit: to submit it by itself, "
+        "or other `relations` in roles.yaml.",
+        "zh": "角色 {role} 不能与 {other_role}（{other}）处于同一会话。可用：单独提交，或在 roles.yaml 中修改 `relations`。",
     },
     "turn_taken": {
         "en": "{other} follows {follows} already. What would fit: to follow {last}.",
         "zh": "{other} 已接续 {follows}。可用：接续 {last}。",
     },
     "quota_running": {
-        "en": "The {kind} {name} has {used} running job(s); at most {limit} may run at once. It waits until one of them ends.",
+        "en": "The {kind} {name} has {used:running job}; at most {limit} may run at once. It waits until one of them ends.",
         "zh": "{kind} {name} 正在运行 {used} 个任务，上限为 {limit}。等待其中一个结束。",
     },
     "retrying": {
@@ -224,33 +240,37 @@ SENTENCES: dict[str, dict[str, str]] = {
 
 def sentence(code: str, **data: Any) -> dict[str, str]:
     """The sentence of a code in both languages: `{"en": …, "zh": …}`."""
-    return {language: text.format(**data) for language, text in SENTENCES[code].items()}
+    return {language: filled(text, data) for language, text in SENTENCES[code].items()}
 
 
 def sentence_of(code: str, whose: Any, **data: Any) -> dict[str, str]:
     """A sentence about somebody's quota (`whose` has kind and name); the kind is spelled in each language."""
     kinds = SENTENCES[f"kind_{whose.kind}"]
     return {
-        language: text.format(kind=kinds[language], name=whose.name, **data) for language, text in SENTENCES[code].items()
+        language: filled(text, {"kind": kinds[language], "name": whose.name, **data})
+        for language, text in SENTENCES[code].items()
     }
 
 
 def sentence_of_file(code: str, thing: str, **data: Any) -> dict[str, str]:
     """A sentence about a role's file ("portrait", "voice", "adapter"), spelled in each language."""
     names = SENTENCES[f"file_{thing}"]
-    return {language: text.format(thing=names[language], **data) for language, text in SENTENCES[code].items()}
+    return {language: filled(text, {"thing": names[language], **data}) for language, text in SENTENCES[code].items()}
 
 
 def sentence_at(code: str, rung: str, **data: Any) -> dict[str, str]:
     """A sentence about a lower setting ("steps=3 size=384*256"): what it costs in quality is spelled in each language."""
     cost = cost_of(rung)
-    return {language: text.format(rung=rung, cost=cost[language], **data) for language, text in SENTENCES[code].items()}
+    return {language: filled(text, {"rung": rung, "cost": cost[language], **data}) for language, text in SENTENCES[code].items()}
 
 
 def cost_of(rung: str) -> dict[str, str]:
     """What is seen of a setting, in both languages."""
     parts = [word.partition("=") for word in rung.split()]
-    costs = [sentence(f"cost_{name}", value=value) for name, _, value in parts if f"cost_{name}" in SENTENCES]
+    costs = [
+        sentence(f"cost_{name}", value=int(value) if value.isdigit() else value)
+        for name, _, value in parts if f"cost_{name}" in SENTENCES
+    ]  # fmt: skip
     costs = costs or [SENTENCES["cost_other"]]
     return {language: joint.join(cost[language] for cost in costs) for language, joint in (("en", ", "), ("zh", "，"))}
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from heapq import heappush
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scheduler.core.actions import Action, DropContext, MoveJob, Record, Refuse
-from scheduler.core.fair_share import Shares
 from scheduler.core.fleet import Slot, WorkerState
 from scheduler.core.healing_policy import HealingPolicy
-from scheduler.core.heals import Heals
+from scheduler.core.heals import Descent, Heals
 from scheduler.core.job import FINAL_STATES, LEGAL_MOVES, OWN_HOLDS, OWNED_STATES, HoldReason, Job, JobState
 from scheduler.core.learnt_memory import LearntMemory
 from scheduler.core.policy import Policy
-from scheduler.core.quotas import Counts, Spent
 from scheduler.core.relations import Relations
 from scheduler.core.sensors import Sensors
+from scheduler.core.shares import Shares
 from scheduler.core.tags import Tag
+from scheduler.core.usage import Counts, Spent
 from scheduler.core.waiting_line import WaitingLine
-
-if TYPE_CHECKING:
-    from scheduler.core.degrade import Descent
 
 STORY_LENGTH = 12  # recent moves kept per job, for error messages
 ENDED_LENGTH = 1_000  # ended jobs whose story is kept
@@ -164,6 +161,8 @@ class State:
         assert target is source or target in LEGAL_MOVES[source], (job.id, source, target, self.story(job.id))
         if source is JobState.QUEUED:
             self._dequeue(job)
+        elif target is JobState.QUEUED and source in OWNED_STATES:
+            fields = {**fields, "freed_at": turn.at}
         for name, value in fields.items():
             if name in _JOB_FIELDS:
                 setattr(job, name, value)
@@ -214,7 +213,7 @@ class State:
             body,
         )  # fmt: skip
         self.sensors.without_context.discard(job.id)
-        slot.take(job.id, job.role, lease_id, lease_until)
+        slot.take(job.id, job.role, lease_id, lease_until, rungs=job.rungs)
         for other in others:
             other.take(job.id, job.role, lease_id, lease_until, lead=slot.number)
         self.leases[lease_id] = slot

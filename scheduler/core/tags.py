@@ -57,6 +57,8 @@ class Tag(StrEnum):
     HEAL_RECOVERED = "heal:recovered"
     HEAL_ABANDONED = "heal:abandoned"
     POLICY_CHANGED = "policy:changed"
+    POLICY_REFUSED = "policy:refused"
+    POLICY_ACCEPTED = "policy:accepted"
     MEMORY_MEASURED = "memory:measured"
     # workers, slots, queue, roles
     REPORT_REFUSED = "report:refused"
@@ -75,6 +77,7 @@ class Tag(StrEnum):
     ROLE_SWITCHED = "role:switched"
     ROLE_LOADED = "role:loaded"
     ROLE_REMOVED = "role:removed"
+    ROLE_REFUSED = "role:refused"
     # the house
     DAEMON_BOOTED = "daemon:booted"
     USER_CREATED = "user:created"

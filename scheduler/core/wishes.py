@@ -29,7 +29,7 @@ def submit(state: State, event: events.JobSubmitted, turn: Turn) -> bool:
     body = {"decision": decision.to_mapping()}
     state.accept(job, event.slots_needed)
     if decision.verdict == REJECTED:
-        error = {"error_code": decision.reason, "error_message": decision.text["en"], "error_hint": decision.hint}
+        error = {"error_code": decision.reason, "error_message": decision.text["en"]}
         state.move(turn, job, JobState.REJECTED, Tag.JOB_REJECTED, {"finished_at": turn.at, **error}, body)
         return False
     fields: dict[str, Any] = {"hold": HoldReason(decision.reason)}

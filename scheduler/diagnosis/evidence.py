@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.regular_file import open_regular
 from scheduler.assets import AssetKind, AssetLibrary, Checked, Health, Refused
 from scheduler.audit import AuditEntry
 from scheduler.core.job import FINAL_STATES, JobState
 from scheduler.core.quality import QualityPolicy
 from scheduler.core.tags import Tag
+from scheduler.diagnosis.input_words import Words
 from scheduler.doctor.model_files import checked_model, weight_files
 from scheduler.doctor.subject import Subject
+from scheduler.refusal_words import in_chinese, told_apart
 from scheduler.registry import Role
 from scheduler.store import Reader
 
@@ -27,7 +30,7 @@ READ_UNASKED_BYTES = 2 << 30  # a model of this size is read through in seconds;
 class Asset:
     """A file of the recipe. `verdict`: what the check measured, now or on arrival; None where nobody knows any more.
 
-    `problem`: why it cannot be used, in the check's words.
+    `problem`: why it cannot be used, `remedy`: what the check says to do about it; both None where it can be.
     """
 
     name: str
@@ -35,7 +38,8 @@ class Asset:
     sha256: str
     health: Health
     verdict: Mapping[str, Any] | None
-    problem: str = ""
+    problem: Words | None = None
+    remedy: Words | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +136,15 @@ def _asset(
     name: str, kind: AssetKind, sha256: str, health: Health, answer: Checked | Refused | None, stored: Mapping[str, Any] | None
 ) -> Asset:
     verdict = answer.verdict if isinstance(answer, Checked) else stored
-    problem = _placeless(answer.message, str(answer.path), name) if isinstance(answer, Refused) else ""
-    return Asset(name=name, kind=kind, sha256=sha256, health=health, verdict=verdict, problem=problem)
+    problem, remedy = _told(answer, name) if isinstance(answer, Refused) else (None, None)
+    return Asset(name=name, kind=kind, sha256=sha256, health=health, verdict=verdict, problem=problem, remedy=remedy)
+
+
+def _told(refused: Refused, name: str) -> tuple[Words, Words]:
+    """What is wrong with a file, and the way out; Chinese goes by the code of the check."""
+    english = _placeless(refused.message, str(refused.path), name).rstrip(".")
+    what, way_out = told_apart(in_chinese(refused.code, None, refused.data) or "")
+    return {"en": english, "zh": what or english}, {"en": refused.hint, "zh": way_out}
 
 
 def _placeless(answer: Any, place: str, name: str) -> Any:
@@ -151,7 +162,8 @@ def _model(subject: Subject, is_deep: bool) -> dict[str, Any] | None:
             return None
         size = sum(path.stat().st_size for path in weight_files(subject))
     except OSError as error:
-        return {"verdict": "cannot_tell", "message": f"{error.strerror}", "is_deep": False, "bytes": 0}
+        words = {"message": f"{error.strerror}", "code": "unreadable", "data": {"reason": error.strerror}}
+        return {"verdict": "cannot_tell", **words, "is_deep": False, "bytes": 0}
     is_deep = is_deep or size <= READ_UNASKED_BYTES
     answer = _placeless(checked_model(subject.model_dir, is_deep=is_deep), str(subject.model_dir), f"models/{subject.model}")
     return {**answer, "is_deep": is_deep, "bytes": size}
@@ -161,7 +173,7 @@ def _video(data_dir: Path, row: Mapping[str, Any]) -> Health | Literal["unread"]
     if not row["video_path"]:
         return None
     try:
-        with (data_dir / row["video_path"]).open("rb") as file:
+        with open_regular(data_dir / row["video_path"]) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return "missing"

@@ -8,6 +8,8 @@ from scheduler.diagnosis.evidence import Asset, Evidence
 from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
 from scheduler.diagnosis.input_words import HEALTH, KINDS
 
+_OTHER = {"en": "Bring another file.", "zh": "换一个文件。"}
+
 
 def asset_findings(evidence: Evidence, asset: Asset) -> Iterator[Finding]:
     """A file that is not whole ends a job that is to be made; of one that is over it only hides what that was made of, since
@@ -23,5 +25,6 @@ def asset_findings(evidence: Evidence, asset: Asset) -> Iterator[Finding]:
         words = {"thing": thing, "health": HEALTH[asset.health], "sha256": asset.sha256}
         yield found(branch, f"{asset.name} file", verdict, code, figures, words=words)
     elif asset.problem:
-        words = {"thing": thing, "problem": asset.problem}
+        remedy = {language: text or _OTHER[language] for language, text in (asset.remedy or _OTHER).items()}
+        words = {"thing": thing, "problem": asset.problem, "remedy": remedy}
         yield found(branch, f"{asset.name} file", Verdict.CAUSE, "asset_refused", figures, words=words)

@@ -104,7 +104,7 @@ INPUT_REMEDIES: dict[str, Words] = {
     },
     "asset_gone": {"en": "Bring the file again before the video is made again.", "zh": "再次制作前请重新提交该文件。"},
     "asset_forgotten": {"en": "Bring the file again, then ask again.", "zh": "请重新提交该文件，然后再诊断。"},
-    "asset_refused": {"en": "Bring another file.", "zh": "换一个文件。"},
+    "asset_refused": {"en": "{remedy}", "zh": "{remedy}"},
     "voice_silent": {"en": "Bring the recording itself; this file holds none.", "zh": "请提交真正的录音；此文件没有声音。"},
     "voice_noisy": {
         "en": "Record it again in a quiet room, or take the noise out, and submit the video anew.",

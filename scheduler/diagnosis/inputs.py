@@ -14,7 +14,8 @@ from scheduler.diagnosis.files import asset_findings
 from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
 from scheduler.diagnosis.input_words import HEALTH, WARNINGS, Words
 from scheduler.errors import SchedulerError
-from scheduler.prompts import render
+from scheduler.prompts import Remark, remark_in_chinese, render
+from scheduler.refusal_words import in_chinese, told_apart
 from scheduler.submission import area
 
 LIPS = ("lip_offset_s", "lip_correlation")
@@ -121,27 +122,34 @@ def prompt_findings(evidence: Evidence) -> Iterator[Finding]:
     recipe = evidence.recipe
     figures = {"characters": len(recipe["prompt"]), "role_version": evidence.job["role_version"]}
     if evidence.role is None:
-        yield _unread(evidence, "it is not known")
+        yield _unread(evidence, {"en": "it is not known", "zh": "版本未知"})
         return
     try:
         read_bytes = PROMPT_BYTES.get(recipe["model"])
         rendered = render(evidence.role, recipe["context"], style=recipe["style"], read_bytes=read_bytes)
     except SchedulerError as error:
-        yield _unread(evidence, error.message)
+        what, _ = told_apart(in_chinese(error.code, error.field, error.data) or "")
+        yield _unread(evidence, {"en": error.message.rstrip("."), "zh": what or error.message})
         return
     if rendered.prompt != recipe["prompt"]:
-        yield _unread(evidence, "it makes another prompt")
+        yield _unread(evidence, {"en": "it makes another prompt", "zh": "生成的提示词不同"})
         return
     for remark in rendered.warnings:
         told = {**figures, "code": remark.code, **remark.data}
-        yield found(Branch.INPUT, "prompt", Verdict.SUSPECT, "prompt_remark", told, words={"remark": str(remark)})
+        yield found(Branch.INPUT, "prompt", Verdict.SUSPECT, "prompt_remark", told, words={"remark": remark_words(remark)})
     if not rendered.warnings:
         yield found(Branch.INPUT, "prompt", Verdict.SOUND, "prompt_sound", figures, words=figures)
 
 
-def _unread(evidence: Evidence, why: str) -> Finding:
-    words = {"version": evidence.job["role_version"], "why": why}
-    return found(Branch.INPUT, "prompt", Verdict.UNKNOWN, "prompt_unknown", words, words=words)
+def _unread(evidence: Evidence, why: Words) -> Finding:
+    version = evidence.job["role_version"]
+    figures, words = {"version": version, "why": why["en"]}, {"version": version, "why": why}
+    return found(Branch.INPUT, "prompt", Verdict.UNKNOWN, "prompt_unknown", figures, words=words)
+
+
+def remark_words(remark: Remark) -> Words:
+    """A remark in both languages, to stand inside of a sentence."""
+    return {"en": remark.rstrip("."), "zh": (remark_in_chinese(remark.code, remark.data) or remark).rstrip(".。")}
 
 
 def _listed(warnings: list[str]) -> Words:

@@ -35,7 +35,8 @@ def asked_findings(evidence: Evidence) -> Iterator[Finding]:
     less += [f"{asked['steps']} < {preset.steps}"] if asked["steps"] < preset.steps else []
     figures |= {"preset": preset.name, "preset_size": preset.size, "preset_steps": preset.steps}
     words = {"preset": preset.name, "size": asked["size"], "steps": asked["steps"], "less": ", ".join(less)}
-    code, verdict = ("asked_less", Verdict.SUSPECT) if less else ("as_asked", Verdict.SOUND)
+    is_preset = (asked["size"], asked["steps"]) == (preset.size, preset.steps)
+    code, verdict = ("asked_less", Verdict.SUSPECT) if less else ("as_asked" if is_preset else "asked_more", Verdict.SOUND)
     yield found(Branch.DEGRADATION, "settings", verdict, code, figures, words=words)
 
 
@@ -48,8 +49,9 @@ def ladder_findings(evidence: Evidence) -> Iterator[Finding]:
     told = [_told(evidence, row) for row in moves]
     seqs = [row["seq"] for row in moves]
     if low:
-        consent = ["consent" if evidence.rows(Tag.JOB_CONSENTED) else "–"]
-        causes = list(dict.fromkeys(one["cause"] for one in told if one["cause"])) or consent
+        at_submission = ["slot_memory"] if changes[0][0] == 0 else []  # who lowers it later writes a row with the cause
+        at_submission += ["consent"] if evidence.rows(Tag.JOB_CONSENTED) else []
+        causes = list(dict.fromkeys(one["cause"] for one in told if one["cause"])) or at_submission or ["–"]
         told_changes = {
             "en": "; ".join(f"from block {first}: {what}" for first, what in changes),
             "zh": "；".join(f"自第 {first} 块：{what}" for first, what in changes),

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from scheduler.audit import AuditEntry
+from scheduler.core.job import JobState
 from scheduler.core.tags import Tag
 from scheduler.diagnosis.evidence import Evidence
 from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
+from scheduler.diagnosis.work_words import Words
+from scheduler.refusal_words import in_chinese, told_apart
 
 _OF_CODE = {
     "bad_media": Branch.INPUT, "bad_weights": Branch.WEIGHTS, "out_of_memory": Branch.DEGRADATION,
     "vault_full": Branch.DEGRADATION,
 }  # fmt: skip
+_STORY = {"en": "See what happened to it: role_scheduler jobs JOB.", "zh": "用 role_scheduler jobs JOB 查看经过。"}
 _SEAMS = ("identity_drift", "flicker", "frozen_ratio", "longest_freeze_s")
 
 
 def ending_findings(evidence: Evidence) -> Iterator[Finding]:
-    """How the job ended, in the house's own words where it failed, on the branch that these belong to."""
+    """How the job ended, in the house's own words where it failed or was rejected, on the branch that these belong to."""
     job = evidence.job
     if evidence.has_failed:
-        code = job["error_code"] or "unknown"
-        words = {"code": code, "message": job["error_message"] or "–", "hint": job["error_hint"] or "role_scheduler jobs JOB"}
-        seqs = [row["seq"] for row in evidence.rows(Tag.JOB_FAILED, Tag.JOB_REJECTED)]
+        code, rows = job["error_code"] or "unknown", evidence.rows(Tag.JOB_FAILED, Tag.JOB_REJECTED)
+        words, seqs = {"code": code, **_why(evidence, code, rows)}, [row["seq"] for row in rows]
         branch = _OF_CODE.get(code, Branch.COMMUNICATION)
-        yield found(branch, "end", Verdict.CAUSE, "failed", {"code": code}, audit=seqs, is_recorded=True, words=words)
+        how = "rejected" if job["state"] == JobState.REJECTED else "failed"
+        yield found(branch, "end", Verdict.CAUSE, how, {"code": code}, audit=seqs, is_recorded=True, words=words)
     elif not evidence.is_done:
         words = {"state": str(job["state"]), "found": evidence.block_count, "total": job["total_blocks"]}
         figures = {"state": str(job["state"]), "is_over": evidence.is_over}
         code = "never_made" if evidence.is_over else "no_video"
         yield found(Branch.COMMUNICATION, "end", Verdict.UNKNOWN, code, figures, words=words)
+
+
+def _why(evidence: Evidence, code: str, rows: Sequence[AuditEntry]) -> dict[str, Words]:
+    """`message` and `hint`. In Chinese: what admission said, where it rejected the job, else the sentence of the code; the words
+    of whoever failed where there is none."""
+    job = evidence.job
+    english, hint = job["error_message"] or "–", job["error_hint"] or _STORY["en"]
+    said = next((row["body"]["decision"]["text"] for row in reversed(rows) if "decision" in row["body"]), None)
+    if said is not None:
+        return {"message": {language: text.rstrip(".。") for language, text in said.items()}, "hint": _STORY}
+    what, way_out = told_apart(in_chinese(code, None, {}) or "")
+    chinese = (what, way_out or _STORY["zh"]) if what else (english, hint)
+    return {"message": {"en": english, "zh": chinese[0]}, "hint": {"en": hint, "zh": chinese[1]}}
 
 
 def worker_findings(evidence: Evidence) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from scheduler.diagnosis.evidence import Asset, Evidence
 from scheduler.diagnosis.files import asset_findings
 from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
 from scheduler.diagnosis.lowering import PICTURE
+from scheduler.doctor.weight_words import refusal_words, trouble_words
 from scheduler.plan.figures import size_text
 
 _VERDICTS = {
@@ -39,15 +40,12 @@ def model_findings(evidence: Evidence) -> Iterator[Finding]:
         "recipe_sha256": made, "troubles": [f"{one['file']} {one['what']}" for one in troubles],
         "files": {one["file"]: one["sha256"] for one in answer.get("files", ()) if "sha256" in one},
     }  # fmt: skip
-    if trouble := _VERDICTS.get(answer.get("verdict", "cannot_tell")):
-        verdict, code = trouble
+    if answer.get("verdict", "cannot_tell") in _VERDICTS:
+        verdict, code = _VERDICTS[answer.get("verdict", "cannot_tell")]
         if evidence.is_done and verdict is Verdict.CAUSE:
             verdict = Verdict.SUSPECT  # they may have been whole when it was made: a red line makes it a cause
-        first = troubles[0] if troubles else {"file": "", "what": answer.get("message", "?"), "remedy": answer.get("hint", "")}
-        words = {
-            "trouble": f"{first['file']} {first['what']}".strip(" ."), "count": max(1, len(troubles)), "place": place,
-            "remedy": first["remedy"],
-        }  # fmt: skip
+        trouble, remedy = trouble_words(troubles[0]) if troubles else refusal_words(answer)
+        words = {"trouble": trouble, "count": max(1, len(troubles)), "place": place, "remedy": remedy}
         yield found(Branch.WEIGHTS, "weights", verdict, code, figures, shows_in=PICTURE, words=words)
     elif made and here and made != here:
         words = {"place": place, "here": here[:12], "made": made[:12]}

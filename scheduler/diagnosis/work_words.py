@@ -6,8 +6,12 @@ Words = dict[str, str]
 
 WORK_WORDS: dict[str, Words] = {
     "as_asked": {
-        "en": "{size}, {steps} steps, as the role's preset {preset} says",
+        "en": "{size}, {steps:step}, as the role's preset {preset} says",
         "zh": "{size}，{steps} 步，与角色预设 {preset} 一致",
+    },
+    "asked_more": {
+        "en": "{size}, {steps:step}: no less than the role's preset {preset} has",
+        "zh": "{size}，{steps} 步，不低于角色预设 {preset}",
     },
     "asked_less": {
         "en": "less was asked for than the role's preset {preset} has: {less}",
@@ -16,11 +20,11 @@ WORK_WORDS: dict[str, Words] = {
     "preset_unknown": {"en": "the role's version {version} is not known", "zh": "角色版本 {version} 未知"},
     "kept": {"en": "made as asked throughout: no fewer steps, no smaller size", "zh": "全程按要求制作：没有减少步数或尺寸"},
     "kept_memory": {
-        "en": "memory was short {count} times, but only what nobody worked with was let go ({rungs}): steps and size stayed",
+        "en": "memory was short {count:time}, but only what nobody worked with was let go ({rungs}): steps and size stayed",
         "zh": "内存不足 {count} 次，但只释放了闲置内容（{rungs}）：步数与尺寸不变",
     },
     "lowered": {
-        "en": "{blocks} of {total} blocks were made at less than was asked for ({changes}); why: {causes}",
+        "en": "made at less than was asked for: {blocks} of {total:block} ({changes}); why: {causes}",
         "zh": "{total} 块中有 {blocks} 块低于要求（{changes}）；原因：{causes}",
     },
     "undisturbed": {
@@ -28,12 +32,12 @@ WORK_WORDS: dict[str, Words] = {
         "zh": "没有丢失工作进程，没有重试（租约：{leases}）",
     },
     "went_on_exactly": {
-        "en": "{lost} workers lost, {retried} tries again, {preempted} times stopped; each time it went on exactly, with the "
+        "en": "{lost:worker} lost, {retried:new attempt}, {preempted:stop}; each time it went on exactly, with the "
         "frames that it would have had anyway",
         "zh": "丢失工作进程 {lost} 次，重试 {retried} 次，停止 {preempted} 次；每次都精确继续，画面不受影响",
     },
     "rebuilt": {
-        "en": "its context was lost and rebuilt {times} times ({lost} workers lost, {retried} tries again): smooth, but not "
+        "en": "its context was lost and rebuilt {times:time} ({lost:worker} lost, {retried:new attempt}): smooth, but not "
         "the same frames, from block {blocks}",
         "zh": "上下文丢失并重建 {times} 次（丢失工作进程 {lost} 次，重试 {retried} 次）：平滑但画面不同，自第 {blocks} 块起",
     },
@@ -43,29 +47,30 @@ WORK_WORDS: dict[str, Words] = {
         "zh": "一个视频由一个工作进程在一块 GPU 上制作（多 GPU 单视频尚未实现），不存在 GPU 间通信问题",
     },
     "blocks_whole": {
-        "en": "all {total} blocks are there, and the video is the file that was made (sha256 {sha256})",
+        "en": "every block is there ({total}), and the video is the file that was made (sha256 {sha256})",
         "zh": "{total} 块齐全，视频即制作时的文件（sha256 {sha256}）",
     },
-    "blocks_missing": {"en": "{found} of {total} blocks are in the store", "zh": "存储中只有 {total} 块中的 {found} 块"},
+    "blocks_missing": {"en": "in the store: {found} of {total:block}", "zh": "存储中只有 {total} 块中的 {found} 块"},
     "video_changed": {
         "en": "the video file is damaged: it no longer has the sha256 {sha256} that it was made with",
         "zh": "视频文件已损坏：不再是制作时的 sha256 {sha256}",
     },
     "video_gone": {"en": "the video file {path} is not there any more", "zh": "视频文件 {path} 已不存在"},
     "no_video": {
-        "en": "there is no video: the job is {state}, {found} of {total} blocks made",
+        "en": "there is no video: the job is {state}, made: {found} of {total:block}",
         "zh": "没有视频：任务状态 {state}，已完成 {total} 块中的 {found} 块",
     },
     "never_made": {
-        "en": "there will be no video: the job is {state}, {found} of {total} blocks made",
+        "en": "there will be no video: the job is {state}, made: {found} of {total:block}",
         "zh": "不会有视频：任务状态 {state}，已完成 {total} 块中的 {found} 块",
     },
     "failed": {"en": "the job failed: {code}: {message}", "zh": "任务失败：{code}：{message}"},
+    "rejected": {"en": "the job was rejected: {code}: {message}", "zh": "任务被拒绝：{code}：{message}"},
     "weights_whole": {
-        "en": "{files} files, {size}, complete, every byte read{same}", "zh": "{files} 个文件，{size}，完整，逐字节读取{same}",
+        "en": "{files:file}, {size}, complete, every byte read{same}", "zh": "{files} 个文件，{size}，完整，逐字节读取{same}",
     },
     "weights_unread": {
-        "en": "{files} files, {size}, complete by sizes and headers; their bytes were not read{same}",
+        "en": "{files:file}, {size}, complete by sizes and headers; their bytes were not read{same}",
         "zh": "{files} 个文件，{size}，按大小与文件头完整；未逐字节读取{same}",
     },
     "weights_damaged": {"en": "{trouble} ({count} in all)", "zh": "{trouble}（共 {count} 处）"},
@@ -138,6 +143,7 @@ WORK_REMEDIES: dict[str, Words] = {
     },
     "never_made": {"en": "Submit it again if it is wanted.", "zh": "如仍需要，请重新提交。"},
     "failed": {"en": "{hint}", "zh": "{hint}"},
+    "rejected": {"en": "{hint}", "zh": "{hint}"},
     "weights_damaged": {"en": "{remedy}", "zh": "{remedy}"},
     "weights_attention": {"en": "{remedy}", "zh": "{remedy}"},
     "weights_untold": {

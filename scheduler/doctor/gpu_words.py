@@ -7,7 +7,7 @@ Words = dict[str, str]
 GPU_WORDS: dict[str, Words] = {
     "driver": {"en": "{version}, for CUDA up to {cuda}; GPUs: {count}", "zh": "{version}，最高支持 CUDA {cuda}，{count} 块 GPU"},
     "driver_lost": {
-        "en": "{version}, for CUDA up to {cuda}; of {count} GPUs these do not answer: {lost}",
+        "en": "{version}, for CUDA up to {cuda}; of {count:GPU} these do not answer: {lost}",
         "zh": "{version}，最高支持 CUDA {cuda}；{count} 块 GPU 中无响应的：{lost}",
     },
     "driver_none": {"en": "no NVIDIA driver here: work is done on the processor", "zh": "此处没有 NVIDIA 驱动：使用处理器计算"},
@@ -29,14 +29,14 @@ GPU_WORDS: dict[str, Words] = {
         "zh": "未设置 {variable}：使用全部 {count} 块，{order}",
     },
     "visible_unwanted": {
-        "en": "{device}=cpu: {all} GPUs are left alone", "zh": "{device}=cpu：不使用 {all} 块 GPU",
+        "en": "{device}=cpu: the GPUs ({all}) are left alone", "zh": "{device}=cpu：不使用 {all} 块 GPU",
     },
     "visible_chosen": {
-        "en": "{variable}={value}: {count} of {all} are used, {order}",
+        "en": "{variable}={value}: used: {count} of {all:GPU}, {order}",
         "zh": "{variable}={value}：使用 {all} 块中的 {count} 块，{order}",
     },
     "visible_none": {
-        "en": "{variable}={value!r} leaves none of {all} GPUs",
+        "en": "{variable}={value!r} leaves none of {all:GPU}",
         "zh": "{variable}={value!r} 没有留下任何 GPU（共 {all} 块）",
     },
     "visible_cut": {

@@ -13,10 +13,11 @@ HOST_WORDS: dict[str, Words] = {
     "house_runs": {"en": "runs here (launcher {pid}, {url})", "zh": "正在此处运行（启动器进程 {pid}，{url}）"},
     "house_rests": {"en": "does not run now; its data is in {data}", "zh": "当前未运行；数据在 {data}"},
     "house_new": {"en": "was never started on {data}", "zh": "从未在 {data} 上启动过"},
+    "house_no_file": {"en": "{place} is no regular file", "zh": "{place} 不是普通文件"},
     "leftovers_in_use": {"en": "not looked for: the house runs", "zh": "系统正在运行，不检查残留"},
     "leftovers_none": {"en": "none", "zh": "无"},
     "orphans": {
-        "en": "{count} processes of a dead run still run: {words}",
+        "en": "left of a dead run, still running: {count} ({words})",
         "zh": "上次异常结束后仍有 {count} 个进程在运行：{words}",
     },
     "stale_sockets": {"en": "nobody listens at {words}: the run before was killed", "zh": "{words} 无人监听：上次运行被强行终止"},
@@ -24,7 +25,7 @@ HOST_WORDS: dict[str, Words] = {
         "en": "{run}/web.url says {url}, where nothing of ours runs: the run before was killed",
         "zh": "{run}/web.url 记录的 {url} 已无系统在运行：上次运行被强行终止",
     },
-    "half_files": {"en": "{count} files half written, {size}: {words}", "zh": "{count} 个未写完的文件，共 {size}：{words}"},
+    "half_files": {"en": "{count:file} half written, {size}: {words}", "zh": "{count} 个未写完的文件，共 {size}：{words}"},
     # the disk
     "data_open": {"en": "{data} can be written", "zh": "{data} 可写"},
     "data_new": {
@@ -121,6 +122,10 @@ HOST_WORDS: dict[str, Words] = {
 }  # fmt: skip
 
 HOST_REMEDIES: dict[str, Words] = {
+    "house_no_file": {
+        "en": "Move it away, then bring the database back from a backup, or start anew: role_scheduler serve.",
+        "zh": "将其移走，再恢复数据库备份，或重新启动：role_scheduler serve。",
+    },
     "check_spared": {"en": "See what is said of that one, then run it again.", "zh": "请先处理该项，然后重试。"},
     "check_hangs": {
         "en": "A driver or a disk over the network that hangs does this. Look at dmesg, nvidia-smi and mount.",

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.regular_file import is_no_file
 from scheduler.doctor.finding import Finding, found
 from scheduler.doctor.subject import Subject, is_there
 from scheduler.door import socket_path
-from scheduler.plan.check import OK
+from scheduler.plan.check import BAD, OK
 from scheduler.reach import announced_url
 from scheduler.spawn import ProcessList, ProcessRecord
 from scheduler.transport import short_path
@@ -56,12 +57,14 @@ def answers(place: Path) -> bool:
 
 def house_findings(subject: Subject) -> Iterator[Finding]:
     """Running here, at rest, or never started."""
-    house = running_house(subject)
+    house, database = running_house(subject), subject.data_dir / "greenroom.db"
     figures = {"pid": house and house.pid, "url": house and house.url}
     if house is not None:
         pid, url = house.pid or "?", house.url or "?"
         yield found("house", OK, "house_runs", figures | {"state": "running"}, pid=pid, url=url)
-    elif is_there(subject.data_dir / "greenroom.db"):
+    elif is_there(database) and is_no_file(database):
+        yield found("house", BAD, "house_no_file", figures | {"state": "unusable"}, place=database)
+    elif is_there(database):
         yield found("house", OK, "house_rests", figures | {"state": "at rest"}, data=subject.data_dir)
     else:
         yield found("house", OK, "house_new", figures | {"state": "new"}, data=subject.data_dir)

@@ -14,6 +14,7 @@ from engine.catalog import SHAPES
 from engine.memory import speech_encoder_bytes, text_encoder_bytes, weights_bytes
 from scheduler.doctor.finding import Finding, found
 from scheduler.doctor.subject import DEFAULTS, Subject, is_there
+from scheduler.doctor.weight_words import refusal_words, trouble_words
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN
 from scheduler.plan.figures import size_text
 from scheduler.spawn import die_with, python_module
@@ -53,13 +54,14 @@ def model_findings(subject: Subject) -> Iterator[Finding]:
     answer = checked_model(subject.model_dir)
     here = sum(path.stat().st_size for path in weight_files(subject))
     state = _STATES.get(answer.get("verdict", ""), BAD)
-    troubles = [f"{one['file']} {one['what']}" for level in ("problems", "warnings") for one in answer.get(level, ())]
-    troubles += [answer["message"]] if "message" in answer else []
+    told = [trouble_words(one)[0] for level in ("problems", "warnings") for one in answer.get(level, ())]
+    told += [refusal_words(answer)[0]] if "message" in answer else []
+    troubles = [one["en"] for one in told]
     figures |= {"bytes": here, "verdict": answer.get("verdict"), "troubles": troubles}
     if state == OK:
         yield found("model files", OK, "model_whole", figures, size=size_text(here), **words)
     else:
-        trouble = {"trouble": troubles[0] if troubles else "?", "count": len(troubles)}
+        trouble = {"trouble": told[0] if told else "?", "count": len(told)}
         yield found("model files", state, "model_broken", figures, **trouble, **words)
 
 
@@ -73,6 +75,6 @@ def checked_model(directory: Path, *, is_deep: bool = False) -> dict[str, Any]:
     answers = [line for line in done.stdout.splitlines() if line.startswith(('{"event": "Checked"', '{"event": "Refused"'))]
     if not answers:
         last = done.stderr.strip().splitlines()[-1:] or [f"the check ended with code {done.returncode}"]
-        return {"verdict": "cannot_tell", "message": last[0]}
+        return {"verdict": "cannot_tell", "message": last[0], "code": "check_ended", "data": {"status": done.returncode}}
     answer: dict[str, Any] = json.loads(answers[-1])
     return answer

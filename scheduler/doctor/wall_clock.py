@@ -12,7 +12,7 @@ from scheduler.doctor.subject import Subject, is_there
 from scheduler.errors import SchedulerError
 from scheduler.plan.check import ATTENTION, BAD, OK
 from scheduler.plan.figures import time_text
-from scheduler.zone import VARIABLE, studio_zone, zone_name
+from scheduler.zone import VARIABLE, moment_text, studio_zone, zone_name
 
 WRITTEN = ("greenroom.db", "greenroom.db-wal", "audit.head")  # at every turn of a house
 EARLIEST = 1_735_689_600.0  # 2025-01-01: a clock before it never was set
@@ -28,7 +28,15 @@ def clock_findings(subject: Subject) -> Iterator[Finding]:
     elif written > now and is_off(written - now):
         yield found("clock", ATTENTION, "clock_back", figures, ahead=time_text(written - now))
     else:
-        yield found("clock", OK, "clock_ok", figures, now=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now)))
+        yield found("clock", OK, "clock_ok", figures, now=_shown(now))
+
+
+def _shown(now: float) -> str:
+    """In the studio's zone; in the machine's own where that is none, which `zone` tells."""
+    try:
+        return moment_text(now)
+    except SchedulerError:
+        return time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(now))
 
 
 def zone_findings(_subject: Subject) -> Iterator[Finding]:

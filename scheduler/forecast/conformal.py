@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 REMEMBERED = 1500
 PRIOR_WEIGHT = 40.0  # residuals that the normal distribution counts for
 AGE_JOBS = 1150.0  # the weight of a residual is 1/e after so many
-NEAR = 0.35  # loads that differ by so much count as similar
+NEAR = 0.25  # loads that differ by so much count as similar
 STEPS = (0.002, 0.01)
-LEAST_ALPHA, MOST_ALPHA = 0.005, 0.35
+# Bounds may move far out and only a little in: misses come together (who waits when a peak ends early waits with many), and their
+# truths come late, so a stretch of hits says little of the next hour
+LEAST_ALPHA, MOST_ALPHA = 0.005, 0.12
 MEDIAN_VARIANCE = 1.57  # of a median, times the number of normal values it is of
 DOUBT = 10.0  # the middle is moved halfway where it lies so many (variances of chance) off
 _TAIL = 0.1

@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from scheduler.audit import AuditEntry
-from scheduler.core.fair_share import Shares
 from scheduler.core.fleet import WorkerState
 from scheduler.core.job import OWNED_STATES, JobState
 from scheduler.core.learnt_memory import LearntMemory
 from scheduler.core.maintenance import CAUSE, closes_at
-from scheduler.core.quotas import Spent
+from scheduler.core.shares import Shares
 from scheduler.core.state import State
+from scheduler.core.usage import Spent
+from scheduler.costs import preset_of
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Request
 from scheduler.registry import Role
-from scheduler.simulation.history import preset_of
 from scheduler.store import Reader
 from scheduler.store.forecast_reads import seconds_of
 
@@ -60,7 +60,8 @@ class Mirror:
         """A role of the registry. Raises SchedulerError 404."""
         role = self._reader.load_role(name)
         if role is None:
-            raise SchedulerError(404, "unknown_role", f"There is no role {name!r}.", field="role", hint="GET /roles lists them.")
+            known = ", ".join(row["name"] for row in self._reader.roles() if row["is_available"]) or "none is loaded"
+            raise SchedulerError(404, "unknown_role", f"There is no role {name!r}.", field="role", hint=f"Roles: {known}.")
         return role
 
     def request_of(self, row: dict[str, Any]) -> Request:
@@ -100,7 +101,7 @@ class Mirror:
                 self.estimator.block_done(at, name, self._reader.block_seconds(name, int(body["block"])))
             elif action in _STOPS:
                 self.estimator.stopped(at, name, _STOPS[action])
-            elif action in ("job:degraded", "job:restored"):
+            elif action in ("job:degraded", "job:restored", "job:consented"):
                 self._see_rungs(name)
             elif action in _ENDS:
                 self.estimator.ended(at, name, _ENDS[action])
@@ -123,7 +124,7 @@ class Mirror:
     def _see_rungs(self, job_id: str) -> None:
         """At another setting its blocks take another time: those made before say nothing of it."""
         row = self._reader.job(job_id)
-        if row is not None:
+        if row is not None and row["rungs"] != self.estimator.requests[job_id].rungs:
             request = self.request_of(row)
             self.estimator.requests[job_id] = request
             self.estimator.paces.submitted(request)
@@ -181,7 +182,7 @@ class Mirror:
         if slot.worker is not WorkerState.READY:
             slot.move(WorkerState.READY)
             slot.worker_id = f"w{slot.number}"
-        slot.take(job.id, job.role, job.lease_id, job.lease_until)
+        slot.take(job.id, job.role, job.lease_id, job.lease_until, rungs=job.rungs)
         state.leases[job.lease_id] = slot
         slot.is_started, slot.leased_blocks = job.state is not JobState.LEASED, job.blocks_done
         slot.block_since, slot.block_s = self._reader.pace_of(job)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from scheduler.core.fleet import Slot
 from scheduler.core.job import Job, JobState
 from scheduler.core.maintenance import CAUSE, closes_at
-from scheduler.forecast.snapshot import Snapshot
+from scheduler.forecast.snapshot import HeldSlot, Snapshot
+
+
+def open_slots(slots: Iterable[Slot | HeldSlot]) -> list[int]:
+    """Numbers of those that take work, if only after maintenance. A slot drained by hand or for a fault comes back in no future:
+    nobody knows when."""
+    return [slot.number for slot in slots if slot.drained_for <= {CAUSE}]
 
 
 def known_wait_s(snapshot: Snapshot, job: Job) -> float:
@@ -23,5 +32,4 @@ def _reserved_at(snapshot: Snapshot, job: Job) -> float:
 
 def _opens_at(snapshot: Snapshot, at: float) -> float:
     """The first time from `at` on when a slot is in no maintenance window; `at` where people drained all of them."""
-    slots = [slot.number for slot in snapshot.slots if slot.drained_for <= {CAUSE}]
-    return min((closes_at(snapshot.policy.windows, slot, at) or at for slot in slots), default=at)
+    return min((closes_at(snapshot.policy.windows, slot, at) or at for slot in open_slots(snapshot.slots)), default=at)

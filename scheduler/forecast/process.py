@@ -21,8 +21,9 @@ from scheduler.client import Scheduler
 from scheduler.clock import house_now
 from scheduler.context_size import known_ring_form
 from scheduler.core.block_times import BlockTimes, Pace
-from scheduler.core.job import HoldReason
+from scheduler.core.job import FINAL_STATES, HoldReason
 from scheduler.core.state import State
+from scheduler.costs import Costs
 from scheduler.door import Actor, forecaster_path
 from scheduler.door_server import DoorServer
 from scheduler.errors import SchedulerError
@@ -36,7 +37,6 @@ from scheduler.forecast.told import FAR, HELD, LEAST_RUNS, WAITS_FOR_A_PERSON, t
 from scheduler.forecast.what_if import as_request, what_if
 from scheduler.forecast.witness import Request
 from scheduler.own_files import with_own_files
-from scheduler.simulation.costs import Costs
 from scheduler.store import Reader, open_reader
 
 EVERY_S = 1.0
@@ -150,7 +150,10 @@ class Forecaster:
         role = with_own_files(self._reader_opened(), given, mirror.role(str(given["role"])))
         reader = self._reader_opened()
         pace, kv = Pace(BlockTimes(reader.block_times()), reader.devices()), known_ring_form(reader, self._model)
-        return what_if(mirror.refresh(self._clock()), mirror.estimator, given, role, self._model, pace, kv=kv)
+        before = reader.job(str(given["follows"])) if given.get("follows") else None
+        end = str(before["state"]) if before is not None and before["state"] in FINAL_STATES else ""
+        state = mirror.refresh(self._clock())
+        return what_if(state, mirror.estimator, given, role, self._model, pace, kv=kv, follows_end=end)
 
     def _reorder(self, job_id: str, priority: int) -> dict[str, Any]:
         mirror = self._opened()
@@ -210,8 +213,9 @@ def _parts_after(state: State, job_id: str) -> Iterator[str]:
 
 
 def _for_a_person(state: State) -> set[str]:
-    """Jobs that wait for somebody's word: nobody can say when it comes."""
-    return {job.id for job in state.held.values() if job.hold in WAITS_FOR_A_PERSON}
+    """Jobs that wait for somebody's word, and the parts of sessions behind them: nobody can say when it comes."""
+    held = {job.id for job in state.held.values() if job.hold in WAITS_FOR_A_PERSON}
+    return held | {part for job_id in held for part in _parts_after(state, job_id)}
 
 
 def forecast_row(job_id: str, at: float, board: Board, estimate: Estimate, basis: dict[str, Any]) -> dict[str, Any]:

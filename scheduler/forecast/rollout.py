@@ -12,18 +12,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import islice
-from math import ceil, exp, sqrt
+from math import ceil, exp, inf, sqrt
 from typing import Any, NamedTuple
 
 from scheduler.core import events, machine
 from scheduler.core.actions import KillWorker, SendCancel, SendPreempt, SendRun
+from scheduler.core.fleet import WorkerState
 from scheduler.core.job import Job, JobState
+from scheduler.core.maintenance import turns_at
 from scheduler.forecast.learnt import Learnt
+from scheduler.forecast.not_before import open_slots
 from scheduler.forecast.paces import Pace
 from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
 
 TICK_S = 20.0
+LEAST_TICK_S = 1.0  # as the daemon's
 REST_OF_LONG = 0.3  # of a block's time, what is left on average of one that has taken that long already, if it strays by 0.35
 RESPAWN_S = 3.0  # a stopped worker's process starts again; what it costs is hardly ever seen
 MOST_COMING = 200  # submissions yet to come, beside one per four open jobs; time that later ones would cost is not spent
@@ -71,7 +75,8 @@ class Rollout:
         self._zero = self._now = snapshot.now
         self._state = snapshot.revive()
         self._agenda: list[tuple[float, int, str, Any]] = []
-        self._order = 0
+        self._order = self._tick = 0
+        self._is_asleep = False
         self._runs: list[_Run | None] = [None] * len(snapshot.slots)
         self._roles = [learnt.preparing.role_on(slot.number) for slot in snapshot.slots]
         self._starts: dict[str, float] = {}
@@ -82,8 +87,12 @@ class Rollout:
         self._arrivals = islice(arrivals, MOST_COMING + len(snapshot.jobs) // 4)
 
     def run(self, wanted: set[str], horizon_s: float) -> dict[str, Outcome]:
-        """Start and finish of the wanted jobs, as far as they came to them before the horizon."""
+        """Start and finish of the wanted jobs, as far as they came to them before the horizon.
+
+        It ends with the last run where nothing may start any more: two weeks of waiting for a person would tell nothing.
+        """
         self._open()
+        may_start = not self._snapshot.is_queue_paused and bool(open_slots(self._snapshot.slots))
         found: dict[str, Outcome] = {}
         missing = set(wanted)
         jobs, until, agenda = self._state.jobs, self._zero + horizon_s, self._agenda
@@ -92,12 +101,14 @@ class Rollout:
             "back": self._on_back, "start": self._on_start, "ripe": self._on_ripe, "end": self._on_end,
             "stopped": self._on_stopped,
         }  # fmt: skip
-        while missing and agenda:
+        while missing and agenda and (may_start or any(self._runs)):
             at, _, kind, data = heappop(agenda)
             if at > until:
                 break
             self._now = at
             ended = happens[kind](data)
+            if self._is_asleep and any(self._runs):
+                self._next_tick()
             if ended in missing and ended not in jobs:
                 missing.discard(ended)
                 if ended in self._starts:
@@ -124,7 +135,6 @@ class Rollout:
             elif held.job_id is None and not held.has_worker:
                 rest_s = self._learnt.losses.draw_rest_s(held.number, self._zero, self._random)
                 self._plan(max(rest_s, held.rests_until - self._zero), "back", held.number)
-        self._plan(0.0, "tick", None)
         self._next_arrival()
         if self._has_losses:
             self._next_loss()
@@ -132,12 +142,14 @@ class Rollout:
         for held in self._snapshot.slots:
             if held.has_worker and held.job_id is None:
                 self._feed(events.WorkerBecameReady(at=self._now, slot=held.number, worker_id=f"w{held.number}"))
+        self._next_tick()
 
     # ---- what happens -------------------------------------------------------------------------------------------------
 
-    def _on_tick(self, _: None) -> None:
-        self._plan(TICK_S, "tick", None)
-        self._feed(events.TimePassed(at=self._now))
+    def _on_tick(self, number: int) -> None:
+        if number == self._tick:  # else another one was planned meanwhile
+            self._feed(events.TimePassed(at=self._now))
+            self._next_tick()
 
     def _on_arrival(self, request: Request) -> None:
         ordinal = self._state.last_ordinal + 1
@@ -297,6 +309,23 @@ class Rollout:
     def _holder(self, data: tuple[int, str]) -> _Run | None:
         run = self._runs[data[0]]
         return run if run is not None and run.lease_id == data[1] else None
+
+    def _next_tick(self) -> None:
+        """While nothing runs, time alone changes nothing but at its own moments: a reserved time may be days away."""
+        self._tick += 1
+        self._is_asleep = not any(self._runs)
+        at = max(self._now + LEAST_TICK_S, self._due_at())
+        if not self._is_asleep:
+            at = min(at, self._now + TICK_S)
+        if at < inf:
+            self._plan_at(at, "tick", self._tick)
+
+    def _due_at(self) -> float:
+        """When time does something next: an alarm of the core, the end of a quarantine, a window of maintenance."""
+        state = self._state
+        rests = [slot.quarantined_until for slot in state.slots if slot.worker is WorkerState.QUARANTINED]
+        alarm = state.alarms[0][0] if state.alarms else inf
+        return min(alarm, turns_at(state.policy.windows, self._now), *rests)
 
     def _next_arrival(self) -> None:
         coming = next(self._arrivals, None)

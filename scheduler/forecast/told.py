@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.core.job import HoldReason
-from scheduler.core.maintenance import CAUSE
 from scheduler.core.state import State
+from scheduler.forecast.not_before import open_slots
 from scheduler.forecast.ranges import Estimate, Range
 from scheduler.forecast.steady import Moved
 
@@ -50,4 +50,4 @@ def untold_of(state: State, job_id: str, otherwise: str = HELD) -> str:
         return HELD
     if state.is_queue_paused:
         return PAUSED
-    return DRAINED if all(slot.drained_for - {CAUSE} for slot in state.slots) else otherwise
+    return otherwise if open_slots(state.slots) else DRAINED

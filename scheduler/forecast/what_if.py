@@ -14,6 +14,7 @@ from scheduler.core.block_times import Pace
 from scheduler.core.job import HoldReason, JobState
 from scheduler.core.sentences import sentence
 from scheduler.core.state import State
+from scheduler.costs import preset_of
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.told import told_of, untold_of
@@ -21,7 +22,6 @@ from scheduler.forecast.witness import Request
 from scheduler.job_ladder import Picture, job_ladder, settings_below
 from scheduler.memory_kinds import kind_at
 from scheduler.registry import Role
-from scheduler.simulation.history import preset_of
 
 NOT_YET = "what-if"  # the id of a job that nobody submitted
 PREVIEW = "what-if-preview"  # what it would wait for
@@ -31,9 +31,10 @@ MOST_SHOWN = 50
 
 def what_if(
     state: State, estimator: Estimator, request: Mapping[str, Any], role: Role, model: str, pace: Pace,
-    *, kv: str | None = None,
+    *, kv: str | None = None, follows_end: str = "",
 ) -> dict[str, Any]:  # fmt: skip
-    """Decision, ranges and delays of a request that is not made. `state` is used up. `kv`: the form of rings in this house.
+    """Decision, ranges and delays of a request that is not made. `state` is used up. `kv`: the form of rings in this house;
+    `follows_end`: the state in which the part that it is to follow ended, empty for one that is open or unknown.
 
     `picture`: the size of the video, and how its portrait is scaled and cut. `delays`: jobs that would end later,
     the worst first, each with its seconds. Raises SchedulerError as a submission would.
@@ -56,9 +57,9 @@ def what_if(
             priority=wish.priority, total_blocks=wish.blocks, context_bytes=made.context_bytes, degrade=made.degrade,
             deadline=None if made.deadline_s is None else state.now + made.deadline_s,
             start_at=None if made.start_in_s is None else state.now + made.start_in_s, follows=made.follows,
-            **reckoned, preview=PREVIEW if made.preview else "",
+            follows_end=follows_end, **reckoned, preview=PREVIEW if made.preview else "",
             **settings_below(job_ladder(
-                model, made.recipe.settings, Picture(width=role.image_width, height=role.image_height), has_begun=False,
+                model, made.recipe.settings, Picture(width=role.image_width, height=role.image_height),
                 kv=kv, kind_at=kind_at(state.memory, model),
             )),
         ),

@@ -17,7 +17,6 @@ from scheduler.plan.windows import nearest_end, nearest_move
 
 HOPELESS = frozenset({"unknown_role", "role_away"})  # no change of the entry helps
 SHORTEST_SHARE = 0.25  # of the length: less is another video
-TRIES = 7  # halvings of a search
 
 
 class Search:
@@ -116,9 +115,7 @@ def _greatest(low: int, high: int, is_good: Callable[[int], bool]) -> int | None
     if low > high or not is_good(low):
         return None
     best = low
-    for _ in range(TRIES):
-        if best >= high:
-            break
+    while best < high:
         middle = (best + high + 1) // 2
         if is_good(middle):
             best = middle

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 
+from scheduler.plan.figures import half_width
 from scheduler.yaml_files import MAX_BYTES, Node, Problem
 
 NUMBERS = frozenset({"length", "priority", "count"})
 DAY = "date"
 _DELIMITERS = ",;\t"
+_MAY_BE_THOUSANDS = re.compile(r"[0-9],[0-9]{3}(?![0-9])")  # 1,000: a thousand to some, one to others
 
 
 def csv_entries(text: str, known: Sequence[str], problems: list[Problem]) -> tuple[list[Node], Node | None]:
@@ -81,10 +84,11 @@ def _node(line: int, row: list[str], header: list[str], problems: list[Problem])
 
 def _value(name: str, cell: str) -> str | int | float:
     """Numbers where numbers belong; anything else stays text and is complained about by whoever wants a number."""
-    if name not in NUMBERS:
+    written = half_width(cell)
+    if name not in NUMBERS or "_" in written or _MAY_BE_THOUSANDS.search(written):
         return cell
     try:
-        number = float(cell.replace(",", "."))
+        number = float(written.replace(",", "."))
     except ValueError:
         return cell
     if not math.isfinite(number):

@@ -100,7 +100,7 @@ def _videos(entry: Entry, made: Submission, calendar: Calendar, studio: Studio) 
     settings = made.recipe.settings
     setting = Setting(width=made.width, height=made.height, steps=settings["steps"])
     picture = Picture(width=made.role.image_width, height=made.role.image_height)
-    rungs = job_ladder(made.recipe.model, settings, picture, has_begun=False, kv=studio.kv)
+    rungs = job_ladder(made.recipe.model, settings, picture, kv=studio.kv)
     pace = pace_of(studio, setting)
     return [
         Demand(

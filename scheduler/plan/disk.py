@@ -8,7 +8,6 @@ from pathlib import Path
 
 from engine.catalog import BLOCK_FRAMES, BLOCK_LATENTS
 from engine.memory import LATENT_CHANNELS
-from scheduler.counted import counted_words
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN, Check, checked
 from scheduler.plan.demand import Demand
 from scheduler.plan.figures import size_text
@@ -65,7 +64,7 @@ def disk_check(wanted: list[Demand], studio: Studio, rate: DiskRate | None) -> C
     if rate is not None:
         pixels = sum(one.setting.width * one.setting.height * one.blocks for one in wanted)
         need = int(rate.bytes_per_pixel_block * pixels)
-        basis = sentence("disk_basis_learnt", count=counted_words(rate.count, "video"))
+        basis = sentence("disk_basis_learnt", count=rate.count)
     figures = {
         "need_bytes": need, "free_bytes": studio.free_bytes, "floor_bytes": FLOOR_BYTES,
         "basis": "most" if rate is None else "learnt",

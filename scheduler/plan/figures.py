@@ -1,6 +1,8 @@
-"""Figures as the sentences of a plan say them."""
+"""Figures as the sentences of a plan say them, and as people type them."""
 
 from __future__ import annotations
+
+import unicodedata
 
 
 def size_text(count: float) -> str:
@@ -22,3 +24,8 @@ def time_text(seconds: float) -> str:
 def length_text(seconds: float) -> str:
     """`1:30` from a minute on, else `12.5 s`."""
     return f"{seconds:g} s" if seconds < 60 else f"{int(seconds // 60)}:{seconds % 60:02.0f}"
+
+
+def half_width(text: str) -> str:
+    """The text with the digits and signs that a Chinese keyboard makes wide as ordinary ones."""
+    return unicodedata.normalize("NFKC", text)

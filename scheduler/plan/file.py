@@ -13,6 +13,7 @@ from engine.catalog import PRESETS
 from scheduler.errors import SchedulerError
 from scheduler.plan.csv_file import csv_entries
 from scheduler.plan.entry import DAY_MINUTES, QUALITIES, DayPlan, Entry
+from scheduler.plan.figures import half_width
 from scheduler.yaml_files import Fields, Node, Problem, YamlError, read_yaml
 
 KNOWN_KEYS = (
@@ -25,6 +26,7 @@ MAX_SHOWN = 50
 EXAMPLE = 'Write entries: and below it - {role: teacher, user: education, window: "10:00-11:00", length: 12}.'
 _CLOCK = r"([01]?[0-9]|2[0-4]):([0-5][0-9])"
 _WINDOW = re.compile(rf"\s*{_CLOCK}\s*[-–—]\s*{_CLOCK}\s*")
+_DAY_OF_A_SPREADSHEET = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})")
 _MINUTES = re.compile(r"([0-9]{1,3}):([0-5][0-9])")
 
 
@@ -93,7 +95,10 @@ def _day(node: Node | None, problems: list[Problem]) -> date | None:
     if node is None:
         return None
     try:
-        return date.fromisoformat(str(node.value))
+        text = half_width(str(node.value))
+        if slashed := _DAY_OF_A_SPREADSHEET.fullmatch(text):
+            return date(*(int(part) for part in slashed.groups()))
+        return date.fromisoformat(text)
     except ValueError:
         hint = "Write year-month-day, for example 2026-11-23; without it the plan is for today."
         found = str(node.value)[:40]
@@ -149,7 +154,7 @@ def _window(fields: Fields) -> tuple[int, int]:
     node = fields.get("window")
     if node is None:
         return 0, DAY_MINUTES
-    found = _WINDOW.fullmatch(str(node.value))
+    found = _WINDOW.fullmatch(half_width(str(node.value)))
     if found is None:
         fields.complain(
             node, f"{str(node.value)[:40]!r} is no window.", 'Write from-until of one day: "10:00-11:30".', "window",
@@ -173,7 +178,7 @@ def _length(fields: Fields) -> float | None:
     if node is None:
         return None
     seconds = node.value
-    if isinstance(seconds, str) and (found := _MINUTES.fullmatch(seconds.strip())):
+    if isinstance(seconds, str) and (found := _MINUTES.fullmatch(half_width(seconds).strip())):
         seconds = int(found.group(1)) * 60 + int(found.group(2))
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not 0 < seconds <= MAX_LENGTH_S:

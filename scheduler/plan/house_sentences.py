@@ -7,11 +7,11 @@ HOUSE: dict[str, dict[str, str]] = {
     "daemon_ok": {"en": "answers (process {pid})", "zh": "有响应（进程 {pid}）"},
     "no_workers": {"en": "no slot of {slots} takes work: {why}", "zh": "{slots} 个槽位都不接收任务：{why}"},
     "workers": {
-        "en": "{ready} of {slots} slots take work, {standbys} standby",
+        "en": "slots that take work: {ready} of {slots}; standbys: {standbys}",
         "zh": "{slots} 个槽位中 {ready} 个可用，待命 {standbys} 个",
     },
     "workers_some": {
-        "en": "{ready} of {slots} slots take work, {standbys} standby; {why}",
+        "en": "slots that take work: {ready} of {slots}; standbys: {standbys}; {why}",
         "zh": "{slots} 个槽位中 {ready} 个可用，待命 {standbys} 个；{why}",
     },
     "slot_idle": {"en": "slot {slot} {why}", "zh": "槽位 {slot} {why}"},
@@ -67,6 +67,7 @@ HOUSE: dict[str, dict[str, str]] = {
         "en": "version {version}, portrait, voice and adapters healthy", "zh": "版本 {version}，画像、声音与适配器完好",
     },
     "policy_default": {"en": "the defaults; there is no policy.yaml", "zh": "默认值；没有 policy.yaml"},
+    "policy_held": {"en": "{text} The last good policy holds.", "zh": "{text} 仍沿用上一份有效策略。"},
     "policy_file": {"en": "policy.yaml", "zh": "policy.yaml"},
     "queue": {"en": "{length} waiting, the longest for {longest} s", "zh": "{length} 个在等待，最长 {longest} 秒"},
     "queue_paused": {

@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Iterator
 
 from scheduler.core.policy import Policy
-from scheduler.core.quotas import KINDS, Spent, day_of
+from scheduler.core.quotas import KINDS
+from scheduler.core.usage import Spent, day_of
 from scheduler.plan.check import BAD, OK, Check, checked
 from scheduler.plan.demand import Demand
 from scheduler.plan.figures import time_text
 
 
-def quota_checks(wanted: list[Demand], policy: Policy, spent: Spent) -> Iterator[Check]:
-    """One line per quota that the plan is larger than, whatever the order of its videos; `spent`: what is used of today's."""
-    broken = [*_too_long(wanted, policy, spent), *_too_many(wanted, policy)]
+def quota_checks(wanted: list[Demand], policy: Policy, spent: Spent, slots: int) -> Iterator[Check]:
+    """One line per quota that the plan is larger than, whatever the order of its videos.
+
+    `spent`: what is used of today's; `slots`: how many take work.
+    """
+    broken = [*_too_long(wanted, policy, spent), *_too_many(wanted, policy, slots)]
     yield from broken or [checked("plan quotas", OK, "quotas_ok", {"videos": len(wanted)})]
 
 
@@ -47,7 +51,7 @@ def _too_long(wanted: list[Demand], policy: Policy, spent: Spent) -> Iterator[Ch
                 yield checked("plan quotas", BAD, code, figures, used=time_text(used), **words)
 
 
-def _too_many(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
+def _too_many(wanted: list[Demand], policy: Policy, slots: int) -> Iterator[Check]:
     """Jobs that come at the very same moment; those that pile up are seen when the day is played."""
     for kind in KINDS:
         field = f"max_queued_per_{kind}"
@@ -58,7 +62,7 @@ def _too_many(wanted: list[Demand], policy: Policy) -> Iterator[Check]:
         for (name, _), count in Counter((_name(one, kind), one.at) for one in wanted).items():
             most[name] = max(count, most.get(name, 0))
         for name, asked in sorted(most.items()):
-            if asked > limit + 1:  # one of them may start at once
+            if asked > limit + slots:  # so many of them may start at once
                 figures = {"kind": kind, "name": name, "asked": asked, "limit": limit, "field": field}
                 words = {"who": f"{kind} {name}", "asked": asked, "field": field, "limit": limit}
                 yield checked("plan quotas", BAD, "quota_over", figures, **words)

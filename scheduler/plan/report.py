@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scheduler.counted import counted_words
 from scheduler.plan.change import Change, tried_words
 from scheduler.plan.changes import Search, remedy_of
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN, Check, checked
@@ -115,7 +114,7 @@ def _static_checks(wanted: list[Demand], studio: Studio, jobs_dir: Path) -> Iter
     yield context_check(wanted, studio)
     yield from pace_checks(wanted, studio)
     yield disk_check(wanted, studio, learnt_rate(studio, jobs_dir))
-    yield from quota_checks(wanted, studio.policy, studio.spent)
+    yield from quota_checks(wanted, studio.policy, studio.spent, studio.usable_slots)
     yield from relation_checks(wanted)
 
 
@@ -128,7 +127,7 @@ def _time_check(day: PlayedDay, studio: Studio, quarters: list[Quarter]) -> Chec
         "fullest_ratio": round(fullest.ratio, 3), "overfull": overfull,
     }  # fmt: skip
     return checked(
-        "plan time", OK, "time_ok", figures, work=time_text(work), slots=counted_words(studio.usable_slots, "slot"),
+        "plan time", OK, "time_ok", figures, work=time_text(work), slots=studio.usable_slots,
         quarter=fullest.text, ratio=f"{fullest.ratio:.0%}",
     )  # fmt: skip
 
@@ -217,7 +216,7 @@ def _entry_checks(day: PlayedDay, entries: list[dict[str, Any]], stage: Stage) -
         is_good = False
         yield _entry_check(entry, stage.calendar)
     if is_good and day.wanted:
-        yield checked("plan entries", OK, "entries_ok")
+        yield checked("plan entries", OK, "other_entries_ok" if refused else "entries_ok")
 
 
 def _entry_check(entry: dict[str, Any], calendar: Calendar) -> Check:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scheduler.core.counted import filled as fill
 from scheduler.plan.house_sentences import HOUSE
 
 Words = dict[str, str]
 
 SENTENCES: dict[str, Words] = {
     # the day
-    "day_ok": {"en": "{videos} for {day}, {zone}", "zh": "{day}（{zone}）共 {videos} 个视频"},
+    "day_ok": {"en": "{videos:video} for {day}, {zone}", "zh": "{day}（{zone}）共 {videos} 个视频"},
     "day_over": {
         "en": "the plan is for {day}, which is over; today is {today}",
         "zh": "计划的日期 {day} 已过；今天是 {today}",
@@ -26,7 +27,7 @@ SENTENCES: dict[str, Words] = {
     "refused": {"en": "it would be refused: {reason} {hint}", "zh": "提交会被拒绝：{reason} {hint}"},
     "requests_ok": {"en": "every entry can be submitted", "zh": "所有条目都可以提交"},
     # assets, adapters, versions
-    "assets_ok": {"en": "portraits and voices of {roles} are healthy", "zh": "{roles} 个角色的画像与声音完好"},
+    "assets_ok": {"en": "portraits and voices of {roles:role} are healthy", "zh": "{roles} 个角色的画像与声音完好"},
     "asset_broken": {"en": "{role}: {broken}", "zh": "{role}：{broken}"},
     "portrait_missing": {"en": "portrait missing", "zh": "肖像缺失"},
     "portrait_damaged": {"en": "portrait damaged", "zh": "肖像损坏"},
@@ -39,11 +40,11 @@ SENTENCES: dict[str, Words] = {
         "zh": "计划中的角色没有指定适配器：使用通用人物",
     },
     "adapter_broken": {"en": "{role}: its adapter {adapter} is {health}", "zh": "{role}：适配器 {adapter} {health}"},
-    "adapters_ok": {"en": "adapters of {roles} are there, whole", "zh": "{roles} 个角色的适配器完好"},
+    "adapters_ok": {"en": "adapters of {roles:role} are there, whole", "zh": "{roles} 个角色的适配器完好"},
     "role_versions": {"en": "{versions}; model {model} on {device}", "zh": "{versions}；模型 {model}，设备 {device}"},
     # memory and time
     "memory_fits": {
-        "en": "the largest video ({size}, {steps} steps): {why}", "zh": "最大的视频（{size}，{steps} 步）：{why}",
+        "en": "the largest video ({size}, {steps:step}): {why}", "zh": "最大的视频（{size}，{steps} 步）：{why}",
     },
     "memory_unknown": {"en": "no device was read, so nobody can tell", "zh": "没有读到设备，无法判断"},
     "context_ok": {
@@ -58,27 +59,27 @@ SENTENCES: dict[str, Words] = {
         "zh": "{entries}：上下文 {need} 超过槽位可用的 {have}；允许降低质量",
     },
     "pace_learnt": {
-        "en": "{size}, {steps} steps: {block_s} s per block, learnt of {count}",
+        "en": "{size}, {steps:step}: {block_s} s per block, learnt of {count:block}",
         "zh": "{size}，{steps} 步：每块 {block_s} 秒，由 {count} 块实测得出",
     },
     "pace_proportion": {
-        "en": "{size}, {steps} steps: {block_s} s per block, in proportion to learnt blocks of other steps",
+        "en": "{size}, {steps:step}: {block_s} s per block, in proportion to learnt blocks of other steps",
         "zh": "{size}，{steps} 步：每块 {block_s} 秒，按其他步数的实测值折算",
     },
     "pace_scaled": {
-        "en": "{size}, {steps} steps: about {block_s} s per block, scaled by pixels and steps from {other}; never made here",
+        "en": "{size}, {steps:step}: about {block_s} s per block, scaled by pixels and steps from {other}; never made here",
         "zh": "{size}，{steps} 步：每块约 {block_s} 秒，按像素与步数由 {other} 折算；此处从未制作过",
     },
     "pace_predicted": {
-        "en": "{size}, {steps} steps: {block_s} s per block, predicted by the memory planner for {device}",
+        "en": "{size}, {steps:step}: {block_s} s per block, predicted by the memory planner for {device}",
         "zh": "{size}，{steps} 步：每块 {block_s} 秒，由内存规划器对 {device} 预测",
     },
     "pace_unknown": {
-        "en": "{size}, {steps} steps: nobody knows how long a block takes here; make one such video first",
+        "en": "{size}, {steps:step}: nobody knows how long a block takes here; make one such video first",
         "zh": "{size}，{steps} 步：此处尚不知道每块耗时；请先制作一个这样的视频",
     },
     "time_ok": {
-        "en": "{work} of computing on {slots}; the fullest quarter-hour, {quarter}, at {ratio}",
+        "en": "{work} of computing on {slots:slot}; the fullest quarter-hour, {quarter}, at {ratio}",
         "zh": "共需计算 {work}，{slots} 个槽位；最满的一刻钟 {quarter} 占用 {ratio}",
     },
     "time_no_slots": {"en": "no slot takes work", "zh": "没有可用的槽位"},
@@ -87,7 +88,7 @@ SENTENCES: dict[str, Words] = {
         "zh": "所有槽位都已停止接收任务；请恢复一个：role_scheduler drain 0 --back",
     },
     "slots_drained_now": {
-        "en": "{drained} of {slots} slots are drained now; for {day} they are counted as taking work: give them back until then",
+        "en": "slots drained now: {drained} of {slots}; for {day} they are counted as taking work: give them back until then",
         "zh": "{slots} 个槽位中现有 {drained} 个停止接收任务；{day} 按可用计算：请在此之前恢复",
     },
     "late": {
@@ -101,9 +102,10 @@ SENTENCES: dict[str, Words] = {
     },
     "degraded": {"en": "it fits at a lower setting: {rung}", "zh": "以较低设置可以完成：{rung}"},
     "entries_ok": {"en": "every video is finished in its window", "zh": "所有视频都能在时间窗内完成"},
+    "other_entries_ok": {"en": "every other video is finished in its window", "zh": "其余视频都能在时间窗内完成"},
     # disk
     "disk_ok": {"en": "it needs {need} ({basis}), {have} are free", "zh": "需要 {need}（{basis}），可用 {have}"},
-    "disk_basis_learnt": {"en": "learnt of {count}", "zh": "由 {count} 个视频得出"},
+    "disk_basis_learnt": {"en": "learnt of {count:video}", "zh": "由 {count} 个视频得出"},
     "disk_basis_most": {"en": "at most: pictures not compressed at all", "zh": "上限：按完全不压缩计算"},
     "disk_small": {
         "en": "it needs {need} ({basis}), {have} are free above the {floor} that stay free",
@@ -139,7 +141,7 @@ SENTENCES: dict[str, Words] = {
     },
     "sla_unknown": {"en": "without times nobody can tell", "zh": "没有耗时数据，无法判断"},
     "open_unknown": {
-        "en": "of the work in the house {jobs} of unknown length: not counted",
+        "en": "of the work in the house {jobs:job} of unknown length: not counted",
         "zh": "系统中已有 {jobs} 个任务耗时未知，未计入",
     },
     "no_plan": {"en": "no plan is filed for {day}", "zh": "{day} 没有提交计划"},
@@ -177,7 +179,7 @@ def sentence(code: str, **words: object) -> Words:
 def filled(texts: Words, words: Mapping[str, object]) -> Words:
     """Both languages of a sentence with these words in it."""
     return {
-        language: text.format(**{name: _in(language, word) for name, word in words.items()})
+        language: fill(text, {name: _in(language, word) for name, word in words.items()})
         for language, text in texts.items()
     }
 

@@ -12,11 +12,11 @@ from scheduler.core import events
 from scheduler.core.admission import REJECTED, admit
 from scheduler.core.job import Job, JobState
 from scheduler.core.state import State
+from scheduler.costs import Costs
 from scheduler.plan.demand import Demand
 from scheduler.plan.pace import Pace, Setting, pace_of
 from scheduler.plan.played import Outcome
 from scheduler.plan.studio import Studio
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.trace import Trace, TraceJob
 from scheduler.simulation.world import World
 
@@ -29,7 +29,7 @@ def play(wanted: Sequence[Demand], studio: Studio, scatter: int) -> dict[str, Ou
         return {}
     origin = studio.now if studio.open_jobs else min(one.at for one in wanted)
     cast = cast_of(wanted, studio, origin, scatter)
-    world = _world([*cast.lines, *_open_lines(studio)], studio, origin, scatter)
+    world = _world([*_open_lines(studio), *cast.lines], studio, origin, scatter)  # of one moment, the open jobs come first
     world.run()
     outcomes = {job_id: Outcome(id=job_id, start=None, finish=None, reason=why) for job_id, why in cast.refused.items()}
     for line in cast.lines:
@@ -62,7 +62,7 @@ def cast_of(wanted: Sequence[Demand], studio: Studio, origin: float, scatter: in
 
 
 def _world(lines: list[TraceJob], studio: Studio, origin: float, scatter: int) -> World:
-    trace = Trace(jobs=tuple(sorted(lines, key=lambda line: (line.at, line.id))), begins_at=origin)
+    trace = Trace(jobs=tuple(sorted(lines, key=lambda line: line.at)), begins_at=origin)
     policy = replace(studio.policy, slot_memory_bytes=None)  # memory was decided on above
     costs = _costs(studio, scatter)
     world = World(trace, slots=studio.slots, policy=policy, costs=costs, seed=scatter, without_worker=studio.drained)
@@ -126,15 +126,21 @@ def _scattered(pace: Pace, job_id: str, scatter: int) -> float:
 
 
 def _open_lines(studio: Studio) -> list[TraceJob]:
-    """What is in the house already comes first; what has aged keeps its lead."""
+    """What is in the house already; what has aged keeps its lead, a reserved job comes at its time as an urgent one, and with it
+    the parts of its session."""
     policy, lines = studio.policy, []
-    for work in studio.open_jobs:
+    known = {work.id for work in studio.open_jobs}
+    comes_at: dict[str, float] = {}
+    for work in studio.open_jobs:  # of a session, the parts in their order
+        comes_at[work.id] = max(0.0, (work.start_at or 0.0) - studio.now, comes_at.get(work.follows, 0.0))
         aged = work.priority + policy.ageing_per_s * max(0.0, studio.now - work.submitted_at)
         priority = max(work.priority, min(int(aged), policy.ageing_ceiling))
         lines.append(
             TraceJob(
-                at=0.0, id=f"{OPEN}{work.id}", user=work.user, team=work.team or "-", role=work.role, priority=priority,
+                at=comes_at[work.id], id=f"{OPEN}{work.id}", user=work.user, team=work.team or "-", role=work.role,
+                priority=priority if work.start_at is None else max(priority, policy.urgent_priority),
                 blocks=work.blocks_left, block_s=work.block_s, expected_s=work.block_s,
+                follows=f"{OPEN}{work.follows}" if work.follows in known else "",
             )
         )  # fmt: skip
     return lines

@@ -8,7 +8,6 @@ from itertools import combinations
 from engine import memory
 from engine.catalog import SHAPES
 from engine.errors import SettingsError
-from scheduler.counted import counted_words
 from scheduler.plan.check import ATTENTION, BAD, OK, UNKNOWN, Check, checked
 from scheduler.plan.demand import Demand, Refusal
 from scheduler.plan.entry import Calendar, DayPlan, clock_text
@@ -29,8 +28,7 @@ def day_check(plan: DayPlan, calendar: Calendar, today: Calendar) -> Check:
     figures = {"day": calendar.day.isoformat(), "zone": str(calendar.zone), "videos": plan.videos}
     if calendar.day < today.day:
         return checked("plan day", BAD, "day_over", figures, day=calendar.day, today=today.day)
-    videos = counted_words(plan.videos, "video")
-    return checked("plan day", OK, "day_ok", figures, videos=videos, day=calendar.day, zone=calendar.zone)
+    return checked("plan day", OK, "day_ok", figures, videos=plan.videos, day=calendar.day, zone=calendar.zone)
 
 
 def request_checks(refused: Iterable[Refusal]) -> Iterator[Check]:
@@ -58,7 +56,7 @@ def asset_checks(roles: Iterable[Role], studio: Studio) -> Iterator[Check]:
         else:
             whole += 1
     if whole:
-        yield checked("plan assets", OK, "assets_ok", {"roles": whole}, roles=counted_words(whole, "role"))
+        yield checked("plan assets", OK, "assets_ok", {"roles": whole}, roles=whole)
 
 
 def version_check(roles: Iterable[Role], studio: Studio) -> Check:
@@ -126,7 +124,7 @@ def pace_checks(wanted: list[Demand], studio: Studio) -> Iterator[Check]:
         state = ATTENTION if pace.basis is Basis.SCALED else OK
         yield checked(
             "plan pace", state, f"pace_{pace.basis}", figures, block_s=f"{pace.block_s:.3g}",
-            count=counted_words(pace.count, "block"), other=pace.other, device=studio.device_name, **words,
+            count=pace.count, other=pace.other, device=studio.device_name, **words,
         )  # fmt: skip
 
 
@@ -158,5 +156,5 @@ def adapter_check(roles: Iterable[Role], studio: Studio) -> Check:
             words = {"role": name, "adapter": use.name, "health": sentence(f"health_{health}")}
             return checked("plan adapters", BAD, "adapter_broken", figures, **words)
     code = "adapters_ok" if named else "adapters_none"
-    count = counted_words(len({name for name, _ in named}), "role")
+    count = len({name for name, _ in named})
     return checked("plan adapters", OK, code, {"adapters": len(named)}, roles=count)

@@ -15,7 +15,7 @@ from scheduler.core.block_times import BlockTimes
 from scheduler.core.explain import Situation
 from scheduler.core.maintenance import CAUSE
 from scheduler.core.policy import Policy
-from scheduler.core.quotas import Spent
+from scheduler.core.usage import Spent
 from scheduler.probe import Probe, smallest
 from scheduler.registry import Role
 from scheduler.store import Reader
@@ -26,7 +26,8 @@ OVERHEAD_QUANTILE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class OpenWork:
-    """A job that is in the house already. `block_s`: its predicted seconds per block."""
+    """A job that is in the house already. `block_s`: its predicted seconds per block; `start_at`: its reserved time, in seconds
+    since 1970; `follows`: the open job whose end lets it begin."""
 
     id: str
     user: str
@@ -36,6 +37,8 @@ class OpenWork:
     submitted_at: float
     blocks_left: int
     block_s: float
+    start_at: float | None = None
+    follows: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

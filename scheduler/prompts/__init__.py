@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.prompts.remark import Remark, remarks_public
+from scheduler.prompts.remark import Remark, remark_in_chinese, remarks_public
 from scheduler.prompts.rendering import MAX_PROMPT_CHARS, PromptError, PromptSource, Rendered, prompt_plan, render
 from scheduler.prompts.styles import STYLE_DIR, StyleBook, StyleFileError, load_style_book
 from scheduler.prompts.variables import Value, Variable
@@ -20,6 +20,7 @@ __all__ = [
     "Variable",
     "load_style_book",
     "prompt_plan",
+    "remark_in_chinese",
     "remarks_public",
     "render",
 ]

@@ -50,7 +50,7 @@ def _admitted(preset: str, policy: Policy, model: str, kv: str | None, picture: 
         return REJECTED, None
     need = context_bytes(model, width, height, settings, kv)
     asked = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
-    rungs = job_ladder(model, asked, picture, has_begun=False, kv=kv)
+    rungs = job_ladder(model, asked, picture, kv=kv)
     shared: dict[str, Any] = {
         "user": "rehearsal", "team": "rehearsal", "role": "rehearsal", "priority": 10, "total_blocks": 1,
         "context_bytes": need, "degrade": "ask",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler.client import Scheduler
+from scheduler.core.counted import counted
 from scheduler.core.job import FINAL_STATES, JobState
-from scheduler.counted import counted
 from scheduler.errors import SchedulerError
 from scheduler.rehearsal.classes import Ended, by_class, mean, share_of
 from scheduler.rehearsal.measured import estimates_of, handover_of, pace_of, spells_of
@@ -129,7 +129,7 @@ def _report(run: LiveRun, reader: Reader, slots: int, preset: str, urgent_priori
     last = max((until for stay in stays for _, until in stay.spells), default=0.0)
     held_s = sum(until - since for stay in stays for since, until in stay.spells)
     block_s = pace_of(reader, run.jobs)
-    ended = [_ended(row) for row in rows]
+    ended = [_ended(row, stay) for row, stay in zip(rows, stays, strict=True)]
     waits = sorted(one.wait_s for one in ended if one.wait_s is not None)
     states = [row["state"] for row in rows]
     urgent = next((row for row in rows if row["id"] == run.urgent), None)
@@ -151,23 +151,18 @@ def _report(run: LiveRun, reader: Reader, slots: int, preset: str, urgent_priori
         "urgent_job": None if urgent is None else handover_of(reader, urgent, block_s),
         "jobs": [
             {
-                "id": row["id"], "role": row["role"], "priority": row["priority"], "state": row["state"], "wait_s": _wait(row),
+                "id": row["id"], "role": row["role"], "priority": row["priority"], "state": row["state"], "wait_s": one.wait_s,
                 "preemptions": row["preemptions"], "rungs": row["rungs"],
             }
-            for row in rows
+            for row, one in zip(rows, ended, strict=True)
         ],
     }  # fmt: skip
 
 
-def _wait(row: dict[str, Any]) -> float | None:
-    """Seconds from submission until its worker began."""
-    return None if row["started_at"] is None else round(row["started_at"] - row["submitted_at"], 3)
-
-
-def _ended(row: dict[str, Any]) -> Ended:
-    return Ended(
-        priority=row["priority"], wait_s=_wait(row), preemptions=row["preemptions"], is_done=row["state"] == "SUCCEEDED"
-    )
+def _ended(row: dict[str, Any], stay: Stay) -> Ended:
+    """It waited until a slot was given, as in a simulated rehearsal: what its worker prepares is told apart."""
+    wait_s = round(max(0.0, stay.spells[0][0] - stay.at), 3) if stay.spells else None  # the log's times are cut, not rounded
+    return Ended(priority=row["priority"], wait_s=wait_s, preemptions=row["preemptions"], is_done=row["state"] == "SUCCEEDED")
 
 
 def _stay(reader: Reader, row: dict[str, Any], zero: float, seconds: float) -> Stay:
@@ -175,6 +170,7 @@ def _stay(reader: Reader, row: dict[str, Any], zero: float, seconds: float) -> S
     end = row["finished_at"]
     spells = spells_of(reader, row["id"], end if end is not None else zero + seconds)
     return Stay(
-        id=row["id"], user=row["user"], at=row["submitted_at"] - zero, ended_at=None if end is None else end - zero,
+        id=row["id"], user=row["user"], team=row["team"] or "", role=row["role"], at=row["submitted_at"] - zero,
+        ended_at=None if end is None else end - zero,
         spells=tuple((since - zero, until - zero) for since, until in spells),
     )  # fmt: skip

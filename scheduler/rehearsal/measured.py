@@ -10,14 +10,14 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from scheduler.audit import AuditEntry
 from scheduler.rehearsal.classes import mean
 from scheduler.store import Reader
 from scheduler.store.forecast_reads import seconds_of
 
 LEASED, STARTED = "job:leased", "job:started"
-_FREED = frozenset({
-    "job:preempted", "job:recovered", "job:retried", "job:offered", "job:succeeded", "job:failed", "job:cancelled",
-})  # fmt: skip
+_FREED = frozenset({"job:preempted", "job:recovered", "job:retried", "job:succeeded", "job:failed", "job:cancelled"})
+_FREED_BY_FAILURE = frozenset({"job:offered", "job:degraded"})  # with the failure's code; without one the job goes on meanwhile
 
 
 def spells_of(reader: Reader, job_id: str, until: float | None) -> tuple[tuple[float, float], ...]:
@@ -27,12 +27,16 @@ def spells_of(reader: Reader, job_id: str, until: float | None) -> tuple[tuple[f
     for row in reader.story(f"job:{job_id}"):
         if row["action"] == LEASED:
             since = seconds_of(row["at_utc"])
-        elif since is not None and (row["action"] in _FREED or (row["action"] == "job:degraded" and "code" in row["body"])):
+        elif since is not None and _is_freed(row):
             found.append((since, seconds_of(row["at_utc"])))
             since = None
     if since is not None and until is not None:
         found.append((since, max(since, until)))
     return tuple(found)
+
+
+def _is_freed(row: AuditEntry) -> bool:
+    return row["action"] in _FREED or (row["action"] in _FREED_BY_FAILURE and "code" in row["body"])
 
 
 def pace_of(reader: Reader, job_ids: Iterable[str]) -> float | None:
@@ -50,7 +54,7 @@ def handover_of(reader: Reader, row: Mapping[str, Any], block_s: float | None) -
     """An urgent job's way to its first block: until it had the slot, in seconds and blocks, and how long its worker prepared."""
     times = {row["action"]: seconds_of(row["at_utc"]) for row in reversed(reader.story(f"job:{row['id']}"))}
     leased, started = times.get(LEASED), times.get(STARTED)
-    slot_s = None if leased is None else round(leased - row["submitted_at"], 3)
+    slot_s = None if leased is None else round(max(0.0, leased - row["submitted_at"]), 3)
     return {
         "id": row["id"], "slot_s": slot_s,
         "slot_blocks": None if slot_s is None or not block_s else round(slot_s / block_s, 2),

@@ -7,16 +7,16 @@ from typing import Any
 
 from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
+from scheduler.costs import Costs
 from scheduler.rehearsal.classes import Ended, by_class
 from scheduler.rehearsal.peaks import Stay, peaks_of
 from scheduler.rehearsal.sources import Source
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.records import JobRecord
 from scheduler.simulation.run import simulate
 
 SHOWN_TOTALS = (
-    "jobs", "succeeded", "failed", "rejected", "unfinished", "mean_wait_s", "p50_wait_s", "p99_wait_s", "preemptions",
-    "workers_lost", "utilisation", "fairness",
+    "jobs", "succeeded", "failed", "cancelled", "rejected", "unfinished", "mean_wait_s", "p50_wait_s", "p99_wait_s",
+    "preemptions", "workers_lost", "utilisation", "fairness",
 )  # fmt: skip
 
 
@@ -50,5 +50,6 @@ def _ended(record: JobRecord) -> Ended:
 
 def _stay(record: JobRecord) -> Stay:
     return Stay(
-        id=record.line.id, user=record.line.user, at=record.line.at, spells=tuple(record.spells), ended_at=record.ended_at
-    )
+        id=record.line.id, user=record.line.user, team=record.line.team, role=record.line.role, at=record.line.at,
+        spells=tuple(record.spells), ended_at=record.ended_at, due_at=record.due_at,
+    )  # fmt: skip

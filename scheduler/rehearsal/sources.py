@@ -148,8 +148,16 @@ def _busiest(studio: Studio, reader: Reader) -> date:
 
 def _stretched(trace: Trace, factor: float) -> Trace:
     """The same day for a house of another pace: everything takes `factor` times as long, arrivals too."""
+
+    def longer(seconds: float | None) -> float | None:
+        return None if seconds is None else seconds * factor
+
     jobs = tuple(
-        replace(job, at=job.at * factor, block_s=None if job.block_s is None else job.block_s * factor) for job in trace.jobs
+        replace(
+            job, at=job.at * factor, block_s=longer(job.block_s), deadline=longer(job.deadline), start_at=longer(job.start_at)
+        )
+        for job in trace.jobs
     )
     faults = tuple(replace(fault, at=fault.at * factor) for fault in trace.faults)
-    return replace(trace, jobs=jobs, faults=faults)
+    pauses = tuple(replace(pause, at=pause.at * factor) for pause in trace.pauses)
+    return replace(trace, jobs=jobs, faults=faults, pauses=pauses)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 from scheduler.core.policy import Policy, PolicyError
+from scheduler.core.quotas import KINDS
 from scheduler.plan.figures import time_text
 from scheduler.rehearsal.simulated import Rehearsed
 
@@ -16,7 +17,7 @@ WORSE = 1.02  # a figure may be so much worse before it counts as worse
 BETTER = 0.9
 FEWER_PREEMPTIONS = 0.8
 ROOM = 1.2  # limits are suggested so much above what the day needed
-LEAST_URGENT_S = 1.0  # differences of urgent waits below this are noise
+LEAST_S = 1.0  # differences of waits below this are noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +51,12 @@ def _limits(day: Rehearsed, policy: Policy, slots: int, attempt: Try) -> Iterato
     """Where jobs were turned away: the queue's limits that would have taken them all in."""
     if not day.totals["rejected"]:
         return
-    whole = attempt(replace(policy, max_queued_per_user=10**6, max_queued=10**6), slots)
-    for field, need in (("max_queued_per_user", whole.peaks["queue_of_user"]), ("max_queued", whole.peaks["queue"])):
+    endless = {"max_queued_per_user": 10**6, "max_queued_per_team": None, "max_queued_per_role": None, "max_queued": 10**6}
+    whole = attempt(Policy.from_mapping({**policy.to_mapping(), **endless}), slots)
+    needs = {**{f"max_queued_per_{kind}": whole.peaks[f"queue_of_{kind}"] for kind in KINDS}, "max_queued": whole.peaks["queue"]}
+    for field, need in needs.items():
         before = getattr(policy, field)
-        if need >= before:
+        if before is not None and need >= before:
             value = ceil(need * ROOM)
             other = _with(policy, field, value)
             after = day if other is None else attempt(other, slots)
@@ -94,13 +97,11 @@ def _is_better(day: Rehearsed, other: Rehearsed) -> bool:
     stops, stops_after = day.totals["preemptions"], other.totals["preemptions"]
     if other.totals["succeeded"] < day.totals["succeeded"]:
         return False
-    if urgent_after > urgent * WORSE + LEAST_URGENT_S or rest_after > rest * WORSE or longest_after > longest * WORSE:
+    waits = ((urgent, urgent_after), (rest, rest_after), (longest, longest_after))
+    if any(after > before * WORSE + LEAST_S for before, after in waits):
         return False
-    gains = (
-        urgent_after < urgent * BETTER - LEAST_URGENT_S, rest_after < rest * BETTER,
-        stops_after < stops * FEWER_PREEMPTIONS and stops > 0,
-    )  # fmt: skip
-    return any(gains)
+    is_sooner = any(after < before * BETTER - LEAST_S for before, after in waits[:2])
+    return is_sooner or (stops_after < stops * FEWER_PREEMPTIONS and stops > 0)
 
 
 def _urgent_wait(day: Rehearsed) -> float:

@@ -59,7 +59,7 @@ def _changes(records: Iterable[JobRecord]) -> Iterable[tuple[float, str, int, in
         if record.ended_at is None or record.state == "REJECTED":
             continue
         team, spells = record.line.team, record.spells
-        yield record.line.at, team, 1, 0
+        yield record.due_at, team, 1, 0  # before that it could use nothing
         for since, until in spells:
             yield since, team, -1, record.line.gpus
             yield until, team, 1, -record.line.gpus

@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from engine.catalog import PRESETS
 from scheduler.core.block_times import BlockTimes, Pace
-from scheduler.simulation.trace import Trace, TraceFault, TraceJob
+from scheduler.costs import preset_of
+from scheduler.simulation.trace import Trace, TraceFault, TraceJob, TracePause
 from scheduler.store import Reader
 
 END_OF_TIME = 253_402_300_799.0  # the log's text of a time has four digits for the year
 
 
 def trace_of(reader: Reader, since: float = 0.0, until: float = END_OF_TIME) -> Trace:
-    """What was asked for and what broke between two times (seconds since 1970). The first line is second 0.
+    """What was asked for, what broke and what was paused between two times (seconds since 1970). The first line is second 0.
 
     A job that made blocks carries its measured `block_s`; one that made none what was learnt of its settings, if anything.
+    A session that began before the first time goes on as one of its own. A pause that has not ended is left out, as are wishes
+    to cancel: both would keep a job from ever being played.
     """
     with reader.snapshot():
-        rows = list(reader.trace_jobs(since, until))
+        rows = list(_askable(reader.trace_jobs(since, until)))
         faults = list(_faults(reader.trace_faults(since, until)))
+        marks = list(reader.trace_pauses(since))
         times = reader.block_times()
     learnt = Pace(BlockTimes(times), sorted({key.device for key, _ in times}))
-    starts = [row["submitted_at"] for row in rows] + [fault.at for fault in faults]
+    pauses = list(_pauses(marks, {row["id"]: row["submitted_at"] for row in rows}, until))
+    starts = [row["submitted_at"] for row in rows] + [fault.at for fault in faults] + [pause.at for pause in pauses]
     zero = min(starts, default=0.0)
     return Trace(
         jobs=tuple(sorted((_job(row, zero, learnt) for row in rows), key=lambda job: job.at)),
-        faults=tuple(TraceFault(at=fault.at - zero, event=fault.event, slot=fault.slot) for fault in faults),
+        faults=tuple(replace(fault, at=fault.at - zero) for fault in faults),
+        pauses=tuple(sorted((replace(pause, at=pause.at - zero) for pause in pauses), key=lambda pause: pause.at)),
         begins_at=zero,
     )
-
-
-def preset_of(recipe: dict[str, Any]) -> str:
-    """The preset whose size and steps the settings have; otherwise both, as "384*256:4"."""
-    size, steps = recipe["settings"].get("size"), recipe["settings"].get("steps")
-    for name, preset in PRESETS.items():
-        if (preset.size, preset.steps) == (size, steps):
-            return name
-    return f"{size}:{steps}"
 
 
 def _job(row: dict[str, Any], zero: float, learnt: Pace) -> TraceJob:
@@ -51,7 +48,38 @@ def _job(row: dict[str, Any], zero: float, learnt: Pace) -> TraceJob:
         at=row["submitted_at"] - zero, id=row["id"], user=row["user"], team=row["team"] or "none", role=row["role"],
         priority=row["priority"], blocks=row["total_blocks"], preset=preset_of(recipe), block_s=block_s,
         deadline=None if row["deadline"] is None else max(row["submitted_at"], row["deadline"]) - zero,
+        start_at=None if row["start_at"] is None else row["start_at"] - zero, follows=row["follows"],
     )  # fmt: skip
+
+
+def _askable(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Jobs that have asked for a slot, as a trace can have them: each is asked for when the one before it in its session is, or
+    later, and follows one that is there and that no later job follows (a part that was cancelled may have lost its turn)."""
+    known = {row["id"]: row for row in rows}
+    last = {row["follows"]: job_id for job_id, row in known.items()}
+    for job_id, row in known.items():
+        before = known.get(row["follows"])
+        if before is not None and before["is_unapproved"]:
+            row["is_unapproved"] = 1
+        if row["is_unapproved"]:
+            continue
+        if before is not None:
+            row["submitted_at"] = max(row["submitted_at"], before["submitted_at"])
+        yield {**row, "follows": row["follows"] if before is not None and last[row["follows"]] == job_id else ""}
+
+
+def _pauses(marks: Iterable[dict[str, Any]], asked_at: dict[str, float], until: float) -> Iterator[TracePause]:
+    """Pauses that have ended, each with its end: of the jobs of the trace, at the earliest when they were asked for, and of the
+    queue."""
+    begun: dict[str, float] = {}
+    for mark in marks:
+        job_id, at = mark["job_id"], mark["at"]
+        if mark["event"] in ("job_paused", "queue_paused"):
+            begun.setdefault(job_id, at)
+        elif (since := begun.pop(job_id, None)) is not None and (job_id in asked_at if job_id else since < until):
+            least = asked_at.get(job_id, 0.0)
+            yield TracePause(at=max(least, since), event=mark["event"].replace("resumed", "paused"), id=job_id)
+            yield TracePause(at=max(least, at), event=mark["event"], id=job_id)
 
 
 def _faults(rows: Iterator[dict[str, Any]]) -> Iterator[TraceFault]:

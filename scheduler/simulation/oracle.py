@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from math import exp, log
 
 from scheduler.core.state import State
+from scheduler.costs import Costs
 from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.paces import Pace
 from scheduler.forecast.ranges import Estimate, Range
 from scheduler.forecast.rollout import Rollout
 from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.pace import Paces
 from scheduler.simulation.trace import Trace, request_of
 

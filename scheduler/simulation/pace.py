@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 from math import exp, sqrt
 
+from scheduler.costs import Costs
 from scheduler.errors import SchedulerError
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.trace import TraceJob
 
 DRIFT_STEP_S = 30.0

@@ -12,7 +12,11 @@ from scheduler.simulation.trace import TraceJob
 
 @dataclass(slots=True)
 class JobRecord:
-    """One job's run. Times in seconds of the trace; `spells`: when a slot held it, from and until."""
+    """One job's run. Times in seconds of the trace; `spells`: when a slot held it, from and until.
+
+    `due_at`: since when it could have had its first slot: its submission, its reserved time, the end of the part before it in its
+    session, the end of its pause. `is_apart`: that part had ended before this one was asked for, so it followed nothing.
+    """
 
     line: TraceJob
     state: JobState = JobState.SUBMITTED
@@ -25,11 +29,18 @@ class JobRecord:
     error: str = ""  # why it was rejected or has failed
     spells: list[tuple[float, float]] = field(default_factory=list)
     predictions: dict[str, Estimate | None] = field(default_factory=dict)  # by forecaster, made at submission
+    due_at: float = field(init=False)
+    is_apart: bool = False
+
+    def __post_init__(self) -> None:
+        self.due_at = self.line.at if self.line.start_at is None else self.line.start_at
 
     @property
     def wait_s(self) -> float | None:
-        """From submission until a slot was first given to it."""
-        return None if self.leased_at is None else self.leased_at - self.line.at
+        """From when it could have had a slot until one was first given to it."""
+        if self.leased_at is None:
+            return None
+        return max(0.0, self.leased_at - self.due_at)  # the core reckons since 1970, so a reserved time may be off by 1e-6
 
     @property
     def start_s(self) -> float | None:
@@ -54,6 +65,7 @@ class JobRecord:
             "workers_lost": self.losses, "prepare_s": round(self.prepare_s, 3),
             "predicted": predicted
             and {"start_s": predicted.start.to_mapping(), "finish_s": predicted.finish.to_mapping(), "runs": predicted.runs},
+            "start_at": line.start_at, "follows": line.follows or None,
             "deadline_met": None if line.deadline is None or self.ended_at is None else self.ended_at <= line.deadline,
         }  # fmt: skip
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scheduler.core.counted import counted
 from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
 from scheduler.core.state import State
-from scheduler.counted import counted
+from scheduler.costs import Costs
 from scheduler.errors import SchedulerError
 from scheduler.forecast.baselines import History, WorkAhead
 from scheduler.forecast.witness import Forecaster, Request
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import DISCIPLINES, GREENROOM
 from scheduler.simulation.records import JobRecord
 from scheduler.simulation.totals import accuracy, totals
@@ -45,18 +45,26 @@ class Result:
 def simulate(
     trace: Trace, *, slots: int, policy: Policy | None = None, costs: Costs | None = None, seed: int = 0,
     discipline: str = GREENROOM, forecasters: Mapping[str, Forecaster] | None = None,
-    check: Callable[[State], None] | None = None,
+    check: Callable[[State], None] | None = None, on_progress: Callable[[int, int, float], None] | None = None,
 ) -> Result:  # fmt: skip
-    """Run a trace on so many slots. `forecasters`: without it the usual ones; an empty map forecasts nothing.
+    """Run a trace on so many slots. `forecasters`: without it the usual ones; an empty map forecasts nothing. `on_progress`: is
+    told after each submission how many there were, of how many, and the second of the trace.
 
     Raises SchedulerError where trace and slots do not belong together.
     """
     _check_size(trace, slots, discipline)
     paid = costs or Costs()
     told = usual_forecasters(trace, paid, seed) if forecasters is None else forecasters
+    ask = asking(told, trace.begins_at)
+
+    def on_submitted(world: World, record: JobRecord) -> None:
+        ask(world, record)
+        if on_progress is not None:
+            on_progress(len(world.records), len(trace.jobs), record.line.at)
+
     world = World(
         trace, slots=slots, policy=policy or Policy(), costs=paid, seed=seed,
-        discipline=discipline, witnesses=tuple(told.values()), on_submitted=asking(told, trace.begins_at), check=check,
+        discipline=discipline, witnesses=tuple(told.values()), on_submitted=on_submitted, check=check,
     )  # fmt: skip
     world.run()
     records = tuple(world.records.values())
@@ -104,7 +112,7 @@ def _check_size(trace: Trace, slots: int, discipline: str) -> None:
         )  # fmt: skip
     if discipline not in DISCIPLINES:
         raise SchedulerError(
-            422, "bad_discipline", f"The order {discipline!r} is not known.", field="discipline",
+            422, "bad_discipline", f"The order {discipline!r} is not known.", field="order",
             hint=f"Known: {', '.join(DISCIPLINES)}.",
         )  # fmt: skip
 
@@ -116,6 +124,15 @@ def _notes(trace: Trace, records: Sequence[JobRecord], figures: Mapping[str, Any
     if figures["rejected"]:
         first = next(record for record in records if record.state is JobState.REJECTED)
         notes.append(f"{counted(figures['rejected'], 'job')} rejected; the first, {first.line.id}: {first.error}")
+    if figures["failed"]:
+        first = next(record for record in records if record.state is JobState.FAILED)
+        notes.append(f"{counted(figures['failed'], 'job')} failed; the first, {first.line.id}: {first.error}")
+    if figures["cancelled"]:
+        first = next(record for record in records if record.state is JobState.CANCELLED)
+        notes.append(f"{counted(figures['cancelled'], 'job')} cancelled; the first, {first.line.id}: {first.error}")
+    if apart := sum(record.is_apart for record in records):
+        notes.append(f"{counted(apart, 'part')} played apart: the part before had ended when it was asked for")
     if figures["unfinished"]:
-        notes.append(f"{counted(figures['unfinished'], 'job')} never ended: no slot came back for them")
+        or_paused = ", or a pause never ended" if trace.pauses else ""
+        notes.append(f"{counted(figures['unfinished'], 'job')} never ended: no slot came back for them{or_paused}")
     return notes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import exp, pi, sin
+from dataclasses import dataclass, replace
+from math import ceil, exp, pi, sin
 
 from scheduler.errors import SchedulerError
 from scheduler.simulation.trace import Trace, TraceFault, TraceJob
@@ -13,6 +13,8 @@ from scheduler.simulation.trace import Trace, TraceFault, TraceJob
 BLOCK_S = 0.48
 MEAN_BLOCKS = 40.0
 BLOCKS_SIGMA = 0.8
+COME_PER_S = 0.2  # of a crowd's jobs that are still to come, each at this rate
+ROLES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,15 @@ class Kind:
     drift: float = 0.0  # the pace is so much slower at the worst time of the day
     job_sigma: float = 0.15
     presets: tuple[str, ...] = ("standard",)
+    sessions: float = 0.0  # share of what is asked for that is a relay of roles
+    parts: tuple[int, int] = (2, 4)
+    reserved: float = 0.0  # share of it that is asked for a time of day
+    ahead_s: tuple[float, float] = (900.0, 5400.0)
+
+    @property
+    def mean_jobs(self) -> float:
+        """Jobs that are asked for at once, crowds apart."""
+        return 1.0 + self.sessions * (sum(self.parts) / 2 - 1.0)
 
 
 KINDS: dict[str, Kind] = {
@@ -46,6 +57,10 @@ KINDS: dict[str, Kind] = {
         says="a working day with two peaks beyond what the slots can do, faults included", load=0.8, swing=0.4,
         swing_s=7200.0, bursts_per_h=2.0, urgent=0.03, priorities=(0, 5, 10, 20, 40), losses_per_slot_h=1.0, drift=0.15,
         presets=("standard", "standard", "preview", "hd"),
+    ),
+    "sessions": Kind(
+        says="a working day with relays of two to four roles and some times that are reserved", load=0.6, swing=0.25,
+        swing_s=7200.0, urgent=0.02, sessions=0.2, reserved=0.1,
     ),
 }  # fmt: skip
 
@@ -86,17 +101,24 @@ class Day:
         A crowd's jobs come within seconds after its moment, in any order.
         """
         kind, at = self.kind, since
-        each_s = MEAN_BLOCKS * BLOCK_S
         while True:
-            load = kind.load + kind.swing * sin(2 * pi * at / kind.swing_s)
-            rate = max(0.02, load) * self.slots / each_s
+            rate = self.single_rate(at)
             burst = kind.bursts_per_h / 3600.0
             at += self.random.expovariate(rate + burst)
             if self.random.random() < burst / (rate + burst):
                 jobs = self.random.randint(*kind.burst_jobs)
-                yield at, [self._job(at + self.random.expovariate(0.2)) for _ in range(jobs)]
+                yield at, self.rest(at, jobs)
             else:
-                yield at, [self._job(at)]
+                yield at, self._asked(at)
+
+    def single_rate(self, at: float) -> float:
+        """How often per second somebody asks who belongs to no crowd: for a job, or for a session."""
+        load = self.kind.load + self.kind.swing * sin(2 * pi * at / self.kind.swing_s)
+        return max(0.02, load) * self.slots / (MEAN_BLOCKS * BLOCK_S * self.kind.mean_jobs)
+
+    def rest(self, now: float, count: int) -> list[TraceJob]:
+        """So many of a crowd that are still to come, in any order."""
+        return [self._job(now + self.random.expovariate(COME_PER_S)) for _ in range(count)]
 
     def middle_s(self, preset: str, at: float) -> float:
         """Seconds per block of a job asked for at this time: the mean over jobs, without the house's own drift."""
@@ -114,6 +136,21 @@ class Day:
                 at += self.random.uniform(*self.kind.down_s)
                 yield TraceFault(at=at, event="worker_back", slot=slot)
 
+    def _asked(self, at: float) -> list[TraceJob]:
+        """One job, or a relay of roles for one person; now, or at a full minute later on. Kinds without either draw no more."""
+        kind, draw = self.kind, self.random
+        first = self._job(at)
+        if kind.reserved and draw.random() < kind.reserved:
+            first = replace(first, start_at=60.0 * ceil((at + draw.uniform(*kind.ahead_s)) / 60.0))
+        parts = [first]
+        if kind.sessions and draw.random() < kind.sessions:
+            roles = draw.sample([f"role{number}" for number in range(ROLES)], draw.randint(*kind.parts))
+            parts[0] = replace(first, role=roles[0])
+            for role in roles[1:]:
+                part = replace(self._job(at), user=first.user, team=first.team, priority=first.priority)
+                parts.append(replace(part, role=role, follows=parts[-1].id))
+        return parts
+
     def _job(self, at: float) -> TraceJob:
         kind, draw = self.kind, self.random
         self.number += 1
@@ -125,6 +162,6 @@ class Day:
             block_s = self.middle_s(preset, at) * exp(kind.job_sigma * draw.gauss(0.0, 1.0) - kind.job_sigma**2 / 2)
         return TraceJob(
             at=at, id=f"j{self.number:06d}", user=f"user{draw.randrange(12)}", team=f"team{team}",
-            role=f"role{draw.randrange(6)}", priority=100 if draw.random() < kind.urgent else draw.choice(kind.priorities),
+            role=f"role{draw.randrange(ROLES)}", priority=100 if draw.random() < kind.urgent else draw.choice(kind.priorities),
             blocks=max(2, min(400, round(blocks))), preset=preset, block_s=block_s,
         )  # fmt: skip

@@ -18,13 +18,15 @@ def totals(records: Sequence[JobRecord], slot_seconds: float, forecaster: str) -
     states = [record.state for record in records]
     return {
         "jobs": len(records), "succeeded": states.count(JobState.SUCCEEDED), "failed": states.count(JobState.FAILED),
-        "rejected": states.count(JobState.REJECTED),
+        "cancelled": states.count(JobState.CANCELLED), "rejected": states.count(JobState.REJECTED),
         "unfinished": sum(1 for record in records if record.ended_at is None),
         **waits(records),
         "by_priority": {
             str(priority): waits([record for record in records if record.line.priority == priority])
             for priority in sorted({record.line.priority for record in records}, reverse=True)
         },
+        "reserved": _part([record for record in records if record.line.start_at is not None], forecaster),
+        "parts": _part([record for record in records if record.line.follows and not record.is_apart], forecaster),
         "preemptions": sum(record.preemptions for record in records),
         "workers_lost": sum(record.losses for record in records),
         "utilisation": round(busy_s / slot_seconds, 4) if slot_seconds > 0 else None,
@@ -33,8 +35,13 @@ def totals(records: Sequence[JobRecord], slot_seconds: float, forecaster: str) -
     }  # fmt: skip
 
 
+def _part(records: Sequence[JobRecord], forecaster: str) -> dict[str, Any]:
+    """Some of the jobs: of those with a reserved time the waits say how late they were, of a session's later parts the gaps."""
+    return {"jobs": len(records), **waits(records), **accuracy(records, forecaster)}
+
+
 def waits(records: Sequence[JobRecord]) -> dict[str, Any]:
-    """Seconds until a slot was given, of the jobs that got one."""
+    """Seconds from when they could begin until a slot was given, of the jobs that got one."""
     found = sorted(record.wait_s for record in records if record.wait_s is not None)
     if not found:
         return {"mean_wait_s": None, "p50_wait_s": None, "p99_wait_s": None}

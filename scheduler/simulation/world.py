@@ -13,22 +13,23 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from scheduler.core import events, machine
-from scheduler.core.actions import Action, KillWorker, MoveJob, SendCancel, SendPreempt, SendRun
+from scheduler.core.actions import Action, ExpectRole, KillWorker, MoveJob, SendCancel, SendPreempt, SendRun
 from scheduler.core.job import FINAL_STATES, JobState
 from scheduler.core.maintenance import CAUSE, WEEK_S
 from scheduler.core.policy import Policy
 from scheduler.core.state import State
 from scheduler.core.tags import Tag
+from scheduler.costs import Costs
 from scheduler.forecast.witness import Witness
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.discipline import GREENROOM, ordered_by
 from scheduler.simulation.pace import Paces
 from scheduler.simulation.records import JobRecord
-from scheduler.simulation.trace import Trace, TraceFault, TraceJob, request_of
+from scheduler.simulation.trace import Trace, TraceFault, TraceJob, TracePause, request_of
 
 TICK_S = 1.0
 STUCK_TICKS = 4_000  # ticks in a row without any move and with nothing left to come: what waits now waits for ever
 STUCK_IN_MAINTENANCE_TICKS = round(WEEK_S / TICK_S)  # a window that has not closed in a week never does
+_KINDS = {TraceJob: "arrival", TraceFault: "fault", TracePause: "pause"}
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Worker:
     is_cold: bool
     born: float
     role: str = ""
+    expected_role: str = ""  # of the session's next part: made ready between two blocks
     lease_id: str | None = None
     job_id: str = ""
     block: int = 0
@@ -74,10 +76,9 @@ class World:
         for slot in range(slots):
             if slot not in without_worker:
                 self._back(slot, is_cold=False)
-        entries: list[TraceFault | TraceJob] = [*trace.faults, *trace.jobs]
-        for entry in sorted(entries, key=lambda entry: entry.at):
+        for line in trace.lines:
             self._order += 1
-            self._agenda.append((entry.at, self._order, "fault" if isinstance(entry, TraceFault) else "arrival", entry))
+            self._agenda.append((line.at, self._order, _KINDS[type(line)], line))
         self._pending = len(self._agenda)
         heapify(self._agenda)
 
@@ -118,17 +119,47 @@ class World:
         request = request_of(line, self._begins_at)
         for witness in self._witnesses:
             witness.submitted(request)
+        follows, ended_as = self._turn_of(record)
         expected_s = self.costs.nominal_s(line.preset) if line.expected_s is None else line.expected_s
         self._feed(
             events.JobSubmitted(
                 at=self.at, job_id=line.id, ordinal=len(self.records), user=line.user, team=line.team, role=line.role,
                 priority=line.priority, total_blocks=line.blocks, context_bytes=1, slots_needed=line.gpus,
                 deadline=None if line.deadline is None else self._begins_at + line.deadline,
-                block_ms=max(1, round(1000 * expected_s)),
+                block_ms=max(1, round(1000 * expected_s)), follows=follows, follows_end=ended_as,
+                start_at=None if line.start_at is None else self.at + round(line.start_at - line.at, 6),  # a notice stays whole
             )
         )  # fmt: skip
         if self._on_submitted is not None and record.state is not JobState.REJECTED:
             self._on_submitted(self, record)
+        self._wind()
+
+    def _turn_of(self, record: JobRecord) -> tuple[str, str]:
+        """What the job follows, and the state in which that one ended, where the job is refused for it.
+
+        Where it has succeeded, whoever asks is told to submit the part by itself, and does.
+        """
+        before = self.records.get(record.line.follows)
+        if before is None or before.state not in FINAL_STATES:
+            return record.line.follows, ""
+        record.is_apart = before.state is JobState.SUCCEEDED
+        return ("", "") if record.is_apart else (record.line.follows, str(before.state))
+
+    def _on_pause(self, pause: TracePause) -> None:
+        """What has ended by then, or is not paused, is refused by the core and goes on as it is."""
+        event: events.Event
+        if pause.event == "queue_paused":
+            event = events.QueuePaused(at=self.at)
+        elif pause.event == "queue_resumed":
+            event = events.QueueResumed(at=self.at)
+        elif pause.event == "job_paused":
+            event = events.PauseRequested(at=self.at, job_id=pause.id)
+        else:
+            job, record = self.state.jobs.get(pause.id), self.records[pause.id]
+            if job is not None and job.is_paused and record.leased_at is None:
+                record.due_at = max(record.due_at, self.now)
+            event = events.ResumeRequested(at=self.at, job_id=pause.id)
+        self._feed(event)
         self._wind()
 
     def _on_fault(self, fault: TraceFault) -> None:
@@ -140,7 +171,7 @@ class World:
 
     def _on_tick(self, _: None) -> None:
         self._has_tick = False
-        self._still_ticks = self._still_ticks + 1 if not self._pending else 0
+        self._still_ticks = self._still_ticks + 1 if not self._pending and not self.state.scheduled else 0
         self._feed(events.TimePassed(at=self.at))
         self._wind()
 
@@ -200,10 +231,22 @@ class World:
             self._release(worker)
             self._feed(kind(at=self.at, lease_id=lease_id, blocks_done=worker.block))
         elif worker.block >= line.blocks:
-            self._plan(self.costs.close_s, "close", (slot, worker, lease_id))
+            self._work(self.costs.close_s, "close", (slot, worker, lease_id))
         else:
             seconds = self.paces.block_s(line, worker.block, self.now)
-            self._plan(seconds, "block", (slot, worker, lease_id, seconds))
+            self._work(seconds, "block", (slot, worker, lease_id, seconds))
+
+    def _work(self, seconds: float, kind: str, data: tuple[Any, ...]) -> None:
+        """Something that a worker is busy with. Where it takes longer than a lease the worker is seen at it, as a real one is by
+        its heartbeats: only a trace's faults take workers that get on."""
+        if seconds >= self.state.policy.lease_s:
+            self._plan(0.0, "seen", (*data[:3], seconds))
+        self._plan(seconds, kind, data)
+
+    def _on_seen(self, data: tuple[int, Worker, str, float]) -> None:
+        slot, worker, lease_id, seconds = data
+        if self._workers[slot] is worker and worker.lease_id == lease_id:
+            self._feed(events.WorkWasSeen(at=self.at, lease_id=lease_id, allowed_s=seconds + TICK_S))
 
     def _release(self, worker: Worker) -> None:
         self.records[worker.job_id].spells.append((worker.since, self.now))
@@ -248,6 +291,8 @@ class World:
             if action.source is not action.target:
                 self._still_ticks = 0
                 self._note(action)
+            elif action.body.get("cause") == "its_turn":
+                self.records[action.job_id].due_at = self.now
         elif isinstance(action, SendRun):
             self._take_up(action)
         elif isinstance(action, SendPreempt | SendCancel):
@@ -256,6 +301,10 @@ class World:
                 worker.stop = "cancel" if isinstance(action, SendCancel) else "preempt"
         elif isinstance(action, KillWorker):
             self._plan(0.0, "killed", (action.slot, self._workers[action.slot]))
+        elif isinstance(action, ExpectRole):
+            for worker in self._workers:
+                if worker is not None and worker.id == action.worker_id:
+                    worker.expected_role = self.records[action.job_id].line.role
 
     def _take_up(self, action: SendRun) -> None:
         worker, record = self._workers[action.slot], self.records[action.job_id]
@@ -264,8 +313,9 @@ class World:
         for number in (action.slot, *(number for number, _ in action.members)):
             one = self._workers[number]
             assert one is not None and one.lease_id is None, action
-            prepare_s = max(prepare_s, costs.cold_start_s if one.is_cold else costs.switch_s if one.role != role else 0.0)
-            one.is_cold, one.role = False, role
+            is_ready = role in (one.role, one.expected_role)
+            prepare_s = max(prepare_s, costs.cold_start_s if one.is_cold else 0.0 if is_ready else costs.switch_s)
+            one.is_cold, one.role, one.expected_role = False, role, ""
         worker.lease_id, worker.job_id, worker.stop = action.lease_id, action.job_id, None
         worker.block, worker.since = action.from_block, self.now
         record.prepare_s += prepare_s
@@ -273,7 +323,7 @@ class World:
             record.leased_at = self.now
         for witness in self._witnesses:
             witness.leased(self.at, action.job_id, action.slot)
-        self._plan(prepare_s, "start", (action.slot, worker, action.lease_id))
+        self._work(prepare_s, "start", (action.slot, worker, action.lease_id))
 
     def _note(self, move: MoveJob) -> None:
         """Keep what became of the job, and tell the witnesses."""

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from scheduler.audit.guards import authorize
-from scheduler.audit.snapshot import DATABASE_NAME
+from scheduler.audit.snapshot import DATABASE_NAME, refuse_no_file
 from scheduler.store.errors import StoreFailed, translated
 
 BUSY_TIMEOUT_MS = 5000
@@ -44,12 +44,13 @@ def has_wal_reset_fault() -> bool:
 
 
 def open_for_writing(data_dir: Path) -> sqlite3.Connection:
-    """The writer's connection: WAL, synchronous=FULL, explicit transactions only. Raises StoreFailed.
+    """The writer's connection: WAL, synchronous=FULL, explicit transactions only. Raises StoreFailed, `store_no_file`.
 
     The authorizer is not set yet: migrations come first, then `guard`.
     """
     assert_one_sqlite()
     path = data_dir / DATABASE_NAME
+    refuse_no_file(path)
     try:
         path.touch(mode=0o600)  # the WAL takes its rights from the database file
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
@@ -73,9 +74,10 @@ def guard(connection: sqlite3.Connection) -> None:
 
 
 def open_for_reading(data_dir: Path) -> sqlite3.Connection:
-    """A read-only connection for the calling thread. Raises StoreFailed `no_store` when there is no database."""
+    """A read-only connection for the calling thread. Raises StoreFailed `no_store`, `store_no_file` when there is no database."""
     assert_one_sqlite()
     path = data_dir / DATABASE_NAME
+    refuse_no_file(path)
     if not path.is_file():
         raise StoreFailed(
             f"There is no {DATABASE_NAME} in {data_dir}.", status=404, code="no_store",

@@ -47,6 +47,16 @@ class StoreDamaged(StoreFailed):
         )  # fmt: skip
 
 
+class StoreOutdated(StoreFailed):
+    """The database is of another version of the program: only the daemon, when it comes, brings it up to date."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The database is not of this version ({reason}).", status=503, code="store_outdated",
+            hint="Start the studio anew, which brings it up to date: role_scheduler serve.",
+        )  # fmt: skip
+
+
 class AuditDamaged(StoreFailed):
     """The audit log does not verify: nothing is written on top of it."""
 
@@ -82,6 +92,7 @@ class BadQuery(SchedulerError):
 
 _FULL = {sqlite3.SQLITE_FULL}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_MISSING = ("no such column", "no such table")  # SQLite has no code of its own for it
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -96,4 +107,6 @@ def translated(error: sqlite3.Error) -> StoreFailed:
         return StoreDamaged(str(error))
     if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError | sqlite3.DataError):
         return BadStatement(f"{type(error).__name__}: {error}")
+    if isinstance(error, sqlite3.OperationalError) and str(error).startswith(_MISSING):
+        return StoreOutdated(str(error))
     return StoreFailed(f"The store failed ({type(error).__name__}: {error}); nothing was changed.")

@@ -16,9 +16,10 @@ class ForecastReads(Reads):
 
     def trace_jobs(self, since: float, until: float) -> Iterator[Row]:
         """Accepted jobs in order: id, user, team, role, priority, submitted_at, total_blocks, recipe (JSON text), width, height,
-        deadline (None: none), block_s.
+        deadline and start_at (None: none), follows ("": nothing), is_unapproved, block_s.
 
-        `block_s`: seconds of computing per block, on average; None before the first.
+        `block_s`: seconds of computing per block, on average; None before the first. `is_unapproved`: 1 where nobody has approved
+        its preview.
         """
         return self._each(sql.SELECT_TRACE_JOBS, (since, until))
 
@@ -29,6 +30,13 @@ class ForecastReads(Reads):
                 "at": seconds_of(row["at_utc"]), "slot": int(row["object"].partition(":")[2]),
                 "is_lost": row["action"] == "worker:lost",
             }  # fmt: skip
+
+    def trace_pauses(self, since: float) -> Iterator[Row]:
+        """Pauses of jobs and of the queue, and their ends, in order: at, event (as a trace calls it), job_id ("": the queue)."""
+        for row in self._each(sql.SELECT_TRACE_PAUSES, (utc_text(since),)):
+            kind, _, name = row["object"].partition(":")
+            job_id, event = name if kind == "job" else "", row["action"].replace(":", "_")
+            yield {"at": seconds_of(row["at_utc"]), "event": event, "job_id": job_id}
 
     def forecast_outcomes(self, since: float) -> list[Row]:
         """First forecasts made since then of jobs that are over: the forecast's columns, state, started_at, finished_at."""

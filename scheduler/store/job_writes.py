@@ -71,6 +71,9 @@ class JobWrites(Transactional):
             "recipe_sha256": canonical_sha256(dict(job.recipe)),
             **({"again_of": job.again_of} if job.again_of else {}),
             **({"preview": job.preview} if job.preview else {}),
+            **({"follows": job.follows} if job.follows else {}),
+            **({"start_at": job.start_at} if job.start_at is not None else {}),
+            **({"deadline": job.deadline} if job.deadline is not None else {}),
         }  # fmt: skip
         if idempotency_key is not None:
             row = self._connection.execute(sql.SELECT_IDEMPOTENT, (actor.name, idempotency_key)).fetchone()

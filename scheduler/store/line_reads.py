@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from statistics import fmean
+from typing import Any
 
 from scheduler.core.explain import Explanation, explain, hold_of
 from scheduler.core.job import HoldReason, Job, JobState
@@ -81,4 +82,13 @@ class LineReads(JobReads, DeviceReads):
         order = self.queued(at)
         place = self.places(at, order).get(job["id"])
         ahead = [other.id for other in order][: place[0] - 1] if place else []
-        return place, explain(core_job(job), self.situation(), at, place, ahead)
+        found = explain(core_job(job), self.situation(), at, place, ahead)
+        return place, replace(found, data={**found.data, "blockers": [self._told(one) for one in found.data["blockers"]]})
+
+    def _told(self, blocker: dict[str, Any]) -> dict[str, Any]:
+        """A paused queue's blocker with what the person said: the reason, and until when."""
+        pause = self.fact("queue_paused") if blocker["rule"] == "queue_paused" else None
+        if not isinstance(pause, dict):
+            return blocker
+        reason = {"reason": pause["reason"]} if pause.get("reason") else {}
+        return {**blocker, "until": pause.get("until"), **reason}

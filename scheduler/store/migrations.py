@@ -129,3 +129,9 @@ def role_problems(db: Database) -> None:
 def joined_sessions(db: Database) -> None:
     """The videos of whole sessions."""
     _run(db, JOINED)
+
+
+@migrations()
+def freed_jobs(db: Database) -> None:
+    """Since when a job that gave up its slot waits for another."""
+    db.conn.execute("ALTER TABLE jobs ADD COLUMN freed_at REAL NOT NULL DEFAULT 0")  # when its last lease ended; 0: none did

@@ -66,5 +66,8 @@ class Reader(
 
 
 def open_reader(data_dir: Path) -> Reader:
-    """A Reader of this data directory. Raises StoreFailed: `no_store`, `store_damaged`, `two_sqlites`."""
+    """A Reader of this data directory. Raises StoreFailed: `no_store`, `store_no_file`, `store_damaged`, `two_sqlites`.
+
+    A read raises `store_outdated` where the daemon has not brought the database up to this version yet.
+    """
     return Reader(Path(data_dir))

@@ -247,7 +247,7 @@ CREATE TABLE jobs (
   error_code TEXT,
   error_message TEXT,
   error_hint TEXT
-, leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0, rungs TEXT NOT NULL DEFAULT '', offer TEXT NOT NULL DEFAULT '', offered_at REAL NOT NULL DEFAULT 0, asked TEXT, block_ms INTEGER NOT NULL DEFAULT 480, deadline REAL, leased_at REAL NOT NULL DEFAULT 0, start_at REAL, follows TEXT NOT NULL DEFAULT '', preview TEXT NOT NULL DEFAULT '', preview_end TEXT NOT NULL DEFAULT '', approved_at REAL) STRICT;
+, leases INTEGER NOT NULL DEFAULT 0, retries INTEGER NOT NULL DEFAULT 0, rungs TEXT NOT NULL DEFAULT '', offer TEXT NOT NULL DEFAULT '', offered_at REAL NOT NULL DEFAULT 0, asked TEXT, block_ms INTEGER NOT NULL DEFAULT 480, deadline REAL, leased_at REAL NOT NULL DEFAULT 0, start_at REAL, follows TEXT NOT NULL DEFAULT '', preview TEXT NOT NULL DEFAULT '', preview_end TEXT NOT NULL DEFAULT '', approved_at REAL, freed_at REAL NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE joined (                -- sessions whose last part has succeeded: the one video of all parts
   last_job TEXT PRIMARY KEY REFERENCES jobs(id),

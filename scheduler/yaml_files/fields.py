@@ -42,10 +42,11 @@ class Fields:
         self.problems.append(Problem(node.line, node.column, self._at(name), message, hint, code, data))
 
     def need(self, name: str, hint: str) -> bool:
-        """Complain when the entry is absent."""
+        """Complain when the entry is absent; where there is no map at all, that has been said."""
         if self.get(name) is not None:
             return True
-        self.complain(self.node, f"{name} is missing.", hint, name, code="missing", named=name)
+        if isinstance(self.node.value, dict):
+            self.complain(self.node, f"{name} is missing.", hint, name, code="missing", named=name)
         return False
 
     def text(self, name: str, default: str = "", max_length: int = 500) -> str:

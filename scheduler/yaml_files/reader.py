@@ -8,13 +8,17 @@ file is read as a stream of events and left at the first offence.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from engine.regular_file import open_regular
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
@@ -67,6 +71,12 @@ class Node:
         if isinstance(self.value, list):
             return [node.plain for node in self.value]
         return self.value
+
+
+def text_of(path: Path) -> str:
+    """What somebody wrote into a file, as UTF-8. Raises OSError, also for a pipe or a device, and UnicodeDecodeError."""
+    with io.TextIOWrapper(open_regular(path), encoding="utf-8") as file:
+        return file.read()
 
 
 def read_yaml(text: str) -> Node:

@@ -155,7 +155,7 @@ class Studio:
         assert self.launcher is not None
         if self.launcher.poll() is None:
             self.launcher.send_signal(signal.SIGINT)
-        code = self.launcher.wait(30)
+        code = self.launcher.wait(90)
         assert self.processes() == [], "processes were left behind"
         assert not (self.data_dir / "run" / "daemon.sock").exists()
         return code

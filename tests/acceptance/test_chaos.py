@@ -54,8 +54,9 @@ def _check_that_the_checker_sees(home: Path) -> None:
 
 def test_real_engine_makes_the_same_bits_under_chaos(tmp_path: Path) -> None:
     kinds = (Kind.WORKER, Kind.VAULT)
-    points = ("inside_decode", "vault_after_open")  # tests/integration/test_worker.py dies at all of a worker's
-    options = ChaosOptions(engine="real", kills=4, seed=3, kinds=kinds, points=points, most_open=2)
+    points = ("inside_decode", "after_flip", "vault_after_open")  # tests/integration/test_worker.py dies at all of a worker's
+    options = ChaosOptions(engine="real", kills=5, seed=9, kinds=kinds, points=points, most_open=2)
+    assert options.plan()[-1].point == "after_flip", "a worker dies after a block, and no vault after it"
     report = run_kills(options, tmp_path, _nobody)
     assert report.findings == []
     assert set(report.facts["kills_by_point"]) == set(points)

@@ -28,7 +28,7 @@ class Shell:
     def run(self, *words: str, code: int = 0) -> str:
         """Standard output of a command that must end with this code."""
         command = [sys.executable, "-m", "scheduler.cli", *words]
-        done = subprocess.run(command, cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=250)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 

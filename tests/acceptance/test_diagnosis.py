@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from engine.worker.crash_points import CrashPoint
 from scheduler.assets import AssetLibrary
+from tests.acceptance.gate import Gate
 from tests.acceptance.studio import ROOT, Studio, until
 from tests.acceptance.test_command_line import Shell
-from tests.acceptance.test_faults import Script, kill_active, renew_workers
+from tests.acceptance.test_faults import Script, renew_workers
 from tests.acceptance.test_healing import write_policy
 
 EXAMPLES = ROOT / "examples"
@@ -198,9 +200,11 @@ def script(tmp_path: Path) -> Script:
 
 
 def test_degraded_disturbed_and_waiting_jobs_without_a_daemon_to_ask(tmp_path: Path, script: Script) -> None:
-    write_policy(tmp_path, "faults:\n  memory_high: {above_ratio: 1.0}\n")
+    patient = "hung_step: {floor_s: 600}\n  heartbeat_lost: {floor_s: 60}"
+    write_policy(tmp_path, f"faults:\n  memory_high: {{above_ratio: 1.0}}\n  {patient}\n")
+    gate = Gate(tmp_path / "orders")
     script.write(block_s=0.05, faults=[{"do": "out_of_memory", "block": 6, "times": 99, "above_steps": 3}])
-    studio = Studio(tmp_path, "fake", script.env)
+    studio = Studio(tmp_path, "fake", {**script.env, **gate.env})
     try:
         studio.start()
         clinic = Clinic(studio)
@@ -208,9 +212,9 @@ def test_degraded_disturbed_and_waiting_jobs_without_a_daemon_to_ask(tmp_path: P
         studio.wait_for_end(lowered)
         script.write(block_s=0.3)
         renew_workers(studio)
+        gate.close(CrashPoint.AFTER_BLOCK_DONE)
         killed = studio.door.request_role("reader", "teacher", degrade="never")["id"]
-        studio.wait_for_blocks(killed, 1)
-        kill_active(studio)
+        gate.kill(CrashPoint.AFTER_BLOCK_DONE)
         studio.wait_for_end(killed)
         studio.door.pause_queue("for the test")
         waiting = studio.door.request_role("reader", "teacher")["id"]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.worker.crash_points import CrashPoint
 from scheduler.errors import SchedulerError
+from tests.acceptance.gate import Gate
 from tests.acceptance.studio import Studio, until
 from tests.acceptance.test_kills import check_story
 
@@ -44,17 +48,22 @@ def script(tmp_path: Path) -> Script:
 
 
 def renew_workers(studio: Studio) -> None:
-    """SIGKILL all workers, and wait for a new one."""
-    old = [process.pid for process in studio.processes("worker")]
+    """SIGKILL all workers, and wait for a new one. None is just being started meanwhile: a standby is there."""
+
+    def all_there() -> list[int]:
+        found = [process.pid for process in studio.processes("worker")]
+        return found if len(found) > studio.slots else []
+
+    old = until(all_there, "workers and a standby")
     for pid in old:
         os.kill(pid, signal.SIGKILL)
     until(lambda: studio.slot()["pid"] not in (None, *old), "a new worker")
 
 
-def kill_active(studio: Studio) -> None:
-    """SIGKILL the worker that has the slot, and wait for its successor."""
+def stop_active(studio: Studio) -> None:
+    """SIGSTOP the worker that has the slot, and wait for its successor: the daemon kills who is silent."""
     pid = until(lambda: studio.slot()["pid"], "a worker")
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGSTOP)
     until(lambda: studio.slot()["pid"] not in (None, pid), "its successor")
 
 
@@ -66,12 +75,17 @@ def restart_daemon(studio: Studio, number: signal.Signals) -> None:
     studio.wait_until_ready()
 
 
-def test_job_survives_many_kills_in_a_row(make_studio: Make, script: Script) -> None:
-    studio = make_studio("fake", script.env)
+def test_job_survives_many_kills_in_a_row(make_studio: Make, script: Script, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "orders")
+    studio = make_studio("fake", {**script.env, **gate.env})
+    gate.close(CrashPoint.AFTER_BLOCK_DONE)
     job_id = studio.door.request_role("market-team", "presenter", duration_sec=10, fill="loop")["id"]
-    for kills in range(1, 7):
-        studio.wait_for_blocks(job_id, 2 * kills)
-        kill_active(studio)
+    for _ in range(6):
+        gate.hold_after_blocks(2)  # of this worker
+        gate.close(CrashPoint.AFTER_BLOCK_DONE)
+        gate.kill(CrashPoint.AFTER_BLOCK_DONE)
+    gate.held(CrashPoint.AFTER_BLOCK_DONE)
+    gate.open(CrashPoint.AFTER_BLOCK_DONE)
     assert studio.slot()["failures"] == 0, "workers that made blocks are no crash loop"
     for _ in range(2):
         restart_daemon(studio, signal.SIGKILL)
@@ -98,9 +112,11 @@ def test_orderly_restart_of_the_daemon_is_no_crash_of_its_job(make_studio: Make,
 
 def test_poison_job_fails_with_its_story_and_others_go_on(make_studio: Make, script: Script) -> None:
     studio = make_studio("fake", script.env)
+    studio.door.pause_queue("the job's poison is not in the script yet")
     poison = studio.door.request_role("education-team", "teacher")["id"]
     script.write(block_s=0.05, faults=[{"do": "crash", "job": poison, "block": 2, "times": 99}])
     renew_workers(studio)
+    studio.door.resume_queue()
     other = studio.door.request_role("market-team", "presenter")["id"]
     assert studio.wait_for_end(poison)["error_code"] == "poison_job"
     studio.wait_for_end(other)
@@ -122,10 +138,14 @@ def test_workers_that_end_at_their_start_are_tried_again_at_growing_intervals(ma
 
 
 def test_role_switch_on_a_worker_that_is_lost_is_answered(make_studio: Make, script: Script) -> None:
+    script.write(prepare_s=600)  # whoever is asked is at it until it is lost
     studio = make_studio("fake", script.env)
-    os.kill(studio.slot()["pid"], signal.SIGSTOP)  # it will never answer; the daemon kills it
+    with ThreadPoolExecutor(1) as pool:
+        switching = pool.submit(studio.door.switch_role, "presenter")
+        while not switching.done():
+            stop_active(studio)
     with pytest.raises(SchedulerError) as caught:
-        studio.door.switch_role("presenter")
+        switching.result()
     assert (caught.value.status, caught.value.code) == (503, "worker_lost")
 
 
@@ -139,7 +159,7 @@ def test_what_keeps_the_daemon_from_starting_is_said_in_one_line(tmp_path: Path)
     assert re.search(r"^The daemon ended with code 76 at once\. The database is damaged .* \(see .*\)$", said, re.MULTILINE)
     assert "Traceback" not in said
     assert studio.launcher is not None
-    assert studio.launcher.wait(20) == 71
+    assert studio.launcher.wait(60) == 71
     assert studio.processes() == []
 
 
@@ -170,7 +190,8 @@ def test_full_disk_refuses_wishes_and_work_goes_on_when_there_is_room(
     assert (refusal.status, refusal.code) == (507, "disk_full")
     for kind in ("worker", "vault", "daemon"):
         for process in studio.processes(kind):
-            os.kill(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # a worker goes with its vault or its daemon
+                os.kill(process.pid, signal.SIGKILL)
     until(lambda: "daemon ended with code 76: The disk is full" in studio.said, "the reason in the launcher's words")
     assert studio.launcher is not None and studio.launcher.poll() is None
     ballast.unlink()

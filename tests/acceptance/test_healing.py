@@ -50,7 +50,7 @@ def test_memory_that_is_short_and_blocks_that_are_slow_cost_steps_and_no_block(m
     assert json.loads(job["recipe"])["degradations"] == ["from block 6: steps=3"]
     assert healed(studio, "out_of_memory")["actions"] == ["caches", "steps=3"]
 
-    slow = [{"do": "slow", "block": block, "seconds": 0.4, "above_steps": 3, "job": "*"} for block in range(2, 9)]
+    slow = [{"do": "slow", "block": block, "seconds": 1.0, "above_steps": 3, "job": "*"} for block in range(2, 9)]
     script.write(block_s=0.05, faults=slow)
     renew_workers(studio)
     second = studio.door.request_role("education-team", "teacher", degrade="allow")["id"]
@@ -72,13 +72,17 @@ def test_hang_at_a_named_point_is_seen_by_the_learnt_deadline_of_a_policy_change
     write_policy(tmp_path, "max_crashs: 3\n")
     until(lambda: studio.reader.audit(action="policy:refused"), "a refused policy")
     assert "line 1" in studio.reader.audit(action="policy:refused")[0]["body"]["message"]
-    write_policy(tmp_path, "faults:\n  hung_step: {floor_s: 0.8}\n")
+    (old,) = [process.pid for process in studio.processes("daemon")][-1:]
+    os.kill(old, signal.SIGKILL)  # its successor goes on with the policy that held
+    until(lambda: [process.pid for process in studio.processes("daemon")][-1:] not in ([], [old]), "another daemon")
+    studio.wait_until_ready()
+    write_policy(tmp_path, "faults:\n  hung_step: {floor_s: 2.5}\n")
     until(lambda: studio.reader.fact("policy_version") == 2, "the new policy")
     job_id = studio.door.request_role("education-team", "teacher")["id"]
     studio.wait_for_end(job_id)
     check_story(studio, job_id)
     numbers = healed(studio, "hung_step")["numbers"]
-    assert numbers["deadline_s"] == 0.8, "three times a block of 0.05 s is below the floor"
+    assert numbers["deadline_s"] == 2.5, "three times a block of 0.05 s is below the floor"
     assert studio.job(job_id)["crashes"] == 0
     assert studio.job(job_id)["context_bytes"] == context_bytes(SHAPES["pocket"], 128, 192, 4, kv="fp8"), "as its worker said"
     assert studio.reader.block_times()[0][1].count >= 5
@@ -109,7 +113,7 @@ def test_block_that_takes_longer_than_a_lease_is_finished_by_the_worker_that_mak
 ) -> None:
     script = Script(tmp_path)
     script.write(block_s=3.2)
-    write_policy(tmp_path, "lease_s: 2\n")
+    write_policy(tmp_path, "lease_s: 2\nfaults:\n  heartbeat_lost: {floor_s: 60}\n")
     studio = make_studio("fake", script.env)
     job_id = studio.door.request_role("education-team", "teacher", duration_sec=0.96, fill="loop")["id"]
     job = studio.wait_for_end(job_id)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from engine.catalog import BLOCK_FRAMES
-from engine.worker.crash_points import ORDERS_VARIABLE, TAKEN, CrashPoint
+from engine.worker.crash_points import CrashPoint
 from scheduler import audit
-from tests.acceptance.studio import Studio
+from tests.acceptance.gate import Gate, be_patient
+from tests.acceptance.studio import Studio, until
 
 Make = Callable[..., Studio]
 
@@ -25,6 +26,11 @@ def check_story(studio: Studio, job_id: str) -> None:
     assert job["frames"] == job["total_blocks"] * BLOCK_FRAMES
     assert (studio.data_dir / job["video_path"]).stat().st_size == job["video_bytes"]
     assert audit.verify(studio.data_dir).code == 0
+
+
+def wait_until_told_to_give_way(studio: Studio, job_id: str) -> None:
+    """Until the job's worker was told that another is wanted more."""
+    until(lambda: "job:preempting" in [entry["action"] for entry in studio.reader.story(job_id)], f"the preemption of {job_id}")
 
 
 @pytest.fixture
@@ -54,48 +60,77 @@ class RealStudio:
 
     studio: Studio
     whole: str
-    orders: Path
+    gate: Gate
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStudio]:
     home = tmp_path_factory.mktemp("real")
-    orders = home / "orders"
-    (orders / TAKEN).mkdir(parents=True)
-    (home / "var").mkdir()
-    (home / "var" / "policy.yaml").write_text("faults:\n  hung_step: {floor_s: 1}\n  heartbeat_lost: {floor_s: 60}\n")
-    studio = Studio(home, "real", {ORDERS_VARIABLE: str(orders)})
+    gate = Gate(home / "orders")
+    be_patient(home)
+    studio = Studio(home, "real", gate.env)
     try:
         studio.start()
         whole = studio.door.request_role("education-team", "teacher", duration_sec=3.2)["id"]  # 7 blocks, cut at a pause
         studio.wait_for_end(whole)
         check_story(studio, whole)
-        yield RealStudio(studio, whole, orders)
+        yield RealStudio(studio, whole, gate)
         assert studio.stop() == 0
     finally:
         studio.end()
 
 
-def test_real_engine_makes_the_same_frames_whatever_is_killed_or_hangs(real: RealStudio) -> None:
-    studio = real.studio
-    for kind in ("worker", "vault", "daemon"):
-        job_id = studio.door.again(real.whole)["id"]
-        studio.wait_for_blocks(job_id, 3)
-        studio.kill(kind)
-        if kind == "daemon":  # and then a step that ends no more, under a heart that beats
-            (real.orders / CrashPoint.BEFORE_STEP).write_text('{"hang_s": 600}')
-        studio.wait_for_end(job_id)
-        check_story(studio, job_id)
-        assert studio.hashes(job_id) == studio.hashes(real.whole), f"other frames after kill -9 of the {kind}"
-        assert studio.job(job_id)["resume"] in ("exact", "fresh")
-    assert [heal["state"] for heal in studio.reader.heals() if heal["fault"] == "hung_step"] == ["recovered"]
+def held_after_blocks(real: RealStudio, count: int) -> str:
+    """The whole job again, held after so many blocks."""
+    real.gate.close(CrashPoint.AFTER_BLOCK_DONE)
+    job_id: str = real.studio.door.again(real.whole)["id"]
+    real.gate.hold_after_blocks(count)
+    real.studio.wait_for_blocks(job_id, count)
+    return job_id
+
+
+def check_same_frames(real: RealStudio, job_id: str) -> None:
+    """The job ends as the one left in peace did."""
+    real.studio.wait_for_end(job_id)
+    check_story(real.studio, job_id)
+    assert real.studio.hashes(job_id) == real.studio.hashes(real.whole)
+    assert real.studio.job(job_id)["resume"] in ("exact", "fresh")
+
+
+@pytest.mark.parametrize("kind", ["worker", "vault"])
+def test_real_engine_makes_the_same_frames_after_kill_9_of(kind: str, real: RealStudio) -> None:
+    job_id = held_after_blocks(real, 3)
+    real.studio.kill(kind)
+    real.gate.open(CrashPoint.AFTER_BLOCK_DONE)
+    check_same_frames(real, job_id)
+
+
+def test_real_engine_makes_the_same_frames_after_kill_9_of_the_daemon_and_a_hang(real: RealStudio) -> None:
+    studio, gate = real.studio, real.gate
+
+    def hangs() -> list[str]:
+        return [heal["state"] for heal in studio.reader.heals() if heal["fault"] == "hung_step"]
+
+    job_id = held_after_blocks(real, 3)
+    gate.close(CrashPoint.BEFORE_CONTEXT)
+    be_patient(studio.data_dir.parent, 2.0)  # for the next lease: whoever has one keeps the deadline that it came with
+    studio.kill("daemon")
+    gate.held(CrashPoint.BEFORE_CONTEXT)  # the next worker: the one before went with its daemon
+    gate.close(CrashPoint.BEFORE_STEP)
+    for point in (CrashPoint.AFTER_BLOCK_DONE, CrashPoint.BEFORE_CONTEXT):
+        gate.open(point)
+    gate.held(CrashPoint.BEFORE_STEP)  # a step that ends no more, under a heart that beats
+    be_patient(studio.data_dir.parent)
+    check_same_frames(real, job_id)
+    assert hangs() == ["recovered"]
 
 
 def test_preempted_job_resumes_with_the_same_frames(real: RealStudio) -> None:
     studio = real.studio
-    low = studio.door.again(real.whole)["id"]
-    studio.wait_for_blocks(low, 2)
+    low = held_after_blocks(real, 2)
     urgent = studio.door.request_role("market-team", "presenter", priority=100)["id"]
+    wait_until_told_to_give_way(studio, low)
+    real.gate.open(CrashPoint.AFTER_BLOCK_DONE)
     studio.wait_for_end(low)
     assert studio.job(low)["preemptions"] == 1
     assert studio.job(urgent)["finished_at"] < studio.job(low)["finished_at"]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from engine.worker.crash_points import CrashPoint
 from scheduler.errors import SchedulerError
+from tests.acceptance.gate import Gate, be_patient
 from tests.acceptance.studio import Studio, until
-from tests.acceptance.test_kills import check_story
+from tests.acceptance.test_kills import check_story, wait_until_told_to_give_way
 from tests.browser.scenes import script
 
 Make = Callable[..., Studio]
@@ -32,20 +32,35 @@ def wait_until_both_play(studio: Studio, *jobs: str) -> dict[str, int]:
     return seats()
 
 
-def kill_beside(studio: Studio, victim: int) -> int:
-    """SIGKILL the worker of a slot; the process id of the other slot's."""
-    os.kill(studio.slot(victim)["pid"], signal.SIGKILL)
-    return int(studio.slot(1 - victim)["pid"])
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """Where a test holds workers while it acts, in a house that is patient with them."""
+    be_patient(tmp_path)
+    return Gate(tmp_path / "orders")
 
 
-def test_two_jobs_play_at_once_and_a_killed_worker_leaves_the_other_alone(make_studio: Make, tmp_path: Path) -> None:
-    studio = make_studio("fake", script(tmp_path, 0.15), slots=2)
-    assert "2 slots of the scripted engine" in studio.said
-    first = studio.door.request_role("education-team", "teacher")["id"]
-    second = studio.door.request_role("market-team", "presenter")["id"]
+def begin_both(studio: Studio, gate: Gate) -> tuple[str, str]:
+    """Two jobs that play at the same time: the first is held after two blocks, the second where it starts."""
+    gate.close(CrashPoint.AFTER_BLOCK_DONE)
+    first: str = studio.door.request_role("education-team", "teacher")["id"]
+    gate.hold_after_blocks(2)
+    gate.close(CrashPoint.AFTER_STARTED)
+    second: str = studio.door.request_role("market-team", "presenter")["id"]
+    gate.held(CrashPoint.AFTER_STARTED)
     assert wait_until_both_play(studio, first, second) == {first: 0, second: 1}
-    studio.wait_for_blocks(first, 2)
-    other = kill_beside(studio, 0)
+    return first, second
+
+
+def test_two_jobs_play_at_once_and_a_killed_worker_leaves_the_other_alone(
+    make_studio: Make, tmp_path: Path, gate: Gate
+) -> None:
+    studio = make_studio("fake", {**script(tmp_path, 0.15), **gate.env}, slots=2)
+    assert "2 slots of the scripted engine" in studio.said
+    first, second = begin_both(studio, gate)
+    other = studio.slot(1)["pid"]
+    gate.kill(CrashPoint.AFTER_BLOCK_DONE)
+    until(lambda: len(slots_of(studio, first)) == 2, "the first job goes on while the second has its slot")
+    gate.open(CrashPoint.AFTER_STARTED)
     for job_id in (first, second):
         studio.wait_for_end(job_id)
         check_story(studio, job_id)
@@ -71,13 +86,16 @@ def test_role_is_switched_where_no_other_stage_is_lost_and_its_job_plays_there(m
     assert slots_of(studio, job_id) == [1]
 
 
-def test_house_that_loses_a_slot_and_gets_it_back_goes_on_with_everything(make_studio: Make, tmp_path: Path) -> None:
-    studio = make_studio("fake", script(tmp_path, 0.15), slots=2)
-    first = studio.door.request_role("education-team", "teacher")["id"]
-    second = studio.door.request_role("market-team", "presenter")["id"]
-    wait_until_both_play(studio, first, second)
-    studio.wait_for_blocks(second, 2)
+def test_house_that_loses_a_slot_and_gets_it_back_goes_on_with_everything(
+    make_studio: Make, tmp_path: Path, gate: Gate
+) -> None:
+    studio = make_studio("fake", {**script(tmp_path, 0.15), **gate.env}, slots=2)
+    first, second = begin_both(studio, gate)
+    gate.close(CrashPoint.AFTER_BLOCK_DONE)
     studio.kill("launcher")
+    until(lambda: not studio.processes(), "the end of everything")
+    for point in (CrashPoint.AFTER_STARTED, CrashPoint.AFTER_BLOCK_DONE):
+        gate.open(point)
     studio.slots = 1
     studio.start()
     with pytest.raises(SchedulerError, match=r"There is no slot 1\.") as caught:
@@ -114,32 +132,39 @@ def test_window_of_a_slot_that_is_gone_is_told_before_anything_starts(tmp_path: 
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, str]]:
-    """A studio of two slots, and a job that was left in peace."""
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, str, Gate]]:
+    """A studio of two slots, a job that was left in peace, and the gate for others."""
     home = tmp_path_factory.mktemp("real")
-    (home / "var").mkdir()
-    (home / "var" / "policy.yaml").write_text("faults:\n  hung_step: {floor_s: 60}\n  heartbeat_lost: {floor_s: 60}\n")
-    studio = Studio(home, "real", {"GREENROOM_DEVICE": "cpu"}, slots=2)
+    be_patient(home)
+    gate = Gate(home / "orders")
+    studio = Studio(home, "real", {"GREENROOM_DEVICE": "cpu", **gate.env}, slots=2)
     try:
         studio.start()
         assert "2 slots on the processor" in studio.said
         whole = studio.door.request_role("education-team", "teacher", duration_sec=3.2)["id"]  # 7 blocks, cut at a pause
         studio.wait_for_end(whole, 240)
         check_story(studio, whole)
-        yield studio, whole
+        yield studio, whole, gate
         assert studio.stop() == 0
     finally:
         studio.end()
 
 
-def test_job_preempted_on_one_slot_goes_on_exactly_on_the_other(real: tuple[Studio, str]) -> None:
-    studio, whole = real
+def test_job_preempted_on_one_slot_goes_on_exactly_on_the_other(real: tuple[Studio, str, Gate]) -> None:
+    studio, whole, gate = real
     studio.door.drain_slot(1)
+    gate.close(CrashPoint.AFTER_BLOCK_DONE)
     low = studio.door.again(whole)["id"]
-    studio.wait_for_blocks(low, 2)
+    gate.hold_after_blocks(2)
     urgent = studio.door.request_role("market-team", "presenter", priority=100)["id"]
-    until(lambda: studio.slot()["job_id"] == urgent, "the urgent job on the first slot", 180)
+    wait_until_told_to_give_way(studio, low)
+    gate.close(CrashPoint.AFTER_STARTED)
+    gate.open(CrashPoint.AFTER_BLOCK_DONE)
+    gate.held(CrashPoint.AFTER_STARTED)
+    until(lambda: studio.slot()["job_id"] == urgent, "the urgent job on the first slot")
     studio.door.drain_slot(1, False)
+    until(lambda: len(slots_of(studio, low)) == 2, "the other one plays again")
+    gate.open(CrashPoint.AFTER_STARTED)
     studio.wait_for_end(low, 240)
     assert (slots_of(studio, low), slots_of(studio, urgent)) == ([0, 1], [0])
     assert (studio.job(low)["preemptions"], studio.job(low)["resume"]) == (1, "exact")
@@ -149,15 +174,20 @@ def test_job_preempted_on_one_slot_goes_on_exactly_on_the_other(real: tuple[Stud
         check_story(studio, job_id)
 
 
-def test_jobs_beside_each_other_have_the_bits_of_one_alone_when_a_worker_is_killed(real: tuple[Studio, str]) -> None:
-    studio, whole = real
-    jobs = [studio.door.again(whole)["id"] for _ in range(2)]
-    seats = wait_until_both_play(studio, *jobs)
-    studio.wait_for_blocks(jobs[0], 2)
-    other = kill_beside(studio, seats[jobs[0]])
+def test_jobs_beside_each_other_have_the_bits_of_one_alone_when_a_worker_is_killed(real: tuple[Studio, str, Gate]) -> None:
+    studio, whole, gate = real
+    gate.close(CrashPoint.AFTER_BLOCK_DONE)
+    jobs = [studio.door.again(whole)["id"]]
+    gate.hold_after_blocks(2)
+    gate.close(CrashPoint.AFTER_STARTED)
+    jobs.append(studio.door.again(whole)["id"])
+    gate.held(CrashPoint.AFTER_STARTED)
+    seat = wait_until_both_play(studio, *jobs)[jobs[1]]
+    other = studio.slot(seat)["pid"]
+    gate.open(CrashPoint.AFTER_STARTED)
+    gate.kill(CrashPoint.AFTER_BLOCK_DONE)
     for job_id in jobs:
         studio.wait_for_end(job_id, 240)
         check_story(studio, job_id)
         assert studio.hashes(job_id) == studio.hashes(whole)
-    seat = seats[jobs[1]]
     assert (slots_of(studio, jobs[1]), studio.slot(seat)["pid"]) == ([seat], other)

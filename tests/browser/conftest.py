@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.acceptance.gate import Gate, be_patient
 from tests.acceptance.studio import Studio
 from tests.browser.house import Watch, browser, watched
 from tests.browser.scenes import forecaster_answers, script, sign_in
+
+LOOK_MS = 60_000  # what is true is seen at once; this is for a machine that has other things to do
+expect.set_options(timeout=LOOK_MS)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +28,22 @@ def chrome() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the studio of the module lives."""
+    return tmp_path_factory.mktemp("house")
+
+
+@pytest.fixture(scope="module")
+def gate(home: Path) -> Gate:
+    """Where a test holds the studio's worker while it looks."""
+    return Gate(home / "orders")
+
+
+@pytest.fixture(scope="module")
+def studio(home: Path, gate: Gate) -> Iterator[Studio]:
     """A studio whose blocks take 0.15 s."""
-    folder: Path = tmp_path_factory.mktemp("house")
-    made = Studio(folder, "fake", script(folder, 0.15))
+    be_patient(home)
+    made = Studio(home, "fake", {**script(home, 0.15), **gate.env})
     try:
         made.start()
         forecaster_answers(made)
@@ -65,6 +81,7 @@ def open_page(contexts: Callable[..., tuple[BrowserContext, Watch]], studio: Stu
         context, watch = contexts(**options)
         watch.allowed += allowed
         page = context.new_page()
+        page.set_default_timeout(LOOK_MS)
         if user:
             sign_in(page, studio, user, group)
         page.goto(studio.url + path)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WATCH_CSP = """document.addEventListener('securitypolicyviolation',
   event => console.error('CSP ' + event.violatedDirective + ' ' + event.blockedURI))"""
+REMEMBER_TOASTS = """addEventListener('DOMContentLoaded', () => {
+  const place = document.getElementById('toast');
+  if (place) new MutationObserver(() => { document.documentElement.dataset.toasted = place.textContent ||
+    document.documentElement.dataset.toasted; }).observe(place, {childList: true, characterData: true, subtree: true});
+})"""
 
 
 def chromium_path() -> str | None:
@@ -58,6 +64,11 @@ class Watch:
         assert not self.problems, "\n".join(self.problems)
 
 
+def expect_toast(page: Page, words: str) -> None:
+    """The page's last toast says so, or said: it stays for some seconds only."""
+    expect(page.locator("html")).to_have_attribute("data-toasted", re.compile(re.escape(words)))
+
+
 def watched(context: BrowserContext) -> Watch:
     """Watch every page of a context."""
     watch = Watch()
@@ -68,5 +79,6 @@ def watched(context: BrowserContext) -> Watch:
         page.on("request", watch.request)
 
     context.add_init_script(WATCH_CSP)
+    context.add_init_script(REMEMBER_TOASTS)
     context.on("page", follow)
     return watch

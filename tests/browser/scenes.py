@@ -20,6 +20,9 @@ def script(folder: Path, block_s: float, faults: list[dict[str, Any]] | None = N
     return {"GREENROOM_FAKE_SCRIPT": str(path)}
 
 
+LONG_S = 300.0  # a video that is still played when its test ends it, however slow the machine
+
+
 def submit(studio: Studio, user: str, role: str, seconds: float | None = None, priority: int | None = None) -> str:
     """A job; its id."""
     wish = {"user": user, "role": role, "duration_sec": seconds, "priority": priority, "fill": "loop" if seconds else None}
@@ -70,4 +73,4 @@ def sign_in(page: Page, studio: Studio, user: str, group: str = "user") -> None:
 def has_picture(page: Page) -> None:
     """Wait until the player shows a frame (polled from here: the page's policy forbids evaluating strings inside)."""
     video = page.locator("video[data-player]")
-    until(lambda: video.evaluate("element => element.readyState") >= 2, "a frame in the player", 20)
+    until(lambda: video.evaluate("element => element.readyState") >= 2, "a frame in the player")

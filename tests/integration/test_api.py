@@ -14,6 +14,7 @@ from scheduler.chaos.replay import Replay
 from scheduler.chaos.review_replay import kept_reviews
 from scheduler.client import Scheduler, SchedulerError
 from tests.acceptance.studio import ROLES, Studio, until
+from tests.browser.scenes import LONG_S
 from tests.integration.web_rig import Answer, Caller, form_token, lines_of, signed_in, started
 
 
@@ -94,7 +95,7 @@ def test_impossible_request_names_its_field(local: Caller, body: dict[str, objec
 
 
 def test_running_job_stops_waits_and_goes_on(local: Caller, studio: Studio) -> None:
-    job_id = local.post("/jobs", {"role": "student", "duration_sec": 30, "fill": "loop"}).json["id"]
+    job_id = local.post("/jobs", {"role": "student", "duration_sec": LONG_S, "fill": "loop"}).json["id"]
     studio.wait_for_blocks(job_id, 2)
     growing = local.get(f"/jobs/{job_id}/video")
     assert (growing.status, growing.headers["x-video-state"]) == (200, "growing")
@@ -105,8 +106,7 @@ def test_running_job_stops_waits_and_goes_on(local: Caller, studio: Studio) -> N
     assert why["text"]["en"].startswith("Paused by a person") and why["blockers"][0]["rule"] == "paused"
     assert local.post(f"/jobs/{job_id}/priority", {"priority": 1, "reason": "later"}).status == 200
     assert local.post(f"/jobs/{job_id}/resume").status == 200
-    done = studio.job(job_id)["blocks_done"]
-    studio.wait_for_blocks(job_id, done + 1)
+    studio.wait_for_blocks(job_id, studio.job(job_id)["blocks_done"] + 1)
     assert local.post(f"/jobs/{job_id}/cancel").status == 200
     assert studio.wait_for_end(job_id)["state"] == "CANCELLED"
     assert local.post(f"/jobs/{job_id}/cancel").status == 409, "it has ended"
@@ -147,7 +147,7 @@ def test_queue_is_paused_and_resumed_by_right(local: Caller, studio: Studio) -> 
     try:
         assert boss.post("/queue/pause", {"reason": "cleaning"}).status == 200
         job_id = local.post("/jobs", {"role": "teacher", "duration_sec": 0.5}).json["id"]
-        until(lambda: local.get("/queue").json["queue"]["paused"], "the queue is paused", 10)
+        until(lambda: local.get("/queue").json["queue"]["paused"], "the queue is paused")
         waiting = {job["id"]: job for job in local.get("/queue").json["jobs"]}
         assert waiting[job_id]["hold"] == "queue_paused"
     finally:
@@ -196,7 +196,7 @@ def test_audit_is_read_exported_and_verified(studio: Studio) -> None:
 
 def test_readiness_means_blocks_or_a_ready_worker(local: Caller) -> None:
     assert local.get("/healthz").json == {"status": "ok"}
-    ready = until(lambda: (a := local.get("/readyz")).status == 200 and a, "ready", 20)
+    ready = until(lambda: (a := local.get("/readyz")).status == 200 and a, "ready")
     assert ready.json["reason"] in ("idle", "blocks")
     assert 'greenroom_jobs{state="SUCCEEDED"}' in local.get("/metrics").body.decode()
 

@@ -84,18 +84,24 @@ def test_command_line_never_loads_torch_itself(tmp_path: Path) -> None:
 # ---- conversions that do not end well -------------------------------------------------------------------------------
 
 
+DYING = """
+import os, signal, sys
+from engine.model.checkpoint import __main__ as program
+say = program._say
+def say_a_last_word(data):
+    say(data)
+    if sys.argv[1] in str(data):
+        os.kill(os.getpid(), signal.SIGKILL)
+program._say = say_a_last_word
+program.main(sys.argv[2:])
+"""
+
+
 def test_killed_conversion_leaves_nothing_that_looks_done_and_the_next_one_works(public: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "engine.model.checkpoint", "convert", str(public), str(tmp_path / "made")]
-    for seen in ("sha256 of", "text.safetensors"):
-        with subprocess.Popen(
-            [*command[:3], "--every", "0", *command[3:]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as child:
-            assert child.stdout is not None
-            for line in child.stdout:
-                if seen in line:
-                    break
-            child.kill()
-        assert child.returncode == -signal.SIGKILL, "it was over before it could be killed"
+    for last in ("sha256 of", "text.safetensors"):
+        words = [last, "--every", "0", "convert", str(public), str(tmp_path / "made")]
+        killed = subprocess.run([sys.executable, "-c", DYING, *words], capture_output=True, text=True)
+        assert killed.returncode == -signal.SIGKILL and last in killed.stdout.splitlines()[-1], killed.stderr
         assert not (tmp_path / "made").exists()
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
     assert convert(Order(source=public, target=tmp_path / "made"))["converted"]

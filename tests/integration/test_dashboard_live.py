@@ -17,7 +17,7 @@ from dashboard.settings import WebSettings
 from tests.acceptance.studio import Studio, until
 from tests.integration.web_rig import Caller, form_token, signed_in, started
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,7 @@ def test_tab_hears_a_job_from_beginning_to_end(studio: Studio) -> None:
         while "SUCCEEDED" not in states:
             feed = tab.wait_for("feed", lambda payload: any(card["id"] == job_id for card in payload["jobs"]))
             states += [card["state"] for card in feed["jobs"] if card["id"] == job_id]
-        pulse = tab.wait_for("pulse")
-        assert pulse["age_s"] < 5
+        pulse = tab.wait_for("pulse", lambda payload: payload["age_s"] < 5)
         assert pulse["slots"][0]["state"] in ("ready", "busy")
 
 
@@ -166,14 +165,14 @@ def test_slow_readers_of_a_video_leave_threads_for_the_pages(studio: Studio) -> 
 
 def test_peers_that_ask_to_close_and_stay_hold_up_nobody(studio: Studio) -> None:
     """gunicorn alone would wait two seconds for each of them, in the thread that takes new requests."""
-    peers = [socket.create_connection(("127.0.0.1", studio.port), TIMEOUT_S) for _ in range(15)]
+    peers = [socket.create_connection(("127.0.0.1", studio.port), TIMEOUT_S) for _ in range(30)]
     try:
         for peer in peers:
             peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert all(peer.recv(12) == b"HTTP/1.1 200" for peer in peers[:2])
-        with socket.create_connection(("127.0.0.1", studio.port), 12) as other:
+        with socket.create_connection(("127.0.0.1", studio.port), 40) as other:
             other.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert other.recv(12) == b"HTTP/1.1 200", "all fifteen have said goodbye, none was waited for"
+            assert other.recv(12) == b"HTTP/1.1 200", "all thirty have said goodbye, none was waited for"
     finally:
         for peer in peers:
             peer.close()

@@ -19,7 +19,7 @@ from tests.integration.media_rig import Stream, talk, write_wav
 def media(*arguments: str | Path) -> tuple[int, list[dict[str, Any]], str]:
     """Exit status, the JSON objects on stdout, stderr."""
     command = [sys.executable, "-m", "engine.media", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 

@@ -150,11 +150,11 @@ def test_full_disk_is_said_and_the_old_video_stays(parts: list[Path], tall: Path
 
 def test_command_answers_with_the_video_and_its_parts(parts: list[Path], tall: Path, folder: Path) -> None:
     command = [sys.executable, "-m", "engine.media", "one", "--output", str(folder / "cli.mp4"), str(parts[0])]
-    done = subprocess.run([*command, str(tall)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*command, str(tall)], capture_output=True, text=True, timeout=250, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     answer = json.loads(done.stdout)
     assert answer["frames"] == 96 and answer["seconds"] == 3.84 and not answer["is_copied"]
     assert answer["parts"][1] == {"path": str(tall), "start_s": 1.44, "frames": 60}
-    done = subprocess.run([*command, str(folder / "gone.mp4")], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*command, str(folder / "gone.mp4")], capture_output=True, text=True, timeout=250, check=False)
     assert (done.returncode, done.stderr) == (3, "")
     assert "gone.mp4" in json.loads(done.stdout)["error"]["message"]

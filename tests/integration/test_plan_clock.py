@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from scheduler.errors import SchedulerError
 from scheduler.ledger import SYSTEM, Deed, Ledger
 from scheduler.store import Store
 from scheduler.store.opening import open_writer
-from scheduler.timetable import Timetable
+from scheduler.timetable import Timetable, is_check_missed
 
 PLAN = 'date: 2026-11-23\nentries:\n  - {role: teacher, user: a, window: "10:00-11:00", count: 3}\n'
 ADA = Actor("user:ada")
@@ -78,6 +78,47 @@ def test_plan_is_checked_at_ten_on_working_days_in_the_studios_zone(tmp_path: Pa
         datetime(2026, 11, 20, 10, tzinfo=zone), datetime(2026, 11, 23, 10, tzinfo=zone),
         datetime(2026, 12, 1, 4, 30, tzinfo=zone),
     ]  # fmt: skip
+
+
+def test_check_that_no_daemon_made_at_ten_is_made_up_the_same_day(tmp_path: Path) -> None:
+    zone = ZoneInfo("Asia/Shanghai")
+    monday = datetime(2035, 11, 26, tzinfo=zone)  # the house's first row is of today
+    times = {hour: monday.replace(hour=hour).timestamp() for hour in (9, 10, 14)}
+    report = {"day": "2035-11-26", "checks": [], "verdict": "fits", "exit_code": 0, "plan_sha256": ""}
+
+    async def act(ledger: Ledger) -> list[bool]:
+        missed = [is_check_missed(tmp_path, times[hour], zone) for hour in (9, 10, 14)]
+        missed.append(is_check_missed(tmp_path, times[14] + 5 * 86_400, zone))
+        for at, actor in ((times[9], SYSTEM), (times[14], ADA), (times[10] + 3, SYSTEM)):
+            await ledger.do(lambda turn, at=at: turn.store.insert_plan_check(report, turn.actor.name, at), actor)
+            missed.append(is_check_missed(tmp_path, times[14], zone))
+        return missed
+
+    missed, store = _scene(tmp_path, act)
+    with store:
+        entry = store.audit_entry(1)
+    assert missed[:4] == [False, True, True, False], "before ten, at ten, after it, and on a Saturday"
+    assert missed[4:] == [True, True, False], "neither an earlier one nor a person's is that of ten o'clock"
+    assert entry is not None
+    began = datetime.fromisoformat(entry["at_utc"])
+    noon = timezone(timedelta(hours=12 - began.hour))
+    assert not is_check_missed(tmp_path, began.timestamp() + 1, noon), "a house of later that day missed nothing"
+
+
+def test_daemon_that_comes_after_ten_has_the_check_on_its_timetable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(ledger: Ledger) -> list[bool]:
+        found = []
+        for is_missed in (True, False):
+            monkeypatch.setattr("scheduler.timetable.is_check_missed", lambda *_, is_missed=is_missed: is_missed)
+            timetable = _timetable(ledger, tmp_path)
+            timetable.start()
+            found.append(timetable._scheduler.get_job("check-plan-late") is not None)
+            timetable.stop()
+        return found
+
+    found, store = _scene(tmp_path, act)
+    store.close()
+    assert found == [True, False]
 
 
 def test_zone_that_does_not_exist_is_refused_with_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,11 +66,24 @@ def test_refused_third_part_leaves_nothing_and_the_house_goes_on(studio: Studio)
     assert studio.wait_for_end(studio.door.request_role("ana", "teacher", duration_sec=0.5)["id"])["state"] == "SUCCEEDED"
 
 
+def test_session_longer_than_a_quota_is_told_that_its_own_parts_are_counted(studio: Studio) -> None:
+    policy = studio.data_dir / "policy.yaml"
+    policy.write_text("max_queued_per_user: 2\n")
+    try:
+        until(lambda: studio.reader.fact("policy")["max_queued_per_user"] == 2, "the quota")
+        error = refusal(studio, parts(*["teacher"] * 9))
+    finally:
+        policy.unlink()
+    assert error.data["reason"] == "queue_full" and error.message.endswith("has started. The parts before it are counted.")
+    assert error.data["text"]["zh"].endswith("其中已计入前面各段。")
+    until(lambda: studio.reader.fact("policy")["max_queued_per_user"] > 2, "the shipped policy")
+
+
 @pytest.mark.parametrize(
     ("wanted", "code", "field", "says"),
     [
-        (parts("teacher"), "bad_session_size", "parts", "2 to 50 parts, not 1"),
-        (parts(*["teacher"] * 51), "bad_session_size", "parts", "not 51"),
+        (parts("teacher"), "bad_session_size", "parts", "2 to 50 parts, not 1. One part alone is a job: role_scheduler submit, "),
+        (parts(*["teacher"] * 51), "bad_session_size", "parts", "not 51. Divide it"),
         ([], "bad_session_size", "parts", "not 0"),
         ([*parts("teacher"), "student"], "bad_request", "parts", "Part 2"),
         (parts("teacher", "nobody"), "unknown_role", "role", "Part 2 (nobody)"),
@@ -89,7 +102,7 @@ def test_impossible_session_names_its_part_and_leaves_nothing(
 ) -> None:
     error = refusal(studio, wanted)
     assert (error.code, error.field) == (code, field), error.message
-    assert says in error.message
+    assert says in f"{error.message} {error.hint}"
 
 
 def test_first_part_may_have_a_reserved_time(studio: Studio) -> None:
@@ -206,9 +219,11 @@ def test_command_line_fails_when_a_part_of_the_session_is_cancelled(studio: Stud
     words = ["start", "teacher:30", "student:30", "--fill", "loop", "--user", "cut", "--json"]
     words += ["--output", str(tmp_path / "x.mp4"), "--data", str(studio.data_dir)]
     command = [sys.executable, "-m", "scheduler.cli", "session", *words]
+    studio.door.pause_queue("one part is cancelled before")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting:
         rows = until(lambda: studio.reader.jobs(user="cut", sort="ordinal").rows, "the session is there")
         studio.door.cancel(rows[1]["id"])
+        studio.door.resume_queue()
         said, complaint = waiting.communicate(timeout=90)
     assert waiting.returncode == 1 and f"{rows[1]['id']} ended as CANCELLED: there will be no video" in complaint
     told = json.loads(said.splitlines()[-1])  # progress comes before it

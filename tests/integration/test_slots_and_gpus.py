@@ -51,7 +51,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def worker(vault: VaultProcess, slot: int) -> str:
     """What a worker of this slot says when it opens its weights."""
     command = [sys.executable, "-c", WORKER, str(vault.socket_path), str(slot)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=250).stdout.strip()
 
 
 def test_each_slot_fills_the_weights_of_its_own_gpu_and_finds_them_there(start: Start) -> None:

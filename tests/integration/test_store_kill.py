@@ -20,7 +20,7 @@ REPO = Path(__file__).resolve().parents[2]
 
 def test_no_acknowledged_row_is_lost_in_forty_kills(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, __file__, str(tmp_path), str(KILLS)], capture_output=True, text=True, timeout=120, cwd=REPO,
+        [sys.executable, __file__, str(tmp_path), str(KILLS)], capture_output=True, text=True, timeout=250, cwd=REPO,
         env={**os.environ, "PYTHONPATH": str(REPO)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -63,7 +63,7 @@ from scheduler.audit import verify
 print(verify(data).exit_code)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, cwd=REPO,
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=250, cwd=REPO,
         env={**os.environ, "PYTHONPATH": str(REPO)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

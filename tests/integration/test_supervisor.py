@@ -39,7 +39,7 @@ class Fleet:
 
     async def keep_until(self, is_so: Callable[[], bool]) -> None:
         """Look after the fleet until something is so."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not is_so():
                 await self.supervisor.keep()
                 await asyncio.sleep(0.01)

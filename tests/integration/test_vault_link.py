@@ -19,7 +19,7 @@ def test_context_of_an_ended_job_is_freed_though_the_order_was_lost(tmp_path: Pa
         changed = asyncio.Event()
         link = VaultLink(vault.socket_path, lambda *_: changed.set(), lambda job_id: job_id == "running", lambda: 10.0)
         running = asyncio.get_running_loop().create_task(link.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await changed.wait()
             while "ended" in vault.status().contexts:
                 await asyncio.sleep(0.01)
@@ -45,7 +45,7 @@ def test_vault_that_somebody_else_ends_while_it_hangs_was_silent_and_for_how_lon
     async def scene() -> None:
         link = VaultLink(vault.socket_path, lambda *change: told.append(change), lambda job_id: True, lambda: 60.0)
         running = asyncio.get_running_loop().create_task(link.run())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not told:
                 await asyncio.sleep(0.01)
             os.kill(process.pid, signal.SIGSTOP)

@@ -24,6 +24,7 @@ from engine.config import AdapterUse, Recipe
 from engine.model.hashes import hash_file
 from engine.model.random_weights import random_adapter
 from engine.worker.crash_points import VARIABLE, CrashPoint
+from tests.acceptance.gate import Gate
 from tests.integration.vault_rig import VaultProcess
 from tests.integration.worker_rig import JobKit, WorkerProcess, hashes
 
@@ -32,19 +33,20 @@ BLOCKS = 6
 
 @dataclass
 class Studio:
-    """Model, vault, job and workers of this module."""
+    """Model, vault, job and workers of this module, and the gate at which a test holds them."""
 
     folder: Path
     model_dir: Path
     vault: VaultProcess
     kit: JobKit
+    gate: Gate
     idle: list[WorkerProcess] = field(default_factory=list)
     workers: list[WorkerProcess] = field(default_factory=list)
 
     def start(self, *, crash_at: str = "", model_dir: Path | None = None, is_ready: bool = True) -> WorkerProcess:
         """A new worker that is in nobody's way."""
         worker = WorkerProcess(
-            "engine.worker", env={VARIABLE: crash_at}, log=self.folder / f"log-{len(self.workers)}",
+            "engine.worker", env={VARIABLE: crash_at, **self.gate.env}, log=self.folder / f"log-{len(self.workers)}",
             vault_socket=str(self.vault.socket_path), model_dir=str(model_dir or self.model_dir),
             worker_id=f"w{len(self.workers)}",
         )  # fmt: skip
@@ -76,7 +78,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     write_pocket(folder / "model")
     vault = VaultProcess(folder / "vault.sock").start()
     kit = JobKit(folder / "assets", blocks=BLOCKS, infer_frames=24)  # portrait 64x64: the smallest picture there is
-    studio = Studio(folder, folder / "model", vault, kit)
+    studio = Studio(folder, folder / "model", vault, kit, Gate(folder / "orders"))
     try:
         yield studio
     finally:
@@ -98,6 +100,7 @@ def quiet(studio: Studio) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.timeout(900)  # two dozen starts of a worker
 def test_job_killed_at_every_named_point_gives_the_same_bits(studio: Studio, quiet: list[tuple[str, str]]) -> None:
     done = 0
     twice = (CrashPoint.BEFORE_STEP, CrashPoint.AFTER_BLOCK_DONE)
@@ -131,13 +134,17 @@ def test_job_killed_at_every_named_point_gives_the_same_bits(studio: Studio, qui
 
 
 def test_vault_killed_in_the_middle_of_a_job_costs_nothing(studio: Studio, quiet: list[tuple[str, str]]) -> None:
-    first = studio.worker()
+    first, gate = studio.worker(), studio.gate
+    for point in (CrashPoint.BEFORE_STEP, CrashPoint.AFTER_BLOCK_DONE):
+        gate.close(point)
     first.say(studio.order("robbed"))
-    first.wait_for(protocol.BlockStarted)
+    gate.held(CrashPoint.BEFORE_STEP)
     studio.vault.kill()
-    first.wait_for(protocol.BlockDone)
+    gate.open(CrashPoint.BEFORE_STEP)
+    gate.hold_after_blocks(1)
     studio.vault.start()
     first.say(protocol.PreemptJob("robbed-0"))
+    gate.open(CrashPoint.AFTER_BLOCK_DONE)
     preempted = first.finish_job()
     assert isinstance(preempted, protocol.JobPreempted) and 1 <= preempted.blocks_done < BLOCKS
     while "robbed" not in studio.vault.status().contexts:  # adopted without being asked for
@@ -156,9 +163,11 @@ def test_job_whose_context_is_gone_goes_on_and_says_that_it_is_continuous(
     studio: Studio, quiet: list[tuple[str, str]]
 ) -> None:
     first = studio.worker()
+    studio.gate.close(CrashPoint.AFTER_BLOCK_DONE)
     first.say(studio.order("orphan"))
-    first.wait_for(protocol.BlockDone, where=lambda done: done.block == 2)
+    studio.gate.hold_after_blocks(3)
     first.say(protocol.PreemptJob("orphan-0"))
+    studio.gate.open(CrashPoint.AFTER_BLOCK_DONE)
     preempted = first.finish_job()
     assert isinstance(preempted, protocol.JobPreempted) and 3 <= preempted.blocks_done < BLOCKS
     client = studio.vault.client("daemon")

@@ -45,7 +45,7 @@ class VaultProcess:
         assert self.process.stderr is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stderr, selectors.EVENT_READ)
-            assert selector.select(20), "the vault does not start"
+            assert selector.select(60), "the vault does not start"
         line = self.process.stderr.readline()
         assert b"listening" in line, line
         return self
@@ -70,7 +70,7 @@ class VaultProcess:
     def wait(self) -> int:
         """Wait for the end and clean up; the exit code."""
         assert self.process is not None and self.process.stderr is not None
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.process.stderr.close()
         os.close(self.lifeline)
         self.process = None

@@ -44,7 +44,7 @@ class Caller:
         payload = body if isinstance(body, bytes | str | None) else json.dumps(body)
         if payload is not None:
             sent.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         try:
             connection.request(method, path, payload, sent)
             answer = connection.getresponse()
@@ -85,7 +85,7 @@ def signed_in(studio: Studio, user: str, group: str = "user") -> Caller:
 
 def lines_of(port: int, path: str, **headers: str) -> Iterator[str]:
     """The lines of an endless answer; closing the iterator closes the connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
     try:
         connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()

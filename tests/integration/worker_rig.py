@@ -92,13 +92,13 @@ class WorkerProcess:
             while True:
                 self.hear()
         except EOFError:
-            self.process.wait(20)
+            self.process.wait(60)
 
     def close(self) -> int:
         """Hang up; the exit code."""
         self.socket.close()
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

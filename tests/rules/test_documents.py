@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
@@ -11,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from dashboard.api.jobs import why_public
 from scheduler.cli.reference import PAGE, commands, page
+from scheduler.core import blockers
 from tests.rules.sources import ROOT, files, name_of
 
 DOCUMENTS = sorted(path for path in files(".md") if "CHANGELOG" not in path.name)
@@ -98,6 +102,15 @@ def test_every_error_number_of_the_set_up_is_explained() -> None:
     wanted = set(re.findall(r"\b(?:fail|exit) (1\d)\b", (ROOT / "Makefile").read_text(encoding="utf-8")))
     told = set(re.findall(r"^\| Error (\d+):", (ROOT / "docs" / "install.md").read_text(encoding="utf-8"), re.MULTILINE))
     assert wanted == told
+
+
+def test_every_field_of_a_blocker_is_documented() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split("## Why a job waits")[1].split("\n## ")[0]
+    dicts = [node for source in (blockers, why_public) for node in ast.walk(ast.parse(inspect.getsource(source)))
+             if isinstance(node, ast.Dict)]  # fmt: skip
+    fields = {key.value for node in dicts for key in node.keys if isinstance(key, ast.Constant)}
+    assert {"rule", "is_more", "kind"} <= fields
+    assert not {name for name in fields if f"`{name}`" not in page and f'"{name}"' not in page}
 
 
 def test_published_spellings_are_commands() -> None:

@@ -38,7 +38,8 @@ export function startDiagnosis() {
     const told = await response?.json().catch(() => null);
     button.disabled = false;
     if (!response?.ok) {
-      words.textContent = told?.error?.message ?? t("js.diagnosis.unreached");
+      const error = told?.error;
+      words.textContent = error ? [error.message, error.hint].filter(Boolean).join(" ") : t("js.diagnosis.unreached");
       return;
     }
     words.textContent = spoken(told, "conclusion");

@@ -36,13 +36,14 @@ function showError(error) {
   place.textContent = error ? [error.message, hint].filter(Boolean).join("\n") : "";
 }
 
-async function renewResult(day) {
-  const response = await fetch(`/dashboard/plan/?day=${encodeURIComponent(day)}`, { headers: { Accept: "text/html" } });
-  if (!response.ok) return 0;
+// `isAnew`: also where the newest check is the one that is shown, since what it says of the filed plan may have changed.
+async function renewResult(day, isAnew = false) {
+  const response = await fetch(`/dashboard/plan/?day=${encodeURIComponent(day)}`, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!response?.ok) return 0;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById("plan-result");
   const number = Number(fresh?.dataset.check);
-  if (!fresh || number === Number(result().dataset.check)) return number;
+  if (!fresh || (!isAnew && number === Number(result().dataset.check))) return number;
   if (day !== result().dataset.planDay) { // the text is about another day than the page was: the page is about that one now
     document.getElementById("plan-head").replaceWith(document.adoptNode(page.getElementById("plan-head")));
     history.replaceState(null, "", `?day=${day}`);
@@ -79,7 +80,7 @@ async function act(what) {
   said("");
   showError(answer.error);
   if (answer.error) return;
-  if (what === "file") { said(t("js.plan_filed", answer)); if (answer.day !== result().dataset.planDay) location.assign(`?day=${answer.day}`); return; }
+  if (what === "file") { await renewResult(answer.day, true); said(t("js.plan_filed", answer)); return; }
   if (answer.is_running) { wait(dayOf(body.text), before); return; }
   await renewResult(answer.day);
   said(t("js.plan_checked"));

@@ -11,6 +11,7 @@ from engine.errors import WeightsError
 from engine.model.adapter_file import SETTINGS_FILE, read_facts, sound_alpha
 from engine.model.lora import adapter_pairs
 from engine.model.weights import load_tensors
+from engine.regular_file import open_regular
 
 PUBLISHED = "liveavatar.safetensors"
 
@@ -38,9 +39,10 @@ class AdapterFile:
             place = _only_file(place)
         if not place.is_file():
             hint = f"Name the file, or the folder that holds {PUBLISHED}; nothing is downloaded."
-            raise WeightsError(f"there is no adapter {given}.", hint=hint)
+            raise WeightsError(f"there is no adapter {given}.", hint=hint, problem="no_adapter")
         if place.suffix != ".safetensors":
-            raise WeightsError(f"the adapter {place} is no safetensors file.", hint="Save it as safetensors.")
+            what = f"the adapter {place} is no safetensors file."
+            raise WeightsError(what, hint="Save it as safetensors.", problem="no_adapter")
         return cls(place, None if alpha is None else sound_alpha(alpha, "the alpha given is"))
 
     def read(self) -> tuple[dict[str, Tensor], float, int]:
@@ -51,13 +53,13 @@ class AdapterFile:
         return tensors, alpha, ranks[-1] if ranks else 0
 
     def _alpha(self, ranks: list[int]) -> float:
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             alpha = read_facts(file, self.path.stat().st_size, self.path).alpha
         if alpha is not None:
             return alpha
         what = f"nothing says the alpha of {self.path} (rank {', '.join(map(str, ranks)) or 'unknown'})."
         hint = f"Convert with --lora-alpha, or put an {SETTINGS_FILE} with lora_alpha beside it."
-        raise WeightsError(what, hint=hint)
+        raise WeightsError(what, hint=hint, problem="no_alpha")
 
 
 def _only_file(folder: Path) -> Path:
@@ -66,5 +68,6 @@ def _only_file(folder: Path) -> Path:
         return folder / PUBLISHED
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise WeightsError(f"{folder} holds not one adapter file: {names}.", hint="Name the file.")
+        what = f"{folder} holds not one adapter file: {names}."
+        raise WeightsError(what, hint="Name the file.", problem="no_adapter")
     return found[0]

@@ -30,7 +30,7 @@ def check(place: Path, *, is_deep: bool = False, on_progress: OnProgress = silen
     if place.is_dir() and any((place / file).exists() for file in FILES):
         findings = Findings(place, "model directory")
         hint = "Convert again: a conversion that was killed leaves a hidden directory, never one like this."
-        findings.problem("model.json", "is missing.", hint)
+        findings.problem("model.json", "is missing.", hint, "unfinished_conversion")
         return findings
     if place.is_file() or any(place.glob("*.safetensors")):
         return check_adapter(place, is_deep=is_deep, on_progress=on_progress)

@@ -9,7 +9,7 @@ from engine.model.checkpoint.adapters import AdapterFile
 from engine.model.checkpoint.companions import OnProgress
 from engine.model.checkpoint.deep import read_everything
 from engine.model.checkpoint.expected import compared, differences, expected_tensors
-from engine.model.checkpoint.findings import Findings
+from engine.model.checkpoint.findings import REFUSED, Findings
 from engine.model.checkpoint.model_files import header_of
 from engine.model.checkpoint.source import PartSource
 from engine.model.checkpoint.sums import demanded_hashes
@@ -31,7 +31,7 @@ def check_model(directory: Path, *, is_deep: bool, on_progress: OnProgress) -> F
         findings.weights_sha256, findings.is_trained = manifest.sha256, manifest.is_trained
         for name in manifest.files:
             if not findings.file(directory / name):
-                findings.problem(name, "is missing; model.json lists it.", _AGAIN)
+                findings.problem(name, "is missing; model.json lists it.", _AGAIN, "missing")
         for part in FILES:
             _check_part(findings, directory, manifest, part)
         _look_for_others(findings, directory, manifest)
@@ -54,18 +54,20 @@ def check_adapter(place: Path, *, is_deep: bool, on_progress: OnProgress) -> Fin
             strangers = [module for module in pairs if not module.endswith(tuple(f".{target}" for target in TARGETS))]
             if strangers:
                 what = f"has pairs for {len(strangers)} modules that are no targets, first {strangers[0]}."
-                findings.problem(adapter.path, what, f"Targets are {', '.join(TARGETS)} of blocks and injectors.")
+                remedy = f"Targets are {', '.join(TARGETS)} of blocks and injectors."
+                findings.problem(adapter.path, what, remedy, "no_target", count=len(strangers), first=strangers[0])
             for module, pair in pairs.items():
                 if pair.down.dim() != 2 or pair.up.dim() != 2 or pair.up.shape[1] != pair.down.shape[0]:
                     shapes = f"{list(pair.up.shape)} x {list(pair.down.shape)}"
-                    findings.problem(adapter.path, f"has {shapes} for {module}, which is no product.", _AGAIN)
+                    what = f"has {shapes} for {module}, which is no product."
+                    findings.problem(adapter.path, what, _AGAIN, "no_product", shapes=shapes, module=module)
             ranks = sorted({pair.down.shape[0] for pair in pairs.values()})
             findings.notes.append(f"{len(pairs)} pairs of rank {', '.join(map(str, ranks))}")
         if not findings.problems:
             try:
                 findings.notes.append(f"alpha {adapter.read()[1]:g}")
             except WeightsError as error:
-                findings.warning(adapter.path, error.detail, error.hint)
+                findings.warning(adapter.path, error.detail, error.hint, error.data.get("problem", REFUSED))
         if is_deep:
             read_everything(findings, [adapter.path], demanded_hashes(adapter.path.parent), on_progress)
     return findings
@@ -85,7 +87,7 @@ def _check_part(findings: Findings, directory: Path, manifest: Manifest, part: s
     expected, compare = expected_tensors(part, manifest), compared(part, entries)
     findings.tensors[part.removesuffix(".safetensors")] = {"found": len(compare), "expected": len(expected)}
     for difference in differences(expected, compare):
-        findings.problem(paths[0], f"{difference.what}.", _AGAIN)
+        findings.problem(paths[0], f"{difference.what}.", _AGAIN, difference.code, **difference.data)
     if part == TRANSFORMER and not findings.problems:
         with findings.about(paths[0]):
             tensors = {name: tensor for path in paths for name, tensor in load_tensors(path).items()}
@@ -99,7 +101,8 @@ def _look_for_others(findings: Findings, directory: Path, manifest: Manifest) ->
         if path.is_relative_to(words) or name in manifest.files or name in ("model.json", CARD):
             continue
         if path.is_file():
-            findings.warning(path, "is not listed in model.json; nothing uses it.", "Remove it if nobody needs it.")
+            remedy = "Remove it if nobody needs it."
+            findings.warning(path, "is not listed in model.json; nothing uses it.", remedy, "unlisted")
 
 
 def _summary(manifest: Manifest) -> str:

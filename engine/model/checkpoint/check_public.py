@@ -11,7 +11,7 @@ from engine.errors import WeightsError
 from engine.model.checkpoint.companions import OnProgress
 from engine.model.checkpoint.deep import read_everything
 from engine.model.checkpoint.expected import compared, differences, expected_tensors
-from engine.model.checkpoint.findings import Findings
+from engine.model.checkpoint.findings import REFUSED, Findings
 from engine.model.checkpoint.infer import HasShape, text_config_of, vae_config_of
 from engine.model.checkpoint.model_files import header_of, name_of
 from engine.model.checkpoint.pickles import load_pickled
@@ -55,7 +55,7 @@ class PublicCheck:
             demanded = demanded_hashes(directory)
         for path in demanded:
             if not path.is_file():
-                findings.warning(path, "is on the list of sums, but not there.", FETCH)
+                findings.warning(path, "is on the list of sums, but not there.", FETCH, "summed_but_gone")
         if self._is_deep:
             read_everything(findings, [directory / name for name in findings.files], demanded, self._on_progress)
         if self._config is not None:
@@ -84,7 +84,8 @@ class PublicCheck:
         for name in names:
             for key, entry in self._header(directory / name).items():
                 if key in where:
-                    findings.problem(name, f"holds {key}, which is in {where[key]} too.", FETCH)
+                    what = f"holds {key}, which is in {where[key]} too."
+                    findings.problem(name, what, FETCH, "in_two_files", tensor=key, other=where[key])
                 where[key], entries[key] = name, entry
         self._compare_with_index(index, where, names)
         if self._config is None or not names:
@@ -94,13 +95,13 @@ class PublicCheck:
         if all(state["state"] == "ok" for state in (findings.files[name] for name in names)):
             for difference in differences(expected, entries):
                 file = where.get(difference.first) or index.get(difference.first) or f"{names[0]} to {names[-1]}"
-                findings.problem(file, f"{difference.what}.", _OTHER_FILE)
+                findings.problem(file, f"{difference.what}.", _OTHER_FILE, difference.code, **difference.data)
         self._look_at_kinds(entries, where)
 
     def _header(self, path: Path) -> dict[str, Entry]:
         findings = self.findings
         if not findings.file(path):
-            findings.problem(path, "is missing.", FETCH)
+            findings.problem(path, "is missing.", FETCH, "missing")
             return {}
         with findings.about(path):
             header = header_of(path)
@@ -119,14 +120,15 @@ class PublicCheck:
         ):  # fmt: skip
             if keys:
                 what = f"does not fit the shards: {keys[0]} {what} ({len(keys)} such tensors)."
-                findings.problem(INDEX, what, "Fetch the index and the shards from the same place again.")
+                remedy = "Fetch the index and the shards from the same place again."
+                findings.problem(INDEX, what, remedy, "index_differs", tensor=keys[0], count=len(keys))
 
     def _look_at_kinds(self, entries: dict[str, Entry], where: dict[str, str]) -> None:
         odd = {key: entry.dtype for key, entry in entries.items() if entry.dtype not in _KINDS}
         if odd:
             key, kind = next(iter(odd.items()))
             what = f"holds numbers of kind {kind} ({key}); the network takes BF16, F16 or F32."
-            self.findings.problem(where[key], what, "Use the published bf16 files.")
+            self.findings.problem(where[key], what, "Use the published bf16 files.", "wrong_kind", kind=kind, tensor=key)
         kinds = {entry.dtype for entry in entries.values()}
         if len(kinds) > 1 and not odd:
             self.findings.notes.append(f"numbers of several kinds: {', '.join(sorted(kinds))}; all become one when loaded")
@@ -136,7 +138,8 @@ class PublicCheck:
         try:
             path = self._public.companion(part)
         except WeightsError as error:
-            findings.problem(part.removesuffix(".safetensors"), error.detail, error.hint)
+            problem = error.data.get("problem", REFUSED)
+            findings.problem(part.removesuffix(".safetensors"), error.detail, error.hint, problem)
             return
         findings.file(path)
         with findings.about(path):
@@ -158,12 +161,13 @@ class PublicCheck:
             self._speech_width = speech.get("hidden_size")
             manifest = self._manifest(speech=speech)
             if speech.get("num_hidden_layers") != SPEECH_LAYERS - 1:
-                what = f"has {speech.get('num_hidden_layers')} layers, not {SPEECH_LAYERS - 1}."
-                self.findings.problem(path.parent / CONFIG, what, "Use the published speech encoder.")
+                layers = {"found": speech.get("num_hidden_layers"), "wanted": SPEECH_LAYERS - 1}
+                what = "has {found} layers, not {wanted}.".format_map(layers)
+                self.findings.problem(path.parent / CONFIG, what, "Use the published speech encoder.", "other_depth", **layers)
         expected, compare = expected_tensors(part, manifest), compared(part, found)
         self.findings.tensors[part.removesuffix(".safetensors")] = {"found": len(compare), "expected": len(expected)}
         for difference in differences(expected, compare):
-            self.findings.problem(path, f"{difference.what}.", _OTHER_FILE)
+            self.findings.problem(path, f"{difference.what}.", _OTHER_FILE, difference.code, **difference.data)
 
     def _look_at_words(self) -> None:
         findings = self.findings
@@ -187,11 +191,12 @@ class PublicCheck:
             if width is not None and width != wanted:
                 what = f"is {width} wide; the transformer takes {wanted}."
                 with self.findings.about(part):
-                    self.findings.problem(self._public.companion(part), what, _OTHER_FILE)
+                    widths = {"found": width, "wanted": wanted}
+                    self.findings.problem(self._public.companion(part), what, _OTHER_FILE, "other_width", **widths)
 
     def _look_for_half_downloads(self) -> None:
         for path in sorted(self._public.directory.rglob("*")):
             if path.suffix in _HALF and path.is_file():
                 remedy = "Let the download go on, or remove it when all files are complete."
-                self.findings.warning(path, "is an unfinished download.", remedy)
+                self.findings.warning(path, "is an unfinished download.", remedy, "unfinished")
 

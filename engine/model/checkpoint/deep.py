@@ -41,7 +41,8 @@ def read_everything(
             sha256 = hash_file(path, count(f"sha256 of {name}"))
             findings.files[name]["sha256"] = sha256
             if path in demanded and sha256 != demanded[path]:
-                findings.problem(path, f"is damaged: its sha256 is {sha256}, not {demanded[path]}.", HINT)
+                what = f"is damaged: its sha256 is {sha256}, not {demanded[path]}."
+                findings.problem(path, what, HINT, "other_sha256", found=sha256, wanted=demanded[path])
         if path.suffix == ".safetensors" or path.suffix in PICKLES:
             is_proven = demanded.get(path) is not None and demanded[path] == findings.files[name].get("sha256")
             with findings.about(path):
@@ -57,7 +58,8 @@ def _scan(findings: Findings, path: Path, add: Callable[[int], None], *, is_prov
     """Look at every number. `is_proven`: the file is the demanded one, so zeros in it are meant."""
     if path.suffix in PICKLES:
         if is_archive(path) and (member := damaged_member(path)):
-            findings.problem(path, f"is damaged: the checksum of {member} inside it is wrong.", HINT)
+            what = f"is damaged: the checksum of {member} inside it is wrong."
+            findings.problem(path, what, HINT, "bad_checksum", member=member)
             return
         tensors = load_pickled(path)
     else:
@@ -73,10 +75,12 @@ def _scan(findings: Findings, path: Path, add: Callable[[int], None], *, is_prov
         add(tensor.numel() * tensor.element_size())
     if bad:
         what = f"holds numbers that are none (NaN or infinite) in {len(bad)} tensors, first {bad[0]}."
-        findings.problem(path, what, "Fetch this file again; if it comes back the same, the publisher's file is at fault.")
+        remedy = "Fetch this file again; if it comes back the same, the publisher's file is at fault."
+        findings.problem(path, what, remedy, "not_finite", count=len(bad), first=bad[0])
     if empty and not is_proven:
         what = f"holds nothing but zeros in {len(empty)} tensors, first {empty[0]}."
-        findings.warning(path, what, "A download that never finished looks like this: compare the sha256.")
+        remedy = "A download that never finished looks like this: compare the sha256."
+        findings.warning(path, what, remedy, "only_zeros", count=len(empty), first=empty[0])
 
 
 def _look_at(tensor: Tensor) -> tuple[bool, bool]:

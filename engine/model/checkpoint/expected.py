@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -39,10 +40,16 @@ def compared(part: str, found: Mapping[str, HasShape]) -> Mapping[str, HasShape]
 
 @dataclass(frozen=True)
 class Difference:
-    """`what`: a sentence without a subject, "misses 3 of 1260 tensors, first …"; `first`: that tensor."""
+    """`what`: a sentence without a subject, "misses 3 of 1260 tensors, first …"; `code` and `data` say the same."""
 
     what: str
-    first: str
+    code: str
+    data: Mapping[str, Any]
+
+    @property
+    def first(self) -> str:
+        """The first tensor that differs."""
+        return str(self.data["first"])
 
 
 def differences(expected: Shapes, found: Mapping[str, HasShape]) -> list[Difference]:
@@ -52,13 +59,14 @@ def differences(expected: Shapes, found: Mapping[str, HasShape]) -> list[Differe
     problems = []
     if missing:
         what = f"misses {len(missing)} of {len(expected)} tensors, first {missing[0]}"
-        problems.append(Difference(what, missing[0]))
+        problems.append(Difference(what, "tensors_missing", {"count": len(missing), "all": len(expected), "first": missing[0]}))
     if extra:
-        problems.append(Difference(f"has {len(extra)} unknown tensors, first {extra[0]}", extra[0]))
+        what = f"has {len(extra)} unknown tensors, first {extra[0]}"
+        problems.append(Difference(what, "tensors_unknown", {"count": len(extra), "first": extra[0]}))
     if odd:
         shapes = f"{list(found[odd[0]].shape)}, not {list(expected[odd[0]])}"
         what = f"has {len(odd)} tensors of another shape, first {odd[0]}: {shapes}"
-        problems.append(Difference(what, odd[0]))
+        problems.append(Difference(what, "tensors_shaped", {"count": len(odd), "first": odd[0], "shapes": shapes}))
     return problems
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 from engine.errors import WeightsError
+
+REFUSED = "refused"  # the code of what only a sentence tells
 
 
 class Verdict(IntEnum):
@@ -24,11 +26,13 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing about one file, and what to do."""
+    """One thing about one file, and what to do; `code` and `data` say the same to programs and other languages."""
 
     file: str
     what: str
-    remedy: str = ""
+    remedy: str
+    code: str
+    data: Mapping[str, Any]
 
 
 @dataclass
@@ -52,27 +56,28 @@ class Findings:
         try:
             yield
         except WeightsError as error:
-            self.problem(file, error.detail, error.hint)
+            self.problem(file, error.detail, error.hint, error.data.get("problem", REFUSED))
         except PermissionError as error:
             self.is_unreadable = True
-            self.problem(file, f"cannot be read: {error.strerror}.", "Give yourself the right to read it.")
+            self.problem(file, f"cannot be read: {error.strerror}.", "Give yourself the right to read it.", "no_right")
         except OSError as error:
-            self.problem(file, f"cannot be read: {error.strerror}.", "Look at the disk, then fetch this file again.")
+            remedy = "Look at the disk, then fetch this file again."
+            self.problem(file, f"cannot be read: {error.strerror}.", remedy, "unreadable", reason=error.strerror)
 
-    def problem(self, file: Path | str, what: str, remedy: str) -> None:
-        """Note a problem, once. The file's name is not said twice."""
+    def problem(self, file: Path | str, what: str, remedy: str, code: str, **data: Any) -> None:
+        """Note a problem, once. The file's name is not said twice. `code`: what is wrong, `data`: its figures and names."""
         name = self.name(file)
         for said in (f"{file} ", f"{name} ", f"{file}: ", f"{name}: ", f"{self.place} "):
             what = what.removeprefix(said)
-        finding = Finding(name, what, remedy)
+        finding = Finding(name, what, remedy, code, data)
         if finding not in self.problems:
             self.problems.append(finding)
         if name in self.files:
             self.files[name]["state"] = "bad"
 
-    def warning(self, file: Path | str, what: str, remedy: str) -> None:
+    def warning(self, file: Path | str, what: str, remedy: str, code: str, **data: Any) -> None:
         """Usable, but somebody should look."""
-        self.warnings.append(Finding(self.name(file), what, remedy))
+        self.warnings.append(Finding(self.name(file), what, remedy, code, data))
 
     def file(self, path: Path) -> bool:
         """Put a file on the list; False (and a problem) when it is not there."""

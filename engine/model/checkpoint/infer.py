@@ -41,5 +41,6 @@ def _shape(tensors: Mapping[str, HasShape], key: str, rank: int, name: str) -> t
     shape = tuple(tensors[key].shape) if key in tensors else ()
     if len(shape) != rank:
         what = f"has {key} of shape {list(shape)}" if shape else f"misses {key}"
-        raise WeightsError(f"{name} {what}.", hint="It is another file than its name says: fetch it again.")
+        hint = "It is another file than its name says: fetch it again."
+        raise WeightsError(f"{name} {what}.", hint=hint, problem="other_tensors")
     return shape

@@ -11,6 +11,7 @@ from typing import Any
 from engine.errors import WeightsError
 from engine.model.config import TransformerConfig
 from engine.model.manifest import SPEECH, TEXT, VAE
+from engine.regular_file import read_regular
 
 CONFIG = "config.json"
 STEM = "diffusion_pytorch_model"
@@ -49,9 +50,10 @@ class PublicDirectory:
             config = TransformerConfig.from_json(data)
             is_sane = all(0 < getattr(config, name) <= _LARGEST for name in _SIZES) and config.num_layers <= _MOST_LAYERS
         except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
-            raise WeightsError(f"{self.directory / CONFIG} describes no network: {error}.", hint=FETCH) from error
+            what = f"{self.directory / CONFIG} describes no network: {error}."
+            raise WeightsError(what, hint=FETCH, problem="bad_config") from error
         if not is_sane:
-            raise WeightsError(f"{self.directory / CONFIG} describes no network that exists.", hint=FETCH)
+            raise WeightsError(f"{self.directory / CONFIG} describes no network that exists.", hint=FETCH, problem="bad_config")
         return config
 
     def shards(self) -> tuple[Path, ...]:
@@ -60,7 +62,7 @@ class PublicDirectory:
         missing = [name for name in names if not (self.directory / name).is_file()]
         if missing:
             what = f"{len(missing)} of {len(names)} shards, first {missing[0]}"
-            raise WeightsError(f"{self.directory} misses {what}.", hint=FETCH, missing=missing)
+            raise WeightsError(f"{self.directory} misses {what}.", hint=FETCH, problem="part_missing", missing=missing)
         return tuple(self.directory / name for name in names)
 
     def shard_names(self) -> list[str]:
@@ -73,14 +75,14 @@ class PublicDirectory:
         numbered = re.compile(re.escape(STEM) + r"-\d{5}-of-(\d{5})\.safetensors")
         totals = [int(match[1]) for name in names if (match := numbered.fullmatch(name))]
         if not totals:
-            raise WeightsError(f"{self.directory} misses {STEM}*.safetensors.", hint=FETCH)
+            raise WeightsError(f"{self.directory} misses {STEM}*.safetensors.", hint=FETCH, problem="part_missing")
         return [f"{STEM}-{number:05}-of-{totals[0]:05}.safetensors" for number in range(1, totals[0] + 1)]
 
     def index(self) -> dict[str, str]:
         """Tensor name -> shard, as the index says."""
         weight_map = _read_json(self.directory / INDEX).get("weight_map")
         if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-            raise WeightsError(f"{self.directory / INDEX} has no weight_map.", hint=FETCH)
+            raise WeightsError(f"{self.directory / INDEX} has no weight_map.", hint=FETCH, problem="bad_config")
         return weight_map
 
     def companion(self, part: str) -> Path:
@@ -91,11 +93,11 @@ class PublicDirectory:
         for suffix in (".safetensors", ".pth"):
             found = sorted(self.directory.glob(pattern + suffix))
             if len(found) > 1:
-                names = ", ".join(path.name for path in found)
-                raise WeightsError(f"{self.directory} has several files for the {what}: {names}.", hint="Keep one.")
+                said = f"{self.directory} has several files for the {what}: {', '.join(path.name for path in found)}."
+                raise WeightsError(said, hint="Keep one.", problem="several_files")
             if found:
                 return found[0]
-        raise WeightsError(f"{self.directory} misses the {what} ({pattern}.pth).", hint=FETCH)
+        raise WeightsError(f"{self.directory} misses the {what} ({pattern}.pth).", hint=FETCH, problem="part_missing")
 
     def speech_dir(self) -> Path:
         """The folder of the speech encoder: the one whose config.json says wav2vec2."""
@@ -104,7 +106,7 @@ class PublicDirectory:
                 return config.parent
         named = sorted(path for path in self.directory.glob("wav2vec2*") if path.is_dir())
         where = f"{named[0].name}/{CONFIG}" if named else "the speech encoder's folder (wav2vec2-large-xlsr-53-english)"
-        raise WeightsError(f"{self.directory} misses {where}.", hint=FETCH)
+        raise WeightsError(f"{self.directory} misses {where}.", hint=FETCH, problem="part_missing")
 
     def speech(self) -> Path:
         """The speech encoder's weights."""
@@ -112,7 +114,7 @@ class PublicDirectory:
         for name in ("model.safetensors", "pytorch_model.bin"):
             if (folder / name).is_file():
                 return folder / name
-        raise WeightsError(f"{folder} misses model.safetensors.", hint=FETCH)
+        raise WeightsError(f"{folder} misses model.safetensors.", hint=FETCH, problem="part_missing")
 
     def speech_config(self) -> dict[str, Any]:
         """How the speech encoder is built."""
@@ -125,16 +127,16 @@ class PublicDirectory:
         names = ("tokenizer.json", "spiece.model")
         if not any((folder / name).is_file() for name in names):
             what = f"the tokenizer: {TOKENIZER} holds neither {names[0]} nor {names[1]}"
-            raise WeightsError(f"{self.directory} misses {what}.", hint=FETCH)
+            raise WeightsError(f"{self.directory} misses {what}.", hint=FETCH, problem="part_missing")
         return tuple(sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_regular(path))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise WeightsError(f"{path}: {why}.", hint=FETCH, path=str(path)) from error
+        raise WeightsError(f"{path}: {why}.", hint=FETCH, path=str(path), problem="bad_config") from error
     if not isinstance(data, dict):
-        raise WeightsError(f"{path} holds no JSON object.", hint=FETCH, path=str(path))
+        raise WeightsError(f"{path} holds no JSON object.", hint=FETCH, path=str(path), problem="bad_config")
     return data

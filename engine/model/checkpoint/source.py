@@ -101,8 +101,8 @@ class PartSource:
             is_code = tensor.dtype == FP8
             if is_code != (name + SCALE in self.scales) or (is_code and not is_large(name)):
                 what = "is in eight bits without scales" if is_code else "has scales but no eight-bit codes"
-                raise WeightsError(f"{self.name}: {name} {what}.", hint=HINT)
+                raise WeightsError(f"{self.name}: {name} {what}.", hint=HINT, problem="bad_scales")
         for name in self.scales:
             scale, codes = self._tensors[name], self._tensors.get(name.removesuffix(SCALE))
             if codes is None or scale.dtype != torch.float32 or scale.shape != codes.shape[:1]:
-                raise WeightsError(f"{self.name}: {name} is not one float32 scale per row.", hint=HINT)
+                raise WeightsError(f"{self.name}: {name} is not one float32 scale per row.", hint=HINT, problem="bad_scales")

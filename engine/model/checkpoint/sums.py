@@ -22,6 +22,7 @@ def demanded_hashes(directory: Path) -> dict[Path, str]:
                 continue
             match = _LINE.fullmatch(line.strip())
             if match is None:
-                raise WeightsError(f"{directory / name}, line {number} is no sha256 and name.", hint="Fetch the list again.")
+                what = f"{directory / name}, line {number} is no sha256 and name."
+                raise WeightsError(what, hint="Fetch the list again.", problem="bad_sums")
             found[directory / match["name"].removeprefix("./")] = match["sum"].lower()
     return found

@@ -1,15 +1,19 @@
 """Statements about the past that forecasts learn from, and about forecasts themselves."""
 
-# What waited for the approval of its preview asks for a slot from then on.
+# What waited for the approval of its preview asks for a slot from then on; what was never approved never did.
 SELECT_TRACE_JOBS = """
 SELECT j.id, j.user, j.team, j.role, j.priority, coalesce(j.approved_at, j.submitted_at) AS submitted_at, j.total_blocks,
-  j.recipe, j.width, j.height, j.deadline,
+  j.recipe, j.width, j.height, j.deadline, j.start_at, j.follows, (j.preview != '' AND j.approved_at IS NULL) AS is_unapproved,
   (SELECT avg(b.seconds) FROM blocks b WHERE b.job_id = j.id AND b.seconds > 0) AS block_s
 FROM jobs j WHERE j.submitted_at >= ? AND j.submitted_at < ? AND j.state != 'REJECTED'
-  AND (j.preview = '' OR j.approved_at IS NOT NULL) ORDER BY j.ordinal"""
+  ORDER BY j.ordinal"""
 SELECT_TRACE_FAULTS = """
 SELECT at_utc, action, object FROM audit
 WHERE action IN ('worker:lost', 'worker:ready') AND at_utc >= ? AND at_utc < ? ORDER BY seq"""
+# Also after the time of the jobs asked about: whoever was paused before midnight may go on after it.
+SELECT_TRACE_PAUSES = """
+SELECT at_utc, action, object FROM audit
+WHERE action IN ('job:paused', 'job:resumed', 'queue:paused', 'queue:resumed') AND at_utc >= ? ORDER BY seq"""
 
 FORECAST_COLUMNS = (
     "job_id", "at", "seq", "runs", "start_p10", "start_p50", "start_p90", "finish_p10", "finish_p50", "finish_p90", "basis",

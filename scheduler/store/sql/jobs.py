@@ -9,7 +9,7 @@ MOVABLE_COLUMNS = frozenset({
     "total_blocks", "preemptions", "crashes", "leases", "retries", "slot", "lease_id", "lease_until", "not_before",
     "started_at", "finished_at", "resume", "width", "height", "frames", "video_path", "video_sha256",
     "video_bytes", "recipe",
-    "error_code", "error_message", "error_hint", "rungs", "offer", "offered_at", "leased_at",
+    "error_code", "error_message", "error_hint", "rungs", "offer", "offered_at", "leased_at", "freed_at",
     "preview", "preview_end", "approved_at",
 })  # fmt: skip
 # What a report adds beside a move: shown to people, decided on by nobody.
@@ -44,7 +44,7 @@ CORE_COLUMNS = (  # the fields of scheduler.core.job.Job
     "state", "hold", "blocks_done", "slot", "lease_id", "lease_until", "is_cancel_requested", "is_paused",
     "preemptions", "crashes", "not_before", "leases", "retries", "started_at",
     "rungs", "offer", "offered_at", "block_ms", "deadline", "start_at",
-    "follows", "leased_at", "preview", "preview_end", "approved_at",
+    "follows", "leased_at", "freed_at", "preview", "preview_end", "approved_at",
 )  # fmt: skip
 SELECT_CORE_BY_STATES = f"""
 SELECT {", ".join(CORE_COLUMNS)} FROM jobs WHERE state IN (SELECT value FROM json_each(?)) ORDER BY ordinal"""

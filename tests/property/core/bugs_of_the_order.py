@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from scheduler.core import admission, assignment, fair_share, ordering, preemption, quotas, upkeep
-from scheduler.core.fair_share import Shares
+from scheduler.core import admission, assignment, fair_share, ordering, preemption, quotas, reports, upkeep, usage
 from scheduler.core.fleet import Slot
 from scheduler.core.job import HoldReason, Job, JobState
 from scheduler.core.policy import Policy
+from scheduler.core.shares import Shares
 from scheduler.core.state import State, Turn
 from tests.property.core.bugs import Patch, bug
 
@@ -72,13 +72,13 @@ def quota_of_gpu_seconds_forgets_what_runs(patch: Patch) -> None:
 
 @bug
 def quota_of_gpu_seconds_forgets_ended_leases(patch: Patch) -> None:
-    patch.setattr(quotas.Spent, "add", lambda *_: None)
+    patch.setattr(usage.Spent, "add", lambda *_: None)
 
 
 @bug
 def promised_seconds_are_never_given_back(patch: Patch) -> None:
-    promise = quotas.Counts.promise
-    patch.setattr(quotas.Counts, "promise", lambda self, job, ms: promise(self, job, max(0, ms)))
+    promise = usage.Counts.promise
+    patch.setattr(usage.Counts, "promise", lambda self, job, ms: promise(self, job, max(0, ms)))
 
 
 @bug
@@ -180,3 +180,18 @@ def session_is_torn_apart_by_a_better_job(patch: Patch) -> None:
         return found
 
     patch.setattr(preemption, "rule_against", broken)
+
+
+@bug
+def session_is_torn_apart_where_an_urgent_job_may_not_play(patch: Patch) -> None:
+    may_play = assignment._may_play
+
+    def broken(state: State, job: Job) -> bool:
+        return job.outranks_margin(state.policy.urgent_priority) or may_play(state, job)
+
+    patch.setattr(assignment, "_may_play", broken)
+
+
+@bug
+def next_part_of_a_session_stands_in_line_like_any_other(patch: Patch) -> None:
+    patch.setattr(reports, "hand_over", lambda *_: False)

@@ -25,6 +25,7 @@ RULED = Policy(
     reservation_notice_s=3.0, preempt_margin=6.0, ageing_per_s=0.2, max_preemptions=9,
 )  # fmt: skip
 TOGETHER = replace(RULES, gangs=0.25, reservations=0.02, hang=0.01)
+RELAYS = replace(STORMY, sessions=0.4, exclusions=(), users=3, hang=0.0, crash=0.01)
 CROWD = replace(OVERLOAD, slots=3, gangs=0.1, priorities=(10,))
 JUDGED = replace(STORMY, previews=0.4, exclusions=(), restarts_per_s=0.02)
 POLICY = Policy(lease_s=10.0, grace_s=5.0, max_queued=60, max_queued_per_user=5)
@@ -37,6 +38,9 @@ def hunt() -> str | None:
             world = Simulator(seed, workload, POLICY, full_every=40)
             world.run(4_000)
             world.settle(5_000.0)
+        relays = Simulator(11, RELAYS, replace(POLICY, max_running_per_user=1), full_every=40)
+        relays.run(3_000)
+        relays.settle(5_000.0)
         judged = Simulator(10, JUDGED, POLICY, full_every=40)
         judged.run(2_500)
         judged.settle(5_000.0)

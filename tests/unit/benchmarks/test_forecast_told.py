@@ -8,7 +8,7 @@ from math import log
 import pytest
 
 from benchmarks.forecast_told import TOLD, ToldArrivals, ToldChances, ToldOwnPace, told_forecasters
-from scheduler.simulation.costs import Costs
+from scheduler.costs import Costs
 from scheduler.simulation.synthetic import KINDS, synthetic_trace
 from scheduler.simulation.trace import Trace, request_of
 
@@ -30,18 +30,21 @@ def test_told_arrivals_are_those_of_the_trace_in_every_future() -> None:
         ]
 
 
-def test_told_chances_know_the_rest_of_a_crowd_and_nothing_that_is_drawn_later() -> None:
+def test_told_chances_expect_the_rest_of_a_crowd_and_know_nobody_who_is_to_come() -> None:
     trace = _trace("bursts", jobs=400)
     told = ToldChances(trace, Costs(), SEED, "bursts", SLOTS)
-    began = told.underway[0][0]
-    now = began + 3.0
-    rest = {job.id for start, job in told.underway if start <= now < job.at}
-    assert rest, "the crowd has not come at once"
-    for future in told._coming(now, 4, 2):
-        seen = [(after, request.id) for after, request in takewhile(lambda one: one[0] < 1_200.0, future)]
-        assert {job_id for _, job_id in seen} & told.lines.keys() == rest
-        assert [after for after, _ in seen] == sorted(after for after, _ in seen)
-        assert len(seen) > len(rest)
+    at = [line.at for line in trace.jobs]
+    crowd = next(place for place in range(8, len(at)) if at[place] - at[place - 8] < 3.0)
+    soon: list[float] = []
+    for now in (at[crowd - 8] - 1.0, at[crowd]):
+        futures = told._coming(now, 32, SLOTS)
+        seen = [[(after, one.id) for after, one in takewhile(lambda one: one[0] < 20.0, future)] for future in futures]
+        assert not {job_id for future in seen for _, job_id in future} & told.lines.keys()
+        assert all(after > 0.0 for future in seen for after, _ in future)
+        assert all(future == sorted(future, key=lambda one: one[0]) for future in seen)
+        soon.append(sum(map(len, seen)) / len(seen))
+    before, begun = soon
+    assert before < 5.0 < 10.0 < begun
 
 
 def test_told_law_of_paces_is_the_one_that_paces_are_drawn_from() -> None:

@@ -87,4 +87,4 @@ def test_marks_name_reasons_codes_and_memory_errors(house: Web) -> None:
     assert ("error", "gpu0 XID 79: fallen off the bus") in said
     assert ("error", "gpu0 XID 999: see the driver's list of XID errors") in said
     assert ("ecc", "gpu0 XID 95: memory error that was not contained (ECC)") in said
-    assert ("ecc", "gpu0 corrected 2 memory error(s) (ECC)") in said
+    assert ("ecc", "gpu0 corrected memory errors (ECC): 2") in said

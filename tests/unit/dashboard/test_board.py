@@ -7,7 +7,7 @@ from typing import Any
 from dashboard import formats
 from dashboard.board import Board
 from dashboard.expectations import expectation, window
-from scheduler.forecasts import Told
+from scheduler.forecasts import Foretold, Told
 from tests.unit.dashboard.web_rig import Web
 
 NOW = 1_795_282_800.0
@@ -25,9 +25,9 @@ class Fake:
     def __init__(self) -> None:
         self.jobs: dict[str, Told] = {}
 
-    def everybody(self) -> dict[str, Told]:
+    def everybody(self) -> Foretold:
         """The answer."""
-        return dict(self.jobs)
+        return Foretold(self.jobs) if self.jobs else Foretold()
 
 
 def test_window_is_rounded_outwards_and_finely_only_when_narrow() -> None:
@@ -41,7 +41,8 @@ def test_what_has_begun_is_no_longer_expected_to_start() -> None:
     assert shown["starts"] is None
     assert shown["ends"] == [NOW + 600, NOW + 1200]
     assert expectation({"estimate": None, "estimate_state": "few_runs"})["estimate_state"] == "few_runs"
-    assert expectation(None)["estimate_state"] == "stale"
+    assert expectation(Foretold().of("j1"))["estimate_state"] == "stale"
+    assert expectation(Foretold({}).of("j1"))["estimate_state"] == "pending", "submitted since the forecaster looked"
 
 
 def test_window_is_written_in_the_zone_with_the_day_when_it_is_another() -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from dashboard.refusals import chinese, told, told_line
+from dashboard.refusals import told, told_line
 from scheduler.errors import SchedulerError
 from scheduler.policy_file import for_slots, read_policy_at
 from scheduler.prompts.variables import KINDS
+from scheduler.refusal_words import chinese
 from scheduler.registry import RolesError, load_roles
 from tests.unit.dashboard.web_rig import Web
 
@@ -36,7 +37,7 @@ COMPLAINTS = {
     "_problem": (6, "code", "line."), "ValueRefused": (2, "code", "value."),
 }  # fmt: skip
 SOURCES = ("scheduler/yaml_files", "scheduler/registry", "scheduler/prompts", "scheduler/core", "scheduler/plan",
-           "scheduler/simulation/costs.py", "scheduler/policy_file.py", "scheduler/role_assets.py")  # fmt: skip
+           "scheduler/costs.py", "scheduler/policy_file.py", "scheduler/role_assets.py")  # fmt: skip
 # Codes under which many things can be wrong: each says which by `problem`, or is told by its field.
 GENERAL = {"bad_request", "bad_query", "bad_field", "bad_json", "bad_settings", "bad_media", "bad_profile"}
 ALWAYS = {"named", "field", "path"}  # a policy's complaint and a line name what they are about by themselves

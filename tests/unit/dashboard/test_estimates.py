@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dashboard import estimates
-from scheduler.forecasts import Forecasts
+from scheduler.forecasts import Forecasts, Foretold
 from tests.unit.dashboard.web_rig import web
 
 RANGE = [1.0, 2.0, 3.0]
@@ -33,11 +33,13 @@ def test_numbers_of_the_forecaster_stand_beside_open_jobs_only(tmp_path: Path, m
     with web(tmp_path) as here:
         first, second = here.job(1), here.job(2)
         here.move(second, "QUEUED", "CANCELLED")
-        monkeypatch.setattr(Forecasts, "everybody", lambda self: {first: KNOWN, second: KNOWN})
+        monkeypatch.setattr(Forecasts, "everybody", lambda self: Foretold({first: KNOWN, second: KNOWN}))
         client = here.local()
         assert client.get(f"/jobs/{first}").get_json()["estimate"] == KNOWN["estimate"]
         assert client.get(f"/jobs/{second}").get_json()["estimate_state"] == "over"
         assert client.get("/queue").get_json()["jobs"][0]["estimate_state"] == "known"
+        newest = here.job(3)
+        assert client.get(f"/jobs/{newest}").get_json()["estimate_state"] == "pending", "the forecaster has not seen it yet"
 
 
 def test_answer_to_a_submission_carries_what_is_known_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

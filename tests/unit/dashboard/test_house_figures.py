@@ -17,11 +17,11 @@ from dashboard.overview import pulse_message
 from dashboard.promises import promises
 from dashboard.pulse import Beat, Pulse
 from dashboard.quotas import quotas
-from dashboard.refusals import chinese
 from dashboard.span import Span
 from engine.config import AdapterUse
 from scheduler.core.policy import Policy
 from scheduler.errors import DaemonUnreachable, SchedulerError
+from scheduler.refusal_words import chinese
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER, role
 

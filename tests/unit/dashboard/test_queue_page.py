@@ -11,7 +11,7 @@ import pytest
 from dashboard import honesty, timeline
 from dashboard.board import Board
 from scheduler.forecast.scorebook import scores
-from scheduler.forecasts import Forecasts
+from scheduler.forecasts import Forecasts, Foretold
 from tests.unit.dashboard.web_rig import Web
 from tests.unit.scheduler.store_rig import READER, move
 
@@ -61,7 +61,7 @@ def test_page_of_a_job_that_gave_way_says_when_it_goes_on(
 ) -> None:
     job, now = house.job(), time.time()
     known = {"start": [now - 60] * 3, "goes_on": [now + 60, now + 90, now + 120], "finish": [now + 600] * 3, "runs": 12}
-    monkeypatch.setattr(Board, "told", lambda self: {job: {"estimate": known, "estimate_state": "known"}})
+    monkeypatch.setattr(Board, "told", lambda self: Foretold({job: {"estimate": known, "estimate_state": "known"}}))
     client = house.person("ana", "coordinator")
     page = client.get(f"/dashboard/jobs/{job}", headers={"Accept-Language": language}).get_data(as_text=True)
     assert f'data-expect-part="goes_on" >{word} ' in page and 'data-expect-part="starts" hidden' in page
@@ -80,7 +80,7 @@ def test_page_names_why_nothing_is_expected(house: Web) -> None:
 def test_page_reads_what_the_board_knows(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     job, now = house.job(), time.time()
     known = {"start": [now + 300, now + 400, now + 500], "finish": [now + 900, now + 1200, now + 1500], "runs": 12}
-    monkeypatch.setattr(Board, "told", lambda self: {job: {"estimate": known, "estimate_state": "known"}})
+    monkeypatch.setattr(Board, "told", lambda self: Foretold({job: {"estimate": known, "estimate_state": "known"}}))
     page = house.local().get("/dashboard/queue/").get_data(as_text=True)
     assert 'class="bar-range"' in page and 'class="bar-middle"' in page
     for path in ("/users/reader", "/dashboard", f"/dashboard/jobs/{job}"):

@@ -13,12 +13,13 @@ import pytest
 
 from dashboard.i18n import catalogue
 from dashboard.pulse import Beat
-from dashboard.refusals import chinese, told
+from dashboard.refusals import told
 from engine import errors as engine_errors
 from engine.errors import MediaError
 from engine.media.picture import load_picture
 from scheduler.plan.file import PlanError, load_plan
-from scheduler.prompts.remark import REMARKS
+from scheduler.prompts.remark import REMARKS, remark_in_chinese
+from scheduler.refusal_words import chinese
 from tests.unit.dashboard.web_rig import Web
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,9 +91,9 @@ def test_chinese_sentence_asks_for_no_figure_that_its_error_lacks() -> None:
 
 
 def test_every_remark_is_told_in_chinese_with_the_figures_it_has() -> None:
-    said = {key.removeprefix("remark."): text for key, text in chinese().items() if key.startswith("remark.")}
-    assert set(said) == set(REMARKS)
-    assert all(_needs(text) <= _needs(REMARKS[code]) | {"because_zh"} for code, text in said.items())
+    assert all(_needs(said["zh"]) <= _needs(said["en"]) | {"because_zh"} for said in REMARKS.values())
+    assert remark_in_chinese("unset_slots", {"names": ["hair", "mood"]}) == "hair、mood没有填写：模型会在每个视频里各自想象。"
+    assert remark_in_chinese("of_another_release", {}) is None
 
 
 def test_error_is_told_in_the_language_that_is_asked_for(house: Web) -> None:

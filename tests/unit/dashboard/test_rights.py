@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from dashboard.app import create_app
 from dashboard.auth import is_loopback
 from dashboard.rights import PACKAGED, RIGHTS, RightsError, load_rights
 from scheduler.audit import SYSTEM
@@ -41,6 +44,19 @@ def test_matrix_with_a_hole_is_never_used(tmp_path: Path, change: Any) -> None:
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     with pytest.raises(RightsError):
         load_rights(path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_own_matrix_that_is_no_file_is_refused_and_not_passed_over(make: Callable[[Path], object], tmp_path: Path) -> None:
+    make(tmp_path / "rights.yaml")
+    with pytest.raises(RightsError, match=r"rights\.yaml cannot be read: it is no regular file\. Mend it, or take it away"):
+        create_app(tmp_path)
+
+
+def test_own_matrix_that_is_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rights.yaml").symlink_to("gone.yaml")
+    with pytest.raises(RightsError, match="No such file"):
+        create_app(tmp_path)
 
 
 @pytest.mark.parametrize(

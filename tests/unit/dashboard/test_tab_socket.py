@@ -34,7 +34,7 @@ class Tab:
 
     def __init__(self) -> None:
         ours, self.theirs = socket.socketpair()
-        self.theirs.settimeout(10)
+        self.theirs.settimeout(60)
         self.peer = Socket(engineio.Server(async_mode="threading"), "tab")
         self.socket = TabSocket(self.peer._websocket_handler, None)
         self.socket.ws = Wire(ours)

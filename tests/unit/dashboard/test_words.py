@@ -41,6 +41,10 @@ def test_both_languages_have_the_same_words_with_the_same_data() -> None:
     assert not differing, differing
 
 
+def test_no_word_leaves_it_to_the_reader_whether_it_is_one_or_many() -> None:
+    assert not [key for key, text in catalogue("en").items() if "(s)" in text]
+
+
 def test_chinese_is_translated() -> None:
     english, chinese = (catalogue(language) for language in LANGUAGES)
     same = {key for key in english if english[key] == chinese[key]} - {"app.name"}

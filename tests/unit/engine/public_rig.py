@@ -149,7 +149,8 @@ def _write_config(directory: Path, shape: TransformerConfig) -> None:
 
 
 def _write_shards(directory: Path, tensors: dict[str, Tensor]) -> None:
-    weight_map, size = {}, sum(t.numel() * t.element_size() for t in tensors.values())
+    weight_map: dict[str, str] = {}
+    size = sum(t.numel() * t.element_size() for t in tensors.values())
     for number in range(1, SHARDS + 1):
         name = SHARD.format(number, SHARDS)
         part = {key: tensors[key] for key in sorted(tensors)[number - 1 :: SHARDS]}

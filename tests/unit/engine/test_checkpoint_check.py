@@ -108,7 +108,7 @@ def unlink(path: Path) -> None:
         (SECOND, replace(POINTER), "Git LFS pointer"),
         (SECOND, replace(b"<!DOCTYPE html><p>404"), "web page"),
         (SECOND, replace(b'{"error": "gated"}'), "error message"),
-        (SECOND, replace(b""), "it is empty"),
+        (SECOND, replace(b""), "is empty"),
         (SECOND, replace(bytes(4096)), "zeros only"),
         (T5, replace(POINTER), "Git LFS pointer"),
         (T5, cut, "was cut off"),

@@ -148,6 +148,9 @@ def test_damage_is_found_and_mended_by_keeping_again(library: AssetLibrary, voic
     content[1000] ^= 1
     kept.write_bytes(content)
     assert library.verify(digest) == "damaged"
+    kept.unlink()
+    os.mkfifo(kept)
+    assert library.verify(digest) == "damaged", "whoever opens a pipe waits for its writer"
     library.keep(voice, digest)
     assert library.verify(digest) == "healthy"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def test_an_export_verifies_to_the_head_of_the_database(data_dir: Path, tmp_path
     assert verdict.is_ok
     assert (verdict.seq, verdict.hash, verdict.rows) == (original.seq, original.hash, len(lines) - 1)
     assert verify(tmp_path / "elsewhere", export=path).is_ok
+    (tmp_path / "spoilt").mkdir()
+    os.mkfifo(tmp_path / "spoilt" / "greenroom.db")
+    verdict = verify(tmp_path / "spoilt", export=path)
+    assert verdict.is_ok and "greenroom.db is no regular file" in verdict.warnings[-1]
 
 
 def test_lines_are_documents_of_the_common_schema(data_dir: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,15 @@ def test_policy_that_cannot_be_used_is_64_before_anything_is_started(command: st
     assert done.returncode == 64, done.stderr
     assert "max_crashs" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["policy.yaml"]
+
+
+@pytest.mark.parametrize("command", [["serve", "--preload_roles"], ["roles", "check"], ["roles", "load"]])
+def test_roles_file_that_is_no_file_is_64_and_nobody_waits_for_it(command: list[str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "roles.yaml")
+    for file in (str(tmp_path / "roles.yaml"), "/dev/zero"):
+        done = cli(*command, file, "--data", str(tmp_path / "data"))
+        assert done.returncode == 64 and f"{file} cannot be read: it is no regular file." in done.stderr, done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_error_with_json_is_one_object_on_standard_output() -> None:

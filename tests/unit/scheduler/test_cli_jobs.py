@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from scheduler.cli.app import app
@@ -51,22 +52,44 @@ def test_list_of_jobs_tells_what_holds_them_all_back(tmp_path: Path) -> None:
     assert (rows[first]["hold"], rows[first]["place"], rows[second]["place"]) == ("queue_paused", 1, 2)
 
 
+def test_who_waits_for_a_paused_queue_reads_why_and_until_when(tmp_path: Path) -> None:
+    first, _ = two_in_line(tmp_path, Situation(is_queue_paused=True, ready_slots=1))
+    with writer(tmp_path) as store, store.transaction():
+        store.set_fact("queue_paused", {"is_paused": True, "reason": "lunch", "by": "ana", "until": AT + 600}, AT)
+    blocker = json.loads(run(tmp_path, "jobs", first, "--json").output)["why"]["blockers"][0]
+    assert (blocker["rule"], blocker["reason"], blocker["until"]) == ("queue_paused", "lunch", AT + 600)
+    assert "reason lunch" in run(tmp_path, "jobs", first).output
+
+
 def test_forecasts_that_are_missing_say_whether_there_is_anything_to_foretell(tmp_path: Path) -> None:
     first, second = two_in_line(tmp_path, Situation(ready_slots=1))
-    assert "No fresh forecast" in run(tmp_path, "forecast", "show").output
+    assert run(tmp_path, "forecast", "show").output.count("unknown: the forecaster gives no fresh numbers") == 2
     with writer(tmp_path) as store:
         for job in (first, second):
             go(store, "QUEUED", "CANCELLED", job_id=job)
     assert run(tmp_path, "forecast", "show").output == "No open job.\n"
 
 
-def test_times_of_a_job_are_told_as_times(tmp_path: Path) -> None:
+def test_times_of_a_job_are_told_as_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the studio's zone, whatever the shell's is, and with the distance from UTC."""
+    monkeypatch.setenv("GREENROOM_ZONE", "Asia/Kathmandu")
     with writer(tmp_path) as store:
         job = accept(store, 1, recipe={"prompt": "Explain rain", "settings": {}})
         go(store, "SUBMITTED", "QUEUED", job_id=job, offered_at=AT + 1)
         go(store, "QUEUED", "LEASED", job_id=job, leased_at=AT + 2, slot=0, lease_id="l")
     shown = run(tmp_path, "jobs", job).output
     lines = dict(line.split(": ", 1) for line in shown.splitlines() if line.startswith(("offered_at", "leased_at")))
-    assert {name: len(datetime.fromisoformat(text).isoformat(" ")) for name, text in lines.items()} == {
-        "offered_at": 19, "leased_at": 19,
+    assert {name: datetime.fromisoformat(text).timestamp() for name, text in lines.items()} == {
+        "offered_at": int(AT + 1), "leased_at": int(AT + 2),
     }  # fmt: skip
+    listed, logged = run(tmp_path, "jobs").output, run(tmp_path, "audit", "tail").output
+    assert {text[-6:] for text in lines.values()} == {"+05:45"} and "+05:45" in listed
+    story = shown.partition("story:\n")[2].splitlines()
+    assert len(story) == 3 and all(line.split()[2].endswith("+05:45") for line in [*story, *logged.splitlines()])
+
+
+def test_zone_that_is_none_is_named_before_any_time_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_in_line(tmp_path, Situation(ready_slots=1))
+    monkeypatch.setenv("GREENROOM_ZONE", "Mars")
+    refused = run(tmp_path, "jobs")
+    assert refused.exit_code == 64 and "GREENROOM_ZONE is 'Mars', which is no zone." in refused.output

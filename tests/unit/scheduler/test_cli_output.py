@@ -46,11 +46,11 @@ def test_bytes_are_written_with_their_unit(count: float | None, text: str) -> No
 def test_submission_shows_place_sentence_and_each_remark_once(capsys: pytest.CaptureFixture[str]) -> None:
     answer = {
         "id": "j1", "state": "QUEUED", "place": {"place": 2, "of": 3}, "estimate": None,
-        "decision": {"text": {"en": "Accepted; 1 job(s) in line before it."}}, "warnings": ["cut at a pause"],
+        "decision": {"text": {"en": "Accepted; 1 job in line before it."}}, "warnings": ["cut at a pause"],
     }  # fmt: skip
     show_submitted(answer, ("cut at a pause",), as_json=False)
     shown = capsys.readouterr()
-    assert shown.out == "j1  QUEUED  place 2 of 3\nAccepted; 1 job(s) in line before it.\n"
+    assert shown.out == "j1  QUEUED  place 2 of 3\nAccepted; 1 job in line before it.\n"
     assert shown.err == "cut at a pause\n"
 
 

@@ -98,7 +98,7 @@ def test_daemon_that_does_not_answer_is_cannot_tell(data: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("causes", "code", "finding"),
     [
-        (["person"], 10, "1 of 1 slots are drained now; for"),
+        (["person"], 10, "slots drained now: 1 of 1; for"),
         (["maintenance"], 10, "slot 0 in maintenance until"),
         (["maintenance", "person"], 10, "drained by hand (role_scheduler drain 0 --back gives"),
     ],
@@ -188,7 +188,8 @@ def test_file_that_is_no_plan_is_64_with_a_sentence(content: bytes | None, data:
         ("--plan", "x.yaml"), ("--live",), ("--day", "peak"), ("--compare", "1"), ("--validate", "--stress"),
         ("--stress", "status"), ("--stress", "--day", "someday"), ("--stress", "--slots", "0"),
         ("--stress", "--live", "--day", "peak"), ("--stress", "--compare", "7"), ("--stress", "--day", "peak", "--plan", "x"),
-        ("--stress", "--live", "--jobs", "1"), ("--stress", "--live", "--limit", "0"),
+        ("--stress", "--live", "--jobs", "1"), ("--stress", "--live", "--limit", "0"), ("--validate", "--live"),
+        ("--validate", "--day", "peak"), ("--validate", "--seed", "0"), ("--no-keep", "roles"), ("--anyway",),
     ],
     ids=" ".join,
 )  # fmt: skip

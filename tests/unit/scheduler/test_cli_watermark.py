@@ -16,6 +16,7 @@ from scheduler.cli.checks import (
     Check,
     clock_check,
     disk_check,
+    house_policy,
     memory_checks,
     policy_check,
     queue_check,
@@ -28,6 +29,7 @@ from scheduler.cli.place import facts
 from scheduler.cli.slot_words import idle_words
 from scheduler.plan.house_sentences import HOUSE
 from scheduler.plan.sentences import SENTENCES
+from scheduler.policy_file import read_policy_at
 from tests.unit.scheduler.store_rig import AT, accept, go, writer
 
 GIB = 1 << 30
@@ -92,8 +94,8 @@ def test_slot_that_takes_no_work_says_why_and_until_when() -> None:
         )
     ]  # fmt: skip
     assert said == [
-        "in maintenance until 01:10", "in maintenance until 1970-01-02 01:00",
-        "in maintenance until 01:10, drained by hand, drained for a fault (thermal)", "is starting",
+        "in maintenance until 01:10 (UTC)", "in maintenance until 1970-01-02 01:00 (UTC)",
+        "in maintenance until 01:10 (UTC), drained by hand, drained for a fault (thermal)", "is starting",
         "did not get ready: the weights are damaged",
     ]  # fmt: skip
 
@@ -104,7 +106,7 @@ def test_some_slots_out_of_work_need_attention_and_none_at_work_is_bad() -> None
     some = workers_check({"slots": [good, gone], "standby": []}, 0.0, UTC)
     none = workers_check({"slots": [gone], "standby": []}, 0.0, UTC)
     assert (some.state, none.state) == (ATTENTION, BAD)
-    assert some.text == "1 of 2 slots take work, 0 standby; slot 1 is starting"
+    assert some.text == "slots that take work: 1 of 2; standbys: 0; slot 1 is starting"
 
 
 def test_old_reading_says_nothing_of_now() -> None:
@@ -131,17 +133,36 @@ def test_queue_is_held_against_the_policy_of_this_house(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
         go(store, "SUBMITTED", "QUEUED", job_id=accept(store))
     with facts(tmp_path) as reader:
-        policy, line = policy_check(tmp_path)
-        assert (line.state, queue_check(reader, None, AT, policy.max_queued).state) == (OK, OK)
+        limit = house_policy(tmp_path, reader, None).max_queued
+        assert (policy_check(tmp_path).state, queue_check(reader, None, AT, limit).state) == (OK, OK)
         (tmp_path / "policy.yaml").write_text("max_queued: 1\n")
-        policy, line = policy_check(tmp_path)
-        assert (line.state, queue_check(reader, None, AT, policy.max_queued).state) == (OK, BAD)
+        limit = house_policy(tmp_path, reader, None).max_queued
+        assert (policy_check(tmp_path).state, queue_check(reader, None, AT, limit).state) == (OK, BAD)
 
 
 def test_policy_that_cannot_be_used_is_bad_and_names_its_field(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text("max_crashs: 5\n")
-    _, line = policy_check(tmp_path)
-    assert (line.state, "max_crashs" in line.text) == (BAD, True)
+    line = policy_check(tmp_path)
+    assert (line.state, "max_crashs" in line.text, "holds" in line.text) == (BAD, True, False), "nothing runs here"
+    assert policy_check(tmp_path, {"slots": [{}]}).text.endswith("The last good policy holds.")
+
+
+def test_checks_reckon_with_the_policy_that_holds_where_the_file_cannot_be_used(tmp_path: Path) -> None:
+    held = read_policy_at(tmp_path / "policy.yaml", GIB).to_mapping() | {"max_queued": 1}
+    (tmp_path / "policy.yaml").write_text("max_queued: none\n")
+    with writer(tmp_path) as store, store.transaction():
+        store.set_fact("policy_version", 3, AT)
+        store.set_fact("policy:3", held, AT)
+    with facts(tmp_path) as reader:
+        policy = house_policy(tmp_path, reader, None)
+    assert (policy.max_queued, policy.slot_memory_bytes) == (1, GIB), "and no default"
+
+
+def test_policy_that_speaks_of_slots_that_this_house_has_not_is_bad(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("maintenance_windows: [sat 03:00-04:30 slots 7]\n")
+    line = policy_check(tmp_path, {"slots": [{}]})
+    assert (line.state, "names slot 7; this house has only slot 0" in line.text) == (BAD, True)
+    assert policy_check(tmp_path, {"slots": [{}] * 8}).state == OK
 
 
 def test_every_sentence_of_a_check_exists_in_both_languages_with_the_same_words() -> None:

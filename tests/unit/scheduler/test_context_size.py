@@ -29,7 +29,7 @@ def test_daemon_counts_the_bytes_that_a_worker_takes(kv: str | None, gib: float,
     drawn = role(image_width=PICTURE.width, image_height=PICTURE.height)
     made = work_out(request, drawn, MODEL, "", kv=kv)
     assert made.context_bytes == layout_of(SHAPES[MODEL], made.width, made.height, 4, infer_frames, kv).total_bytes
-    asked = next(rung for rung in job_ladder(MODEL, made.recipe.settings, PICTURE, has_begun=False, kv=kv) if rung.kind == JOB)
+    asked = next(rung for rung in job_ladder(MODEL, made.recipe.settings, PICTURE, kv=kv) if rung.kind == JOB)
     assert asked.predicted_bytes == made.context_bytes
     if infer_frames == 48:
         assert made.context_bytes / GIB == pytest.approx(gib, abs=0.5)

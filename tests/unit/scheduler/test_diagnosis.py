@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import re
 import string
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from scheduler.assets import Refused
 from scheduler.core.quality import QualityPolicy
 from scheduler.diagnosis import evidence
 from scheduler.diagnosis.evidence import Asset, Evidence
+from scheduler.diagnosis.files import asset_findings
 from scheduler.diagnosis.finding import REMEDIES, WORDS, Branch, Finding, Verdict, found
 from scheduler.diagnosis.inputs import is_blurred_at, portrait_findings, prompt_findings, voice_findings
 from scheduler.diagnosis.lowering import asked_findings, changes_of, ladder_findings, lowered_blocks
@@ -24,10 +27,12 @@ from scheduler.diagnosis.walk import diagnose, likeliest_of, weighed
 from scheduler.diagnosis.weights import adapter_findings, model_findings
 from scheduler.doctor.subject import Subject
 from scheduler.prompts import render
+from scheduler.refusal_words import chinese
 from scheduler.registry import Role
 from tests.unit.dashboard.web_rig import RECIPE
 from tests.unit.scheduler.store_rig import role
 
+ROOT = Path(__file__).resolve().parents[3]
 SHA = {"portrait": "1" * 64, "voice": "2" * 64}
 PORTRAIT: dict[str, Any] = {
     "width": 960, "height": 640, "brightness": 0.5, "contrast": 0.2, "light_difference": 0.1, "sharpness": 0.05,
@@ -153,6 +158,8 @@ def test_blocks_below_what_was_asked_for_are_counted_from_the_recipe() -> None:
     assert (found.code, found.evidence["lowered_blocks"]) == ("lowered", 1) and "consent" not in found.text
     agreed: Any = ({"seq": 3, "at_utc": "", "action": "job:consented", "body": {}},)
     assert "consent" in next(ladder_findings(replace(lowered, story=agreed))).text
+    from_the_first = {**low, "degradations": ["from block 0: steps=3 size=384*256"]}
+    assert "why: slot_memory" in next(ladder_findings(replace(lowered, recipe=from_the_first))).text
     assert codes(ladder_findings(replace(case(), block_count=0))) == [], "of no block nobody can say how it was made"
 
 
@@ -161,6 +168,7 @@ def test_less_that_was_asked_for_is_told_from_less_that_was_given() -> None:
     assert codes(asked_findings(replace(case(), recipe={**case().recipe, "settings": settings}))) == ["asked_less"]
     taken = replace(case(), recipe={**case().recipe, "settings": settings}, asked={"size": "192*128", "steps": 4})
     assert codes(asked_findings(taken)) == ["as_asked"], "the ladder's doing is the ladder's finding"
+    assert codes(asked_findings(replace(taken, asked={"size": "384*256", "steps": 4}))) == ["asked_more"]
     assert codes(asked_findings(replace(case(), role=None))) == ["preset_unknown"]
 
 
@@ -207,6 +215,7 @@ def test_voice_and_prompt_say_what_their_checks_say() -> None:
     recipe = {**case().recipe, "prompt": render(long, {}).prompt, "context": {}, "style": None}
     (found,) = prompt_findings(replace(case(), role=long, recipe=recipe))
     assert (found.code, found.evidence["code"]) == ("prompt_remark", "prompt_cut") and "103 bytes" in found.text
+    assert found.zh.startswith("模型只读提示词的前 103 字节") and not found.zh.endswith("。")
     assert codes(prompt_findings(replace(case(), recipe={**case().recipe, "prompt": "other"}))) == ["prompt_unknown"]
     assert codes(prompt_findings(replace(case(), role=None))) == ["prompt_unknown"]
     assert codes(prompt_findings(replace(case(), recipe={**case().recipe, "context": {"no": "such"}}))) == ["prompt_unknown"]
@@ -221,8 +230,11 @@ def test_weights_are_told_apart_random_other_gone_and_unread() -> None:
     assert diagnose(unread_one).unseen == ("weights",), "a flipped bit in 28 GB shows in no header"
     assert told() == ["weights_whole"] and told(trained=False) == ["weights_whole", "weights_random"]
     assert told(weights_sha256="c" * 64) == ["weights_other"]
-    trouble = [{"file": "vae.safetensors", "what": "is missing.", "remedy": "Fetch it."}]
+    trouble = [{"file": "vae.safetensors", "what": "is missing.", "remedy": "Fetch it.", "code": "missing", "data": {}}]
     assert told(verdict="unusable", problems=trouble) == ["weights_damaged"]
+    (damaged,) = model_findings(replace(case(), model={**MODEL, "verdict": "unusable", "problems": trouble}))
+    assert (damaged.text, damaged.remedy) == ("vae.safetensors is missing (1 in all)", "Fetch it.")
+    assert (damaged.zh, damaged.remedy_zh) == ("vae.safetensors 缺失（共 1 处）", "请重新转换或获取该文件。")
     spoilt = case(model={**MODEL, "verdict": "unusable", "problems": trouble})
     assert diagnose(spoilt).verdict is Verdict.SUSPECT, "they may have been whole when it was made"
     assert diagnose(replace(spoilt, scores=scores(blurred_ratio=0.9))).verdict is Verdict.CAUSE
@@ -231,6 +243,9 @@ def test_weights_are_told_apart_random_other_gone_and_unread() -> None:
     unread = {"verdict": "cannot_tell", "message": "x", "is_deep": False, "bytes": 1}
     assert codes(model_findings(replace(case(), model=unread))) == ["weights_untold"]
     assert codes(model_findings(replace(case(), model=None))) == ["weights_gone"]
+    died = {**unread, "message": "Killed", "code": "check_ended", "data": {"status": -9}}
+    (untold,) = model_findings(replace(case(), model=died))
+    assert (untold.text, untold.zh) == ("cannot be told: Killed", "无法判断：检查进程意外结束（代码 -9）")
     scripted = replace(case(), recipe={**case().recipe, "made_with": {"device": "fake"}})
     assert codes(model_findings(scripted)) == ["weights_scripted"]
 
@@ -247,7 +262,51 @@ def test_no_finding_names_a_folder_of_this_machine(tmp_path: Path, monkeypatch: 
     assert "models/pocket" in found.text and str(tmp_path) not in found.text + found.remedy
     path = tmp_path / "ab"
     refused = Refused(kind="voice", path=path, code="check_timed_out", message=f"{path} took too long to read.", hint="")
-    assert evidence._asset("voice", "voice", SHA["voice"], "healthy", refused, None).problem == "voice took too long to read."
+    assert evidence._asset("voice", "voice", SHA["voice"], "healthy", refused, None).problem == {
+        "en": "voice took too long to read", "zh": "检查用时过长而被停止",
+    }  # fmt: skip
+
+
+def test_refused_file_and_prompt_are_told_in_chinese_with_the_way_out() -> None:
+    data = {"problem": "too_small", "width": 8, "height": 6}
+    small = Refused(
+        kind="portrait", path=Path("/in"), code="bad_media", message="/in has 8x6 pixels.", hint="Bring more.", data=data
+    )
+    asset = evidence._asset("portrait", "portrait", SHA["portrait"], "healthy", small, None)
+    (found,) = asset_findings(case(), asset)
+    assert (found.text, found.remedy) == ("the portrait cannot be used: portrait has 8x6 pixels", "Bring more.")
+    assert (found.zh, found.remedy_zh) == ("画像 无法使用：图片只有 8×6 像素", "请提供 512×512 或更大的图片。")
+    untold = replace(small, code="of_another_release", data={}, hint="")
+    (found,) = asset_findings(case(), evidence._asset("portrait", "portrait", SHA["portrait"], "healthy", untold, None))
+    assert (found.remedy, found.remedy_zh) == ("Bring another file.", "换一个文件。")
+    (found,) = prompt_findings(replace(case(), recipe={**case().recipe, "context": {"no": "such"}}))
+    assert found.text.endswith("no variable 'no'") and found.zh == "角色版本 1 无法重新生成：该角色没有变量“no”"
+
+
+def test_failure_is_told_in_chinese_with_the_way_out() -> None:
+    short = {**case().job, "state": "FAILED", "error_code": "vault_full", "error_message": "3 GiB are missing."}
+    (found,) = ending_findings(replace(case(), job=short))
+    assert (found.text, found.remedy) == (
+        "the job failed: vault_full: 3 GiB are missing.", "See what happened to it: role_scheduler jobs JOB.",
+    )  # fmt: skip
+    assert (found.zh, found.remedy_zh) == ("任务失败：vault_full：常驻仓没有足够空间", "请稍后再试，或选择更小的尺寸。")
+    text = {"en": "The queue is full. Try again later.", "zh": "队列已满。请稍后再试。"}
+    rows: Any = ({"seq": 2, "action": "job:rejected", "body": {"decision": {"text": text}}},)
+    rejected = {**short, "state": "REJECTED", "error_code": "queue_full", "error_message": text["en"]}
+    (found,) = ending_findings(replace(case(), job=rejected, story=rows))
+    assert found.text == "the job was rejected: queue_full: The queue is full. Try again later"
+    assert found.zh == "任务被拒绝：queue_full：队列已满。请稍后再试"
+    assert found.remedy_zh == "用 role_scheduler jobs JOB 查看经过。"
+
+
+def test_every_way_in_which_a_begun_job_can_end_badly_is_told_in_chinese() -> None:
+    """Codes of the engine and of the core, as they stand in the code; of admission's the log has the sentence itself."""
+    codes_of: set[str] = {"bad_artifact", "no_folder", "preview_rejected"}
+    for path in (ROOT / "scheduler" / "core").glob("*.py"):
+        codes_of |= set(re.findall(r'"error_code": "(\w+)"', path.read_text(encoding="utf-8")))
+    for path in (ROOT / "engine" / "errors.py", ROOT / "engine" / "fake.py", *(ROOT / "engine" / "vault").glob("*.py")):
+        codes_of |= set(re.findall(r'^    code = "(\w+)"', path.read_text(encoding="utf-8"), re.M))
+    assert {"poison_job", "session_broken", "vault_full"} <= codes_of and not codes_of - set(chinese())
 
 
 def test_adapter_that_was_dropped_changed_or_made_for_other_weights_is_named() -> None:
@@ -296,6 +355,11 @@ def test_ending_and_workers_are_read_from_the_row_and_the_story() -> None:
 )  # fmt: skip
 def test_video_file_is_the_one_that_was_made_or_not(changes: dict[str, Any], verdict: Verdict) -> None:
     assert diagnose(case(**changes)).verdict is verdict
+
+
+def test_video_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "video.mp4")
+    assert evidence._video(tmp_path, {"video_path": "video.mp4", "video_sha256": "0" * 64}) == "unread"
 
 
 def test_every_name_is_told_in_chinese_too() -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from scheduler import transport
 from scheduler.client import DaemonUnreachable, Scheduler, SchedulerError
+from scheduler.commands.diagnoses import DIAGNOSIS_TIMEOUT_S
 from scheduler.door import Actor, pack, socket_path
 from scheduler.door_server import DoorServer
-from scheduler.plan.errand import DIAGNOSIS_TIMEOUT_S
 from scheduler.transport import DEFAULT_TIMEOUT_S, _patience
 
 
@@ -38,9 +39,9 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
     server = DoorServer(socket_path(tmp_path), answer)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(5)
+    asyncio.run_coroutine_threadsafe(server.start(), loop).result(60)
     yield tmp_path
-    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(5)
+    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
@@ -94,7 +95,7 @@ def test_silent_daemon_is_asked_once_and_the_hint_says_whether_asking_again_is_s
         daemon.listen()
         with pytest.raises(DaemonUnreachable, match=r"no answer in 0\.2 s") as caught:
             ask(Scheduler(tmp_path, patience_s=0.2))
-        daemon.settimeout(5.0)
+        daemon.settimeout(60.0)
         daemon.accept()[0].close()
         daemon.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -114,7 +115,11 @@ def test_daemon_at_whose_door_too_many_wait_is_busy_not_absent(tmp_path: Path) -
     assert "too much to do" in caught.value.hint
 
 
-def test_daemon_that_is_replaced_answers_what_the_one_before_was_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_slow_to_die", [False, True])
+def test_daemon_that_is_replaced_answers_what_the_one_before_was_asked(
+    is_slow_to_die: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "REPLACED_S", 60.0)
     path = socket_path(tmp_path)
     path.parent.mkdir()
     answered: list[dict[str, Any]] = []
@@ -125,6 +130,9 @@ def test_daemon_that_is_replaced_answers_what_the_one_before_was_asked(tmp_path:
         asking.start()
         line, _ = old.accept()
         line.recv(4096)
+        if is_slow_to_die:  # its lines are closed, and its door still is not: who knocks there is thrown out, too
+            line.close()
+            line, _ = old.accept()
         path.unlink()
         line.close()  # it was killed; for a moment there is nobody
     with socket.socket(socket.AF_UNIX) as new:
@@ -134,7 +142,7 @@ def test_daemon_that_is_replaced_answers_what_the_one_before_was_asked(tmp_path:
         with line:
             line.recv(4096)
             line.sendall(pack({"id": 1, "ok": True, "result": {"pid": 2}}))
-            asking.join(10.0)
+            asking.join(60.0)
     assert answered == [{"pid": 2}]
 
 

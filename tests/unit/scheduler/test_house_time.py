@@ -38,11 +38,11 @@ def answering(path: Path, tell: Tell) -> Iterator[None]:
     loop, door = asyncio.new_event_loop(), DoorServer(path, answer)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    asyncio.run_coroutine_threadsafe(door.start(), loop).result(5)
+    asyncio.run_coroutine_threadsafe(door.start(), loop).result(60)
     try:
         yield
     finally:
-        asyncio.run_coroutine_threadsafe(door.stop(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(door.stop(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -81,11 +81,11 @@ def test_waits_are_told_by_the_time_of_the_house(data: Path, off_s: float) -> No
 def test_forecast_is_fresh_and_counted_from_the_time_of_the_house(data: Path, off_s: float) -> None:
     def board() -> dict[str, Any]:
         now = time.time() + off_s
-        ranges = {"start": [now + 300] * 3, "finish": [now + 600] * 3}
+        ranges = {"start": [now + 300] * 3, "goes_on": None, "finish": [now + 600] * 3}
         return {"at": now, "jobs": {"j000000000001": {"estimate": ranges, "estimate_state": "known"}}}
 
-    with writer(data):
-        pass  # a house has a store
+    with writer(data) as store:
+        accept(store, 1)
     with answering(forecaster_path(data), board):
         shown = run(data, "forecast", "show")
         known = json.loads(run(data, "forecast", "show", "--json"))["jobs"]

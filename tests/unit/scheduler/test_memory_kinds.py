@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine import protocol
+from engine.config import Settings
 from scheduler.clock import SteadyClock
+from scheduler.context_size import context_bytes
 from scheduler.core import events
-from scheduler.core.job import Job, JobState
 from scheduler.core.learnt_memory import LearntMemory, Measured, MemoryKey
 from scheduler.core.machine import State
 from scheduler.core.policy import Policy
@@ -21,10 +22,6 @@ from tests.unit.scheduler.store_rig import writer
 CARD = protocol.WorkerReady(warm_ms=1.0, device="cuda", weights_sha256="", weights_trained=False, software={"gpu": "a card"})
 CPU = protocol.WorkerReady(warm_ms=1.0, device="cpu", weights_sha256="", weights_trained=False)
 KEY = MemoryKey("pocket", "384x256", 4, "fp8", "a card", "resident")
-JOB = Job(
-    id="j1", ordinal=1, user="u", team="t", role="r", priority=10, submitted_at=0.0, total_blocks=4, context_bytes=1_000_000,
-    degrade="ask", state=JobState.RUNNING,
-)  # fmt: skip
 
 
 def report(lease: str = "j1-1", peak: int = 9_100_000, predicted: int = 9_000_000) -> protocol.BlockDone:
@@ -52,11 +49,15 @@ def test_only_the_lease_under_which_a_peak_rose_made_it() -> None:
 
 
 def test_report_says_something_where_the_peak_was_measured_and_predicted_on_a_card() -> None:
-    seen = measured(report(), CARD, PeakMark(), JOB, "pocket", "384x256", 4)
+    def said(message: protocol.BlockDone, ready: protocol.WorkerReady) -> Measured | None:
+        return measured(message, ready, PeakMark(), "pocket", 384, 256, Settings(size="384*256", steps=4))
+
+    context = context_bytes("pocket", 384, 256, Settings(size="384*256", steps=4), CARD.kv)
+    seen = said(report(predicted=9_000_000, peak=9_000_000 + context // 10), CARD)
     assert seen is not None and (seen.key, seen.thousandths, seen.is_bound) == (KEY, 1100, False)
-    assert measured(report(), CPU, PeakMark(), JOB, "pocket", "384x256", 4) is None
-    assert measured(report(predicted=0), CARD, PeakMark(), JOB, "pocket", "384x256", 4) is None
-    assert measured(report(peak=0), CARD, PeakMark(), JOB, "pocket", "384x256", 4) is None
+    assert seen.context_bytes == context, "of the block's own settings, whatever its job is given next"
+    assert said(report(), CPU) is None
+    assert said(report(predicted=0), CARD) is None and said(report(peak=0), CARD) is None
 
 
 def test_kinds_follow_the_card_that_is_there_and_are_unknown_where_cards_differ() -> None:
@@ -73,7 +74,7 @@ def test_kinds_follow_the_card_that_is_there_and_are_unknown_where_cards_differ(
 def test_each_rung_of_a_ladder_has_its_own_kind() -> None:
     asked = {"size": "384*256", "steps": 4}
     picture = Picture(width=768, height=512)
-    ladder = job_ladder("pocket", asked, picture, has_begun=False, kv=None, kind_at=kind_at(learnt(), "pocket"))
+    ladder = job_ladder("pocket", asked, picture, kv=None, kind_at=kind_at(learnt(), "pocket"))
     kinds = dict(settings_below(ladder)["memory"])
     assert kinds[""] == KEY and kinds["steps=3"].steps == 3
     assert learnt().need(kinds["steps=3"], 1_000_000, 1.0).is_borrowed

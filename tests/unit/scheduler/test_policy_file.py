@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from dashboard.refusals import in_chinese
 from scheduler.core.healing_policy import Fault, HealingPolicy
 from scheduler.core.policy import Policy
 from scheduler.core.quality import QualityPolicy
@@ -40,6 +42,33 @@ def test_mistake_is_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(SchedulerError, match=named) as caught:
         load_policy(tmp_path, 1000)
     assert caught.value.code == "bad_policy"
+    assert caught.value.hint and caught.value.hint not in caught.value.message, "who shows both shows it once"
+
+
+def test_number_that_may_be_left_open_says_how(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("max_queued_per_team: none")
+    with pytest.raises(SchedulerError) as caught:
+        load_policy(tmp_path, 1000)
+    assert caught.value.hint == "Use a whole number, or null: no limit."
+    (tmp_path / "policy.yaml").write_text("max_queued_per_team: null")
+    assert load_policy(tmp_path, 1000).max_queued_per_team is None
+
+
+def test_policy_that_is_a_pipe_is_refused_and_nobody_waits_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "policy.yaml")
+    with pytest.raises(SchedulerError, match=r"policy\.yaml cannot be read: .*no regular file") as caught:
+        load_policy(tmp_path, 1000)
+    assert caught.value.code == "bad_policy"
+
+
+def test_number_that_is_no_more_is_told_as_gone_with_what_takes_its_place(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("max_crashes: 5\nfair_share_credit_s: 30\n")
+    with pytest.raises(SchedulerError, match="line 2: policy field 'fair_share_credit_s' is no more") as caught:
+        load_policy(tmp_path, 1000)
+    assert caught.value.hint.startswith("Take it out.") and "fair_share_half_life_s" in caught.value.hint
+    assert "Did you mean" not in caught.value.hint and "fair_share_half_life_s" in Policy().to_mapping()
+    (problem,) = caught.value.data["problems"]
+    assert "已取消" in str(in_chinese("line", problem["code"], {**problem["data"], "problem": problem["code"]}))
 
 
 def test_rules_of_healing_override_theirs_and_keep_the_others(tmp_path: Path) -> None:

@@ -32,6 +32,15 @@ def test_an_accepted_job_has_its_log_row_and_no_words_of_its_prompt(tmp_path: Pa
         assert json.loads(job["recipe"])["prompt"] == "Explain rain"
 
 
+def test_row_of_an_accepted_job_tells_what_it_follows_and_its_times(tmp_path: Path) -> None:
+    with writer(tmp_path) as store:
+        accept(store, follows="j000000000009", start_at=AT + 60, deadline=AT + 600)
+        body = store.story(ID)[0]["body"]
+        assert (body["follows"], body["start_at"], body["deadline"]) == ("j000000000009", AT + 60, AT + 600)
+        other = accept(store, 2)
+        assert not {"follows", "start_at", "deadline"} & store.story(other)[0]["body"].keys()
+
+
 def test_a_move_changes_state_columns_and_log_together(tmp_path: Path) -> None:
     with writer(tmp_path) as store:
         accept(store)

@@ -11,6 +11,8 @@ import pytest
 from sqlite_utils import Database
 
 from scheduler.core.role_problem import RoleProblem
+from scheduler.store import open_reader
+from scheduler.store.errors import StoreOutdated
 from scheduler.store.migrations import migrations
 from tests.unit.scheduler.store_rig import accept, writer
 
@@ -111,3 +113,19 @@ def test_store_is_imported_without_numpy_which_stays_to_be_had() -> None:
         "import numpy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_database_that_no_daemon_has_brought_up_to_date_is_told_as_that(tmp_path: Path) -> None:
+    with writer(tmp_path) as store:
+        accept(store)
+    path = tmp_path / "greenroom.db"
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("ALTER TABLE jobs DROP COLUMN freed_at")
+    db.execute("DELETE FROM _sqlite_migrations WHERE name = 'freed_jobs'")
+    db.close()
+    with pytest.raises(StoreOutdated, match=r"not of this version.*freed_at") as caught:
+        open_reader(tmp_path).load_open_jobs()
+    assert (caught.value.code, "serve" in caught.value.hint) == ("store_outdated", True)
+    with writer(tmp_path):
+        (job,) = open_reader(tmp_path).load_open_jobs()
+    assert job.freed_at == 0.0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from scheduler import audit
 from scheduler.audit.head import read_head
+from scheduler.errors import SchedulerError
 from scheduler.store import Store, StoreConflict, StoreFailed, open_reader
 from scheduler.store.connection import assert_one_sqlite
 from scheduler.store.opening import open_writer
@@ -117,6 +121,19 @@ def test_reading_before_there_is_a_store_says_how_to_make_one(tmp_path: Path) ->
         open_reader(tmp_path)
     assert (caught.value.status, caught.value.code) == (404, "no_store")
     assert "serve" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "opened", [open_reader, open_writer, audit.verify, lambda data_dir: audit.export(data_dir, data_dir / "x")]
+)
+def test_pipe_device_or_folder_in_place_of_the_database_is_named(opened: Callable[[Path], object], tmp_path: Path) -> None:
+    place = tmp_path / "greenroom.db"
+    for make in (os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")):
+        make(place)
+        with pytest.raises(SchedulerError) as caught:
+            opened(tmp_path)
+        assert caught.value.code == "store_no_file" and f"{place} is no regular file" in caught.value.message
+        place.rmdir() if place.is_dir() else place.unlink()
 
 
 def test_a_full_database_is_disk_full_and_changes_nothing(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_mistake_is_refused_by_field(request_: dict[str, Any], field: str) -> No
 def test_lower_settings_are_known_even_where_none_may_be_taken(degrade: str) -> None:
     submission = made(degrade=degrade)
     picture = Picture(width=submission.role.image_width, height=submission.role.image_height)
-    ladder = job_ladder(submission.recipe.model, submission.recipe.settings, picture, has_begun=False, kv=None)
+    ladder = job_ladder(submission.recipe.model, submission.recipe.settings, picture, kv=None)
     rungs = settings_below(ladder)["alternatives"]
     assert rungs, "a refusal names what would fit"
     assert all(predicted < submission.context_bytes for _, predicted in rungs)
@@ -128,8 +128,8 @@ def test_lower_settings_are_known_even_where_none_may_be_taken(degrade: str) -> 
 
 def test_wanted_times_are_seconds_from_now_and_none_where_nothing_is_asked() -> None:
     assert (made().deadline_s, made().start_in_s) == (None, None)
-    submission = made(deadline_sec=90, start_in_sec=600.5)
-    assert (submission.deadline_s, submission.start_in_s) == (90.0, 600.5)
+    submission = made(deadline_sec=900, start_in_sec=600.5)
+    assert (submission.deadline_s, submission.start_in_s) == (900.0, 600.5)
 
 
 def test_preview_has_the_same_words_and_seed_at_no_more_than_the_presets_cost() -> None:
@@ -163,6 +163,12 @@ def test_part_of_a_session_cannot_have_a_time_reserved() -> None:
     with pytest.raises(SchedulerError, match="begins where the part before it ends") as caught:
         made(follows="j1", start_in_sec=60)
     assert (caught.value.field, caught.value.hint) == ("start_in_sec", "Reserve a time for the session's first part.")
+
+
+def test_time_reserved_after_the_deadline_is_refused() -> None:
+    with pytest.raises(SchedulerError, match=r"within 90 s and would begin in 600\.5 s") as caught:
+        made(deadline_sec=90, start_in_sec=600.5)
+    assert (caught.value.field, caught.value.data["problem"]) == ("deadline_sec", "late_start")
 
 
 def test_preview_first_is_yes_or_no() -> None:

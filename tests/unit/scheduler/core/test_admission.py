@@ -7,7 +7,7 @@ from typing import Any
 from scheduler.core import events
 from scheduler.core.actions import MoveJob, SendRun
 from scheduler.core.job import HoldReason, JobState
-from scheduler.core.sentences import SENTENCES
+from scheduler.core.sentences import SENTENCES, cost_of, sentence
 from tests.unit.scheduler.core.studio import Studio
 
 GIB = 1 << 30
@@ -55,9 +55,18 @@ def test_too_large_job_is_rejected_with_what_would_fit() -> None:
     assert move.target is JobState.REJECTED
     assert move.fields["error_code"] == "context_too_large"
     assert "6.00" in move.fields["error_message"] and "384*256" in move.fields["error_message"]
-    assert move.fields["error_hint"] == "Choose 384*256."
     assert "688*368" not in decision(studio)["text"]["zh"]
+    assert "error_hint" not in move.fields and "hint" not in decision(studio), "the sentence has the way out, once"
     assert "j0" not in studio.state.jobs
+
+
+def test_too_large_job_is_told_that_not_even_the_lowest_setting_fits() -> None:
+    studio = Studio(slot_memory_bytes=GIB)
+    studio.submit("j0", context_bytes=6 * GIB, degrade="never", alternatives=(("steps=4", 5 * GIB), ("size=384*256", 3 * GIB)))
+    texts = decision(studio)["text"]
+    assert texts["en"].endswith("size=384*256, the lowest setting, does not fit either.") and "size=384*256" in texts["zh"]
+    studio.submit("j1", context_bytes=6 * GIB)
+    assert decision(studio)["text"]["en"].endswith("there is no lower setting.")
 
 
 def test_memory_below_a_gib_is_told_so_that_need_and_room_differ() -> None:
@@ -112,7 +121,7 @@ def test_full_queue_rejects_per_user_and_altogether() -> None:
     assert studio.job("j3").state is JobState.QUEUED
     studio.submit("j4", user="noor")
     assert studio.only(MoveJob).fields["error_code"] == "queue_full"
-    assert studio.only(MoveJob).fields["error_hint"] == "Try again later."
+    assert studio.only(MoveJob).fields["error_message"].endswith("Try again later.")
 
 
 def test_started_jobs_do_not_count_as_queued() -> None:
@@ -142,8 +151,15 @@ def test_same_id_or_old_ordinal_is_refused_as_duplicate() -> None:
     assert studio.refusal().story
 
 
+def test_one_is_told_as_one_and_more_as_more() -> None:
+    ahead = [sentence("admitted", ahead=count)["en"] for count in (0, 1, 2)]
+    assert ahead == [f"Accepted; {count} in line before it." for count in ("0 jobs", "1 job", "2 jobs")]
+    assert cost_of("steps=1")["en"] == "1 denoising step, coarser detail"
+    assert not [code for code, texts in SENTENCES.items() if "(s)" in texts["en"]]
+
+
 def test_every_sentence_speaks_both_languages_with_the_same_data() -> None:
     for code, texts in SENTENCES.items():
         assert set(texts) == {"en", "zh"}, code
-        names = [sorted(part.split("}")[0] for part in text.split("{")[1:]) for text in texts.values()]
+        names = [sorted(part.split("}")[0].split(":")[0] for part in text.split("{")[1:]) for text in texts.values()]
         assert set(names[0]) == set(names[1]), code

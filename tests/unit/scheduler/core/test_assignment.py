@@ -5,6 +5,8 @@ from __future__ import annotations
 from scheduler.core import events
 from scheduler.core.actions import MoveJob, SendPreempt, SendRun
 from scheduler.core.job import HoldReason, JobState
+from scheduler.core.policy import Policy
+from scheduler.core.state import State
 from tests.unit.scheduler.core.studio import Studio
 
 
@@ -44,6 +46,37 @@ def test_preempted_job_resumes_from_its_last_block() -> None:
     studio.finish("j1")
     run = studio.only(SendRun)
     assert (run.job_id, run.from_block, run.lease_id) == ("j0", 3, "j0-2")
+
+
+def test_lease_says_how_long_its_job_waited_for_this_slot() -> None:
+    studio = Studio()
+
+    def waited() -> float:
+        (leased,) = (action for action in studio.all(MoveJob) if action.tag == "job:leased")
+        return float(leased.body["waited_s"])
+
+    studio.submit("other")
+    studio.submit("j0", priority=5)
+    studio.at += 30.0
+    studio.finish("other")
+    assert waited() == 30.0
+    studio.start("j0", blocks=1)
+    studio.at += 20.0
+    studio.submit("j1", priority=100)
+    studio.stop("j0")
+    assert waited() == 0.0
+    studio.at += 4.0
+    studio.finish("j1")
+    assert waited() == 4.0, "since it gave way, not since it was submitted"
+    studio.start("j0")
+    studio.at += 3.0
+    again = State.restore(Policy(), 1, [studio.job("j0")])
+    later = Studio(are_ready=False, state=again)
+    later.at = studio.at + 2.0
+    later.feed(events.Booted(at=later.at))
+    later.at += 7.0
+    later.ready(0)
+    assert later.only(MoveJob).body["waited_s"] == 7.0, "since the restart, which took its worker"
 
 
 def test_urgent_job_stops_even_a_job_that_has_not_begun() -> None:

@@ -25,7 +25,7 @@ def _rules() -> set[str]:
 
 
 def test_every_rule_has_its_words_in_both_languages_and_nothing_else_has() -> None:
-    assert set(BLOCKERS) == _rules() | {"ahead_more"}
+    assert set(BLOCKERS) == _rules() | {"ahead_more", "slot_drained_until"}
     for words in BLOCKERS.values():
         names = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in words.values()]
         assert set(words) == {"en", "zh"} and names[0] == names[1]
@@ -56,5 +56,10 @@ def test_blockers_are_said_with_their_figures() -> None:
         assert not re.search(r"None|\{|\}", words["en"] + words["zh"]), words
         assert not re.search(r"[A-Za-z]+ [a-z]+ [a-z]+", words["zh"]), words
     english = "\n".join(words["en"] for words in said)
-    assert "j0 plays on slot 0; its role guest may not play together" in english and "2 more are ahead of it." in english
+    assert "j0 plays on slot 0; its role guest may not play together" in english and "2 other jobs ahead of it." in english
+    share = next(words for blocker, words in zip(found, said, strict=True) if blocker["rule"] == "fair_share")
+    assert share["en"].startswith("Counting what its running videos still need, team ") and "lately" not in share["en"]
+    assert share["zh"].startswith("计入正在运行的视频仍需的用时")
     assert "12.5 points less" in english and "It needs 2 slots at once" in english
+    until = words_of({"rule": "slot_drained", "job": None, "amount": 1, "until": 1_000.0})
+    assert "maintenance" in until["en"] and "维护" in until["zh"], "it is not told as drained for good"

@@ -10,9 +10,10 @@ import pytest
 
 from scheduler.core import events, machine
 from scheduler.core.actions import MoveJob
-from scheduler.core.fair_share import Shares, entitlements, handicap
+from scheduler.core.fair_share import entitlements, handicap
 from scheduler.core.ordering import clock_start, queue_order, sort_key
 from scheduler.core.policy import Policy
+from scheduler.core.shares import Shares
 from scheduler.core.state import State
 from tests.unit.scheduler.core.studio import Studio
 
@@ -288,3 +289,18 @@ def test_static_keys_do_not_change_while_a_job_waits() -> None:
     before = sort_key(studio.job("j0"), studio.state.policy)
     studio.tick(4_000)
     assert sort_key(studio.job("j0"), studio.state.policy) == before
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_who_had_much_and_is_not_in_line_is_told_how_many_go_before_it(is_paused: bool) -> None:
+    studio = Studio(ageing_per_s=0.0)
+    studio.submit("e0", team="education", user="education")
+    flood(studio, "market", 4)
+    studio.at += 300.0
+    studio.finish("e0")
+    if is_paused:
+        studio.feed(events.QueuePaused(at=studio.at))
+    actions = studio.submit("e1", team="education", user="education", priority=12)
+    told = next(move.body["decision"]["text"]["en"] for move in actions if isinstance(move, MoveJob) and "decision" in move.body)
+    assert studio.state.line.place("e1") == (4, 4), "the market missed 300 s: two points of priority do not make up for that"
+    assert told.endswith("3 jobs in line before it.")

@@ -37,17 +37,17 @@ def house(slots: int = 1, faults: dict[str, Any] | None = None, **policy: Any) -
     return studio
 
 
-def begin(studio: Studio, job_id: str, blocks: int = 0, **values: Any) -> None:
+def begin(studio: Studio, job_id: str, blocks: int = 0, ladder: tuple[Rung, ...] = LADDER, **values: Any) -> None:
     """Submit a job and let it begin with a ladder."""
     studio.submit(job_id, **values)
-    studio.feed(events.JobWasStarted(at=studio.at, lease_id=studio.lease(job_id), resume="fresh", ladder=LADDER))
+    studio.feed(events.JobWasStarted(at=studio.at, lease_id=studio.lease(job_id), resume="fresh", ladder=ladder))
     studio.make(job_id, blocks)
 
 
-def no_memory(studio: Studio, job_id: str) -> None:
+def no_memory(studio: Studio, job_id: str, ladder: tuple[Rung, ...] = LADDER) -> None:
     """The job's worker has no memory left."""
     lease_id = studio.lease(job_id)
-    studio.feed(events.JobHasFailed(at=studio.at, lease_id=lease_id, code="out_of_memory", can_retry=True, ladder=LADDER))
+    studio.feed(events.JobHasFailed(at=studio.at, lease_id=lease_id, code="out_of_memory", can_retry=True, ladder=ladder))
 
 
 def read(studio: Studio, seconds: float, **values: Any) -> list[tuple[str, str]]:

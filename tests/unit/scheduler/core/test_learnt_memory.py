@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pytest
@@ -145,6 +145,32 @@ def test_one_job_is_one_entry_and_more_is_believed_sooner_than_less() -> None:
     assert learnt.need(key(), 1000, 0.0).thousandths == 1000
     assert learnt.measure(seen(1.05), "j0", 0.0) is not None
     assert learnt.need(key(), 1000, 0.0).thousandths == 1050
+
+
+def test_jobs_side_by_side_on_two_slots_are_an_entry_each_whichever_made_the_last_block() -> None:
+    learnt, rows = LearntMemory(), []
+    for block in range(10):
+        for name in ("a", "b"):
+            rows.append(learnt.measure(seen(0.9 + block // 5 / 100), name, 0.0))
+    assert learnt.records[key()].recent == (910, 910)
+    assert learnt.need(key(), 1000, 0.0).thousandths == 1000, "two jobs are too few to believe less"
+    said = [row for row in rows if row is not None]
+    assert [row["entry"] for row in said] == [900, 900, 910, 910], "a row of the log where something is new"
+    assert LearntMemory.replayed(said).records == learnt.records
+
+
+def test_what_an_older_house_kept_is_read() -> None:
+    old = {"kinds": [{**asdict(key()), "recent": [1010, 1020], "job_id": "b", "context_bytes": 1000, "at": 5.0}]}
+    learnt = LearntMemory.from_mapping(old)
+    assert learnt.need(key(), 1000, 5.0).thousandths == 1020
+    learnt.measure(seen(1.03), "b", 6.0)
+    assert learnt.records[key()].recent == (1010, 1030)
+
+
+def test_peak_of_others_is_held_against_what_is_believed_now_and_not_against_what_was_forgotten() -> None:
+    learnt = LearntMemory()
+    learnt.measure(seen(1.4), "old", 0.0)
+    assert learnt.measure(seen(1.2, is_bound=True), "new", FORGET_S + 1) is None
 
 
 def test_peak_of_earlier_work_proves_only_that_a_job_takes_no_more() -> None:

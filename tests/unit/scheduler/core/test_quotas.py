@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from scheduler.core.explain import situation_of, why
 from scheduler.core.job import HoldReason, JobState
 from scheduler.core.ladder import DEVICE, Rung
 from scheduler.core.policy import Policy, PolicyError
-from scheduler.core.quotas import Spent
+from scheduler.core.usage import Spent
 from tests.unit.scheduler.core.studio import Studio
 
 
@@ -45,12 +46,29 @@ def test_day_that_is_spent_refuses_with_what_would_fit(kind: str) -> None:
     terms = move.body["decision"]["terms"]
     assert move.fields["error_code"] == "quota_spent" and terms["fitting_blocks"] == 5
     assert (terms["used"], terms["needed"], terms["until"]) == (7.5, 7.5, 86_400.0)
-    assert move.fields["error_hint"].startswith("Ask for a duration of at most 2.4 s (5 blocks)")
     assert terms["fitting_s"] == 2.4 and all("2.4" in text for text in move.body["decision"]["text"].values())
+    assert "What would fit: 2.4 s of video (5 blocks)." in move.fields["error_message"]
     assert all("00:00 UTC" in text for text in move.body["decision"]["text"].values())
-    assert move.body["decision"]["hint"] == move.fields["error_hint"]
     studio.submit("j2", total_blocks=5, block_ms=500)
     assert studio.job("j2").state is JobState.QUEUED
+
+
+def test_day_in_which_nothing_fits_any_more_says_so() -> None:
+    studio = Studio(are_ready=False, gpu_s_per_day_per_user=8.0)
+    studio.submit("j0", total_blocks=15, block_ms=500)
+    studio.submit("j1", total_blocks=15, block_ms=501)
+    decision = rejected(studio).body["decision"]
+    assert decision["terms"]["fitting_blocks"] == 0 and "What would fit: nothing today" in decision["text"]["en"]
+    assert "一块视频也放不下" in decision["text"]["zh"] and all("00:00 UTC" in text for text in decision["text"].values())
+
+
+def test_day_that_is_spent_by_little_does_not_look_as_if_it_fitted() -> None:
+    studio = Studio(are_ready=False, gpu_s_per_day_per_user=10.5)
+    studio.submit("a", total_blocks=15, block_ms=503)
+    studio.submit("b", total_blocks=6, block_ms=498)
+    text = rejected(studio).body["decision"]["text"]["en"]
+    used, limit, needed = (float(number) for number in re.findall(r"\d+\.\d+", text)[:3])
+    assert limit == 10.5 and used >= 7.545 and needed >= 2.988 and used + needed > limit
 
 
 def test_seconds_really_used_count_and_the_next_day_begins_anew() -> None:

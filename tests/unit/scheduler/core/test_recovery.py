@@ -65,7 +65,7 @@ def test_job_that_kills_its_worker_again_and_again_fails_with_its_story() -> Non
     studio.lose()
     move = studio.only(MoveJob)
     assert (move.target, move.fields["error_code"]) == (JobState.FAILED, "poison_job")
-    assert "3 workers" in move.fields["error_message"]
+    assert "block 0 of this job: 3." in move.fields["error_message"]
     assert any("job:recovered" in line for line in move.body["story"])
     assert studio.state.slots[0].strikes == 0  # the job is to blame, not the slot
 

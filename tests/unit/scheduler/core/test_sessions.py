@@ -81,6 +81,19 @@ def test_urgent_job_that_waits_goes_before_the_next_part() -> None:
     assert studio.running() == ["j0"] and studio.job("assistant").hold is HoldReason.WAITING_FOR_SLOT
 
 
+def test_urgent_job_that_may_not_play_now_tears_nothing_apart() -> None:
+    for hindered in ({"user": "tom"}, {"role": "student"}):
+        studio = Studio(slots=2, max_running_per_user=1)
+        studio.role("student", never_with=("companion",))
+        studio.submit("long", user="tom", role="companion", priority=100)
+        studio.submit("lecturer", user="ada", role="teacher")
+        studio.submit("assistant", user="ada", role="assistant", follows="lecturer")
+        studio.submit("urgent", priority=100, **{"user": "eve", **hindered})
+        studio.submit("other", user="bob", priority=50)
+        studio.finish("lecturer")
+        assert studio.running() == ["long", "assistant"]
+
+
 def test_session_whose_part_is_cancelled_ends_as_a_whole() -> None:
     studio = Studio()
     relay(studio, "lecturer", "assistant", "companion")
@@ -122,12 +135,12 @@ def test_nothing_follows_a_job_that_has_ended_or_is_followed_already() -> None:
     assert studio.only(MoveJob).fields["error_code"] == "unknown_predecessor"
     studio.submit("j9", follows="earlier", follows_end="SUCCEEDED")
     move = studio.only(MoveJob)
-    assert move.fields["error_code"] == "predecessor_over" and "by itself" in move.fields["error_hint"]
+    assert move.fields["error_code"] == "predecessor_over" and "by itself" in move.fields["error_message"]
     assert move.fields["error_message"].startswith("earlier has succeeded already")
     assert "已成功完成" in move.body["decision"]["text"]["zh"]
     studio.submit("j1", follows="lecturer")
     move = studio.only(MoveJob)
-    assert move.fields["error_code"] == "turn_taken" and move.fields["error_hint"] == "Follow assistant."
+    assert move.fields["error_code"] == "turn_taken" and move.fields["error_message"].endswith("to follow assistant.")
     assert studio.state.followers == {"lecturer": "assistant"}
     studio.submit("j2", follows="assistant")
     assert studio.job("j2").hold is HoldReason.AWAITING_TURN

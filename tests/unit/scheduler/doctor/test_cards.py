@@ -170,7 +170,7 @@ def test_gpus_are_left_alone_where_the_processor_is_asked_for(
     driver: Driver, subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GREENROOM_DEVICE", "cpu")
-    assert "3 GPUs are left alone" in seen(subject).text
+    assert "the GPUs (3) are left alone" in seen(subject).text
     assert not [*cards.card_findings(subject), *cards.peer_findings(subject)]
 
 

@@ -22,11 +22,12 @@ USED = re.compile(r'"([a-z]+(?:_[a-z]+)*)"')
 
 
 def test_check_that_hangs_is_given_up_and_the_next_ones_go_on(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "policy.yaml")  # whoever opens it waits for a writer that never comes
-    findings = list(examine(Subject(data_dir=tmp_path), ("disk speed", "clock", "zone"), limit_s=4))
-    assert [(one.name, one.state == UNKNOWN) for one in findings] == [("disk speed", True), ("clock", True), ("zone", False)]
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / "processes.jsonl")  # whoever opens it waits for a writer that never comes
+    findings = list(examine(Subject(data_dir=tmp_path), ("leftovers", "clock", "zone"), limit_s=4))
+    assert [(one.name, one.state == UNKNOWN) for one in findings] == [("leftovers", True), ("clock", True), ("zone", False)]
     assert "no answer within 4 s" in findings[0].text and findings[0].remedy
-    assert "because disk speed hung" in findings[1].text, "whoever looks into that directory would hang, too"
+    assert "because leftovers hung" in findings[1].text, "whoever looks into that directory would hang, too"
 
 
 def test_check_that_breaks_says_why_and_the_next_ones_go_on(tmp_path: Path) -> None:

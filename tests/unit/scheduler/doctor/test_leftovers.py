@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from scheduler.doctor.house import house_findings, running_house
 from scheduler.doctor.leftovers import leftover_findings
 from scheduler.doctor.ports import web_port_findings
 from scheduler.doctor.subject import Subject
-from scheduler.plan.check import ATTENTION, OK
+from scheduler.plan.check import ATTENTION, BAD, OK
 from scheduler.preflight import lock_data_dir, prepare_data_dir
 from scheduler.spawn import ProcessList
 
@@ -62,6 +63,10 @@ def test_house_is_new_at_rest_or_running_and_looking_takes_no_lock(subject: Subj
     assert state() == "at rest", "the lock's file stays after a clean stop, and means nothing"
     with lock_data_dir(subject.data_dir):
         assert running_house(subject) is not None
+    (subject.data_dir / "greenroom.db").unlink()
+    os.mkfifo(subject.data_dir / "greenroom.db")
+    (one,) = house_findings(subject)
+    assert one.state == BAD and "greenroom.db is no regular file" in one.text and one.remedy and one.remedy_zh
 
 
 def test_nothing_is_left_where_nothing_was(subject: Subject) -> None:

@@ -25,7 +25,7 @@ def test_slow_forecaster_is_nobody_to_a_page_and_answers_who_waits(tmp_path: Pat
             second, _ = door.accept()
             with first, second:
                 second.recv(frame_length(second.recv(LENGTH.size)))
-                assert may_answer.wait(READER_S)
+                assert may_answer.wait(12 * READER_S)
                 second.sendall(pack({"ok": True, "result": {"at": 100.0, "jobs": {"j1": KNOWN}}}))
 
         thread = threading.Thread(target=serve)
@@ -33,5 +33,7 @@ def test_slow_forecaster_is_nobody_to_a_page_and_answers_who_waits(tmp_path: Pat
         forecasts = Forecasts(tmp_path, lambda: 101.0)
         assert forecasts.everybody() == {}
         threading.Timer(2 * GLANCE_S, may_answer.set).start()
-        assert forecasts.everybody(READER_S) == {"j1": KNOWN}
+        told = forecasts.everybody(12 * READER_S)
+        assert told == {"j1": KNOWN}
+        assert told.of("j2")["estimate_state"] == "pending", "it was submitted since"
         thread.join()

@@ -11,10 +11,10 @@ import pytest
 from scheduler.core import events, machine
 from scheduler.core.job import HoldReason
 from scheduler.core.policy import Policy
+from scheduler.costs import Costs
 from scheduler.forecast.conformal import Raw
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Request
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.records import JobRecord
 from scheduler.simulation.run import simulate
 from scheduler.simulation.synthetic import synthetic_trace

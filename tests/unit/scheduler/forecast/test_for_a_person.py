@@ -18,6 +18,14 @@ def test_job_that_waits_for_somebodys_word_is_not_called_far_back() -> None:
     assert _for_a_person(studio.state) == {"main", "stopped"}, "not the one that stands in line"
 
 
+def test_parts_behind_one_that_waits_for_somebodys_word_are_not_called_far_back() -> None:
+    studio = Studio()
+    for name, before in (("plays", ""), ("next", "plays"), ("stopped", ""), ("second", "stopped"), ("third", "second")):
+        studio.submit(name, total_blocks=4, follows=before)
+    studio.pause("stopped")
+    assert _for_a_person(studio.state) == {"stopped", "second", "third"}
+
+
 def test_what_holds_everybody_back_is_told_and_not_taken_for_a_person() -> None:
     studio = Studio(slots=2)
     for name in ("plays", "plays too", "next", "stopped"):

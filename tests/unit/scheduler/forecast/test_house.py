@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from scheduler.core.actions import MoveJob
 from scheduler.core.block_times import BlockKey, BlockTime, BlockTimes, Pace
 from scheduler.core.job import JobState
 from scheduler.core.maintenance import DAYS
 from scheduler.core.policy import Policy
+from scheduler.core.tags import Tag
 from scheduler.errors import SchedulerError
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.mirror import Mirror
@@ -105,6 +107,18 @@ def test_store_is_read_on_and_becomes_a_state_that_can_be_run_forward(past: Past
     assert mirror.estimator.runs == 6  # it made two blocks only: too few to tell its pace
 
 
+def test_agreed_setting_of_a_waiting_job_has_its_own_pace(past: Past) -> None:
+    mirror = _mirror(past)
+    waiting = "j000000000008"
+    mirror.refresh(START + 82.0)
+    assert mirror.estimator.requests[waiting].rungs == ""
+    with past.store.transaction():
+        agreed = MoveJob(waiting, JobState.QUEUED, JobState.QUEUED, Tag.JOB_CONSENTED, {"rungs": "steps=3"}, {})
+        past.store.move_job(agreed, READER, START + 82.0)
+    mirror.refresh(START + 83.0)
+    assert mirror.estimator.requests[waiting].rungs == "steps=3"
+
+
 def test_the_present_block_of_what_runs_began_when_the_last_one_was_made(past: Past) -> None:
     running = "j000000000007"
     with past.store.transaction():
@@ -182,8 +196,9 @@ def test_what_if_tells_when_and_whom_it_delays_and_changes_nothing(past: Past) -
         past.store.set_fact("policy", Policy(slot_memory_bytes=1_000).to_mapping(), START)
     tight = what_if(_mirror(past).refresh(START + 82.0), mirror.estimator, request, mirror.role("teacher"), "pocket", PACE)
     assert (tight["decision"]["reason"], tight["estimate_state"]) == ("context_too_large", "rejected")
-    with pytest.raises(SchedulerError, match="no role 'nobody'"):
+    with pytest.raises(SchedulerError, match="no role 'nobody'") as caught:
         mirror.role("nobody")
+    assert caught.value.hint == "Roles: teacher."
 
 
 def test_what_if_knows_the_end_of_maintenance_though_nobody_waits(past: Past) -> None:
@@ -244,8 +259,8 @@ def _running(data_dir: Path, clock_off_s: float) -> Iterator[None]:
 
 
 def _asked(forecasts: Forecasts, job_id: str, state: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while (told := forecasts.of(job_id))["estimate_state"] != state and time.monotonic() < deadline:
+    deadline = time.monotonic() + 90
+    while (told := forecasts.everybody().of(job_id))["estimate_state"] != state and time.monotonic() < deadline:
         threading.Event().wait(0.05)
     return told
 
@@ -261,7 +276,7 @@ def _numbers(forecasts: Forecasts) -> dict[str, Any]:
 
 def test_door_answers_fresh_ranges_and_nothing_when_it_is_gone(past: Past) -> None:
     forecasts, waiting = Forecasts(past.store.data_dir), "j000000000008"
-    assert forecasts.of(waiting) == {"estimate": None, "estimate_state": "stale"}
+    assert forecasts.everybody().of(waiting) == {"estimate": None, "estimate_state": "stale"}
     assert forecasts.of_new(waiting)["estimate_state"] == "stale"
     with _running(past.store.data_dir, clock_off_s=0.0):
         told = _asked(forecasts, waiting, "known")
@@ -269,7 +284,10 @@ def test_door_answers_fresh_ranges_and_nothing_when_it_is_gone(past: Past) -> No
         assert forecasts.score()["weeks"] == []
         with pytest.raises(SchedulerError, match="nonsense"):
             forecasts.what_if({"user": "u", "role": "teacher", "nonsense": 1})
-    assert forecasts.of(waiting) == {"estimate": None, "estimate_state": "stale"}
+        after = {"user": "u", "role": "teacher", "context": {"topic": "rain"}, "follows": "j000000000001"}
+        decision = forecasts.what_if(after)["decision"]
+        assert decision["reason"] == "predecessor_over", "as a submission says it, and not that nobody knows the job"
+    assert forecasts.everybody().of(waiting) == {"estimate": None, "estimate_state": "stale"}
     with pytest.raises(SchedulerError, match="does not answer"):
         forecasts.score()
 
@@ -277,7 +295,7 @@ def test_door_answers_fresh_ranges_and_nothing_when_it_is_gone(past: Past) -> No
 def test_old_numbers_of_a_forecaster_that_stands_still_are_not_shown(past: Past) -> None:
     forecasts = Forecasts(past.store.data_dir)
     with _running(past.store.data_dir, clock_off_s=60.0):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not _numbers(forecasts) and time.monotonic() < deadline:
             threading.Event().wait(0.05)
         assert _numbers(forecasts)  # it has some, a minute old

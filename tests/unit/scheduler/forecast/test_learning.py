@@ -145,6 +145,22 @@ def test_ranges_cover_four_of_five_after_being_far_too_narrow() -> None:
     assert sum(middle for _, _, middle in hits) / len(hits) == pytest.approx(0.1, abs=0.03)
 
 
+def test_ranges_draw_in_little_after_a_stretch_of_hits_and_out_at_once_after_misses() -> None:
+    source, conformal, asked = random.Random(7), Conformal(), Raw(0.0, 1.0, (0.0, 0.0))
+
+    def after(residuals: list[float]) -> tuple[float, float]:
+        for residual in residuals:
+            conformal.learn(asked, residual)
+        low, _, high = conformal.correct(asked)
+        return low, high
+
+    usual = after([source.gauss(0.0, 1.0) for _ in range(600)])
+    calm = after([source.uniform(-0.6, 0.6) for _ in range(60)])
+    assert 0.8 < (calm[1] - calm[0]) / (usual[1] - usual[0]) < 0.95
+    late = after([3.0] * 60)
+    assert late[1] > 2.0 * usual[1] and late[0] == pytest.approx(calm[0], rel=0.15)
+
+
 def test_middle_is_not_moved_by_what_may_be_chance() -> None:
     steady, chance = Conformal(), Conformal()
     for number in range(60):

@@ -9,9 +9,11 @@ from math import exp, log
 
 import pytest
 
+from scheduler.core import events, machine
 from scheduler.core.invariants import check_invariants
 from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
+from scheduler.costs import Costs
 from scheduler.forecast.estimator import _with_every_luck
 from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.paces import Pace
@@ -19,7 +21,6 @@ from scheduler.forecast.ranges import quantile
 from scheduler.forecast.rollout import Outcome, Rollout
 from scheduler.forecast.snapshot import Snapshot
 from scheduler.forecast.witness import Request
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.synthetic import synthetic_trace
 from scheduler.simulation.trace import Trace, TraceJob, request_of
 from scheduler.simulation.world import World
@@ -191,6 +192,37 @@ def test_job_that_goes_on_after_a_break_has_the_pace_that_it_had() -> None:
     left = 100 - world.state.jobs["long"].blocks_done
     assert future.luck == 1.0 and future.work_s == pytest.approx(left * 0.5 * exp(0.3))
     assert future.finish > future.work_s + 3.0  # the urgent one came between
+
+
+@pytest.mark.parametrize("closed", ["drained", "paused"])
+def test_future_in_which_nothing_starts_ends_with_what_runs(closed: str) -> None:
+    jobs = [TraceJob(at=0.0, id=name, user="u", team="t", role="r", priority=5, blocks=10) for name in ("a", "b", "c")]
+    world, learnt = _world(Trace(jobs=tuple(jobs)))
+    world.run(until=1.0)
+    if closed == "paused":
+        world.state.is_queue_paused = True
+    for slot in world.state.slots:
+        slot.drained_for |= {"person", "maintenance"} if closed == "drained" else set()
+    future = _rollout(world, learnt, [])
+    assert set(future.run({"a", "b", "c"}, 14 * 86_400.0)) == {"a", "b"}
+    assert future._now - future._zero < 10.0, "nobody waits two weeks for a person"
+
+
+def test_time_reserved_days_ahead_is_met_to_the_second_without_a_tick_for_all_the_time_before() -> None:
+    jobs = [TraceJob(at=0.0, id=name, user="u", team="t", role="r", priority=5, blocks=10) for name in ("a", "b", "c")]
+    windows = Policy(maintenance_windows=("sat 03:00-04:30", "mon 03:00-03:10 slots 1"), affinity_points=0.0)
+    world, learnt = _world(Trace(jobs=tuple(jobs)), policy=windows)
+    start_at = world.state.now + 10 * 86_400.0 + 13.0
+    reserved = events.JobSubmitted(
+        at=world.state.now, job_id="far", ordinal=99, user="u", team="t", role="r", priority=5, total_blocks=10,
+        context_bytes=0, start_at=start_at,
+    )  # fmt: skip
+    machine.step(world.state, reserved)
+    learnt.requests["far"] = replace(request_of(jobs[0]), id="far")
+    future = _rollout(world, learnt, [TraceJob(at=5_000.0, id="later", user="u", team="t", role="r", priority=5, blocks=90)])
+    outcome = future.run({"far"}, 14 * 86_400.0)["far"]
+    assert outcome.start == pytest.approx(10 * 86_400.0 + 13.0, abs=1.0)
+    assert future._order < 100, "ten days of ticks are 43,200"
 
 
 def test_few_futures_tell_as_much_of_the_middle_as_every_luck_of_the_job_would() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.plan import report
-from scheduler.plan.changes import Search
+from scheduler.plan.changes import Search, _greatest
 from scheduler.plan.entry import DayPlan, Entry
 from scheduler.plan.played import Stage
 from scheduler.plan.simulated import play
@@ -98,3 +98,9 @@ def test_repair_that_does_not_suffice_names_what_is_left(tmp_path: Path) -> None
     assert found is not None and (found["fits"], found["misfits"]) == (False, [1])
     assert found["left"] == [{"entry": 1, "line": 2, "role": "teacher"}]
     assert [change["entry"] for change in found["changes"]] == [2]
+
+
+@pytest.mark.parametrize("most", [1, 27, 141, 1999])
+def test_greatest_number_is_found_to_the_last_one(most: int) -> None:
+    assert _greatest(1, 1999, lambda number: number <= most) == most
+    assert _greatest(1, 1999, lambda number: False) is None

@@ -10,11 +10,12 @@ import pytest
 
 from engine.config import AdapterUse
 from scheduler.core.policy import Policy
-from scheduler.core.quotas import Spent, day_of
+from scheduler.core.usage import Spent, day_of
 from scheduler.plan.check import Check, verdict_of
 from scheduler.plan.entry import DayPlan
 from scheduler.plan.played import Stage
 from scheduler.plan.report import PlanReport, check_plan
+from scheduler.plan.sentences import sentence
 from scheduler.plan.simulated import play
 from scheduler.plan.studio import OpenWork, Studio
 from tests.unit.scheduler.plan.rig import ASSETS, GIB, NINE, calendar, plan, role, studio
@@ -73,6 +74,13 @@ def test_more_than_a_slot_can_do_does_not_fit_and_every_change_offered_does(tmp_
     assert stage.day((one_more, *wanted.entries[1:])).misfits() == {1}, "the change is the smallest one"
 
 
+def test_blocks_that_take_longer_than_a_lease_fit_where_there_is_time(tmp_path: Path) -> None:
+    """Whoever gets on keeps the slot, in the played day as in the house."""
+    wanted = plan('role: teacher, user: a, window: "10:00-11:00", length: 2.4')  # five blocks
+    found = report(wanted, studio(tmp_path, block_s=90.0), tmp_path)
+    assert [entry["fits"] for entry in found.entries] == [True]
+
+
 def test_video_that_meets_a_crowd_is_moved_out_of_its_way(tmp_path: Path) -> None:
     crowd = 'role: teacher, user: a, window: "10:00-11:00", count: 36'
     found = report(plan(crowd, 'role: student, user: b, window: "10:30-10:32"'), studio(tmp_path), tmp_path)
@@ -108,6 +116,8 @@ def test_entry_that_would_be_refused_is_told_with_its_line(entry: str, words: st
     (line,) = [check for check in found.checks if check.name.startswith("plan line 3")]
     assert (line.state, words in line.text) == ("bad", True), line.text
     assert [entry["fits"] for entry in found.entries] == [True, False]
+    others = [check.text for check in found.checks if check.name == "plan entries"]
+    assert others == ["every other video is finished in its window"], "of this one that would be a lie"
 
 
 def test_role_that_takes_no_jobs_is_told_with_its_problem(tmp_path: Path) -> None:
@@ -139,6 +149,12 @@ def test_window_that_has_begun_counts_from_now_on(tmp_path: Path) -> None:
     found = report(plan('role: teacher, user: a, window: "08:00-09:30", count: 4'), studio(tmp_path), tmp_path)
     assert found.entries[0]["fits"] is True
     assert found.entries[0]["starts_at"] >= NINE
+
+
+def test_one_step_and_one_block_are_told_as_one() -> None:
+    said = sentence("pace_learnt", size="384x256", steps=1, block_s="0.5", count=1)
+    assert said["en"] == "384x256, 1 step: 0.5 s per block, learnt of 1 block"
+    assert said["zh"] == "384x256，1 步：每块 0.5 秒，由 1 块实测得出"
 
 
 def test_unknown_pace_is_cannot_tell_and_never_a_guess(tmp_path: Path) -> None:

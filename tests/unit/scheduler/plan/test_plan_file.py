@@ -96,10 +96,28 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_lines() -> None:
     assert "Did you mean 'quality'?" in found[1]
 
 
+def test_wide_digits_and_signs_of_a_chinese_keyboard_are_those_of_any_other() -> None:
+    header, first = "role,user,window,length,count,date", "teacher,a,１０：００－１１：００,１：３０,２,２０２６-11-23"
+    plan = load_plan(f"{header}\n{first}\nstudent,b,10：00-11：00,１２,1,\n", "csv")
+    assert plan.day == date(2026, 11, 23)
+    assert [(entry.window, entry.length_s, entry.count) for entry in plan.entries] == [
+        ("10:00-11:00", 90.0, 2), ("10:00-11:00", 12.0, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("day", ["2026/11/3", "2026/11/03"])
+def test_day_is_read_as_a_spreadsheet_writes_it_again(day: str) -> None:
+    assert load_plan(f"role,user,window,date\nteacher,a,10:00-11:00,{day}\n", "csv").day == date(2026, 11, 3)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "the file is empty"),
+        ('role,user,window,count\na,b,1:00-2:00,"1,000"\n', "count is '1,000'"),
+        ('role,user,window,length\na,b,1:00-2:00,"１，５００"\n', "length is '１，５００'"),
+        ("role,user,window,length\na,b,1:00-2:00,1_0\n", "length is '1_0'"),
+        ("role,user,window,date\na,b,1:00-2:00,2026/13/1\n", "'2026/13/1' is no day"),
         ("role,usr,window\n", "the column 'usr' is unknown"),
         ("role,role\n", "there twice"),
         ("role,user,window\na,b,10:00-11:00,extra\n", "'extra' stands in no named column"),

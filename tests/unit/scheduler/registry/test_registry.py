@@ -214,6 +214,12 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(base: Path) -> N
     assert {path for _, path, _ in found[3:]} == {"student.image", "student.audio", "student.prompt_template"}
 
 
+def test_what_is_no_role_at_all_is_told_once(base: Path) -> None:
+    found = problems("preempt_margin: 20\nstudent:\n  priority: 5\n", base)
+    assert [said for line, _, said in found if line == 1] == [found[0][2]] and "must be a map" in found[0][2]
+    assert sum("is missing" in said for _, _, said in found) == 3, "of the one that is a map: what it lacks"
+
+
 def test_relations_that_disagree_are_refused_at_the_word(base: Path) -> None:
     text = FULL.replace(
         '"Ask {topic}", priority: 5}', '"Ask {topic}", priority: 5, relations: {never_with: [teacher]}}'

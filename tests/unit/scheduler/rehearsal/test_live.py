@@ -37,9 +37,15 @@ class Door:
         job = new_job(number, user=request["user"], priority=request["priority"], role=request["role"])
         with self.store.transaction():
             self.store.insert_job(job, READER, AT + number)
-        path = ("SUBMITTED", "QUEUED", "LEASED", "RUNNING", "SUCCEEDED")[: 5 if number % 2 else 2]
-        times = {"started_at": AT + number + 1, "finished_at": AT + number + 3} if number % 2 else {}
-        go(self.store, *path, job_id=job.id, **times)
+        go(self.store, "SUBMITTED", "QUEUED", job_id=job.id)
+        if number % 2:
+            steps = (("QUEUED", "LEASED", "leased"), ("LEASED", "RUNNING", "started"), ("RUNNING", "SUCCEEDED", "succeeded"))
+            for later, (source, target, verb) in enumerate(steps, 1):
+                at = AT + number + later
+                fields = {"started": {"started_at": at}, "succeeded": {"finished_at": at}}.get(verb, {})
+                with self.store.transaction():
+                    told = MoveJob(job.id, JobState(source), JobState(target), f"job:{verb}", fields)
+                    self.store.move_job(told, READER, at)
         return {"id": job.id}
 
     def cancel(self, job_id: str) -> dict[str, Any]:
@@ -95,7 +101,8 @@ def test_live_rehearsal_is_bounded_and_cancels_what_is_left(tmp_path: Path) -> N
     assert {(request["preset"], request["steps"]) for request in door.requests} == {("pocket", 3)}
     assert (report["is_cut_short"], report["totals"]["cancelled"], report["totals"]["succeeded"]) == (True, 1, 2)
     assert [job["state"] for job in report["jobs"]] == ["SUCCEEDED", "CANCELLED", "SUCCEEDED"]
-    assert report["jobs"][0]["wait_s"] == 1.0
+    assert report["jobs"][0]["wait_s"] == 1.0, "until it had the slot; its worker prepared for a second more"
+    assert max(one["longest_wait_s"] or 0.0 for one in report["classes"].values()) == report["peaks"]["longest_wait_s"] == 1.0
 
 
 def test_live_report_tells_time_on_slots_from_pauses_and_waiting_from_preparing(tmp_path: Path) -> None:
@@ -124,4 +131,19 @@ def test_live_report_tells_time_on_slots_from_pauses_and_waiting_from_preparing(
         assert pace == 4.0, "2 to 6, 6 to 10, 21 to 25: not the pause between"
         found = handover_of(reader, row, pace)
         assert (found["slot_s"], found["slot_blocks"], found["prepare_s"], found["wait_s"]) == (3.0, 0.75, 3.0, 6.0)
+        at_once = handover_of(reader, {**row, "submitted_at": AT + 13 + 4e-7}, pace)
+        assert str(at_once["slot_s"]) == "0.0", "the log cuts its times: nobody had a slot before asking for it"
         assert estimates_of(reader, [row]) == {"told": 0, "within": 0, "mean_error": None}
+
+
+def test_running_job_that_is_asked_about_fewer_steps_keeps_its_slot(tmp_path: Path) -> None:
+    with writer(tmp_path) as store:
+        job_id = accept(store, 1)
+        for at, action, body in (
+            (1, "job:leased", {}), (3, "job:offered", {"rung": "steps=3"}), (5, "job:degraded", {"rung": "steps=3"}),
+            (9, "job:offered", {"rung": "steps=3", "code": "out_of_memory"}), (20, "job:leased", {}),
+        ):  # fmt: skip
+            with store.transaction():
+                store.record(action, f"job:{job_id}", body, READER, AT + at)
+        spells = spells_of(open_reader(tmp_path), job_id, AT + 25)
+        assert [(since - AT, until - AT) for since, until in spells] == [(1, 9), (20, 25)]

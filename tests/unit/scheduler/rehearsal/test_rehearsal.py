@@ -53,12 +53,13 @@ def test_waits_of_a_class_are_those_of_its_jobs() -> None:
 
 def test_peak_of_the_queue_counts_who_waits_at_one_moment() -> None:
     stays = [
-        Stay(id="a", user="x", at=0.0, spells=((0.0, 10.0),), ended_at=10.0),
-        Stay(id="b", user="x", at=1.0, spells=((10.0, 12.0), (20.0, 3620.0)), ended_at=3620.0),
-        Stay(id="c", user="y", at=2.0, spells=((12.0, 20.0),), ended_at=20.0),
+        Stay(id="a", user="x", team="t", role="r", at=0.0, spells=((0.0, 10.0),), ended_at=10.0),
+        Stay(id="b", user="x", team="t", role="r", at=1.0, spells=((10.0, 12.0), (20.0, 3620.0)), ended_at=3620.0),
+        Stay(id="c", user="y", team="t", role="s", at=2.0, spells=((12.0, 20.0),), ended_at=20.0),
     ]
     found = peaks_of(stays, slots=1)
     assert (found["queue"], found["queue_at_s"], found["queue_of_user"], found["longest_wait_s"]) == (2, 2.0, 1, 10.0)
+    assert (found["queue_of_team"], found["queue_of_role"]) == (2, 1)
     assert (found["busiest_hour"], found["busiest_hour_ratio"]) == (0, 1.0)
     assert peaks_of([], slots=1)["busiest_hour"] is None
 
@@ -179,7 +180,7 @@ def _attempts(figures: Callable[[Policy, int], dict[str, Any]]) -> Callable[[Pol
             totals={"succeeded": 100 - found["rejected"], "preemptions": found["stops"], "rejected": found["rejected"]},
             classes={"urgent": {"p99_wait_s": found["urgent"], "mean_wait_s": 1.0, "jobs": 1},
                      "normal": {"p99_wait_s": 1.0, "mean_wait_s": found["rest"], "jobs": 10}},
-            peaks={"longest_wait_s": 300.0, "queue": 120, "queue_of_user": 110},
+            peaks={"longest_wait_s": 300.0, "queue": 120, "queue_of_user": 110, "queue_of_team": 115, "queue_of_role": 50},
         )  # fmt: skip
 
     return attempt
@@ -202,6 +203,25 @@ def test_number_that_helps_some_at_the_cost_of_others_is_not_suggested() -> None
 
     attempt = _attempts(figures)
     assert suggestions(attempt(Policy(), 1), Policy(), 1, attempt) == []
+
+
+def test_difference_that_nobody_notices_is_not_suggested() -> None:
+    def figures(policy: Policy, slots: int) -> dict[str, Any]:
+        return {"rest": 0.02 if slots == 1 else 0.01, "urgent": 0.3}
+
+    attempt = _attempts(figures)
+    assert suggestions(attempt(Policy(), 1), Policy(), 1, attempt) == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("max_queued_per_role", 60), ("max_queued_per_team", 138)])
+def test_limit_of_a_role_or_team_that_turned_jobs_away_is_suggested_higher(field: str, value: int) -> None:
+    def figures(policy: Policy, slots: int) -> dict[str, Any]:
+        limit = getattr(policy, field)
+        return {"rejected": 12 if limit is not None and limit < value else 0}
+
+    attempt, policy = _attempts(figures), Policy.from_mapping({field: 3, "max_queued_per_user": 1000})
+    found = suggestions(attempt(policy, 1), policy, 1, attempt)
+    assert [(one.field, one.value, one.before) for one in found] == [(field, value, 3)]
 
 
 def test_limit_that_turned_jobs_away_is_suggested_higher() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner
 
 from engine.catalog import PRESETS
 from scheduler.cli.app import app
+from scheduler.cli.simulate import moment_of
 from scheduler.core.block_times import BlockKey, BlockTime
-from scheduler.simulation.costs import Costs
+from scheduler.costs import Costs
 from scheduler.simulation.history import trace_of
 from scheduler.simulation.pace import Paces
 from scheduler.simulation.run import simulate
@@ -81,18 +83,31 @@ def test_job_that_never_made_a_block_is_played_at_what_is_known_of_its_settings(
 
 def test_command_line_exports_makes_and_runs_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREENROOM_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("GREENROOM_ZONE", "Asia/Shanghai")
     (tmp_path / "data").mkdir()
     _write_past(tmp_path / "data")
     runner = CliRunner()
     exported = runner.invoke(app, ["trace", "export", "--hours", "0"])
     assert next(json.loads(line)["at"] for line in exported.stdout.splitlines()) == 0.0
-    assert f"Its second 0 was {datetime.fromtimestamp(AT + 1, UTC):%Y-%m-%dT%H:%M:%SZ}" in exported.stderr
+    begins = datetime.fromtimestamp(AT + 1, ZoneInfo("Asia/Shanghai")).isoformat(timespec="seconds")
+    assert f"Its second 0 was {begins}: " in exported.stderr and begins.endswith("+08:00")
+    assert int(moment_of(begins)) == int(AT + 1), "`simulate --begins` takes it as it is"
     day = str(tmp_path / "day.jsonl")
     assert runner.invoke(app, ["trace", "make", "peak", "--jobs", "40", "--output", day]).exit_code == 0
     run = runner.invoke(app, ["simulate", day, "--slots", "2", "--seed", "1", "--json"])
     answer = json.loads(run.stdout)
     assert answer["totals"]["jobs"] == 40 and {"work_ahead", "history"} <= answer["baselines"].keys()
     assert all(job["wait_s"] is not None for job in answer["jobs"])
+
+
+def test_export_takes_hours_that_are_a_number_and_as_many_as_one_likes(tmp_path: Path) -> None:
+    _write_past(tmp_path)
+    for hours in ("nan", "inf", "-1"):
+        refused = CliRunner().invoke(app, ["trace", "export", "--hours", hours, "--data", str(tmp_path)])
+        assert refused.exit_code == 64 and f"--hours is {hours}" in refused.stderr and "0 for everything" in refused.stderr
+    words = ("trace", "export", "--data", str(tmp_path), "--hours")
+    whole, far = (CliRunner().invoke(app, [*words, hours]) for hours in ("0", "1e300"))
+    assert far.exit_code == 0 and far.stdout == whole.stdout
 
 
 def test_numbers_of_a_policy_file_reach_the_simulated_run(tmp_path: Path) -> None:
@@ -105,6 +120,18 @@ def test_numbers_of_a_policy_file_reach_the_simulated_run(tmp_path: Path) -> Non
     policy.write_text("preempt_margin: 9\nsimulation:\n  blok_s: 2.0\n")
     refused = runner.invoke(app, ["simulate", str(day), "--policy", str(policy)])
     assert refused.exit_code == 64 and "line 3" in refused.stderr and "blok_s" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("ordering", "words", "told"),
+    [("fifo", (), "fifo"), ("fifo", ("--order", "shortest"), "shortest"), ("standard", (), "greenroom")],
+)
+def test_run_tells_the_order_that_was_run(tmp_path: Path, ordering: str, words: tuple[str, ...], told: str) -> None:
+    day, policy = tmp_path / "day.jsonl", tmp_path / "policy.yaml"
+    day.write_text('{"at": 0, "id": "a", "user": "u", "team": "t", "role": "r", "priority": 1, "blocks": 10}\n')
+    policy.write_text(f"ordering: {ordering}\n")
+    run = CliRunner().invoke(app, ["simulate", str(day), "--policy", str(policy), "--json", *words])
+    assert json.loads(run.stdout)["order"] == told
 
 
 def test_table_of_a_run_has_classes_of_priority_and_its_json_every_priority(tmp_path: Path) -> None:

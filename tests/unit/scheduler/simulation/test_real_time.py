@@ -14,7 +14,7 @@ from scheduler.cli.app import app
 from scheduler.core.invariants import check_invariants
 from scheduler.core.maintenance import DAYS
 from scheduler.core.policy import Policy
-from scheduler.simulation.costs import Costs
+from scheduler.costs import Costs
 from scheduler.simulation.run import Result, simulate
 from scheduler.simulation.synthetic import synthetic_trace
 from scheduler.simulation.trace import Trace, TraceFault, TraceJob

@@ -10,9 +10,9 @@ import pytest
 from scheduler.core.invariants import check_invariants
 from scheduler.core.job import JobState
 from scheduler.core.policy import Policy
+from scheduler.costs import Costs
 from scheduler.errors import SchedulerError
 from scheduler.forecast.witness import Request, Witness
-from scheduler.simulation.costs import Costs
 from scheduler.simulation.fairness import service_ratio
 from scheduler.simulation.pace import Paces
 from scheduler.simulation.records import JobRecord
@@ -74,7 +74,7 @@ def test_job_that_is_rejected_is_told_with_its_reason() -> None:
     wide = TraceJob(at=0.0, id="wide", user="u", team="t", role="r", priority=5, blocks=4, gpus=2)
     result = simulate(Trace(jobs=(wide,)), slots=1, forecasters={})
     assert result.totals["rejected"] == 1
-    assert result.notes == ("1 job rejected; the first, wide: This video asks for 2 slots at once; there are 1. "
+    assert result.notes == ("1 job rejected; the first, wide: This video asks for 2 slots at once; the house has 1. "
                             "What would fit: 1.",)  # fmt: skip
 
 
@@ -181,3 +181,21 @@ def test_what_a_team_got_too_much_is_forgotten_by_half_lives(half_life_s: float,
     begun = [r.line.team for r in result.records if r.line.at == 600.0 and r.leased_at is not None and r.leased_at < 1000.0]
     assert len(begun) >= 15
     assert least <= begun.count("early") / len(begun) <= most  # remembered for ever, it stands behind for all of that time
+
+
+@pytest.mark.parametrize("slow", [{"block_s": 100.0}, {"switch_s": 90.0}, {"close_s": 61.0}])
+def test_worker_that_gets_on_keeps_its_job_however_long_a_block_takes(slow: dict[str, float]) -> None:
+    costs = replace(EXACT, **slow)
+    result = _run(_job(1, blocks=3), costs=costs)
+    assert result.totals["succeeded"] == 1 and result.totals["workers_lost"] == 0
+    assert result.records[0].finish_s == pytest.approx(3 * costs.block_s + costs.switch_s + costs.close_s)
+
+
+def test_note_says_why_the_first_of_the_failed_jobs_failed() -> None:
+    faults = [
+        TraceFault(at=0.1 + number * 10 + wait, event=event, slot=0)
+        for number in range(4) for event, wait in (("worker_lost", 0.0), ("worker_back", 9.9))
+    ]  # fmt: skip
+    result = _run(_job(1), faults=tuple(faults), policy=Policy(max_crashes=2))
+    (note,) = result.notes
+    assert note.startswith("1 job failed; the first, j1: ") and note.endswith(result.records[0].error) and result.records[0].error

@@ -96,6 +96,15 @@ class Costs:
         return {**asdict(self), "presets": dict(self.presets)}
 
 
+def preset_of(recipe: dict[str, Any]) -> str:
+    """The preset whose size and steps the settings have; otherwise both, as "384*256:4"."""
+    size, steps = recipe["settings"].get("size"), recipe["settings"].get("steps")
+    for name, preset in PRESETS.items():
+        if (preset.size, preset.steps) == (size, steps):
+            return name
+    return f"{size}:{steps}"
+
+
 def _check(name: str, value: object, least: float, most: float) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
     if not is_number or not isinstance(value, int | float) or not least <= value <= most:

@@ -10,8 +10,8 @@ from flask import Blueprint, Flask, current_app, request, session
 from dashboard import formats, i18n
 from dashboard.auth import caller, csrf_token
 from dashboard.context import house
+from dashboard.first_look import first_pulse, look_first
 from dashboard.house_clock import clock_words
-from dashboard.overview import pulse_message
 from dashboard.views import (
     admin,
     audit,
@@ -35,9 +35,11 @@ from scheduler.client import SchedulerError
 
 VIEWS = (
     stage, queue, roles, rights, people, password, jobs, job, submit, watermark, plan, rehearsals, policy, admin, audit, faults,
-    live,
 )  # fmt: skip
-BLUEPRINTS: tuple[Blueprint, ...] = (*(view.blueprint for view in VIEWS), audit.exports)
+PAGES: tuple[Blueprint, ...] = tuple(view.blueprint for view in VIEWS)
+BLUEPRINTS = (*PAGES, live.blueprint, audit.exports)
+for one in PAGES:
+    one.before_request(look_first)
 # What the scripts say themselves; the rest of the catalogue stays on the server.
 SCRIPT_WORDS = (
     "state.", "hold.", "action.", "mode.", "js.", "worker.", "phase.", "chart.", "header.", "field.", "cause.", "resume.",
@@ -74,7 +76,7 @@ def _shared() -> dict[str, Any]:
         "milliseconds": formats.milliseconds,
         "size": formats.size, "percent": formats.percent, "shapes": SHAPES, "script_words": _script_words,
         "safe_json": _safe_json, "caller": caller, "csrf_token": csrf_token, "path": request.full_path.rstrip("?"),
-        "pulse": lambda: pulse_message(home.pulse.last, home.reads, home.settings),
+        "pulse": first_pulse,
         "is_kiosk": request.args.get("kiosk") == "1",
         "clock_words": clock_words, "open_counts": _open_counts, "offers_password": _offers_password,
         "has_socketio": current_app.config["GREENROOM_HAS_SOCKETIO"],

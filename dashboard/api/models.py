@@ -115,6 +115,12 @@ class JobFilters(Query):
     per_page: int = Field(default=50, ge=1, le=500)
 
 
+class QueueFilters(Query):
+    """Whose jobs; everybody's without it."""
+
+    user: str | None = None
+
+
 class AuditFilters(Query):
     """Which audit rows. `action` may hold wildcards (`job:*`); times are UTC text."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from dashboard import i18n
-from dashboard.api.body import read_body
-from dashboard.api.models import DrainSlot, NoBody, PauseQueue
+from dashboard.api.body import read_body, read_query
+from dashboard.api.models import DrainSlot, NoBody, PauseQueue, QueueFilters
 from dashboard.api.openapi import documented
 from dashboard.auth import require
 from dashboard.context import house
@@ -14,21 +14,27 @@ from dashboard.door import door
 from dashboard.estimates import with_estimates
 from dashboard.overview import trouble_of
 from scheduler.clock import house_now
+from scheduler.core.job import JobState
 
 SHOWN = 200
 blueprint = Blueprint("queue", __name__)
 
 
 @blueprint.get("/queue")
-@documented("queue")
+@documented("queue", query=QueueFilters)
 @require("see")
 def get_queue() -> Response:
-    """What runs now and what waits, best first, each with its place and why. `as_of`: when the daemon last answered."""
-    reads, beat = house().reads, house().pulse.last
-    waiting, total = reads.waiting(SHOWN)
+    """What runs now and what waits, best first, each with its place and why. `as_of`: when the daemon last answered.
+
+    With `user` only that person's; `queue.length` counts all that wait.
+    """
+    reads, beat, user = house().reads, house().pulse.last, read_query(QueueFilters).user
+    waiting, total = reads.waiting(SHOWN, user=user)
+    length = total if user is None else reads.store.state_counts()[JobState.QUEUED]
+    running = [job for job in reads.running() if user in (None, job["user"])]
     status = beat.status
     return jsonify({
-        **status, "queue": {**(status.get("queue") or {}), "length": total}, "running": with_estimates(reads.running()),
+        **status, "queue": {**(status.get("queue") or {}), "length": length}, "running": with_estimates(running),
         "jobs": with_estimates(waiting),
         "as_of": beat.at or None, "now": house_now(),
         "trouble": None if (trouble := trouble_of(beat)) is None else i18n.both(trouble),

@@ -11,6 +11,7 @@ from dashboard.auth import require
 from dashboard.context import house
 from dashboard.estimates import forecasts
 from dashboard.expectations import with_expectations
+from dashboard.first_look import first_beat
 from dashboard.handovers import handovers, middle
 from dashboard.refusals import told
 from dashboard.span import picker, span_of
@@ -25,7 +26,7 @@ blueprint = Blueprint("queue_pages", __name__, url_prefix="/dashboard/queue")
 @require("see")
 def page() -> str:
     """The time line; `#timeline` is fetched again when something moves."""
-    reads, beat = house().reads, house().pulse.last if house().pulse.last.at else house().pulse.ask()
+    reads, beat = house().reads, first_beat()
     waiting, total = reads.waiting(WAITING_READ)
     told = house().board.told()
     drawn = timeline.draw(reads, beat.slots, waiting, told)

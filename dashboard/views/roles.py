@@ -12,6 +12,7 @@ from dashboard.api.models import SpanQuery
 from dashboard.api.roles import found_role, role_public, variables_of
 from dashboard.auth import require
 from dashboard.context import house
+from dashboard.first_look import first_beat
 from dashboard.promises import promises
 from dashboard.quotas import quotas
 from dashboard.span import picker, span_of
@@ -26,7 +27,7 @@ JOBS_SHOWN = 10
 def index() -> str:
     """Every role with its portrait and what it did."""
     reads = house().reads
-    on_stage = {slot.get("role") for slot in house().pulse.last.slots} | set(reads.stages().values())
+    on_stage = {slot.get("role") for slot in first_beat().slots} | set(reads.stages().values())
     roles = [{**role_public(row), "stats": reads.store.role_stats(row["name"])} for row in reads.store.roles()]
     span = span_of(read_query(SpanQuery), "7d")
     return render_template(
@@ -66,7 +67,7 @@ def page(name: str) -> str:
 def _adapters(name: str, uses: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """(name, place) of a role's adapters: `on_stage` while one of its videos is being made, `in_memory` while the vault holds
     the file, else `on_disk`; "" while the daemon does not say."""
-    beat = house().pulse.last if house().pulse.last.at else house().pulse.ask()
+    beat = first_beat()
     held = (beat.status.get("vault") or {}).get("adapters")
     plays = any(slot.get("role") == name for slot in beat.status.get("slots") or [])
 

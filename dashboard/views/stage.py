@@ -11,6 +11,7 @@ from dashboard.cards import event_card
 from dashboard.context import house
 from dashboard.error_words import error_card
 from dashboard.expectations import with_expectations
+from dashboard.first_look import first_beat
 from dashboard.overview import device_cards, slot_card
 from dashboard.reads import HEAL_ACTIONS
 from scheduler.core.tags import Tag
@@ -27,9 +28,7 @@ blueprint = Blueprint("stage", __name__)
 @require("see")
 def page() -> str:
     """Everything of now on one page."""
-    reads, beat = house().reads, house().pulse.last
-    if not beat.at:  # the first page after a start: ask once instead of showing an empty house
-        beat = house().pulse.ask()
+    reads, beat = house().reads, first_beat()
     waiting, total = reads.waiting(QUEUE_SHOWN)
     stages, held = reads.stages(), reads.running()
     told = house().board.told() if held or waiting else Foretold()

@@ -9,6 +9,7 @@ from dashboard.api.body import read_query
 from dashboard.api.models import WatermarkQuery
 from dashboard.auth import caller, require
 from dashboard.context import house
+from dashboard.first_look import first_beat
 from dashboard.formats import zone_of
 from dashboard.heat import heat
 from dashboard.overview import device_cards
@@ -25,7 +26,7 @@ def page() -> str:
     query, home = read_query(WatermarkQuery), house()
     span = span_of(query)
     day = morning.today(home.settings.zone)
-    beat = home.pulse.last if home.pulse.last.at else home.pulse.ask()
+    beat = first_beat()
     found = morning.report(home.reads, beat, zone=home.settings.zone)
     signed = morning.sign_offs(home.reads)
     devices = [row["device"] for row in found.devices] or [device["device"] for device in device_cards(home.reads)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.studio import Studio, until
 from tests.browser.scenes import LONG_S, submit
@@ -142,12 +142,47 @@ def test_drained_slot_is_told_in_the_line_and_on_the_job_page_with_all_that_stan
     expect(card).to_contain_text("drained · by hand")
     page.reload()
     expect(card).to_contain_text("drained · by hand (by olga)")
-    waiting.reload()
     expect(waiting.locator("[data-why-full]")).to_contain_text("Every slot is drained")
     expect(others.get_by_role("link", name=first)).to_be_visible()
+    own = open_page("/users/day-team", "olga", "ops")
+    in_own = own.locator(f'[data-open] tr[data-job="{second}"] [data-why]')
+    expect(in_own).to_contain_text("Every slot is drained")
+    is_live(own)
     page.get_by_role("button", name="Give work again").click()
-    expect(row).not_to_contain_text("drained")
+    expect(row).to_contain_text("others are ahead")
+    expect(row).not_to_have_attribute("title", re.compile("drained"))
     expect(card).not_to_contain_text("by hand")
     expect(card).not_to_contain_text("olga")
+    expect(waiting.locator("[data-why-full]")).not_to_contain_text("drained")
+    expect(in_own.get_by_role("link", name=first)).to_be_visible()
+    expect(in_own).not_to_contain_text("drained")
     for job in (second, first, running):
+        studio.door.cancel(job)
+
+
+def test_what_changes_while_a_page_is_on_its_way_reaches_it(open_page: Open, studio: Studio) -> None:
+    running = submit(studio, "day-team", "teacher", LONG_S)
+    studio.wait_for_blocks(running, 1)
+    first, second = (submit(studio, "day-team", "teacher", LONG_S) for _ in range(2))
+    studio.door.drain_slot(0)
+    page = open_page("/login", "olga", "ops")
+
+    def meanwhile(route: Route) -> None:
+        studio.door.drain_slot(0, False)
+        studio.door.cancel(first)
+        studio.wait_for_end(first)
+        until(lambda: not is_drained(), "the web has heard that the slot takes work")
+        route.continue_()
+
+    def is_drained() -> bool:
+        return bool(page.request.get(f"{studio.url}/live.json").json()["pulse"]["slots"][0]["drained"])
+
+    until(is_drained, "the web has heard that the slot takes none")
+    page.route("**/main.js*", meanwhile)
+    page.goto(studio.url + "/dashboard", wait_until="commit")
+    rows = page.locator("[data-queue] tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows.locator("[data-why]")).to_contain_text("others are ahead")
+    expect(page.locator('[data-slots] [data-slot="0"] .slot-name')).not_to_contain_text("by hand")
+    for job in (second, running):
         studio.door.cancel(job)

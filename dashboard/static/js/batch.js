@@ -3,11 +3,10 @@ import { line, saved, standing } from "./batch_rows.js";
 import { bring, kindOf, zone } from "./bring.js";
 import { send } from "./forms.js";
 import { isHeld } from "./live.js";
-import { formats, t } from "./words.js";
+import { formats, language, t } from "./words.js";
 
 const AT_A_TIME = 20; // between so many the progress moves, and a broken line loses no more than that
 const FOLLOW_MS = 3000;
-const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
 const said = (error) => [error.text?.[language] || error.message, error.hint].filter(Boolean).join(" ");
 const newKey = () => `page-${crypto.randomUUID?.() || String(Math.random()).slice(2)}`;
 

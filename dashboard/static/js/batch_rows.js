@@ -1,7 +1,6 @@
 // The table of a batch: a line per item, how each stands, and the result as a file.
-import { formats, named, shapes, t } from "./words.js";
+import { formats, language, named, shapes, t } from "./words.js";
 
-const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
 const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would compute what begins so
 const COLUMNS = ["source", "number", "name", "role", "priority", "seconds", "job", "state", "video", "error"];
 

@@ -1,24 +1,13 @@
 // The job page: state, buttons, why it waits, and the live player.
-import { fill, finals, t } from "./words.js";
+import { fill, finals, language, linked, t } from "./words.js";
 import { on } from "./live.js";
 import { patchState } from "./rows.js";
 import { startPlayer } from "./player.js";
 import { written } from "./scrollers.js";
+import { onSituation } from "./situation.js";
 import { swap } from "./swap.js";
 
 const root = document.getElementById("job");
-const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
-
-// A sentence with the jobs that it names as links.
-function linked(text) {
-  return text.split(/\b(j[a-z0-9]{12})\b/).map((part, index) => {
-    if (index % 2 === 0) return document.createTextNode(part);
-    const link = document.createElement("a");
-    link.href = `/dashboard/jobs/${part}`;
-    link.textContent = part;
-    return link;
-  });
-}
 
 function showButtons(job) {
   const held = document.activeElement;
@@ -114,4 +103,5 @@ export function startJob() {
   });
   root.addEventListener("sent", refresh);
   on("place", (message) => { if (message.id === root.dataset.job) refresh(); });
+  onSituation(refresh);
 }

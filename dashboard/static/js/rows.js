@@ -1,7 +1,8 @@
 // Lists of jobs, slots and events, patched in place by their data attributes. Rows are never sorted under the pointer.
-import { fill, finals, formats, named, shapes, t } from "./words.js";
+import { fill, finals, formats, language, linked, named, shapes, t } from "./words.js";
 import { isHeld, on } from "./live.js";
 import { pulse } from "./header.js";
+import { onSituation } from "./situation.js";
 
 const SLOTS_TOLD = 8; // as many as the pulse tells of
 
@@ -41,7 +42,7 @@ function patchRow(row, card) {
   if (row.dataset.hold !== (card.hold || "") || card.state !== "QUEUED") {
     row.dataset.hold = card.hold || "";
     const place = find("[data-why]", row); // not every list says why
-    if (place) place.textContent = why(card);
+    if (place) { place.textContent = why(card); place.title = ""; }
   }
   const number = find("[data-place]", row);
   if (number && card.state !== "QUEUED") number.textContent = "";
@@ -84,9 +85,33 @@ function reorder(table, order) {
   });
 }
 
-async function waiting() {
-  const response = await fetch("/queue", { headers: { Accept: "application/json" } });
-  return response.ok ? (await response.json()).jobs : [];
+async function waiting(user) {
+  const address = user ? `/queue?user=${encodeURIComponent(user)}` : "/queue";
+  const response = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
+  return response?.ok ? (await response.json()).jobs : [];
+}
+
+// Why those of a list wait, in the server's words: a person's own list has the whole sentence.
+let asked = 0;
+
+async function renewWhy(table) {
+  const question = ++asked, jobs = await waiting(table.dataset.open);
+  if (question !== asked) return; // an older look at the line than one that is under way
+  for (const job of jobs) {
+    const row = byJob(job.id, table), place = row && find("[data-why]", row);
+    if (!place || find(".state[data-state]", row).dataset.state !== "QUEUED") continue;
+    row.dataset.hold = job.hold;
+    place.title = job.why[language];
+    place.replaceChildren(...(table.dataset.open ? linked(job.why[language]) : [named("hold", job.hold)]));
+  }
+}
+
+const WHY_MS = 1000;
+let whyDue = 0;
+
+// A list of few: asked for anew after whatever may have changed a reason, at most once per second.
+function whySoon(table) {
+  whyDue ||= setTimeout(() => { whyDue = 0; renewWhy(table); }, WHY_MS);
 }
 
 async function missingRows(table, order) {
@@ -94,20 +119,6 @@ async function missingRows(table, order) {
   const wanted = new Set(order);
   for (const job of await waiting()) if (wanted.has(job.id)) patchList(table, job, true);
   reorder(table, order);
-}
-
-// What holds everybody back (a pause, drained slots, no worker) is no job's event: the rows are asked for anew when it changes.
-let situation = null;
-
-async function renewWhy(table, message) {
-  const slots = message.slots.map((slot) => slot.drained || !["ready", "busy"].includes(slot.state));
-  const before = situation;
-  situation = JSON.stringify([message.is_queue_paused, slots]);
-  if (before === null || before === situation) return;
-  for (const job of await waiting()) {
-    const row = byJob(job.id, table);
-    if (row) patchRow(row, job);
-  }
 }
 
 // Why a slot takes no work, and until when, as the server says it (`drained_why` in macros.html).
@@ -266,6 +277,7 @@ export function startRows() {
       if (queue) patchList(queue, card, card.state === "QUEUED");
       if (open) patchList(open, card, !finals.has(card.state));
       if (!queue && !open) for (const row of document.querySelectorAll(`tr[data-job="${CSS.escape(card.id)}"]`)) patchRow(row, card);
+      if (open && card.state === "QUEUED") whySoon(open);
       runningOnSlot(card);
     }
     takeEvents(message.events);
@@ -276,12 +288,13 @@ export function startRows() {
     const length = find("[data-queue-length]");
     if (length && message.queue_length != null) length.textContent = message.queue_length;
     for (const [table, order] of waitingOrders) reorder(table, order);
-    if (queue) renewWhy(queue, message);
   });
+  if (queue ?? open) onSituation(() => renewWhy(queue ?? open));
   if (queue) on("order", (message) => { reorder(queue, message.order); missingRows(queue, message.order); });
   if (open) on("place", (message) => {
     const row = byJob(message.id, open);
     if (row) find("[data-place]", row).textContent = message.place ?? "";
+    if (row) whySoon(open);
   });
 }
 

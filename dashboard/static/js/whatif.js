@@ -1,13 +1,12 @@
 // Before submitting: when it would start and be done, and whom it would delay; nothing is changed by asking.
 import { collectWish, send } from "./forms.js";
 import { isHeld } from "./live.js";
-import { formats, named, rounded, t } from "./words.js";
+import { formats, language, named, rounded, t } from "./words.js";
 
 const WAIT_MS = 700;
 const AGAIN_MS = 15_000; // the queue moves while somebody thinks
 const REST = 20; // times as long as an answer took: a forecaster with much to do is asked less often
 const COMPARED = [5, 10, 30, 50, 100];
-const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
 const part = (root, name) => root.querySelector(`[data-would="${name}"]`);
 
 function times(answer) {

@@ -8,6 +8,20 @@ export function t(key, data = {}) {
 
 export const has = (key) => key in table;
 
+// Which of a sentence's two languages this page speaks.
+export const language = document.documentElement.lang === "zh-CN" ? "zh" : "en";
+
+// A sentence with the jobs that it names as links.
+export function linked(text) {
+  return text.split(/\b(j[a-z0-9]{12})\b/).map((part, index) => {
+    if (index % 2 === 0) return document.createTextNode(part);
+    const link = document.createElement("a");
+    link.href = `/dashboard/jobs/${part}`;
+    link.textContent = part;
+    return link;
+  });
+}
+
 // An address whose answer has words in it: they come in the page's language, however it was chosen.
 export const spoken = (address) => `${address}${address.includes("?") ? "&" : "?"}lang=${document.documentElement.lang}`;
 

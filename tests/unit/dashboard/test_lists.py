@@ -30,6 +30,20 @@ def test_filters_are_pills_that_can_be_taken_out_and_pages_keep_them(house: Web)
     assert wrong.get_json()["error"]["field"] == "sort"
 
 
+def test_queue_of_one_person_has_their_jobs_with_their_places_among_all(house: Web) -> None:
+    ids = [house.job(number, user="tom" if number > 1 else "ada") for number in range(1, 4)]
+    everybody, toms = (house.local().get(path).get_json() for path in ("/queue", "/queue?user=tom"))
+    assert [job["id"] for job in everybody["jobs"]] == ids and everybody["queue"]["length"] == 3
+    assert [job["id"] for job in toms["jobs"]] == ids[1:]
+    assert [job["place"] for job in toms["jobs"]] == [{"place": 2, "of": 3}, {"place": 3, "of": 3}]
+    assert toms["queue"]["length"] == 3
+    assert house.local().get("/queue?user=nobody").get_json()["jobs"] == []
+    house.move(ids[1], "QUEUED", "LEASED", slot=0)
+    house.move(ids[1], "LEASED", "RUNNING")
+    assert [job["id"] for job in house.local().get("/queue?user=tom").get_json()["running"]] == [ids[1]]
+    assert house.local().get("/queue?user=ada").get_json()["running"] == []
+
+
 def test_list_as_a_file_is_safe_complete_by_right_and_audited(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     record(house, monkeypatch)
     for number in range(1, 4):

@@ -17,6 +17,7 @@ from dashboard.secret import load_secret_key
 from dashboard.settings import WebSettings
 from scheduler.audit import Actor
 from scheduler.prompts.variables import Variable
+from scheduler.store.views import ViewReader
 from tests.unit.dashboard.web_rig import RECIPE, Web
 from tests.unit.scheduler.store_rig import READER, role
 
@@ -35,6 +36,23 @@ def test_every_view_answers_in_both_languages(house: Web, language: str) -> None
         answer = ada.get(f"{path}?lang={language}", follow_redirects=True, headers={"Accept": "text/html"})
         assert answer.status_code == 200, path
         assert b"<main" in answer.data, path
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/users/reader", "/dashboard/jobs/{job}", "/dashboard/jobs", "/dashboard/queue/"])
+def test_page_asks_for_what_happens_while_it_is_put_together(house: Web, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    ada, job = house.person("ada", "admin"), house.job(user="reader")
+    before = house.store.last_seq()
+    open_counts = ViewReader.open_counts
+
+    def meanwhile(self: ViewReader, user: str) -> tuple[int, int]:  # asked by the template, after all rows were read
+        if house.store.last_seq() == before:
+            house.move(job, "QUEUED", "CANCELLED")
+        return open_counts(self, user)
+
+    monkeypatch.setattr(ViewReader, "open_counts", meanwhile)
+    page = ada.get(path.format(job=job)).get_data(as_text=True)
+    assert house.store.last_seq() > before
+    assert f'data-seq="{before}"' in page
 
 
 def test_markup_in_peoples_text_stays_text(house: Web) -> None:

@@ -4,7 +4,7 @@ load rehearsal on the first of each month. Hours are those of the studio's zone.
 
 APScheduler keeps the times, by the wall clock; where that jumps, `WallJumps` sets them right. Jobs live in memory and are made
 anew at each start; a run that was missed (the machine slept, the daemon stood still) is made up once, and a run that failed or
-was missed leaves an audit row. The check of the plan is made up also where no daemon was there at 10:00, or none to its end.
+was missed leaves an audit row. Chores are made up also where no daemon was there at their hour, or none to their end.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import closing
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,17 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MI
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from scheduler.asset_watch import AssetWatch
-from scheduler.audit.entry import utc_text
+from scheduler.chores import CHECK, REHEARSE, VERIFY, is_missed
 from scheduler.device_sensors import DeviceSensors
-from scheduler.ledger import SYSTEM, Ledger, Turn
+from scheduler.ledger import Ledger, Turn
 from scheduler.plan.keeping import keep_check, keep_rehearsal, run_check, run_rehearsal
 from scheduler.probe import MonitorCsv
 from scheduler.queue_pause import end_pause_in_time
-from scheduler.store import open_reader
 from scheduler.uploads import Uploads
 from scheduler.wall_jumps import At, Every, WallJumps
 from scheduler.zone import zone_name
 
-CHECK_HOUR, SATURDAY = 10, 5
-CHECKS_SEEN = 1000  # newest ones among which the day's own would be
-SETTLED_S = 60.0  # a daemon that makes up for a check lets its workers come first
+SETTLED_S = 60.0  # a daemon that makes up for something lets its workers come first, and does one thing after the other
 CLOCK_S = 1.0  # between two looks at the wall clock
 _log = logging.getLogger("greenroom.timetable")
 
@@ -68,11 +64,12 @@ class Timetable:
         if self._uploads is not None:
             add(self._uploads.sweep, Every(minutes=5), id="clear-uploads")
         add(self._thin, At(minute=7, timezone=zone), id="thin-samples")
-        add(self._verify, At(hour=3, minute=30, timezone=zone), id="verify-audit")
-        add(self._check_plan, At(day_of_week="mon-fri", hour=CHECK_HOUR, minute=0, timezone=zone), id="check-plan")
-        if is_check_missed(self._data_dir, self._ledger.clock.now(), zone):
-            add(self._check_plan, "date", run_date=datetime.now(UTC) + timedelta(seconds=SETTLED_S), id="check-plan-late")
-        add(self._rehearse, At(day=1, hour=4, minute=30, timezone=zone), id="rehearse")
+        late = 0
+        for chore, run in ((CHECK, self._check_plan), (VERIFY, self._verify), (REHEARSE, self._rehearse)):
+            add(run, chore.trigger(zone), id=chore.name)
+            if is_missed(chore, self._data_dir, self._ledger.clock.now(), zone):
+                late += 1
+                add(run, "date", run_date=datetime.now(UTC) + timedelta(seconds=late * SETTLED_S), id=f"{chore.name}-late")
         self._scheduler.add_listener(self._failed, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
         self._scheduler.add_listener(lambda event: self._failing.pop(event.job_id, None), EVENT_JOB_EXECUTED)
         self._scheduler.start()
@@ -144,17 +141,3 @@ class Timetable:
         self._failing[name] = problem
         _log.error("%s", problem)
         return True
-
-
-def is_check_missed(data_dir: Path, now: float, zone: tzinfo) -> bool:
-    """Is it a working day, past the hour of the check, and did a house that was there before it make none by itself since?"""
-    local = datetime.fromtimestamp(now, zone)
-    due = local.replace(hour=CHECK_HOUR, minute=0, second=0, microsecond=0)
-    if local.weekday() >= SATURDAY or local < due:
-        return False
-    with closing(open_reader(data_dir)) as reader:
-        first = reader.audit_entry(1)
-        if first is None or first["at_utc"] >= utc_text(due.timestamp()):
-            return False
-        checks = reader.plan_checks(CHECKS_SEEN)
-        return not any(check["actor"] == SYSTEM.name and check["at"] >= due.timestamp() for check in checks)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from scheduler.chores import CHECK, REHEARSE, VERIFY, Chore, is_missed
 from scheduler.clock import SteadyClock
 from scheduler.commands import handle
 from scheduler.commands.house import House
@@ -20,10 +21,10 @@ from scheduler.core.policy import Policy
 from scheduler.device_sensors import DeviceSensors
 from scheduler.door import Actor
 from scheduler.errors import SchedulerError
-from scheduler.ledger import SYSTEM, Deed, Ledger
+from scheduler.ledger import SYSTEM, Deed, Ledger, Turn
 from scheduler.store import Store
 from scheduler.store.opening import open_writer
-from scheduler.timetable import Timetable, is_check_missed
+from scheduler.timetable import Timetable
 
 PLAN = 'date: 2026-11-23\nentries:\n  - {role: teacher, user: a, window: "10:00-11:00", count: 3}\n'
 ADA = Actor("user:ada")
@@ -84,14 +85,13 @@ def test_check_that_no_daemon_made_at_ten_is_made_up_the_same_day(tmp_path: Path
     zone = ZoneInfo("Asia/Shanghai")
     monday = datetime(2035, 11, 26, tzinfo=zone)  # the house's first row is of today
     times = {hour: monday.replace(hour=hour).timestamp() for hour in (9, 10, 14)}
-    report = {"day": "2035-11-26", "checks": [], "verdict": "fits", "exit_code": 0, "plan_sha256": ""}
 
     async def act(ledger: Ledger) -> list[bool]:
-        missed = [is_check_missed(tmp_path, times[hour], zone) for hour in (9, 10, 14)]
-        missed.append(is_check_missed(tmp_path, times[14] + 5 * 86_400, zone))
+        missed = [is_missed(CHECK, tmp_path, times[hour], zone) for hour in (9, 10, 14)]
+        missed.append(is_missed(CHECK, tmp_path, times[14] + 5 * 86_400, zone))
         for at, actor in ((times[9], SYSTEM), (times[14], ADA), (times[10] + 3, SYSTEM)):
-            await ledger.do(lambda turn, at=at: turn.store.insert_plan_check(report, turn.actor.name, at), actor)
-            missed.append(is_check_missed(tmp_path, times[14], zone))
+            await ledger.do(_deed(CHECK, at), actor)
+            missed.append(is_missed(CHECK, tmp_path, times[14], zone))
         return missed
 
     missed, store = _scene(tmp_path, act)
@@ -102,23 +102,57 @@ def test_check_that_no_daemon_made_at_ten_is_made_up_the_same_day(tmp_path: Path
     assert entry is not None
     began = datetime.fromisoformat(entry["at_utc"])
     noon = timezone(timedelta(hours=12 - began.hour))
-    assert not is_check_missed(tmp_path, began.timestamp() + 1, noon), "a house of later that day missed nothing"
+    assert not is_missed(CHECK, tmp_path, began.timestamp() + 1, noon), "a house of later that day missed nothing"
 
 
-def test_daemon_that_comes_after_ten_has_the_check_on_its_timetable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _deed(chore: Chore, at: float) -> Callable[[Turn], Any]:
+    """What its doing leaves, at another time than the turn's."""
+    return lambda turn: turn.store.record(chore.deed, "x:1", {}, turn.actor, at)
+
+
+@pytest.mark.parametrize(
+    ("chore", "due", "done"),
+    [
+        (VERIFY, datetime(2035, 11, 24, 3, 30), datetime(2035, 11, 24, 3, 31)),
+        (REHEARSE, datetime(2035, 11, 1, 4, 30), datetime(2035, 11, 9, 12, 0)),
+    ],
+)
+def test_work_of_a_night_off_is_made_up(tmp_path: Path, chore: Chore, due: datetime, done: datetime) -> None:
+    zone = ZoneInfo("Asia/Shanghai")
+    saturday = datetime(2035, 11, 24, 23, 0, tzinfo=zone).timestamp()
+    before, at_its_hour, after = (due.replace(tzinfo=zone).timestamp() + shift for shift in (-1, 0, 1))
+
     async def act(ledger: Ledger) -> list[bool]:
+        missed = [is_missed(chore, tmp_path, at, zone) for at in (before, at_its_hour, saturday)]
+        await ledger.do(_deed(chore, before), SYSTEM)
+        missed += [is_missed(chore, tmp_path, at, zone) for at in (before, after)]
+        await ledger.do(_deed(chore, done.replace(tzinfo=zone).timestamp()), SYSTEM)
+        return [*missed, is_missed(chore, tmp_path, saturday, zone)]
+
+    missed, store = _scene(tmp_path, act)
+    store.close()
+    assert missed == [True, True, True, False, True, False], "until it is done; the one before does not count for this one"
+
+
+def test_daemon_that_comes_too_late_has_the_chores_on_its_timetable_one_after_the_other(tmp_path: Path) -> None:
+    class Later(SteadyClock):
+        def now(self) -> float:
+            return datetime(2035, 11, 26, 14, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()
+
+    async def act(ledger: Ledger) -> list[list[str]]:
         found = []
-        for is_missed in (True, False):
-            monkeypatch.setattr("scheduler.timetable.is_check_missed", lambda *_, is_missed=is_missed: is_missed)
-            timetable = _timetable(ledger, tmp_path)
+        for clock in (ledger.clock, Later()):
+            ledger.clock = clock
+            timetable = _timetable(ledger, tmp_path, "Asia/Shanghai")
             timetable.start()
-            found.append(timetable._scheduler.get_job("check-plan-late") is not None)
+            late = [job for job in timetable._scheduler.get_jobs() if job.id.endswith("-late")]
+            found.append([job.id for job in sorted(late, key=lambda job: job.next_run_time)])
             timetable.stop()
         return found
 
     found, store = _scene(tmp_path, act)
     store.close()
-    assert found == [True, False]
+    assert found == [[], ["check-plan-late", "verify-audit-late", "rehearse-late"]], "a new house missed nothing"
 
 
 def test_zone_that_does_not_exist_is_refused_with_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

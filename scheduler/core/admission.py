@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 from scheduler.core.events import JobSubmitted
+from scheduler.core.explain import drained_until
 from scheduler.core.fair_share import weigh_teams
 from scheduler.core.job import HoldReason, Job
 from scheduler.core.learnt_memory import PLAIN, Need
@@ -78,9 +79,8 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
     if hold is HoldReason.WAITING_FOR_SLOT:
         if state.is_imagined:
             return Decision(verdict=ADMITTED, reason=hold.value, text={}, context_bytes=job.context_bytes)
-        code = _worded(state, "admitted_paused" if state.is_queue_paused else "admitted")
         weigh_teams(state, event.at, joining=job.team)  # of who was not in line, fair share's points were not known
-        text = sentence(code, ahead=state.line.ahead_of(job))
+        text = _accepted(state, job, event.at)
         return Decision(
             verdict=ADMITTED, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
             text=_explained(text, need if is_tight else None),
@@ -91,6 +91,18 @@ def admit(state: State, job: Job, event: JobSubmitted) -> Decision:
         verdict=HELD, reason=hold.value, terms=terms, context_bytes=job.context_bytes,
         text=_explained(text, need if is_tight else None),
     )  # fmt: skip
+
+
+def _accepted(state: State, job: Job, at: float) -> dict[str, str]:
+    """How many go before it, and what keeps the whole line from moving."""
+    code, until = "admitted", drained_until(state)
+    if state.is_queue_paused:
+        code = "admitted_paused"
+    elif until is not None:
+        code = "admitted_maintenance"
+    elif all(slot.is_drained for slot in state.slots):
+        code = "admitted_drained"
+    return sentence(_worded(state, code), ahead=state.line.ahead_of(job), wait_s=max(0, ceil((until or at) - at)))
 
 
 def _need(state: State, event: JobSubmitted, rung: str, context_bytes: int) -> Need:

@@ -52,7 +52,7 @@ def situation_of(state: State) -> Situation:
         ),
         excluded=state.relations.pairs(),
         handicaps=tuple((team, round(points, 2)) for team, points in state.line.handicaps.items() if points),
-        consent_timeout_s=state.policy.consent_timeout_s, drained_until=_drained_until(state),
+        consent_timeout_s=state.policy.consent_timeout_s, drained_until=drained_until(state),
         running_limits=tuple(
             (kind, int(limit)) for kind in KINDS if (limit := limit_of(state.policy, "running", kind)) is not None
         ),
@@ -144,7 +144,7 @@ def _playing(slot: Slot, job: Job) -> Playing:
     )
 
 
-def _drained_until(state: State) -> float | None:
+def drained_until(state: State) -> float | None:
     """When the first slot comes back, where all are drained and maintenance alone keeps one of them or more from work."""
     if not all(slot.is_drained for slot in state.slots):
         return None

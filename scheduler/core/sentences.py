@@ -18,6 +18,15 @@ SENTENCES: dict[str, dict[str, str]] = {
         "en": "Accepted; the queue is paused, so it waits. {ahead:job} in line before it.",
         "zh": "已接受；队列已暂停，需等待恢复。前面还有 {ahead} 个任务。",
     },
+    "admitted_drained": {
+        "en": "Accepted; every slot is drained, so it waits. {ahead:job} in line before it.",
+        "zh": "已接受；所有槽位都已停止接收新任务，需等待恢复。前面还有 {ahead} 个任务。",
+    },
+    "admitted_maintenance": {
+        "en": "Accepted; every slot is in maintenance or drained, the first takes work again in {wait_s} s. "
+        "{ahead:job} in line before it.",
+        "zh": "已接受；所有槽位都在维护中或已停止接收新任务，{wait_s} 秒后第一个恢复。前面还有 {ahead} 个任务。",
+    },
     "admitted_would": {
         "en": "It would be accepted; {ahead:job} in line before it.",
         "zh": "提交后将被接受；前面还有 {ahead} 个任务。",
@@ -25,6 +34,15 @@ SENTENCES: dict[str, dict[str, str]] = {
     "admitted_paused_would": {
         "en": "It would be accepted; the queue is paused, so it would wait. {ahead:job} in line before it.",
         "zh": "提交后将被接受；队列已暂停，需等待恢复。前面还有 {ahead} 个任务。",
+    },
+    "admitted_drained_would": {
+        "en": "It would be accepted; every slot is drained, so it would wait. {ahead:job} in line before it.",
+        "zh": "提交后将被接受；所有槽位都已停止接收新任务，需等待恢复。前面还有 {ahead} 个任务。",
+    },
+    "admitted_maintenance_would": {
+        "en": "It would be accepted; every slot is in maintenance or drained, the first takes work again in {wait_s} s. "
+        "{ahead:job} in line before it.",
+        "zh": "提交后将被接受；所有槽位都在维护中或已停止接收新任务，{wait_s} 秒后第一个恢复。前面还有 {ahead} 个任务。",
     },
     "admitted_degraded_would": {
         "en": "It would be accepted at {rung} ({cost}): as asked it needs {need} per slot, there are {have}.",

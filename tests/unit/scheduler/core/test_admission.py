@@ -46,6 +46,22 @@ def test_job_for_a_paused_queue_is_told_so() -> None:
     assert "已暂停" in decision(studio)["text"]["zh"]
 
 
+def test_job_for_a_house_that_takes_no_work_is_told_so_and_until_when() -> None:
+    studio = Studio(slots=2, maintenance_windows=("thu 00:30-01:00 slots 0",))
+    studio.feed(events.SlotDrained(at=studio.at, slot=1, is_drained=True))
+    studio.submit("j0")
+    assert decision(studio)["text"]["en"] == "Accepted; 0 jobs in line before it.", "one slot takes work"
+    studio.tick(800.0)  # the job ran into the window, and stops at its block
+    assert studio.at == 1_800.0
+    studio.submit("j1", priority=0)
+    assert "maintenance or drained, the first takes work again in 1800 s. " in decision(studio)["text"]["en"]
+    assert "1800 秒后第一个恢复" in decision(studio)["text"]["zh"]
+    studio.feed(events.SlotDrained(at=studio.at, slot=0, is_drained=True))
+    studio.submit("j2")
+    assert decision(studio)["text"]["en"].startswith("Accepted; every slot is drained, so it waits. ")
+    assert "所有槽位都已停止接收新任务，需等待恢复" in decision(studio)["text"]["zh"]
+
+
 def test_too_large_job_is_rejected_with_what_would_fit() -> None:
     studio = Studio(slot_memory_bytes=4 * GIB)
     studio.submit(

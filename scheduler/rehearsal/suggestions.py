@@ -16,6 +16,7 @@ Try = Callable[[Policy, int], Rehearsed]  # the same day under another policy, w
 WORSE = 1.02  # a figure may be so much worse before it counts as worse
 BETTER = 0.9
 FEWER_PREEMPTIONS = 0.8
+LEAST_STOPS = 3  # so few preemptions more or less are chance
 ROOM = 1.2  # limits are suggested so much above what the day needed
 LEAST_S = 1.0  # differences of waits below this are noise
 
@@ -101,7 +102,7 @@ def _is_better(day: Rehearsed, other: Rehearsed) -> bool:
     if any(after > before * WORSE + LEAST_S for before, after in waits):
         return False
     is_sooner = any(after < before * BETTER - LEAST_S for before, after in waits[:2])
-    return is_sooner or (stops_after < stops * FEWER_PREEMPTIONS and stops > 0)
+    return is_sooner or (stops_after < stops * FEWER_PREEMPTIONS and stops - stops_after >= LEAST_STOPS)
 
 
 def _urgent_wait(day: Rehearsed) -> float:

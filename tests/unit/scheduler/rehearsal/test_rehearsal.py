@@ -205,12 +205,19 @@ def test_number_that_helps_some_at_the_cost_of_others_is_not_suggested() -> None
     assert suggestions(attempt(Policy(), 1), Policy(), 1, attempt) == []
 
 
-def test_difference_that_nobody_notices_is_not_suggested() -> None:
-    def figures(policy: Policy, slots: int) -> dict[str, Any]:
-        return {"rest": 0.02 if slots == 1 else 0.01, "urgent": 0.3}
-
-    attempt = _attempts(figures)
-    assert suggestions(attempt(Policy(), 1), Policy(), 1, attempt) == []
+@pytest.mark.parametrize(
+    ("before", "after", "is_suggested"),
+    [
+        ({"rest": 0.02, "urgent": 0.3}, {"rest": 0.01, "urgent": 0.3}, False),
+        ({"stops": 2}, {"stops": 0}, False),
+        ({"stops": 3}, {"stops": 0}, True),
+    ],
+)
+def test_difference_that_nobody_notices_is_not_suggested(
+    before: dict[str, Any], after: dict[str, Any], is_suggested: bool
+) -> None:
+    attempt = _attempts(lambda policy, slots: before if slots == 1 else after)
+    assert bool(suggestions(attempt(Policy(), 1), Policy(), 1, attempt)) is is_suggested
 
 
 @pytest.mark.parametrize(("field", "value"), [("max_queued_per_role", 60), ("max_queued_per_team", 138)])

@@ -119,6 +119,26 @@ def test_agreed_setting_of_a_waiting_job_has_its_own_pace(past: Past) -> None:
     assert mirror.estimator.requests[waiting].rungs == "steps=3"
 
 
+@pytest.mark.parametrize(("action", "cause", "is_kept"), [
+    ("job:degraded", "instead_of_preemption", True), ("job:degraded", "deadline", True), ("job:restored", "stutter", True),
+    ("job:preempting", "preempted", False),
+])  # fmt: skip
+def test_job_that_only_changes_its_steps_is_not_foretold_to_give_up_its_slot(
+    past: Past, action: str, cause: str, is_kept: bool
+) -> None:
+    running, waiting = "j000000000007", "j000000000008"
+    with past.store.transaction():
+        past.store.set_fact("policy", Policy(degrade_within_s=20.0, min_run_blocks=0).to_mapping(), START)
+        raised = MoveJob(waiting, JobState.QUEUED, JobState.QUEUED, Tag.JOB_REPRIORITISED, {"priority": 60}, {})
+        past.store.move_job(raised, READER, START + 82.0)  # it leads by the margin
+        fields = {"rungs": "steps=3", "degrade": "allow"} if action == "job:degraded" else {"degrade": "allow"}
+        move_ = MoveJob(running, JobState.RUNNING, JobState.PREEMPTING, Tag(action), fields, {"cause": cause})
+        past.store.move_job(move_, READER, START + 82.0)
+    mirror = _mirror(past)
+    found = mirror.estimator.estimates(mirror.refresh(START + 82.05))
+    assert (found[waiting].start.p50 > 0.7) is is_kept, found[waiting]
+
+
 def test_the_present_block_of_what_runs_began_when_the_last_one_was_made(past: Past) -> None:
     running = "j000000000007"
     with past.store.transaction():

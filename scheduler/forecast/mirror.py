@@ -16,6 +16,7 @@ from scheduler.core.state import State
 from scheduler.core.usage import Spent
 from scheduler.costs import preset_of
 from scheduler.errors import SchedulerError
+from scheduler.forecast.easing import ladder_of
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Request
 from scheduler.registry import Role
@@ -173,10 +174,10 @@ class Mirror:
                 slot.move(WorkerState.READY)
                 slot.worker_id = f"w{slot.number}"
         for job in state.jobs.values():
-            if job.state in OWNED_STATES and job.slot is not None and job.slot < len(state.slots):
-                self._seat(state, job.id)
             if job.id not in self.estimator.requests:
                 self._knows(job.id)
+            if job.state in OWNED_STATES and job.slot is not None and job.slot < len(state.slots):
+                self._seat(state, job.id)
         for number, cause in self._faults:
             if number < len(state.slots):
                 state.slots[number].drained_for.add(cause)
@@ -197,6 +198,8 @@ class Mirror:
         state.leases[job.lease_id] = slot
         slot.is_started, slot.leased_blocks = job.state is not JobState.LEASED, job.blocks_done
         slot.block_since, slot.block_s = self._reader.pace_of(job)
+        if slot.is_started:
+            slot.ladder = ladder_of(self.estimator.requests.get(job.id), state.policy)
         if job.state is JobState.PREEMPTING:
             asked = "paused" if job.is_paused else "cancelled" if job.is_cancel_requested else None
             slot.stop_cause = asked or self._changing.get(job.id, "preempted")

@@ -72,6 +72,8 @@ def test_plan_is_told_as_filed_though_the_page_cannot_be_asked_again(open_page: 
     page.get_by_role("button", name="File it for the day").click()
     expect(page.locator("[data-plan-status]")).to_contain_text(f"Filed for {NEXT_DAY}")
     assert studio.reader.filed_plan(NEXT_DAY) is not None
+    page.get_by_role("button", name="Check now").click()  # what stands above is not what was checked
+    expect(page.locator("[data-plan-status]")).to_contain_text("load the page again")
 
 
 def test_text_without_a_date_is_never_taken_for_another_day_than_the_pages_own(open_page: Open, studio: Studio) -> None:

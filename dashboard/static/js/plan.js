@@ -99,9 +99,9 @@ async function act(what) {
   if (answer.error) return;
   if (what === "file") { await renewResult(answer.day, true); said(t("js.plan_filed", answer)); return; }
   if (answer.is_running) { wait(dayOf(body.text), before); return; }
-  await renewResult(answer.day);
-  said(t("js.plan_checked"));
-  result().scrollIntoView({ block: "start" });
+  const isShown = (await renewResult(answer.day)) > 0;
+  said(t(isShown ? "js.plan_checked" : "js.plan_unseen")); // what stands above is the last one then
+  if (isShown) result().scrollIntoView({ block: "start" });
 }
 
 // A row under the columns that the text has, or the names of those that it lacks.

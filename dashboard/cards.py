@@ -19,7 +19,7 @@ _WORDS = ("prompt", "context")
 _BODY = frozenset({
     "reason", "block", "from_block", "blocks_done", "resume", "slot", "cause", "code", "priority", "hold", "state",
     "recovery_ms", "worker", "worker_id", "tier", "switch_ms", "prepare_ms", "attempt", "preemptor", "victim", "role",
-    "version", "seconds", "frames", "can_retry", "verdict", "video_s",
+    "version", "seconds", "frames", "can_retry", "verdict", "video_s", "rung",
 })  # fmt: skip
 _MAX_TEXT = 160
 T = TypeVar("T")

@@ -29,6 +29,7 @@ def page() -> str:
         "plan/page.html",
         nav="plan",
         day=day,
+        today=day_of(DayQuery()),
         before=(whole - timedelta(days=1)).isoformat(),
         after=(whole + timedelta(days=1)).isoformat(),
         filed=filed,

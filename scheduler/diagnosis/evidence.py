@@ -72,7 +72,8 @@ class Evidence:
     @property
     def has_failed(self) -> bool:
         """It ended without a video, and the house says why."""
-        return self.job["state"] in (JobState.FAILED, JobState.REJECTED)
+        state = self.job["state"]
+        return state in (JobState.FAILED, JobState.REJECTED) or (state == JobState.CANCELLED and bool(self.job["error_code"]))
 
     @property
     def is_over(self) -> bool:

@@ -12,6 +12,7 @@ from scheduler.core.ladder import AS_ASKED
 from scheduler.core.tags import Tag
 from scheduler.diagnosis.evidence import Evidence
 from scheduler.diagnosis.finding import Branch, Finding, Verdict, found
+from scheduler.diagnosis.work_words import WAYS_UP, Words
 from scheduler.submission import area
 
 PICTURE = (
@@ -56,7 +57,7 @@ def ladder_findings(evidence: Evidence) -> Iterator[Finding]:
             "en": "; ".join(f"from block {first}: {what}" for first, what in changes),
             "zh": "；".join(f"自第 {first} 块：{what}" for first, what in changes),
         }  # fmt: skip
-        words = {"blocks": low, "total": total, "causes": ", ".join(causes), "changes": told_changes}
+        words = {"blocks": low, "total": total, "causes": ", ".join(causes), "changes": told_changes, "way_out": _way_up(causes)}
         figures = {"lowered_blocks": low, "made_blocks": made, "total_blocks": total, "asked": _asked(evidence), "moves": told}
         yield found(Branch.DEGRADATION, "ladder", Verdict.CAUSE, "lowered", figures, audit=seqs, shows_in=PICTURE, words=words)
     elif rungs := [one["rung"] for one in told if one["action"] == Tag.JOB_DEGRADED]:
@@ -78,6 +79,12 @@ def lowered_blocks(changes: Sequence[tuple[int, str]], made: int) -> int:
         until = changes[number + 1][0] if number + 1 < len(changes) else made
         low += 0 if setting == _AS_ASKED else max(0, min(until, made) - first)
     return low
+
+
+def _way_up(causes: Sequence[str]) -> Words:
+    """What would keep the next one from it: of each cause once, consent being none."""
+    ways = list(dict.fromkeys(cause if cause in WAYS_UP else "" for cause in causes if cause != "consent")) or [""]
+    return {language: between.join(WAYS_UP[way][language] for way in ways) for language, between in (("en", " "), ("zh", ""))}
 
 
 def _asked(evidence: Evidence) -> dict[str, Any]:

@@ -16,18 +16,19 @@ _OF_CODE = {
     "bad_media": Branch.INPUT, "bad_weights": Branch.WEIGHTS, "out_of_memory": Branch.DEGRADATION,
     "vault_full": Branch.DEGRADATION,
 }  # fmt: skip
+_HOW = {JobState.FAILED: "failed", JobState.REJECTED: "rejected", JobState.CANCELLED: "cancelled"}
 _STORY = {"en": "See what happened to it: role_scheduler jobs JOB.", "zh": "用 role_scheduler jobs JOB 查看经过。"}
 _SEAMS = ("identity_drift", "flicker", "frozen_ratio", "longest_freeze_s")
 
 
 def ending_findings(evidence: Evidence) -> Iterator[Finding]:
-    """How the job ended, in the house's own words where it failed or was rejected, on the branch that these belong to."""
+    """How the job ended, on the branch that it belongs to: in the house's own words where that ended it without a video."""
     job = evidence.job
     if evidence.has_failed:
-        code, rows = job["error_code"] or "unknown", evidence.rows(Tag.JOB_FAILED, Tag.JOB_REJECTED)
+        code, rows = job["error_code"] or "unknown", evidence.rows(Tag.JOB_FAILED, Tag.JOB_REJECTED, Tag.JOB_CANCELLED)
         words, seqs = {"code": code, **_why(evidence, code, rows)}, [row["seq"] for row in rows]
         branch = _OF_CODE.get(code, Branch.COMMUNICATION)
-        how = "rejected" if job["state"] == JobState.REJECTED else "failed"
+        how = _HOW[JobState(job["state"])]
         yield found(branch, "end", Verdict.CAUSE, how, {"code": code}, audit=seqs, is_recorded=True, words=words)
     elif not evidence.is_done:
         words = {"state": str(job["state"]), "found": evidence.block_count, "total": job["total_blocks"]}

@@ -66,6 +66,7 @@ WORK_WORDS: dict[str, Words] = {
     },
     "failed": {"en": "the job failed: {code}: {message}", "zh": "任务失败：{code}：{message}"},
     "rejected": {"en": "the job was rejected: {code}: {message}", "zh": "任务被拒绝：{code}：{message}"},
+    "cancelled": {"en": "the job was cancelled: {code}: {message}", "zh": "任务已取消：{code}：{message}"},
     "weights_whole": {
         "en": "{files:file}, {size}, complete, every byte read{same}", "zh": "{files} 个文件，{size}，完整，逐字节读取{same}",
     },
@@ -109,21 +110,41 @@ WORK_WORDS: dict[str, Words] = {
     "video_unread": {"en": "the video file {path} cannot be read", "zh": "视频文件 {path} 无法读取"},
 }
 
+WAYS_UP: dict[str, Words] = {  # by the cause for which a video was lowered; of any other it is memory
+    "slot_memory": {
+        "en": "As asked it does not fit a slot here: give the slot more memory (docs/memory.md), or ask for a smaller size.",
+        "zh": "按原要求放不进此处的槽位：为槽位提供更多内存（docs/memory.md），或选择较小的尺寸。",
+    },
+    "instead_of_preemption": {
+        "en": "Submit it again with --degrade never: it then gives way to a better job and goes on later, with all steps.",
+        "zh": "以 --degrade never 重新提交：届时它会为优先的任务让位，之后以全部步数继续。",
+    },
+    "deadline": {
+        "en": "Submit it again with a later deadline, at a quieter hour, or with --degrade never: then it may be late.",
+        "zh": "以较晚的期限、在空闲时段或以 --degrade never（可能迟到）重新提交。",
+    },
+    "stutter": {
+        "en": "Submit it again with --degrade never at a quieter hour: its blocks came too slowly.",
+        "zh": "在空闲时段以 --degrade never 重新提交：当时出块太慢。",
+    },
+    "": {
+        "en": "Submit it again with --degrade never at a quieter hour, or give the slot more memory (docs/memory.md).",
+        "zh": "在空闲时段以 --degrade never 重新提交，或为槽位提供更多内存（docs/memory.md）。",
+    },
+}
+
 WORK_REMEDIES: dict[str, Words] = {
     "asked_less": {
         "en": "Submit it again without these settings, or approve the preview.",
         "zh": "去掉这些设置重新提交，或批准预览。",
     },
     "preset_unknown": {"en": "Read its settings with role_scheduler jobs JOB.", "zh": "用 role_scheduler jobs JOB 查看设置。"},
-    "lowered": {
-        "en": "Submit it again with --degrade never at a quieter hour, or give the slot more memory (docs/memory.md).",
-        "zh": "在空闲时段以 --degrade never 重新提交，或为槽位提供更多内存（docs/memory.md）。",
-    },
+    "lowered": {"en": "{way_out}", "zh": "{way_out}"},
     "rebuilt": {
-        "en": "Make it again (role_scheduler again JOB), and look at what the workers died of: role_scheduler audit tail "
-        "--action worker:lost.",
-        "zh": "重新制作（role_scheduler again JOB），并查看工作进程丢失的原因：role_scheduler audit tail --action "
-        "worker:lost。",
+        "en": "Make it again (role_scheduler again JOB), and look at what the workers died of: worker:lost in "
+        "role_scheduler audit tail --object slot:0 (or another slot).",
+        "zh": "重新制作（role_scheduler again JOB），并查看工作进程丢失的原因：role_scheduler audit tail --object slot:0"
+        "（或其他槽位）中的 worker:lost。",
     },
     "blocks_missing": {
         "en": "Verify the log (role_scheduler audit verify), then make it again.",
@@ -143,6 +164,7 @@ WORK_REMEDIES: dict[str, Words] = {
     },
     "never_made": {"en": "Submit it again if it is wanted.", "zh": "如仍需要，请重新提交。"},
     "failed": {"en": "{hint}", "zh": "{hint}"},
+    "cancelled": {"en": "{hint}", "zh": "{hint}"},
     "rejected": {"en": "{hint}", "zh": "{hint}"},
     "weights_damaged": {"en": "{remedy}", "zh": "{remedy}"},
     "weights_attention": {"en": "{remedy}", "zh": "{remedy}"},

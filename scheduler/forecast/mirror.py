@@ -16,6 +16,7 @@ from scheduler.core.state import State
 from scheduler.core.usage import Spent
 from scheduler.costs import preset_of
 from scheduler.errors import SchedulerError
+from scheduler.forecast.easing import ladder_of
 from scheduler.forecast.estimator import Estimator
 from scheduler.forecast.witness import Request
 from scheduler.registry import Role
@@ -28,6 +29,8 @@ PER_READ = 1000
 _ENDS = {"job:succeeded": True, "job:failed": False, "job:cancelled": False, "job:rejected": False}
 _OF_WORK = ("job:", "block:")  # what is said of a job that has ended (its quality, notes, a verdict) is no submission
 _STOPS = {"job:preempted": "preempted", "job:recovered": "lost", "job:retried": "lost"}
+_CHANGES = {"job:degraded": "degraded", "job:restored": "restored"}  # after these a job that was asked to stop keeps its slot
+_EASED = ("instead_of_preemption", "deadline")  # and after a lowering for these nobody stops it by the margin either
 
 
 class Mirror:
@@ -36,6 +39,7 @@ class Mirror:
     def __init__(self, reader: Reader, slots: int, estimator: Estimator) -> None:
         self._reader, self._slots, self.estimator = reader, slots, estimator
         self._workers: dict[int, bool] = {}
+        self._changing: dict[str, str] = {}  # jobs asked to stop so that they go on with other settings: the cause of the stop
         self._faults: set[tuple[int, str]] = set()  # slot and cause, of slots that healing keeps from work
         self.at = 0.0
         self.seq = max(0, reader.last_seq() - HISTORY_ROWS)
@@ -93,6 +97,7 @@ class Mirror:
             self._faults.clear()  # the daemon finds them anew
         elif kind == "job" and action.startswith(_OF_WORK) and self._knows(name):
             at = seconds_of(entry["at_utc"])
+            self._see_stop(name, action, body)
             if action == "job:leased":
                 self.estimator.leased(at, name, int(body["slot"]))
             elif action == "job:started":
@@ -120,6 +125,13 @@ class Mirror:
             return
         self._workers[slot] = is_there
         (self.estimator.slot_back if is_there else self.estimator.slot_lost)(at, slot)
+
+    def _see_stop(self, job_id: str, action: str, body: dict[str, Any]) -> None:
+        """Why it is asked to stop stands in no row of `jobs`: one that only changes its settings keeps its slot."""
+        if action in _CHANGES and body.get("from") == JobState.RUNNING:
+            self._changing[job_id] = "eased" if body.get("cause") in _EASED else _CHANGES[action]
+        elif body.get("from") == JobState.PREEMPTING and body.get("to") != JobState.PREEMPTING:
+            self._changing.pop(job_id, None)
 
     def _see_rungs(self, job_id: str) -> None:
         """At another setting its blocks take another time: those made before say nothing of it."""
@@ -162,10 +174,10 @@ class Mirror:
                 slot.move(WorkerState.READY)
                 slot.worker_id = f"w{slot.number}"
         for job in state.jobs.values():
-            if job.state in OWNED_STATES and job.slot is not None and job.slot < len(state.slots):
-                self._seat(state, job.id)
             if job.id not in self.estimator.requests:
                 self._knows(job.id)
+            if job.state in OWNED_STATES and job.slot is not None and job.slot < len(state.slots):
+                self._seat(state, job.id)
         for number, cause in self._faults:
             if number < len(state.slots):
                 state.slots[number].drained_for.add(cause)
@@ -186,5 +198,8 @@ class Mirror:
         state.leases[job.lease_id] = slot
         slot.is_started, slot.leased_blocks = job.state is not JobState.LEASED, job.blocks_done
         slot.block_since, slot.block_s = self._reader.pace_of(job)
+        if slot.is_started:
+            slot.ladder = ladder_of(self.estimator.requests.get(job.id), state.policy)
         if job.state is JobState.PREEMPTING:
-            slot.stop_cause = "paused" if job.is_paused else "cancelled" if job.is_cancel_requested else "preempted"
+            asked = "paused" if job.is_paused else "cancelled" if job.is_cancel_requested else None
+            slot.stop_cause = asked or self._changing.get(job.id, "preempted")

@@ -19,7 +19,9 @@ from scheduler.core import events, machine
 from scheduler.core.actions import KillWorker, SendCancel, SendPreempt, SendRun
 from scheduler.core.fleet import WorkerState
 from scheduler.core.job import Job, JobState
+from scheduler.core.ladder import Rung
 from scheduler.core.maintenance import turns_at
+from scheduler.forecast.easing import ladder_of, log_gain
 from scheduler.forecast.learnt import Learnt
 from scheduler.forecast.not_before import open_slots
 from scheduler.forecast.paces import Pace
@@ -130,6 +132,8 @@ class Rollout:
                     self._starts[held.job_id] = original.started_at
                 assert slot.lease_id is not None
                 self._take_up(held.number, held.job_id, slot.lease_id, is_started=held.is_started)
+                if held.is_started:
+                    slot.ladder = self._ladder_of(held.job_id)
                 if held.stop_cause is not None:
                     self._stop(held.number, slot.lease_id)
             elif held.job_id is None and not held.has_worker:
@@ -189,7 +193,8 @@ class Rollout:
             return
         run.begun = self._now
         self._starts.setdefault(run.job_id, self._now)
-        self._feed(events.JobWasStarted(at=self._now, lease_id=run.lease_id, resume="fresh"))
+        ladder = self._ladder_of(run.job_id)
+        self._feed(events.JobWasStarted(at=self._now, lease_id=run.lease_id, resume="fresh", ladder=ladder))
         self._plan_work(slot, run)
 
     def _on_ripe(self, data: tuple[int, str]) -> None:
@@ -231,9 +236,10 @@ class Rollout:
     def _take_up(self, slot: int, job_id: str, lease_id: str, *, is_started: bool) -> None:
         job = self._state.jobs[job_id]
         coming = self._coming.get(job_id)
-        pace = self._pace_of(coming or self._learnt.requests[job_id], coming is not None)
+        request = coming or self._learnt.requests[job_id]
+        pace = self._pace_of(request, coming is not None)
         left = max(1, job.total_blocks - job.blocks_done)
-        drawn = pace.log_s + self._house + pace.sigma * self._luck_with(job_id, coming is not None)
+        drawn = pace.log_s + log_gain(request, job.rungs) + self._house + pace.sigma * self._luck_with(job_id, coming is not None)
         drawn += pace.block_sigma / sqrt(left) * self._random.gauss(0.0, 1.0)
         run = self._runs[slot] = _Run(job_id, lease_id, self._now, job.blocks_done, exp(drawn))
         self._paces[job_id] = run.pace_s
@@ -247,6 +253,9 @@ class Rollout:
             self._plan_work(slot, run, share)
         else:
             self._plan(self._learnt.preparing.seconds(is_switch=is_switch), "start", (slot, lease_id))
+
+    def _ladder_of(self, job_id: str) -> tuple[Rung, ...]:
+        return ladder_of(self._learnt.requests.get(job_id), self._state.policy)
 
     def _luck_with(self, job_id: str, is_future: bool) -> float:
         luck = self._luck.get(job_id)

@@ -99,7 +99,8 @@ def _report(plan: DayPlan, calendar: Calendar, checks: list[Check], refused: Set
     """The report of a plan that could not be played."""
     entries = [
         {**entry.to_json(), "fits": False if entry.number in refused else None, "changes": [], "days_played": 0,
-         "is_search_cut_short": False, "remedy": None, "search": None}
+         "is_search_cut_short": False, "remedy": None, "search": None, "starts_at": None, "finishes_at": None,
+         "longest_wait_s": None}
         for entry in plan.entries
     ]  # fmt: skip
     return PlanReport(plan=plan, calendar=calendar, checks=checks, entries=entries, quarters=[], repair=None, days_played=0)

@@ -13,7 +13,7 @@ from tests.browser.house import expect_toast
 from tests.browser.scenes import submit
 
 Open = Callable[..., Page]
-DAY, NEXT_DAY = "2030-05-06", "2030-05-07"
+DAY, NEXT_DAY, LAST_DAY = "2030-05-06", "2030-05-07", "2030-05-08"
 
 
 def test_plan_is_written_checked_mended_by_a_press_and_filed(open_page: Open, studio: Studio) -> None:
@@ -72,6 +72,35 @@ def test_plan_is_told_as_filed_though_the_page_cannot_be_asked_again(open_page: 
     page.get_by_role("button", name="File it for the day").click()
     expect(page.locator("[data-plan-status]")).to_contain_text(f"Filed for {NEXT_DAY}")
     assert studio.reader.filed_plan(NEXT_DAY) is not None
+    page.get_by_role("button", name="Check now").click()  # what stands above is not what was checked
+    expect(page.locator("[data-plan-status]")).to_contain_text("load the page again")
+
+
+def test_text_without_a_date_is_never_taken_for_another_day_than_the_pages_own(open_page: Open, studio: Studio) -> None:
+    page = open_page(f"/dashboard/plan/?day={LAST_DAY}", "petra", "planner")
+    text, error = page.locator("[data-plan] [name=text]"), page.locator("[data-plan] .error")
+    page.locator("[data-plan-file]").set_input_files(
+        {"name": "day.csv", "mimeType": "text/csv", "buffer": b"role;user;window\nstudent;petra;09:00-10:00\n"}
+    )
+    for name in ("Check now", "File it for the day"):
+        page.get_by_role("button", name=name).click()
+        expect(error).to_contain_text(f"this page is about {LAST_DAY}")
+    assert studio.reader.filed_plan(LAST_DAY) is None
+    page.get_by_text("Fill in an entry").click()
+    form = page.locator("[data-plan-add]")
+    form.locator('[name="user"]').fill("petra")
+    form.locator('[name="length"]').fill("2")
+    form.get_by_role("button", name="Add to the text").click()
+    expect_toast(page, "no column length")  # a line of YAML is no row
+    text.fill(f"role;user;window;length;date\nstudent;petra;09:00-10:00;;{LAST_DAY}\n")
+    form.locator('[name="role"]').select_option("teacher")
+    form.get_by_role("button", name="Add to the text").click()
+    expect(text).to_have_value(
+        f"role;user;window;length;date\nstudent;petra;09:00-10:00;;{LAST_DAY}\nteacher;petra;10:00-11:00;2;{LAST_DAY}\n"
+    )
+    page.get_by_role("button", name="File it for the day").click()
+    expect(page.locator("[data-plan-status]")).to_contain_text(f"Filed for {LAST_DAY}; videos: 2")
+    expect(error).to_be_hidden()
 
 
 @pytest.mark.timeout(600)  # a day of a thousand jobs is simulated

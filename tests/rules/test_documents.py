@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ import pytest
 from dashboard.api.jobs import why_public
 from scheduler.cli.reference import PAGE, commands, page
 from scheduler.core import blockers
-from tests.rules.sources import ROOT, files, name_of
+from tests.rules.sources import ROOT, files, name_of, product_files, tree
 
 DOCUMENTS = sorted(path for path in files(".md") if "CHANGELOG" not in path.name)
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`((?:role_scheduler|make|python3?(?:\.\d+)? -m) [^`\n]+)`")
+_TOLD = re.compile(r"role_scheduler(?: -{0,2}[A-Za-z0-9_{][\w{}:./=-]*)+")
 _LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -71,6 +73,28 @@ def test_every_command_in_a_document_exists(document: Path) -> None:
     tree = dict(commands())
     targets = set(re.findall(r"^([a-z_]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     problems = [f"{line}: {bad}" for line in _lines(document) if (bad := _problem(line, tree, targets))]
+    assert not problems, "\n".join(problems)
+
+
+def _told(path: Path) -> Iterator[str]:
+    """Commands that a sentence of the product names, up to the end of its words and flags."""
+    if path.suffix == ".json":
+        texts = [text for text in json.loads(path.read_text(encoding="utf-8")).values() if isinstance(text, str)]
+    else:
+        texts = [node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    for text in texts:
+        yield from (found.rstrip(".:") for found in _TOLD.findall(text))
+
+
+def test_every_flag_that_the_product_tells_people_to_use_exists() -> None:
+    known = dict(commands())
+    sources = [*product_files(), *files(".json", under=("dashboard/i18n", "scheduler"))]
+    told = [(path, line) for path in sources for line in _told(path)]
+    assert len(told) > 50
+    problems = [
+        f"{name_of(path)}: {line}: {bad}"
+        for path, line in told if (bad := _problem(line, known, set())) is not None and bad.startswith("no flag")
+    ]  # fmt: skip
     assert not problems, "\n".join(problems)
 
 

@@ -69,8 +69,25 @@ function dayOf(text) {
   return /^\s*"?date"?\s*[:,;]\s*"?(\d{4}-\d{2}-\d{2})/m.exec(text)?.[1] ?? result().dataset.planDay;
 }
 
+// The first row's columns, and what separates them.
+function columnsOf(text) {
+  const first = text.split("\n", 1)[0];
+  const between = [",", ";", "\t"].reduce((best, one) => (first.split(one).length > first.split(best).length ? one : best));
+  return [first.split(between).map((name) => name.trim().replace(/^"|"$/g, "").toLowerCase()), between];
+}
+
+// Without a date a text is for today, whatever day the page is about: a plan of today's would be replaced unseen.
+function lacksDate({ text, kind }) {
+  const { planDay, today } = result().dataset;
+  const hasDate = kind === "csv" ? columnsOf(text)[0].includes("date") : /^\s*\{?\s*["']?date["']?\s*:/m.test(text);
+  return planDay !== today && !hasDate && { message: t("js.plan_no_date", { day: planDay, today }) };
+}
+
 async function act(what) {
   const body = { text: form.elements.text.value, kind: form.elements.kind.value };
+  const lack = lacksDate(body);
+  showError(lack);
+  if (lack) { said(""); return; }
   const before = Number(result().dataset.check);
   const buttons = form.querySelectorAll("button");
   for (const button of buttons) button.disabled = true;
@@ -82,9 +99,21 @@ async function act(what) {
   if (answer.error) return;
   if (what === "file") { await renewResult(answer.day, true); said(t("js.plan_filed", answer)); return; }
   if (answer.is_running) { wait(dayOf(body.text), before); return; }
-  await renewResult(answer.day);
-  said(t("js.plan_checked"));
-  result().scrollIntoView({ block: "start" });
+  const isShown = (await renewResult(answer.day)) > 0;
+  said(t(isShown ? "js.plan_checked" : "js.plan_unseen")); // what stands above is the last one then
+  if (isShown) result().scrollIntoView({ block: "start" });
+}
+
+// A row under the columns that the text has, or the names of those that it lacks.
+function addedRow(entry, text) {
+  const given = Object.entries(entry).filter(([name, value]) => value !== "" && !(name === "count" && value === 1) && !(name === "quality" && value === "ask"));
+  const rows = text.trim() ? text.trimEnd().split("\n") : [given.map(([name]) => name).join(",")];
+  const [columns, between] = columnsOf(rows[0]);
+  const lacking = given.map(([name]) => name).filter((name) => !columns.includes(name));
+  if (lacking.length) return { lacking };
+  const day = rows[1]?.split(between)[columns.indexOf("date")] ?? result().dataset.planDay; // the same in all rows
+  const cells = columns.map((name) => (name === "date" ? day : entry[name] ?? ""));
+  return { text: `${[...rows, cells.join(between)].join("\n")}\n` };
 }
 
 function added(entry) {
@@ -100,6 +129,13 @@ function add(source) {
     fill: value("fill"), preset: value("preset"), priority: number("priority"), quality: value("quality"),
   };
   const text = form.elements.text;
+  if (form.elements.kind.value === "csv") {
+    const made = addedRow(entry, text.value);
+    if (made.lacking) { toast(t("js.plan_no_column", { names: made.lacking.join(", ") })); return; }
+    text.value = made.text;
+    toast(t("js.plan_added"));
+    return;
+  }
   text.value = `${text.value.replace(/\s+$/, "")}\n${added(entry)}\n`;
   toast(t("js.plan_added"));
 }

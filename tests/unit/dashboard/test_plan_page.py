@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dashboard import day_plan, morning
 from dashboard.pulse import Beat
+from scheduler.plan.report import check_plan
+from scheduler.plan.simulated import play
 from tests.unit.dashboard.web_rig import Web
+from tests.unit.scheduler.plan.rig import plan, studio
 from tests.unit.scheduler.store_rig import READER
 
 DAY, MIDNIGHT = "2026-11-23", 1_795_392_000.0  # UTC
@@ -56,6 +61,20 @@ def test_page_shows_changes_to_all_but_words_and_the_form_only_to_whom_they_belo
     assert "It does not fit" in page and "give it until 11:30" in page
     assert ("SECRET-WORDS" in page, "SECRET-TEXT" in page) == (sees, sees)
     assert ("data-plan-add" in page, "data-take-over" in page) == (edits, edits)
+
+
+@pytest.mark.parametrize("changes", [{"block_s": None}, {"drained": frozenset({0})}])
+def test_day_that_could_not_be_played_has_its_page_and_claims_nothing(
+    house: Web, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    wanted = plan('role: teacher, user: a, window: "10:00-11:00"', 'role: nobody, user: a, window: "11:00-12:00"')
+    found = check_plan(wanted, studio(tmp_path, **changes), play, tmp_path / "jobs")
+    keep(house, DAY, {**REPORT, **found.to_json(), "checks": [dataclasses.asdict(check) for check in found.checks]})
+    answer = house.person("ana", "planner").get(f"/dashboard/plan/?day={DAY}")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    assert page.count("not known: the day could not be played") == 1, "the other one would be refused"
+    assert "</span> fits" not in page and "No single change was found" not in page
 
 
 def test_day_without_a_plan_says_what_to_do_next(house: Web) -> None:

@@ -159,7 +159,12 @@ def test_blocks_below_what_was_asked_for_are_counted_from_the_recipe() -> None:
     agreed: Any = ({"seq": 3, "at_utc": "", "action": "job:consented", "body": {}},)
     assert "consent" in next(ladder_findings(replace(lowered, story=agreed))).text
     from_the_first = {**low, "degradations": ["from block 0: steps=3 size=384*256"]}
-    assert "why: slot_memory" in next(ladder_findings(replace(lowered, recipe=from_the_first))).text
+    found = next(ladder_findings(replace(lowered, recipe=from_the_first)))
+    assert "why: slot_memory" in found.text and "never" not in found.remedy, "with that it would be rejected"
+    for cause, word in (("instead_of_preemption", "gives way"), ("deadline", "deadline"), ("stutter", "quieter")):
+        eased: Any = ({"seq": 4, "at_utc": "", "action": "job:degraded", "body": {"rung": "steps=3", "cause": cause}},)
+        found = next(ladder_findings(replace(lowered, story=eased)))
+        assert word in found.remedy and "memory" not in found.remedy and "内存" not in found.remedy_zh, "memory was no cause"
     assert codes(ladder_findings(replace(case(), block_count=0))) == [], "of no block nobody can say how it was made"
 
 
@@ -336,6 +341,9 @@ def test_ending_and_workers_are_read_from_the_row_and_the_story() -> None:
     assert (found.is_recorded, found.remedy, found.audit) == (True, "Fetch it.", (2,))
     (found,) = ending_findings(replace(case(), job={**case().job, "state": "CANCELLED"}))
     assert found.code == "never_made" and "watch" not in found.remedy
+    late = {**failed, "state": "CANCELLED", "error_code": "consent_timed_out", "error_message": "Nobody agreed."}
+    (found,) = ending_findings(replace(case(), job=late))
+    assert (found.code, found.verdict, found.remedy) == ("cancelled", Verdict.CAUSE, "Fetch it.") and "同意" in found.zh
     rows: Any = (
         {"seq": 7, "action": "job:recovered", "body": {"cause": "exited"}},
         {"seq": 9, "action": "job:started", "body": {"resume": "continuous", "from_block": 4}},

@@ -43,7 +43,7 @@ class Past:
 
     def job(self, number: int, at: float, **fields: Any) -> str:
         """Accepted and queued."""
-        job_id = accept(self.store, number, submitted_at=START + at, total_blocks=4, recipe=RECIPE, **fields)
+        job_id = accept(self.store, number, **{"submitted_at": START + at, "total_blocks": 4, "recipe": RECIPE, **fields})
         self._move(job_id, "SUBMITTED", "QUEUED", at, hold="waiting_for_slot")
         return job_id
 
@@ -117,6 +117,26 @@ def test_agreed_setting_of_a_waiting_job_has_its_own_pace(past: Past) -> None:
         past.store.move_job(agreed, READER, START + 82.0)
     mirror.refresh(START + 83.0)
     assert mirror.estimator.requests[waiting].rungs == "steps=3"
+
+
+@pytest.mark.parametrize(("action", "cause", "is_kept"), [
+    ("job:degraded", "instead_of_preemption", True), ("job:degraded", "deadline", True), ("job:restored", "stutter", True),
+    ("job:preempting", "preempted", False),
+])  # fmt: skip
+def test_job_that_only_changes_its_steps_is_not_foretold_to_give_up_its_slot(
+    past: Past, action: str, cause: str, is_kept: bool
+) -> None:
+    running, waiting = "j000000000007", "j000000000008"
+    with past.store.transaction():
+        past.store.set_fact("policy", Policy(degrade_within_s=20.0, min_run_blocks=0).to_mapping(), START)
+        raised = MoveJob(waiting, JobState.QUEUED, JobState.QUEUED, Tag.JOB_REPRIORITISED, {"priority": 60}, {})
+        past.store.move_job(raised, READER, START + 82.0)  # it leads by the margin
+        fields = {"rungs": "steps=3", "degrade": "allow"} if action == "job:degraded" else {"degrade": "allow"}
+        move_ = MoveJob(running, JobState.RUNNING, JobState.PREEMPTING, Tag(action), fields, {"cause": cause})
+        past.store.move_job(move_, READER, START + 82.0)
+    mirror = _mirror(past)
+    found = mirror.estimator.estimates(mirror.refresh(START + 82.05))
+    assert (found[waiting].start.p50 > 0.7) is is_kept, found[waiting]
 
 
 def test_the_present_block_of_what_runs_began_when_the_last_one_was_made(past: Past) -> None:
@@ -199,6 +219,23 @@ def test_what_if_tells_when_and_whom_it_delays_and_changes_nothing(past: Past) -
     with pytest.raises(SchedulerError, match="no role 'nobody'") as caught:
         mirror.role("nobody")
     assert caught.value.hint == "Roles: teacher."
+
+
+@pytest.mark.parametrize(("degrade", "is_eased"), [("allow", True), ("ask", False)])
+def test_what_if_knows_who_would_rather_take_fewer_steps_than_give_way(past: Past, degrade: str, is_eased: bool) -> None:
+    past.end("j000000000007", 82.0)
+    with past.store.transaction():
+        past.store.set_fact("policy", Policy(degrade_within_s=20.0, min_run_blocks=0).to_mapping(), START)
+    running = past.job(9, 82.0, total_blocks=22, degrade=degrade)
+    past.run(running, 82.0, 2)  # twenty are left: some ten seconds
+    mirror = _mirror(past)
+    request = {"role": "teacher", "user": "u", "context": {"topic": "rain"}, "priority": 60}
+    answer = what_if(mirror.refresh(START + 83.0), mirror.estimator, request, mirror.role("teacher"), "pocket", PACE)
+    assert (running in {one["job"] for one in answer["delays"]}) is not is_eased, answer
+    start = answer["estimate"]["start"][1] - START - 83.0
+    assert 5.0 < start < 9.0 if is_eased else start < 1.5, start  # three quarters of ten seconds
+    ahead = mirror.estimator.estimates(mirror.refresh(START + 83.0))[running].finish.p50
+    assert ahead == pytest.approx(10.0, abs=1.5), "as long as nobody comes it has all its steps"
 
 
 def test_what_if_knows_the_end_of_maintenance_though_nobody_waits(past: Past) -> None:

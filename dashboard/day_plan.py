@@ -42,7 +42,7 @@ def draw(report: Row) -> PlanDrawing | None:
         return None
     zone, day = _zone(report.get("zone") or ""), date.fromisoformat(report["day"])
     windows = [_window(entry["window"], day, zone) for entry in entries]
-    made = [(entry["starts_at"], entry["finishes_at"]) for entry in entries if entry["starts_at"] and entry["finishes_at"]]
+    made = [times for entry in entries if (times := _made(entry))]
     since = min(low for low, _ in windows + made)
     until = max(high for _, high in windows + made)
     since, until = since // QUARTER_S * QUARTER_S, -(-until // QUARTER_S) * QUARTER_S
@@ -54,8 +54,8 @@ def draw(report: Row) -> PlanDrawing | None:
     drawn = []
     for entry, (low, high) in zip(entries, windows, strict=True):
         bars = [stretch("window", low, high)]
-        if entry["starts_at"] and entry["finishes_at"]:
-            begun, ended = entry["starts_at"], entry["finishes_at"]
+        if times := _made(entry):
+            begun, ended = times
             if begun < high:
                 bars.append(stretch("made", begun, min(ended, high)))
             if ended > high:
@@ -63,6 +63,12 @@ def draw(report: Row) -> PlanDrawing | None:
         drawn.append((entry, bars))
     quarters = [_quarter(row, since, until) for row in report.get("quarters") or []]
     return PlanDrawing(zone, drawn, quarters, ticks_of(since, until))
+
+
+def _made(entry: Row) -> tuple[float, float] | None:
+    """When the first of an entry's videos starts and the last one ends; None where nobody could tell, or one is never done."""
+    begun, ended = entry.get("starts_at"), entry.get("finishes_at")
+    return (begun, ended) if begun and ended else None
 
 
 def of_entry(report: Row, number: int) -> list[Row]:

@@ -14,6 +14,7 @@ from tests.browser.scenes import LONG_S, sign_in, submit
 from tests.integration.test_uploads import portrait
 
 Open = Callable[..., Page]
+DAY = "2030-05-06"
 
 
 class OnItsWay:
@@ -164,6 +165,54 @@ def test_preview_is_of_the_words_that_were_typed_last(open_page: Open) -> None:
     expect(shown).to_contain_text("snow")
     late.arrive()
     expect(shown).to_contain_text("snow")
+
+
+def test_older_look_at_a_plan_or_a_batch_does_not_stand_where_the_last_belongs(open_page: Open, studio: Studio) -> None:
+    page = open_page(f"/dashboard/plan/?day={DAY}", "rosa", "planner")
+    text, result = page.get_by_label("Text of the plan"), page.locator("#plan-result")
+    text.fill(f"date: {DAY}\nentries:\n  - {{role: student, user: rosa, window: '09:00-10:00'}}\n")
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("[data-plan-status]")).to_have_text("Checked.")
+    late = OnItsWay(page, r"/plan/\?day=")
+    page.get_by_role("button", name="File it for the day").click()
+    until(late.is_given, "what was filed is on its way")
+    text.fill(text.input_value().replace("10:00", "11:00"))
+    page.get_by_role("button", name="File it for the day").click()
+    expect(result).to_contain_text("This is not the plan that is filed")
+    late.arrive()
+    expect(result).to_contain_text("This is not the plan that is filed")
+
+    page.goto(f"{studio.url}/submit/batch")
+    pasted, look = page.locator("[data-paste]"), page.locator("[data-batch-look]")
+    late = OnItsWay(page, "/jobs/batch/check$")
+    pasted.fill('[{"role": "teacher", "name": "rain"}]')
+    look.click()
+    until(late.is_given, "what the first list would become is on its way")
+    pasted.fill('[{"role": "teacher", "name": "snow"}]')
+    look.click()
+    names = page.locator("[data-batch-table] tbody th")
+    expect(names).to_have_text("snow")
+    late.arrive()
+    expect(names).to_have_text("snow")
+
+
+def test_older_look_at_the_faults_does_not_hide_a_later_one(open_page: Open, studio: Studio) -> None:
+    page, other = open_page("/dashboard/faults/", "olga", "ops"), open_page("/dashboard", "olga", "ops")
+    is_live(page)
+    token = str(other.locator('meta[name="csrf"]').get_attribute("content"))
+
+    def mute(fault: str) -> None:
+        wish = {"fault": fault, "reason": "known"}
+        answer = other.request.post(f"{studio.url}/faults/mute", data=wish, headers={"X-CSRF-Token": token})
+        assert answer.ok, answer.text()
+
+    late = OnItsWay(page, "/dashboard/faults/$")
+    mute("hung_step")
+    until(late.is_given, "the page looks again")
+    mute("stutter")
+    page.wait_for_timeout(2500)  # in which it could look once more
+    late.arrive()
+    expect(page.locator('[aria-labelledby="muted-title"] li')).to_have_count(2)
 
 
 def test_line_of_a_log_stands_there_once(open_page: Open, studio: Studio) -> None:

@@ -43,8 +43,9 @@ let turns = 0;
 async function renewResult(day, isAnew = false) {
   const turn = ++turns;
   const response = await get(`/dashboard/plan/?day=${encodeURIComponent(day)}`, "text/html").catch(() => null);
-  if (!response?.ok || turn !== turns) return 0; // or a later look is under way, or has come
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const text = response?.ok ? await response.text() : "";
+  if (!text || turn !== turns) return 0; // or a later look is under way, or has come
+  const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.getElementById("plan-result");
   const number = Number(fresh?.dataset.check);
   if (!fresh || (!isAnew && number === Number(result().dataset.check))) return number;

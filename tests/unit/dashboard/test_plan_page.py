@@ -58,6 +58,15 @@ def test_page_shows_changes_to_all_but_words_and_the_form_only_to_whom_they_belo
     assert ("data-plan-add" in page, "data-take-over" in page) == (edits, edits)
 
 
+def test_plan_that_cannot_be_played_yet_is_shown_without_times_or_verdicts(house: Web) -> None:
+    entry = {**{name: value for name, value in ENTRY.items() if not name.endswith("_at")}, "fits": None, "changes": []}
+    keep(house, DAY, {**REPORT, "verdict": "cannot_tell", "exit_code": 12, "entries": [entry], "quarters": [], "repair": None})
+    answer = house.person("ana", "user").get(f"/dashboard/plan/?day={DAY}")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 200 and "10:00-11:00" in page
+    assert "✓ fits" not in page.replace("</span>", "") and "No single change" not in page
+
+
 def test_day_without_a_plan_says_what_to_do_next(house: Web) -> None:
     page = house.person("ana", "planner").get("/dashboard/plan/?day=2026-11-24").get_data(as_text=True)
     assert "No plan is filed for this day" in page and "date: 2026-11-24" in page

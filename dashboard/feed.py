@@ -2,7 +2,7 @@
 
 Rooms: `pulse` (the header's figures, once per second), `global`, `role:<name>`, `user:<name>`, `job:<id>`. A message has at
 most 2 kB. What is sent is the present state of what changed, not a difference: a browser that missed something is told the
-states of everything that changed since the seq it saw last, and is right again.
+states of everything that changed since the seq it saw last, and the line as it stands, and is right again.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from dashboard.cards import chunks, event_card, job_card
 from dashboard.kept_line import KeptLine
-from dashboard.reads import Reads
+from dashboard.reads import HEAL_ACTIONS, Reads
 from scheduler.client import SchedulerError
+from scheduler.core.job import Job as CoreJob
 from scheduler.core.job import JobState
 from scheduler.store.views import ViewReader
 
@@ -26,7 +28,8 @@ PULSE_S = 1.0
 MAX_PUSH_BYTES = 1_900
 MAX_ROWS = 500  # audit rows per tick
 MAX_REPLAY = 500  # a browser that missed more is told to load the page's figures again
-MAX_GLOBAL_EVENTS = 12  # per tick; the global view shows the last ones
+MAX_GLOBAL_EVENTS = 12  # per tick; the global view shows the last ones, and what _LASTING names is no mere line of them
+_LASTING = ("role:switched", "fault:", "heal:", "policy:", *HEAL_ACTIONS)
 MAX_ORDER = 50  # the global view shows this many waiting jobs
 ORDER_SHARE = 0.05  # of the time at most: putting ten thousand jobs in order takes its while
 _log = logging.getLogger("greenroom.feed")
@@ -53,7 +56,9 @@ class Feed:
         self._seq: int | None = None
         self._store: ViewReader | None = None  # the one that it was read from
         self._running: dict[str, Job] = {}
-        self._line, self._order = KeptLine(reads), list[str]()
+        self._line, self._queue, self._order = KeptLine(reads), list[CoreJob](), list[str]()
+        self._places: dict[str, tuple[int, int]] = {}
+        self._looking = threading.Lock()
         self._is_order_due, self._order_next, self._pulse_at = True, 0.0, 0.0
 
     @property
@@ -95,14 +100,22 @@ class Feed:
         """True when it ends: streams end with it."""
         return self._stop.is_set()
 
+    @contextmanager
+    def between_looks(self) -> Iterator[None]:
+        """While this is held nothing is sent: who enters a room and is told what they missed hears nothing newer before it."""
+        with self._looking:
+            yield
+
     def replay(self, since: int, rooms: Iterable[str]) -> list[tuple[str, Job]]:
         """Messages for a browser that saw `since` last. Beyond 500 rows one `reset`: load the figures again."""
-        rows = self._reads.audit_after(since, MAX_REPLAY + 1)
-        if len(rows) > MAX_REPLAY or since > self.seq >= 0:
-            return [("reset", {"seq": self.seq})]
         wanted = set(rooms)
+        rows = self._reads.audit_after(since, MAX_REPLAY + 1)
+        # a page may be newer than the last look; only a store that began again ends before what somebody saw
+        if (len(rows) > MAX_REPLAY and wanted - {"pulse"}) or (not rows and since > self._reads.last_seq()):
+            return [("reset", {"seq": self.seq})]
         jobs = self._jobs_of(rows)
-        return [("feed", payload) for room, payload in self._messages(rows, jobs, wanted) if room in wanted]
+        told = [("feed", payload) for room, payload in self._messages(rows, jobs, wanted) if room in wanted]
+        return told + [(name, payload) for name, payload, _ in self._standing(wanted)]
 
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):
@@ -123,7 +136,10 @@ class Feed:
 
     def tick(self, now: float | None = None) -> None:
         """One look: new audit rows, progress of running jobs, the order of the queue, the pulse."""
-        at = time.monotonic() if now is None else now
+        with self.between_looks():
+            self._look(time.monotonic() if now is None else now)
+
+    def _look(self, at: float) -> None:
         if self._seq is None:
             self._look_first()
         elif self._reads.store is not self._store:  # another one lies there, which began again from 1
@@ -145,12 +161,12 @@ class Feed:
                 self._emit("feed", payload, room)
         if self._is_order_due and at >= self._order_next:
             begin = time.thread_time()
-            self._is_order_due = False
             self._send_order()
+            self._is_order_due = False  # a store that was busy leaves it due
             self._order_next = at + max(PULSE_S, (time.thread_time() - begin) / ORDER_SHARE)
         if at - self._pulse_at >= PULSE_S:
             self._pulse_at = at - (at - self._pulse_at) % PULSE_S  # keeps the beat: looks come a little late each
-            self._emit("pulse", self._pulse(), "pulse")
+            self._emit("pulse", {**self._pulse(), "seq": self._seq}, "pulse")  # up to here everybody has been told
 
     def _jobs_of(self, rows: list[Job]) -> dict[str, Job]:
         ids = list(dict.fromkeys(row["object"][4:] for row in rows if row["object"].startswith("job:")))
@@ -181,7 +197,7 @@ class Feed:
         seq = rows[-1]["seq"] if rows else self.seq
         messages = []
         for room in events.keys() | cards.keys():
-            told = events[room][-MAX_GLOBAL_EVENTS:] if room == "global" else events[room]
+            told = _newest(events[room]) if room == "global" else events[room]
             items = [("events", card) for card in told] + [("jobs", card) for card in cards[room]]
             messages += [(room, _payload(seq, part)) for part in chunks(items, MAX_PUSH_BYTES)]
         return messages
@@ -193,20 +209,23 @@ class Feed:
     def _send_order(self) -> None:
         """Places in the queue, to those whose view shows them."""
         queue = self._line.ordered()
-        order = [job.id for job in queue]
-        if order == self._order:
+        order, places = [job.id for job in queue], self._reads.places(queue)
+        if order == self._order and places == self._places:
             return
-        self._order = order
-        rooms = self._rooms()
+        self._queue, self._order, self._places = queue, order, places
+        for name, payload, room in self._standing(self._rooms()):
+            self._emit(name, payload, room)
+
+    def _standing(self, rooms: set[str]) -> Iterator[tuple[str, Job, str]]:
+        """(message, payload, room): the line as it was put in order last, to those whose view shows it."""
         if "global" in rooms:
-            self._emit("order", {"order": order[:MAX_ORDER], "length": len(order)}, "global")
+            yield "order", {"order": self._order[:MAX_ORDER], "length": len(self._order)}, "global"
         if not any(room.startswith(("user:", "job:")) for room in rooms):
             return  # nobody waits for a place
-        places = self._reads.places(queue)
-        for job in queue:
+        for job in self._queue:
             for room in {f"user:{job.user}", f"job:{job.id}"} & rooms:
-                place, total = places.get(job.id, (None, len(places)))
-                self._emit("place", {"id": job.id, "place": place, "of": total}, room)
+                place, total = self._places.get(job.id, (None, len(self._places)))
+                yield "place", {"id": job.id, "place": place, "of": total}, room
 
 
 def _payload(seq: int, items: list[tuple[str, Job]]) -> Job:
@@ -221,3 +240,14 @@ def _rooms_of(job: Job | None, about: str) -> set[str]:
     if job is not None:
         rooms |= {f"role:{job['role']}", f"user:{job['user']}"}
     return rooms
+
+
+def _newest(events: list[Job]) -> list[Job]:
+    """What the global view is told of many: the newest, and the newest of each kind that changes more than its list of events."""
+    kept = {event["seq"] for event in events[-MAX_GLOBAL_EVENTS:]}
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for event in events:
+        if event["action"].startswith(_LASTING) or event["outcome"] == "failure":
+            kinds[event["action"]].append(event["seq"])
+    kept.update(seq for seqs in kinds.values() for seq in seqs[-MAX_GLOBAL_EVENTS:])
+    return [event for event in events if event["seq"] in kept]

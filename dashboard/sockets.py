@@ -154,12 +154,13 @@ def register_sockets(socketio: SocketIO, listeners: Listeners) -> None:
             disconnect()
             return {"rooms": [], "seq": -1}
         granted = frozenset(room for room in rooms[:MAX_ROOMS] if may_enter(listener.principal, room))
-        listeners.put(sid, listener.principal, listener.rooms | granted)
-        since = wish.get("since")
-        if isinstance(since, int) and 0 <= since <= MAX_SEQ:
-            for name, payload in house().feed.replay(since, granted):
-                socketio.emit(name, payload, to=sid)
-        return {"rooms": sorted(granted), "seq": house().feed.seq}
+        feed, since = house().feed, wish.get("since")
+        with feed.between_looks():
+            listeners.put(sid, listener.principal, listener.rooms | granted)
+            if isinstance(since, int) and 0 <= since <= MAX_SEQ:
+                for name, payload in feed.replay(since, granted):
+                    socketio.emit(name, payload, to=sid)
+            return {"rooms": sorted(granted), "seq": feed.seq}
 
     @socketio.on("disconnect")
     def gone(_reason: Any = None) -> None:

@@ -28,8 +28,8 @@ def poll() -> Response:
     """What happened since, and the pulse of now."""
     query, home = read_query(LiveQuery), house()
     rooms = [room for room in query.rooms.split(",")[:MAX_ROOMS] if may_enter(caller(), room)]
+    pulse = pulse_message(home.pulse.last, home.reads, home.settings)  # its seq first: what comes after it, the next poll tells
     messages = home.feed.replay(query.since, rooms) if query.since >= 0 else []
     expected = home.board.by_room(rooms) if query.since >= 0 else {}
     messages += [("expect", {"jobs": [{"id": job_id, **shown} for job_id, shown in jobs.items()]}) for jobs in expected.values()]
-    pulse = pulse_message(home.pulse.last, home.reads, home.settings)
     return jsonify({"pulse": pulse, "messages": messages, "seq": pulse["seq"]})

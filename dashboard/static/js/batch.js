@@ -12,7 +12,7 @@ const newKey = () => `page-${crypto.randomUUID?.() || String(Math.random()).slic
 
 class Batch {
   constructor(root) {
-    Object.assign(this, { root, items: [], brought: {}, key: root.dataset.key || newKey(), timer: 0 });
+    Object.assign(this, { root, items: [], brought: {}, key: root.dataset.key || newKey(), timer: 0, turn: 0 });
     this.part = (name) => root.querySelector(`[data-batch-${name}]`);
     this.bar = root.querySelector("progress");
     this.body = this.part("table").tBodies[0];
@@ -61,8 +61,10 @@ class Batch {
   }
 
   async look(files) {
+    const turn = ++this.turn;
     this.say(t("js.batch_reading", { count: files.length }));
     const answer = await send("/jobs/batch/check", { files, brought: this.brought });
+    if (turn !== this.turn) return; // another list was brought, or one is being submitted
     if (answer.error) { this.part("out").hidden = true; this.say(said(answer.error), "bad"); return; }
     this.items = answer.items.map((item) => ({ ...item, job: null }));
     const compute = answer.compute_s == null ? t("js.batch_unknown_time") : t("js.batch_compute", { time: formats.duration(answer.compute_s) });
@@ -78,6 +80,7 @@ class Batch {
 
   // In small parts, one after the other. The key and what an item says make it one job, however often it is sent.
   async good() {
+    this.turn += 1;
     const waiting = this.items.filter((item) => !item.error && !item.job), total = waiting.length;
     this.part("choice").hidden = this.part("retry").hidden = true;
     this.bar.hidden = false;
@@ -97,6 +100,7 @@ class Batch {
   }
 
   async all() {
+    this.turn += 1;
     this.part("choice").hidden = true;
     const answer = await this.sent(this.items, true);
     if (answer.error) {

@@ -48,5 +48,7 @@ export function zone(place, input, take) {
   for (const kind of ["dragenter", "dragover"]) place.addEventListener(kind, (event) => over(event, true));
   place.addEventListener("dragleave", (event) => over(event, false));
   place.addEventListener("drop", (event) => { over(event, false); take([...event.dataTransfer.files]); });
-  input.addEventListener("change", () => { if (input.files.length) take([...input.files]); input.value = ""; });
+  const chosen = () => { if (input.files.length) take([...input.files]); input.value = ""; };
+  input.addEventListener("change", chosen);
+  if (input.files.length) setTimeout(chosen); // before this script was there; after whoever calls has put itself together
 }

@@ -90,6 +90,14 @@ function goOn() {
   heading.focus({ preventScroll: true });
 }
 
+// How often a form has asked; an answer to an earlier question must not stand where that to the last belongs.
+const turns = new WeakMap();
+
+function begun(form) {
+  turns.set(form, (turns.get(form) ?? 0) + 1);
+  return turns.get(form);
+}
+
 async function submit(form, presser) {
   if (form.dataset.confirm && !window.confirm(t(form.dataset.confirm))) return;
   const body = { ...bodyOf(form), ...(presser?.name ? { [presser.name]: presser.value } : {}) };
@@ -98,8 +106,10 @@ async function submit(form, presser) {
   if (button) button.disabled = true;
   const waiting = presser ? setTimeout(() => toast(t("js.working")), PATIENCE_MS) : 0;
   if ("idempotent" in form.dataset) form.dataset.key ||= crypto.randomUUID?.() || String(Math.random()).slice(2) + Date.now();
+  const turn = begun(form);
   const answer = await send(form.dataset.api, body, form.dataset.key);
   clearTimeout(waiting);
+  if ("livePreview" in form.dataset && turn !== turns.get(form)) return; // the form says something else by now
   form = living(form);
   button = form.querySelector("button");
   if (button) button.disabled = false;
@@ -124,7 +134,9 @@ async function submit(form, presser) {
 }
 
 async function preview(form, role, context, place) {
+  const turn = begun(place);
   const answer = await send(`/roles/${encodeURIComponent(role)}/preview`, { context: withoutEmpty(context) });
+  if (turn !== turns.get(place)) return;
   place.textContent = answer.error ? ["▲", answer.error.message, answer.error.hint].filter(Boolean).join(" ") : answer.prompt;
   place.classList.toggle("bad", Boolean(answer.error));
   remark(place, answer.warnings);
@@ -143,22 +155,19 @@ function startSubmitForm(form) {
     const part = shown();
     if (part) preview(form, part.dataset.forRole, collect(form).context || {}, part.querySelector("output"));
   };
-  form.addEventListener("change", (event) => {
-    if (event.target.name !== "role") return;
-    for (const part of form.querySelectorAll("[data-for-role]")) {
-      part.hidden = part.disabled = part.dataset.forRole !== event.target.value;
-    }
+  const choose = (role) => {
+    for (const part of form.querySelectorAll("[data-for-role]")) part.hidden = part.disabled = part.dataset.forRole !== role;
     update();
-  });
+  };
+  form.addEventListener("change", (event) => { if (event.target.name === "role") choose(event.target.value); });
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(update, 350); });
-  update();
+  const chosen = form.querySelector('input[name="role"]:checked'); // perhaps before this script was there
+  if (chosen) choose(chosen.value); else update();
 }
 
 export function startForms() {
   goOn();
   for (const button of document.querySelectorAll("[data-print-page]")) button.addEventListener("click", () => window.print());
-  removeEventListener("submit", window.early.keep);
-  for (const [form, presser] of window.early.forms) submit(form, presser);
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.dataset.api) return;

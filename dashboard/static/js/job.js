@@ -6,6 +6,7 @@ import { startPlayer } from "./player.js";
 import { written } from "./scrollers.js";
 import { onSituation } from "./situation.js";
 import { swap } from "./swap.js";
+import { get, inTurn } from "./turns.js";
 
 const root = document.getElementById("job");
 
@@ -59,20 +60,17 @@ function lookAgain() {
   if (root.querySelector(PENDING)) looking = setTimeout(document.hidden ? lookAgain : refresh, QUALITY_MS);
 }
 
-let asked = 0;
-let again = false;
+const hasEnded = () => finals.has(root.querySelector(".status [data-state]").dataset.state);
 
 // Full figures again, at most once per second, and once more when something came in between.
-async function refresh() {
-  if (asked) { again = true; return; }
-  asked = setTimeout(() => { asked = 0; if (again) { again = false; refresh(); } }, 1000);
+const refresh = inTurn(async () => {
   const [job, figures] = await Promise.all([
-    fetch(`/jobs/${root.dataset.job}`, { headers: { Accept: "application/json" } }),
-    fetch(`/dashboard/jobs/${root.dataset.job}/figures`, { headers: { Accept: "text/html" } }),
+    get(`/jobs/${root.dataset.job}`), get(`/dashboard/jobs/${root.dataset.job}/figures`, "text/html"),
   ]);
-  if (job.ok) show(await job.json());
+  const found = job.ok ? await job.json() : null;
+  if (found && (finals.has(found.state) || !hasEnded())) show(found); // its end may have been told while this was on its way
   if (figures.ok) showFigures(await figures.text());
-}
+}, 1000);
 
 // Times, memory and hashes as the server writes them; a part that says the same stays, and what is unfolded stays so.
 function showFigures(html) {

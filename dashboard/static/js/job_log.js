@@ -1,5 +1,6 @@
 // A job's log: read when it is unfolded, followed while it is wanted, one level and worse.
 import { isHeld } from "./live.js";
+import { get } from "./turns.js";
 import { formats, named } from "./words.js";
 
 const FOLLOW_MS = 2000, NEAR_END_PX = 30;
@@ -23,12 +24,17 @@ export function startLog() {
   if (!place) return;
   const list = place.querySelector("[data-log-lines]");
   const level = place.querySelector("[data-log-level]");
-  let after = 0;
+  let after = 0, turn = 1, reading = 0;
 
   async function read() {
-    const response = await fetch(`${place.dataset.log}?level=${level.value}&after=${after}`, { headers: { Accept: "application/json" } }).catch(() => null);
-    if (!response?.ok) return;
-    const { lines, until } = await response.json();
+    if (reading === turn) return; // the lines of two answers to the same question would stand there twice
+    const mine = reading = turn;
+    const response = await get(`${place.dataset.log}?level=${level.value}&after=${after}`).catch(() => null);
+    const answer = response?.ok ? await response.json() : null;
+    if (mine !== turn) return; // it was begun anew meanwhile, perhaps with another level
+    reading = 0;
+    if (!answer) return;
+    const { lines, until } = answer;
     after = until;
     const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
     list.append(...lines.map(item));
@@ -36,7 +42,7 @@ export function startLog() {
     if (lines.length && isAtEnd) list.scrollTop = list.scrollHeight; // never the page; who reads further up stays there
   }
 
-  const anew = () => { after = 0; list.replaceChildren(); read(); };
+  const anew = () => { turn += 1; after = 0; list.replaceChildren(); read(); };
   place.addEventListener("toggle", () => { if (place.open) anew(); });
   level.addEventListener("change", anew);
   setInterval(() => { if (place.open && place.querySelector("[data-log-follow]").checked && !document.hidden && !isHeld()) read(); }, FOLLOW_MS);

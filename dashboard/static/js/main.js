@@ -41,4 +41,5 @@ startBatch();
 startWhatIf();
 startFaults();
 startScrollers();
+window.early.end();
 connect();

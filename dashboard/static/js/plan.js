@@ -1,5 +1,6 @@
 // The day plan: its text is checked, filed, and changed by the press of a button; entries may be filled in.
 import { send, toast } from "./forms.js";
+import { get } from "./turns.js";
 import { t } from "./words.js";
 
 const POLL_MS = 3000;
@@ -36,11 +37,15 @@ function showError(error) {
   place.textContent = error ? [error.message, hint].filter(Boolean).join("\n") : "";
 }
 
+let turns = 0;
+
 // `isAnew`: also where the newest check is the one that is shown, since what it says of the filed plan may have changed.
 async function renewResult(day, isAnew = false) {
-  const response = await fetch(`/dashboard/plan/?day=${encodeURIComponent(day)}`, { headers: { Accept: "text/html" } }).catch(() => null);
-  if (!response?.ok) return 0;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const turn = ++turns;
+  const response = await get(`/dashboard/plan/?day=${encodeURIComponent(day)}`, "text/html").catch(() => null);
+  const text = response?.ok ? await response.text() : "";
+  if (!text || turn !== turns) return 0; // or a later look is under way, or has come
+  const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.getElementById("plan-result");
   const number = Number(fresh?.dataset.check);
   if (!fresh || (!isAnew && number === Number(result().dataset.check))) return number;
@@ -55,14 +60,18 @@ async function renewResult(day, isAnew = false) {
 
 const said = (text) => { form.querySelector("[data-plan-status]").textContent = text; };
 
+let waiting = 0;
+
 // A check that takes longer than a request goes on in the house and appears here.
 function wait(day, before) {
   said(t("js.plan_running"));
-  const timer = setInterval(async () => {
-    if ((await renewResult(day)) <= before) return;
-    clearInterval(timer);
-    said(t("js.plan_checked"));
-  }, POLL_MS);
+  const look = async () => {
+    const mine = waiting, number = await renewResult(day);
+    if (mine !== waiting) return; // something else was asked for meanwhile
+    if (number > before) said(t("js.plan_checked"));
+    else waiting = setTimeout(look, POLL_MS);
+  };
+  waiting = setTimeout(look, POLL_MS);
 }
 
 function dayOf(text) {
@@ -97,6 +106,8 @@ async function act(what) {
   said("");
   showError(answer.error);
   if (answer.error) return;
+  clearTimeout(waiting);
+  waiting = 0;
   if (what === "file") { await renewResult(answer.day, true); said(t("js.plan_filed", answer)); return; }
   if (answer.is_running) { wait(dayOf(body.text), before); return; }
   const isShown = (await renewResult(answer.day)) > 0;
@@ -144,12 +155,15 @@ export function startPlan() {
   if (!form) return;
   form.addEventListener("submit", (event) => { event.preventDefault(); act(event.submitter?.value || "check"); });
   document.querySelector("[data-plan-add]").addEventListener("submit", (event) => { event.preventDefault(); add(event.target); });
-  form.querySelector("[data-plan-file]").addEventListener("change", async (event) => {
-    const [file] = event.target.files;
+  const chosen = form.querySelector("[data-plan-file]");
+  const read = async () => {
+    const [file] = chosen.files;
     if (!file) return;
     form.elements.text.value = (await file.text()).replace(/^\ufeff/, "");
     form.elements.kind.value = /\.csv$/i.test(file.name) ? "csv" : "yaml";
-  });
+  };
+  chosen.addEventListener("change", read);
+  read(); // one that was chosen before this script was there
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-take-over], [data-take-all]");
     if (!button) return;

@@ -2,17 +2,17 @@
 import { isHeld, on } from "./live.js";
 import { written } from "./scrollers.js";
 import { swap } from "./swap.js";
+import { get, inTurn } from "./turns.js";
 
 const WAIT_MS = 5000;
 let timer = null;
 
 async function page(address) {
-  const response = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
-  return response?.ok ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
+  const response = await get(address, "text/html");
+  return response.ok ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
 }
 
-async function renew() {
-  timer = null;
+const renew = inTurn(async () => {
   const parts = [...document.querySelectorAll("[data-renew]")];
   if (document.hidden || isHeld()) return;
   const fresh = await page(location.href);
@@ -20,14 +20,14 @@ async function renew() {
     const other = fresh.getElementById(part.id);
     if (other && !part.matches(":hover, :focus-within") && written(part) !== other.innerHTML) swap(part, other);
   }
-}
+});
 
-const soon = () => { timer ??= setTimeout(renew, WAIT_MS); };
+const soon = () => { timer ??= setTimeout(() => { timer = null; renew(); }, WAIT_MS); };
 
-async function load(place) {
+const load = (place) => inTurn(async () => {
   const fresh = await page(place.dataset.load);
   if (fresh) place.replaceChildren(...fresh.body.childNodes);
-}
+})();
 
 export function startRenew() {
   for (const place of document.querySelectorAll("[data-load]")) load(place);

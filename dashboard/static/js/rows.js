@@ -3,6 +3,7 @@ import { fill, finals, formats, language, linked, named, shapes, t } from "./wor
 import { isHeld, on } from "./live.js";
 import { pulse } from "./header.js";
 import { onSituation } from "./situation.js";
+import { get, inTurn } from "./turns.js";
 
 const SLOTS_TOLD = 8; // as many as the pulse tells of
 
@@ -59,7 +60,7 @@ function newRow(card) {
 function patchList(table, card, isShown) {
   const body = table.tBodies[0];
   const row = byJob(card.id, body);
-  if (isShown && !row) body.append(newRow(card));
+  if (isShown && !row) body.append(newRow(card)); // where in line, the order says
   else if (isShown) patchRow(row, card);
   else if (row) row.remove();
   const empty = find("[data-queue-empty]");
@@ -68,6 +69,8 @@ function patchList(table, card, isShown) {
 
 const VIEW = 50; // as many as the server puts in order
 const waitingOrders = new Map();
+let lastOrder = []; // and places, as they were told: a row that comes back to where it stood is not told of again
+const lastPlaces = new Map();
 
 function reorder(table, order) {
   const body = table.tBodies[0];
@@ -85,21 +88,26 @@ function reorder(table, order) {
   });
 }
 
+// Per question that is under way, the jobs that messages have told of since: they know better than its answer will.
+const underWay = new Set();
+
 async function waiting(user) {
-  const address = user ? `/queue?user=${encodeURIComponent(user)}` : "/queue";
-  const response = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
-  return response?.ok ? (await response.json()).jobs : [];
+  const told = new Set();
+  underWay.add(told);
+  try {
+    const response = await get(user ? `/queue?user=${encodeURIComponent(user)}` : "/queue");
+    return response.ok ? (await response.json()).jobs.map((job) => ({ ...job, isOld: told.has(job.id) })) : [];
+  } finally {
+    underWay.delete(told);
+  }
 }
 
 // Why those of a list wait, in the server's words: a person's own list has the whole sentence.
-let asked = 0;
-
-async function renewWhy(table) {
-  const question = ++asked, jobs = await waiting(table.dataset.open);
-  if (question !== asked) return; // an older look at the line than one that is under way
-  for (const job of jobs) {
+async function renewWhy(table, again) {
+  for (const job of await waiting(table.dataset.open)) {
     const row = byJob(job.id, table), place = row && find("[data-why]", row);
-    if (!place || find(".state[data-state]", row).dataset.state !== "QUEUED") continue;
+    if (job.isOld) whySoon(again);
+    if (!place || job.isOld || find(".state[data-state]", row).dataset.state !== "QUEUED") continue;
     row.dataset.hold = job.hold;
     place.title = job.why[language];
     place.replaceChildren(...(table.dataset.open ? linked(job.why[language]) : [named("hold", job.hold)]));
@@ -110,15 +118,15 @@ const WHY_MS = 1000;
 let whyDue = 0;
 
 // A list of few: asked for anew after whatever may have changed a reason, at most once per second.
-function whySoon(table) {
-  whyDue ||= setTimeout(() => { whyDue = 0; renewWhy(table); }, WHY_MS);
+function whySoon(renew) {
+  whyDue ||= setTimeout(() => { whyDue = 0; renew(); }, WHY_MS);
 }
 
-async function missingRows(table, order) {
-  if (!order.some((id) => !byJob(id, table))) return;
-  const wanted = new Set(order);
-  for (const job of await waiting()) if (wanted.has(job.id)) patchList(table, job, true);
-  reorder(table, order);
+async function missingRows(table) {
+  const missing = new Set(lastOrder.filter((id) => !byJob(id, table)));
+  if (!missing.size) return;
+  for (const job of await waiting()) if (missing.has(job.id) && !job.isOld) patchList(table, job, true);
+  reorder(table, lastOrder);
 }
 
 // Why a slot takes no work, and until when, as the server says it (`drained_why` in macros.html).
@@ -165,7 +173,7 @@ function patchSlots(message) {
       const link = find("[data-slot-job]", card);
       if (slot.job_id) link.href = `/dashboard/jobs/${encodeURIComponent(slot.job_id)}`;
       else link.removeAttribute("href");
-      link.textContent = slot.job_id || "";
+      link.textContent = owners.has(slot.job_id) ? t("js.for_user", { user: owners.get(slot.job_id) }) : slot.job_id || "";
     }
   }
   for (const device of message.devices) {
@@ -176,7 +184,11 @@ function patchSlots(message) {
   }
 }
 
+// Whose the jobs are that were told of: which of them a slot plays comes with the next pulse.
+const owners = new Map();
+
 function runningOnSlot(card) {
+  if (finals.has(card.state)) owners.delete(card.id); else owners.set(card.id, card.user);
   for (const slot of document.querySelectorAll(`[data-slot][data-job="${CSS.escape(card.id)}"]`)) {
     fill(slot, card);
     patchState(slot, card);
@@ -237,8 +249,8 @@ function detailOf(name, value) {
 function addEvent(list, event, isNewestLast) {
   if (find(`[data-seq="${event.seq}"]`, list)) return;
   const limit = Number(list.dataset.events || list.dataset.errors || list.dataset.heals);
-  if (isNewestLast) list.append(eventItem(event));
-  else list.prepend(eventItem(event));
+  const next = [...list.children].find((item) => (isNewestLast ? item.dataset.seq > event.seq : item.dataset.seq < event.seq));
+  list.insertBefore(eventItem(event), next ?? null);
   while (list.children.length > limit) (isNewestLast ? list.firstElementChild : list.lastElementChild).remove();
   const empty = list.nextElementSibling;
   if (empty && (empty.matches(".empty") || empty.querySelector(".empty"))) empty.hidden = true;
@@ -250,8 +262,8 @@ let wordsDue = 0;
 function errorWords(list) {
   wordsDue ||= setTimeout(async () => {
     wordsDue = 0;
-    const response = await fetch("/dashboard.json", { headers: { Accept: "application/json" } });
-    if (!response.ok) return;
+    const response = await get("/dashboard.json").catch(() => null);
+    if (!response?.ok) return;
     for (const error of (await response.json()).recent_errors) {
       const detail = find(`[data-seq="${error.seq}"] .detail`, list);
       if (detail) detail.textContent = [error.message, error.hint].filter(Boolean).join(" ");
@@ -269,17 +281,28 @@ function takeEvents(events) {
   }
 }
 
+function showPlace(open, id) {
+  const row = byJob(id, open);
+  if (row && lastPlaces.has(id)) find("[data-place]", row).textContent = lastPlaces.get(id) ?? "";
+}
+
 export function startRows() {
   const queue = find("[data-queue]");
   const open = find("[data-open]");
+  const renew = inTurn(() => renewWhy(queue ?? open, renew));
+  const fillUp = inTurn(() => missingRows(queue));
   on("feed", (message) => {
+    let isBack = false;
     for (const card of message.jobs) {
+      for (const told of underWay) told.add(card.id);
+      isBack ||= queue && card.state === "QUEUED" && !byJob(card.id, queue) && lastOrder.includes(card.id);
       if (queue) patchList(queue, card, card.state === "QUEUED");
       if (open) patchList(open, card, !finals.has(card.state));
       if (!queue && !open) for (const row of document.querySelectorAll(`tr[data-job="${CSS.escape(card.id)}"]`)) patchRow(row, card);
-      if (open && card.state === "QUEUED") whySoon(open);
+      if (open && card.state === "QUEUED") { showPlace(open, card.id); whySoon(renew); }
       runningOnSlot(card);
     }
+    if (isBack) reorder(queue, lastOrder);
     takeEvents(message.events);
   });
   on("pulse", (message) => {
@@ -289,12 +312,11 @@ export function startRows() {
     if (length && message.queue_length != null) length.textContent = message.queue_length;
     for (const [table, order] of waitingOrders) reorder(table, order);
   });
-  if (queue ?? open) onSituation(() => renewWhy(queue ?? open));
-  if (queue) on("order", (message) => { reorder(queue, message.order); missingRows(queue, message.order); });
+  if (queue ?? open) onSituation(renew);
+  if (queue) on("order", (message) => { lastOrder = message.order; reorder(queue, lastOrder); fillUp(); });
   if (open) on("place", (message) => {
-    const row = byJob(message.id, open);
-    if (row) find("[data-place]", row).textContent = message.place ?? "";
-    if (row) whySoon(open);
+    lastPlaces.set(message.id, message.place);
+    showPlace(open, message.id);
+    if (byJob(message.id, open)) whySoon(renew);
   });
 }
-

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +98,90 @@ def test_browser_that_was_away_hears_what_it_missed(house: Web) -> None:
     seen = ears.feed.seq
     job = house.job(user="reader")
     ears.tick()
-    missed = ears.feed.replay(seen, {"user:reader"})
+    missed = [message for message in ears.feed.replay(seen, {"user:reader"}) if message[0] == "feed"]
     assert [event["action"] for name, payload in missed for event in payload["events"]] == ["job:submitted", "job:queued"]
     assert [card["id"] for name, payload in missed for card in payload["jobs"]] == [job]
-    assert ears.feed.replay(ears.feed.seq, {"user:reader"}) == []
+    assert ears.feed.replay(ears.feed.seq, {"role:teacher"}) == []
+
+
+def test_browser_that_comes_is_told_the_line_as_it_stands(house: Web) -> None:
+    first, second = house.job(1, priority=10), house.job(2, priority=90, user="tom")
+    ears = Ears(house)
+    ears.tick()
+    came = ears.feed.replay(house.store.last_seq(), {"global", f"job:{first}", "user:tom"})
+    assert [payload for name, payload in came if name == "order"] == [{"order": [second, first], "length": 2}]
+    places = {payload["id"]: payload["place"] for name, payload in came if name == "place"}
+    assert places == {first: 2, second: 1}
+
+
+def test_length_of_the_line_is_told_though_the_order_stays(house: Web) -> None:
+    first, second = house.job(1, priority=90), house.job(2, priority=10)
+    ears = Ears(house, f"job:{first}")
+    house.move(second, "QUEUED", "QUEUED", hold="paused", is_paused=True)
+    assert told(ears.tick(), "place")[f"job:{first}"] == {"id": first, "place": 1, "of": 1}
+
+
+def test_page_that_is_newer_than_the_last_look_is_not_told_to_load_again(house: Web) -> None:
+    ears = Ears(house)
+    house.job()
+    assert house.store.last_seq() > ears.feed.seq
+    assert ears.feed.replay(house.store.last_seq(), {"global"})[0][0] != "reset"
+
+
+def test_page_without_rows_has_missed_nothing_however_much_happened(house: Web) -> None:
+    ears, seen = Ears(house), house.store.last_seq()
+    with house.store.transaction():
+        for number in range(MAX_REPLAY + 5):
+            house.store.record("audit:verified", "audit", {"verdict": str(number)}, READER, 1.0)
+    ears.tick()
+    assert ears.feed.replay(seen, {"pulse"}) == [], "a form that somebody fills in stays"
+
+
+def test_pulse_says_up_to_where_everybody_was_told(house: Web) -> None:
+    ears = Ears(house, "global", "pulse")
+    heard = ears.tick()
+    seen = told(heard, "pulse")["pulse"]["seq"]
+    job = house.job()
+    assert told(heard, "pulse")["pulse"]["seq"] == seen < house.store.last_seq()
+    heard = ears.tick()
+    assert [name for _, name, _ in heard][-1] == "pulse", "after all that it vouches for"
+    assert told(heard, "pulse")["pulse"]["seq"] == house.store.last_seq()
+    assert [card["id"] for card in told(heard, "feed")["global"]["jobs"]] == [job]
+
+
+def test_burst_hides_no_event_that_a_view_lives_on(house: Web) -> None:
+    ears, seen = Ears(house, "global"), house.store.last_seq()
+    with house.store.transaction():
+        house.store.record("role:switched", "role:student", {"slot": 0}, READER, 1.0)
+        house.store.record("fault:muted", "fault:hot", {}, READER, 1.0)
+        for number in range(40):
+            house.store.record("audit:verified", "audit", {"verdict": str(number)}, READER, 1.0)
+    for payloads in ([payload for _, name, payload in ears.tick() if name == "feed"],
+                     [payload for name, payload in ears.feed.replay(seen, {"global"}) if name == "feed"]):  # fmt: skip
+        actions = [event["action"] for payload in payloads for event in payload["events"]]
+        assert actions == ["role:switched", "fault:muted", *["audit:verified"] * 12]
+
+
+def test_tab_that_comes_hears_nothing_newer_before_what_it_missed(house: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed, job, seen = house.house.feed, house.job(), house.store.last_seq()
+    feed.tick(100.0)
+    house.move(job, "QUEUED", "LEASED", slot=0, lease_id="l1")
+    look, replay = threading.Thread(target=feed.tick, args=(200.0,)), Feed.replay
+
+    def meanwhile(self: Feed, since: int, rooms: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
+        missed = replay(self, since, rooms)
+        house.move(job, "LEASED", "CANCELLED")
+        look.start()
+        look.join(0.5)  # it has to wait until the tab was told
+        return missed
+
+    monkeypatch.setattr(Feed, "replay", meanwhile)
+    monkeypatch.setattr(type(house.house), "start", lambda _self: None)  # its threads would look, too
+    tab = house.app.extensions["socketio"].test_client(house.app, flask_test_client=house.person("ada"))
+    tab.emit("subscribe", {"rooms": ["global"], "since": seen})
+    look.join()
+    states = [card["state"] for said in tab.get_received() if said["name"] == "feed" for card in said["args"][0]["jobs"]]
+    assert states == ["LEASED", "CANCELLED"]
 
 
 def test_browser_that_missed_too_much_loads_again(house: Web) -> None:

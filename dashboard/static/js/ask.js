@@ -30,8 +30,9 @@ const failed = (error) => toast([error.message, error.hint].filter(Boolean).join
 // Another priority: who is passed and who gives way comes first, then the reason.
 async function rank(form) {
   const given = form.dataset.rankTo || form.elements.priority?.value;
-  const response = await fetch(spoken(`${form.dataset.rank}/preview${given ? `?priority=${encodeURIComponent(given)}` : ""}`), { headers: { Accept: "application/json" } });
-  const found = await response.json().catch(() => ({ error: { message: t("js.unreachable") } }));
+  const address = spoken(`${form.dataset.rank}/preview${given ? `?priority=${encodeURIComponent(given)}` : ""}`);
+  const response = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
+  const found = (await response?.json().catch(() => null)) ?? { error: { message: t("js.unreachable") } };
   if (found.error) { failed(found.error); return; }
   const answer = await ask(form.dataset.rankTitle, found.words, { needsReason: true });
   if (!answer) return;
@@ -71,13 +72,22 @@ function ticks(form) {
   all.indeterminate = count > 0 && count < boxes.length;
 }
 
+// One question at a time: who presses twice means it once, and one "yes" is the answer to one question.
+let isAsking = false;
+
+async function once(work) {
+  if (isAsking) return;
+  isAsking = true;
+  try { await work(); } finally { isAsking = false; }
+}
+
 export function startAsk() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.opens) { event.preventDefault(); document.getElementById(form.dataset.opens).showModal(); }
-    if (form.dataset.rank) { event.preventDefault(); rank(form); }
-    if (form.dataset.mute) { event.preventDefault(); mute(form); }
-    if (form.dataset.bulk) { event.preventDefault(); bulk(form, event.submitter?.value); }
+    if (form.dataset.rank) { event.preventDefault(); once(() => rank(form)); }
+    if (form.dataset.mute) { event.preventDefault(); once(() => mute(form)); }
+    if (form.dataset.bulk) { event.preventDefault(); once(() => bulk(form, event.submitter?.value)); }
   });
   for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
   for (const form of document.querySelectorAll("[data-bulk]")) {

@@ -46,8 +46,9 @@ REHEARSE = Chore("rehearse", MappingProxyType({"day": 1, "hour": 4, "minute": 30
 
 def is_missed(chore: Chore, data_dir: Path, now: float, zone: tzinfo) -> bool:
     """Was a house there when it was due last, and did it not do it by itself since? `now`: seconds since 1970."""
-    due = _last_due(chore.trigger(zone), datetime.fromtimestamp(now, zone))
-    if due is None or (chore.is_of_the_day and due.date() != datetime.fromtimestamp(now, zone).date()):
+    local = datetime.fromtimestamp(now, zone)
+    due = _last_due(chore.trigger(zone), local)
+    if due is None or (chore.is_of_the_day and due.date() != local.date()):
         return False
     since = utc_text(due.timestamp())
     with closing(open_reader(data_dir)) as reader:

@@ -32,7 +32,7 @@ from scheduler.uploads import Uploads
 from scheduler.wall_jumps import At, Every, WallJumps
 from scheduler.zone import zone_name
 
-SETTLED_S = 60.0  # a daemon that makes up for something lets its workers come first, and does one thing after the other
+SETTLED_S = 60.0  # a daemon that makes up for something lets its workers come first; each next thing waits as long again
 CLOCK_S = 1.0  # between two looks at the wall clock
 _log = logging.getLogger("greenroom.timetable")
 

@@ -12,7 +12,7 @@ from scheduler.chaos.load import Load
 from scheduler.core.actions import MoveJob
 from scheduler.core.job import JobState
 from scheduler.errors import SchedulerError
-from scheduler.store import open_reader
+from scheduler.store import Store, open_reader
 from tests.unit.scheduler.store_rig import READER as ACTOR
 from tests.unit.scheduler.store_rig import go, new_job, writer
 
@@ -56,16 +56,26 @@ class Door:
         """A wish that is granted."""
 
 
+def _people(tmp_path: Path, door: Door, **options: int) -> Load:
+    """People at one door, whose house keeps its store in this folder."""
+    return Load([lambda: door], lambda: open_reader(tmp_path), "fake", seed=1, **options)  # type: ignore[list-item, return-value]
+
+
+def _submitted(store: Store) -> None:
+    """The jobs of the first two ids that the door gives."""
+    for number in (1, 2):
+        with store.transaction():
+            store.insert_job(new_job(number, id=f"j{number}"), ACTOR, 1.0)
+
+
 def test_people_ask_anew_as_soon_as_one_of_their_jobs_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load_module, "SESSION_RATIO", 0.0)
     door = Door()
-    load = Load([lambda: door], lambda: open_reader(tmp_path), "fake", seed=1, most_open=2)  # type: ignore[list-item, return-value]
+    load = _people(tmp_path, door, most_open=2)
     with writer(tmp_path) as store:
-        for number in (1, 2):
-            with store.transaction():
-                store.insert_job(new_job(number, id=f"j{number}"), ACTOR, 1.0)
+        _submitted(store)
         for _ in range(5):
             load._one_round()
         assert door.jobs == ["j1", "j2"]
@@ -81,12 +91,10 @@ def test_people_who_want_a_preemption_lower_whoever_runs_and_raise_whoever_waits
 ) -> None:
     monkeypatch.setattr(load_module, "SESSION_RATIO", 0.0)
     door = Door()
-    load = Load([lambda: door], lambda: open_reader(tmp_path), "fake", seed=1, most_open=2)  # type: ignore[list-item, return-value]
+    load = _people(tmp_path, door, most_open=2)
     load.wants_preemption.set()
     with writer(tmp_path) as store:
-        for number in (1, 2):
-            with store.transaction():
-                store.insert_job(new_job(number, id=f"j{number}"), ACTOR, 1.0)
+        _submitted(store)
         go(store, "SUBMITTED", "QUEUED", job_id="j2")
         for _ in range(3):
             load._one_round()
@@ -101,7 +109,7 @@ def test_session_whose_answer_is_lost_is_asked_for_again_by_the_same_key(
 ) -> None:
     monkeypatch.setattr(load_module, "SESSION_RATIO", 1.0)
     door = Door()
-    load = Load([lambda: door], lambda: open_reader(tmp_path), "fake", seed=1, most_open=1)  # type: ignore[list-item, return-value]
+    load = _people(tmp_path, door, most_open=1)
     with writer(tmp_path):
         pass  # an empty store
     load._one_round()
@@ -117,7 +125,7 @@ def test_one_time_at_once_is_reserved(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(load_module, "SESSION_RATIO", 0.0)
     monkeypatch.setattr(load_module, "RESERVED_RATIO", 1.0)
     door = Door()
-    load = Load([lambda: door], lambda: open_reader(tmp_path), "fake", seed=1)  # type: ignore[list-item, return-value]
+    load = _people(tmp_path, door)
     with writer(tmp_path):
         pass  # an empty store
     for _ in range(5):
@@ -127,7 +135,7 @@ def test_one_time_at_once_is_reserved(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_whatever_was_paused_goes_on_before_the_house_is_checked(tmp_path: Path) -> None:
     door = Door()
-    load = Load([lambda: door], lambda: open_reader(tmp_path), "fake", seed=1)  # type: ignore[list-item, return-value]
+    load = _people(tmp_path, door)
     load._pause("j1", door)  # type: ignore[arg-type]
     load._pause("j2", door)  # type: ignore[arg-type]
     load._end_pauses(door, by=0.0)  # type: ignore[arg-type]
